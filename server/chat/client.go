@@ -1,0 +1,214 @@
+package chat
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
+
+	"websockets/shared"
+)
+
+// Client is one connection. readMessages runs on a goroutine of its own for as
+// long as the connection lives and handles its events one after the other;
+// writeMessages runs only while there is something to write, and nothing else
+// writes to the connection.
+type Client struct {
+	// Static.
+	manager *Manager
+	conn    *websocket.Conn
+	net     net.Conn // what conn wraps: frames are written here, whole, by the writer
+	user    string
+	ctx     context.Context // ends with the connection
+	cancel  context.CancelFunc
+
+	// Owned by readMessages.
+	rooms   []*member // joined, in the order of joining
+	current *member   // where events go that name no room
+	limiter *rate.Limiter
+
+	// Written by one side, read by the manager's ticks. In ticks; 0 is "not now".
+	alive   atomic.Int64 // a byte moved
+	pinged  atomic.Int64 // a ping is out since
+	reading atomic.Int64 // a message has begun and not ended since
+	writing atomic.Int64 // a write has begun and not ended since
+	held    atomic.Bool  // the reader waits for the client to take its answers
+
+	name atomic.Pointer[string]
+
+	mu     sync.Mutex // guards what follows; nothing is called with it held
+	egress egress
+	sends  sends
+	state  writerState
+	again  bool          // look once more before going idle
+	ended  bool          // closed by us: what arrives is ignored
+	gone   bool          // nothing is to be written any more
+	idle   chan struct{} // closed when the writer has gone idle, for the one who waits
+
+	// Owned by writeMessages.
+	active   []*member // rooms whose messages are written
+	partial  []byte    // the rest of a frame of which a part is out
+	vector   [][]byte  // reused
+	segments []segment // reused
+}
+
+// sends counts the appends of a client that the log has not settled. After one
+// has failed, later ones fail too until all are settled, so that the client can
+// send them again in order.
+type sends struct {
+	open   int
+	failed bool
+}
+
+// logger returns a logger that says whose connection it is.
+func (c *Client) logger() *slog.Logger {
+	return c.manager.log.With("user", c.user, "from", c.net.RemoteAddr().String())
+}
+
+func (c *Client) displayName() string { return *c.name.Load() }
+
+// readMessages reads and handles events until the connection ends, one after
+// the other. While the client owes us the reading of its answers nothing is
+// read: a flood is held back at its own socket.
+func (c *Client) readMessages() {
+	var buf bytes.Buffer
+	for c.awaitEgress() == nil {
+		kind, r, err := c.conn.NextReader()
+		if err != nil {
+			c.readFailed(err)
+			return
+		}
+		c.reading.Store(c.manager.now.Load())
+		buf.Reset()
+		_, err = buf.ReadFrom(io.LimitReader(r, shared.MaxFrameBytes+1))
+		c.reading.Store(0)
+		c.heard()
+		switch {
+		case err != nil:
+			c.readFailed(err)
+			return
+		case c.isEnding(): // only the close frame is waited for
+		case buf.Len() > shared.MaxFrameBytes:
+			c.close(shared.CloseTooBig, "an event has at most 64 KiB")
+		case kind != websocket.TextMessage:
+			c.close(shared.CloseUnsupportedData, "events are text frames")
+		case !utf8.Valid(buf.Bytes()):
+			c.close(shared.CloseInvalidText, "an event is UTF-8")
+		default:
+			c.routeEvent(buf.Bytes())
+		}
+		if buf.Cap() > 4<<10 {
+			buf = bytes.Buffer{} // a large event must not stay in an idle connection's memory
+		}
+	}
+}
+
+// routeEvent handles one frame. What is wrong with it is answered with an error
+// event and the connection lives on.
+func (c *Client) routeEvent(frame []byte) {
+	event, err := shared.DecodeEvent(frame)
+	if err == nil {
+		err = c.withinRate()
+	}
+	if err == nil {
+		err = c.manager.registry.Route(c.ctx, request{Client: c, id: event.ID}, event)
+	}
+	if err != nil {
+		c.fail(event.ID, err)
+	}
+}
+
+// fail answers an event with an error. What is not meant for the client is
+// logged and told as internal.
+func (c *Client) fail(id string, err error) {
+	var told *shared.Error
+	if !errors.As(err, &told) {
+		if c.ctx.Err() != nil {
+			return
+		}
+		c.logger().Error("handling an event", "err", err)
+		told = shared.Errorf(shared.CodeInternal, "the server could not do that; its log says why")
+	}
+	c.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(id, *told))})
+}
+
+// withinRate holds a client back that sends faster than it may, for up to
+// maxPause; beyond that the event is refused.
+func (c *Client) withinRate() error {
+	if c.limiter == nil {
+		return nil
+	}
+	now := time.Now()
+	r := c.limiter.ReserveN(now, 1)
+	delay := r.DelayFrom(now)
+	if delay > maxPause {
+		r.CancelAt(now)
+		refused := shared.Errorf(shared.CodeRateLimited, "too many events: wait %.0f s", delay.Seconds())
+		refused.RetryAfter = delay.Seconds()
+		return refused
+	}
+	if delay > 0 {
+		c.held.Store(true)
+		defer c.held.Store(false)
+		select {
+		case <-time.After(delay):
+		case <-c.ctx.Done():
+		}
+		c.heard()
+	}
+	return nil
+}
+
+// readFailed ends a connection that cannot be read any more.
+func (c *Client) readFailed(err error) {
+	var timeout net.Error
+	switch {
+	case c.isEnding():
+	case errors.As(err, &timeout) && timeout.Timeout():
+		c.close(shared.ClosePolicy, "a frame was begun and not ended in time")
+	case websocket.IsUnexpectedCloseError(err, shared.CloseNormal, shared.CloseGoingAway, websocket.CloseNoStatusReceived, websocket.CloseAbnormalClosure):
+		c.logger().Debug("connection closed", "err", err)
+	}
+}
+
+// heard notes that a byte moved.
+func (c *Client) heard() {
+	c.alive.Store(c.manager.now.Load())
+	c.pinged.Store(0)
+}
+
+// find returns the client's place in a room, nil if it is not in it. No name
+// means the current room. Only the reader may call it.
+func (c *Client) find(room string) *member {
+	if room == "" {
+		return c.current
+	}
+	i := slices.IndexFunc(c.rooms, func(m *member) bool { return m.room.name == room })
+	if i < 0 {
+		return nil
+	}
+	return c.rooms[i]
+}
+
+// end takes the connection down when its reader has ended: what is queued is
+// still written if that takes no longer than a moment.
+func (c *Client) end() {
+	for _, m := range c.rooms {
+		c.manager.leave(m)
+	}
+	c.rooms, c.current = nil, nil
+	c.awaitWriter(lastWords)
+	c.cancel()
+	_ = c.conn.Close()
+	c.awaitWriter(0)
+}

@@ -1,0 +1,366 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"websockets/server/identity"
+	"websockets/server/roomlog"
+	"websockets/shared"
+)
+
+// request is an event that is being handled: whose it is, and the id that its
+// answer carries.
+type request struct {
+	*Client
+	id string
+}
+
+// answer queues the event's answer.
+func (r request) answer(event []byte) { r.enqueue(outgoing{frame: textFrame(event)}) }
+
+// setupEventHandlers maps every event type that a client may send to its
+// handler. Handlers run on the client's reader, one event after the other.
+func (m *Manager) setupEventHandlers() *shared.Registry[request] {
+	handlers := shared.NewRegistry[request](shared.ToServer)
+	shared.On(handlers, shared.ChangeRoom, m.changeRoom)
+	shared.On(handlers, shared.JoinRoom, m.joinRoom)
+	shared.On(handlers, shared.LeaveRoom, m.leaveRoom)
+	shared.On(handlers, shared.SendMessage, m.sendMessage)
+	shared.On(handlers, shared.LoadHistory, m.loadHistory)
+	shared.On(handlers, shared.ListRooms, m.listRooms)
+	shared.On(handlers, shared.SetName, m.setName)
+	shared.On(handlers, shared.StartTyping, m.typing)
+	shared.On(handlers, shared.MarkRead, m.markRead)
+	shared.On(handlers, shared.Ping, m.ping)
+	shared.On(handlers, shared.Authenticate, m.authenticate)
+	shared.On(handlers, shared.RefreshToken, m.authenticate)
+	return handlers
+}
+
+// firstRoom is what the address of a connection says about where it starts.
+type firstRoom struct{ name, after string }
+
+// greet tells the client who it is and joins its first room.
+func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
+	c.enqueue(outgoing{frame: textFrame(shared.Welcome.Frame("", shared.WelcomePayload{
+		User: c.user, Name: c.displayName(), Named: named,
+		Limits: shared.Limits{
+			MessageLength: shared.MaxMessageLength, FrameBytes: shared.MaxFrameBytes,
+			Rooms: maxRooms, InFlight: window,
+		},
+		Heartbeat: pingAfter.Seconds(), Version: c.manager.config.Version, Session: session.Token,
+	}))})
+	join := shared.JoinPayload{Name: first.name}
+	if join.Name == "" {
+		join.Name = shared.DefaultRoom
+	}
+	if first.after != "" {
+		if err := json.Unmarshal([]byte(first.after), &join.After); err != nil {
+			c.fail("", shared.Errorf(shared.CodeBadPayload, "after in the address is not a cursor {epoch, seq, id}: no room was joined"))
+			return
+		}
+	}
+	err := join.Validate()
+	if err == nil {
+		err = c.manager.changeRoom(c.ctx, request{Client: c}, join)
+	}
+	if err != nil {
+		c.fail("", err)
+	}
+}
+
+// changeRoom makes a room the current one and leaves the one that was.
+func (m *Manager) changeRoom(ctx context.Context, r request, p shared.JoinPayload) error {
+	old := r.current
+	joined, err := m.enterRoom(ctx, r, p, old)
+	if err != nil {
+		return err
+	}
+	r.current = joined
+	if old != nil && old != joined {
+		r.forget(old)
+	}
+	return nil
+}
+
+// joinRoom adds a room, which becomes current only if there is none.
+func (m *Manager) joinRoom(ctx context.Context, r request, p shared.JoinPayload) error {
+	joined, err := m.enterRoom(ctx, r, p, nil)
+	if err == nil && r.current == nil {
+		r.current = joined
+	}
+	return err
+}
+
+// enterRoom puts the client into a room and queues room_joined, from which on
+// the room's messages are written and, if leaving is set, those of that room are
+// not. A room it is in already keeps its place.
+func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload, leaving *member) (*member, error) {
+	if here := r.find(p.Name); here != nil {
+		if leaving == here {
+			leaving = nil
+		}
+		room := here.room
+		room.mu.RLock()
+		joined := shared.RoomJoinedPayload{
+			Room: room.name, State: shared.StateCurrent, Count: room.presence.count(), Members: room.presence.list(),
+		}
+		room.mu.RUnlock()
+		r.enqueue(outgoing{leave: leaving, build: func() []byte { return r.stillJoined(here, joined) }})
+		return here, nil
+	}
+	if leaving == nil && len(r.rooms) >= maxRooms {
+		return nil, shared.Errorf(shared.CodeTooManyRooms, "a connection can be in %d rooms: leave one first", maxRooms)
+	}
+	room, err := m.join(ctx, p.Name)
+	if err != nil {
+		return nil, r.unavailable(err)
+	}
+	joined, err := room.resume(ctx, p.After)
+	if err != nil {
+		m.release(room)
+		return nil, r.unavailable(err)
+	}
+	if joined.State == shared.StateReset {
+		r.logger().Info("a cursor did not fit the log: the client starts anew", "room", p.Name, "cursor", *p.After)
+	}
+	here, count, members := room.enter(r.Client, joined.Cursor.Seq)
+	joined.Count, joined.Members = count, members
+	r.rooms = append(r.rooms, here)
+	r.enqueue(outgoing{frame: textFrame(shared.RoomJoined.Frame(r.id, joined)), leave: leaving, join: here})
+	return here, nil
+}
+
+// stillJoined answers a join of a room the client is in. The writer calls it: it
+// alone knows the place that the client has reached.
+func (r request) stillJoined(here *member, joined shared.RoomJoinedPayload) []byte {
+	var err error
+	if joined.Cursor, err = here.room.cursorAt(r.ctx, here.seq); err != nil {
+		return textFrame(shared.Failed.Frame(r.id, *r.unavailable(err)))
+	}
+	return textFrame(shared.RoomJoined.Frame(r.id, joined))
+}
+
+// forget takes the client out of a room whose messages are not written any more.
+func (c *Client) forget(m *member) {
+	c.rooms = slices.DeleteFunc(c.rooms, func(other *member) bool { return other == m })
+	if c.current == m {
+		c.current = nil
+	}
+	c.manager.leave(m)
+}
+
+func (m *Manager) leaveRoom(_ context.Context, r request, p shared.LeavePayload) error {
+	here := r.find(p.Name)
+	if here == nil {
+		return notMember(p.Name)
+	}
+	r.enqueue(outgoing{frame: textFrame(shared.Left.Frame(r.id, p)), leave: here})
+	r.forget(here)
+	return nil
+}
+
+// sendMessage hands a message to the log; the ack goes out when the log has it.
+func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessagePayload) error {
+	here := r.find(p.Room)
+	if here == nil {
+		return notMember(p.Room)
+	}
+	if !r.sendBegins() {
+		return tryAgain("an earlier message could not be stored: send again from that one on")
+	}
+	id := r.id
+	if id == "" {
+		id = rand.Text()
+	}
+	message := shared.Message{
+		ID: id, Room: here.room.name, User: r.user, From: r.displayName(),
+		Message: p.Message, Sent: time.Now().UTC().Truncate(time.Millisecond),
+	}
+	m.appends.Add(1)
+	err := m.roomlog.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt roomlog.Receipt, err error) {
+		m.settleSend(r, here.room, message, receipt, err)
+	})
+	if err != nil {
+		m.appends.Add(-1)
+		r.sendEnds(true)
+		r.release()
+		return r.unavailable(err)
+	}
+	return nil
+}
+
+// settleSend answers a send when the log has answered. It is called on the log's
+// goroutine and does not wait.
+func (m *Manager) settleSend(r request, room *room, message shared.Message, receipt roomlog.Receipt, err error) {
+	defer m.appends.Add(-1)
+	r.sendEnds(err != nil)
+	switch {
+	case err != nil:
+		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
+	case receipt.Duplicate:
+		m.appends.Add(1)
+		go m.settleDuplicate(r, room, message, receipt)
+	default:
+		room.noteAcked(receipt.Seq)
+		r.ack(room.name, receipt.Seq, message.Sent)
+	}
+}
+
+// settleDuplicate answers a send whose id the log knows: with the first one's ack
+// if it is the same message. Reading the log takes a while, so it runs beside;
+// its place in the client's window bounds how many do.
+func (m *Manager) settleDuplicate(r request, room *room, message shared.Message, receipt roomlog.Receipt) {
+	defer m.appends.Add(-1)
+	stored, err := m.roomlog.At(r.ctx, room.name, receipt.Seq)
+	var first shared.Message
+	if err == nil && stored.Seq != 0 {
+		first, err = decodeMessage(stored)
+	}
+	switch {
+	case err != nil:
+		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
+	case stored.Seq != 0 && first.Message != message.Message:
+		refused := shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", r.id)
+		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *refused)), ack: true})
+	default:
+		r.ack(room.name, receipt.Seq, first.Sent)
+	}
+}
+
+// ack answers a send that is in the log. Without an id there is nobody to tell.
+func (r request) ack(room string, seq uint64, sent time.Time) {
+	if r.id == "" {
+		r.release()
+		return
+	}
+	r.enqueue(outgoing{frame: textFrame(shared.Ack.Frame(r.id, shared.AckPayload{Room: room, Seq: seq, Sent: sent})), ack: true})
+}
+
+// sendBegins takes a place in the window, or reports false if an earlier send
+// has failed and others are still open.
+func (c *Client) sendBegins() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sends.failed {
+		return false
+	}
+	c.sends.open++
+	c.egress.acks++
+	return true
+}
+
+func (c *Client) sendEnds(failed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sends.open--
+	c.sends.failed = (c.sends.failed || failed) && c.sends.open > 0
+}
+
+// appendKey tells the log which messages are the same one: the user's, in the
+// room, with the id. The log keeps it for a while, so it is short.
+func appendKey(m shared.Message) string {
+	sum := sha256.Sum256([]byte(m.User + "\x00" + m.Room + "\x00" + m.ID))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// setName chooses the user's display name, for all of his connections.
+func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayload) error {
+	if err := m.roomlog.PutUserValue(ctx, r.user, "name", []byte(p.Name)); err != nil {
+		return r.unavailable(err)
+	}
+	r.takeName(p.Name)
+	m.othersOf(r.Client, func(other *Client) { other.name.Store(&p.Name) })
+	r.answer(shared.Ack.Frame(r.id, shared.AckPayload{}))
+	return nil
+}
+
+func (c *Client) takeName(name string) {
+	c.name.Store(&name)
+	for _, m := range c.rooms {
+		m.room.rename(c.user, name)
+	}
+}
+
+// nameOf returns a session's display name and whether the user chose it.
+func (m *Manager) nameOf(ctx context.Context, s identity.Session) (name string, named bool, err error) {
+	if !s.Fresh {
+		kept, err := m.roomlog.UserValue(ctx, s.User, "name")
+		if err != nil || len(kept) > 0 {
+			return string(kept), true, err
+		}
+	}
+	return "Guest " + s.User[:4], false, nil
+}
+
+// typing passes on that the client is writing, at most once in a few ticks.
+func (m *Manager) typing(_ context.Context, r request, p shared.RoomPayload) error {
+	here := r.find(p.Room)
+	if here == nil {
+		return notMember(p.Room)
+	}
+	if now := m.now.Load(); here.lastTyping == 0 || now-here.lastTyping >= 2 {
+		here.lastTyping = now
+		here.room.offer(textFrame(shared.Typing.Frame("", shared.TypingPayload{
+			Room: here.room.name, User: r.user, Name: r.displayName(),
+		})), r.Client)
+	}
+	return nil
+}
+
+// markRead remembers how far the user has read and tells his other connections.
+func (m *Manager) markRead(_ context.Context, r request, p shared.MarkReadPayload) error {
+	if r.find(p.Room) == nil {
+		return notMember(p.Room)
+	}
+	if err := m.marks.set(r.user, p.Room, p.Seq); err != nil {
+		return err
+	}
+	frame := textFrame(shared.Read.Frame("", p))
+	m.othersOf(r.Client, func(other *Client) { other.offer(frame) })
+	r.answer(shared.Ack.Frame(r.id, shared.AckPayload{}))
+	return nil
+}
+
+func (m *Manager) ping(_ context.Context, r request, _ shared.Empty) error {
+	r.answer(shared.Pong.Frame(r.id, shared.Empty{}))
+	return nil
+}
+
+// authenticate is for servers that have users of their own.
+func (m *Manager) authenticate(context.Context, request, shared.TokenPayload) error {
+	return shared.Errorf(shared.CodeUnsupported, "this server takes guests only: there is nothing to authenticate with")
+}
+
+func notMember(room string) *shared.Error {
+	if room == "" {
+		return shared.Errorf(shared.CodeNotMember, "there is no current room: join one with change_room first")
+	}
+	return shared.Errorf(shared.CodeNotMember, "you are not in the room %s: join it with join_room or change_room first", room)
+}
+
+// unavailable turns an error of the log into one for the client, who may try
+// again, and logs it; an error that is for the client already stays what it is.
+func (c *Client) unavailable(err error) *shared.Error {
+	var told *shared.Error
+	if errors.As(err, &told) {
+		return told
+	}
+	if c.ctx.Err() == nil {
+		c.logger().Warn("the message log did not do its part", "err", err)
+	}
+	return tryAgain("the message log cannot be reached just now: nothing was stored")
+}
+
+func tryAgain(why string) *shared.Error {
+	refused := shared.Errorf(shared.CodeUnavailable, "%s", why)
+	refused.RetryAfter = 1
+	return refused
+}

@@ -1,0 +1,74 @@
+package chat
+
+import (
+	"context"
+	"slices"
+
+	"websockets/server/roomlog"
+	"websockets/shared"
+)
+
+// historyBytes is about how large a page of history may be.
+const historyBytes = 256 << 10
+
+// loadHistory answers with a page of a room the client is in.
+func (m *Manager) loadHistory(ctx context.Context, r request, p shared.LoadHistoryPayload) error {
+	here := r.find(p.Room)
+	if here == nil {
+		return notMember(p.Room)
+	}
+	limit := p.Limit
+	if limit == 0 {
+		limit = shared.JoinBacklog
+	}
+	room := here.room.name
+	var entries []roomlog.Entry
+	var more bool
+	var err error
+	if p.After != 0 {
+		entries, more, err = m.pageAfter(ctx, room, p.After, limit)
+	} else {
+		entries, more, err = m.pageBefore(ctx, room, p.Before, limit)
+	}
+	if err != nil {
+		return r.unavailable(err)
+	}
+	page := shared.HistoryPayload{Room: room, Messages: make([]shared.Message, 0, len(entries)), More: more}
+	for _, e := range entries {
+		message, err := decodeMessage(e)
+		if err != nil {
+			r.logger().Error("a record of the log is not a message", "room", room, "seq", e.Seq, "err", err)
+			continue
+		}
+		page.Messages = append(page.Messages, message)
+	}
+	r.answer(shared.History.Frame(r.id, page))
+	return nil
+}
+
+func (m *Manager) pageAfter(ctx context.Context, room string, after uint64, limit int) (entries []roomlog.Entry, more bool, err error) {
+	entries, err = m.roomlog.After(ctx, room, after, limit, historyBytes)
+	if err != nil || len(entries) == 0 {
+		return nil, false, err
+	}
+	beyond, err := m.roomlog.Count(ctx, room, entries[len(entries)-1].Seq)
+	return entries, beyond > 0, err
+}
+
+func (m *Manager) pageBefore(ctx context.Context, room string, before uint64, limit int) (entries []roomlog.Entry, more bool, err error) {
+	start, more, err := m.roomlog.Back(ctx, room, before, limit)
+	if err != nil {
+		return nil, false, err
+	}
+	entries, err = m.roomlog.After(ctx, room, start, limit, 0)
+	if before != 0 {
+		entries = slices.DeleteFunc(entries, func(e roomlog.Entry) bool { return e.Seq >= before })
+	}
+	size := 0
+	for i, e := range slices.Backward(entries) {
+		if size += len(e.Body); size > historyBytes {
+			return entries[i+1:], true, err
+		}
+	}
+	return entries, more, err
+}

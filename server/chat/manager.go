@@ -1,0 +1,421 @@
+// Package chat is the "/ws" manager: it owns the connections and the rooms that
+// have members here, takes events in and sends messages out.
+//
+// The two ways of a message meet only at the log:
+//
+//	in:  client.readMessages -> routeEvent -> handler -> roomlog.Append
+//	out: roomlog follower -> Manager.deliver -> room.ring -> client.writeMessages
+//
+// Lock order: Manager.mu, then room.mu, then Client.mu. None is held while
+// something waits: for the network, the log or another goroutine.
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
+
+	"websockets/server/identity"
+	"websockets/server/roomlog"
+	"websockets/shared"
+)
+
+// Times of a connection.
+const (
+	// tick is how often connections are looked at; all other times are whole
+	// ticks.
+	tick = time.Second
+	// pingAfter is how long a connection may be quiet before it is pinged, and
+	// pongWait how long it then has to answer.
+	pingAfter = 25 * time.Second
+	pongWait  = 8 * time.Second
+	// messageWait is how long a message may take from its first frame's header to
+	// its last byte.
+	messageWait = 10 * time.Second
+	// stallWait is how long a write may not come to an end before it lets go of
+	// what it holds.
+	stallWait = 2 * time.Second
+	// maxPause is how long a client over its rate is held back before its events
+	// are refused.
+	maxPause = 2 * time.Second
+)
+
+// maxRooms is how many rooms one connection may be in.
+const maxRooms = 128
+
+// Config is what a Manager is told by its operator.
+type Config struct {
+	// Rate is how many events a connection may send in a second, three times as
+	// many in a burst; 0 means no limit.
+	Rate float64
+	// AllowOrigins are origins (scheme://host:port) beside the server's own from
+	// which browsers may connect.
+	AllowOrigins []string
+	// Version is the build that welcome tells.
+	Version string
+	// Logger takes what an operator should know.
+	Logger *slog.Logger
+}
+
+// Manager owns the connections and the rooms. Its exported methods may be called
+// from any goroutine.
+type Manager struct {
+	config   Config
+	log      *slog.Logger
+	roomlog  *roomlog.Log
+	guests   *identity.Guests
+	registry *shared.Registry[request]
+	upgrader websocket.Upgrader
+	marks    *marks
+	listing  *listing
+
+	ctx  context.Context // ends when the manager is to stop
+	stop context.CancelFunc
+	wg   sync.WaitGroup // connections, and what is done for them on the side
+
+	now     atomic.Int64 // ticks since the start, from 1 on
+	appends atomic.Int64 // handed to the log and not settled
+	memory  atomic.Int64 // of all rings
+
+	mu      sync.RWMutex // guards what follows, and room.refs
+	clients map[*Client]struct{}
+	rooms   map[string]*room
+	users   map[string][]*Client
+	closing bool
+}
+
+// NewManager returns a manager on an open log and starts following it. It fails
+// if an event type of the catalogue has no handler. Call Shutdown before closing
+// the log.
+func NewManager(log *roomlog.Log, guests *identity.Guests, config Config) (*Manager, error) {
+	m := &Manager{
+		config:  config,
+		log:     config.Logger,
+		roomlog: log,
+		guests:  guests,
+		marks:   newMarks(log),
+		listing: newListing(log),
+		clients: map[*Client]struct{}{},
+		rooms:   map[string]*room{},
+		users:   map[string][]*Client{},
+	}
+	m.upgrader = websocket.Upgrader{
+		HandshakeTimeout: 10 * time.Second,
+		ReadBufferSize:   512, // an event that is larger is read past it
+		WriteBufferPool:  &sync.Pool{},
+		CheckOrigin:      m.originAllowed,
+	}
+	m.registry = m.setupEventHandlers()
+	if err := m.registry.Check(); err != nil {
+		return nil, fmt.Errorf("the server cannot handle every event: %w", err)
+	}
+	m.ctx, m.stop = context.WithCancel(context.Background())
+	m.now.Store(1)
+	log.Run(m.deliver, m.feedLost)
+	m.wg.Go(m.watch)
+	m.wg.Go(m.tend)
+	return m, nil
+}
+
+// ServeWS upgrades a request to a connection. It returns when the connection has
+// been handed to its own goroutine.
+func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
+	if m.isClosing() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	session, err := m.guests.FromRequest(r)
+	if errors.Is(err, identity.ErrBadSession) && r.Header.Get("Authorization") != "" {
+		http.Error(w, "the session is not one of this server's: connect without one to get a new one", http.StatusUnauthorized)
+		return
+	}
+	var header http.Header
+	if err != nil {
+		session = m.guests.New()
+		header = http.Header{"Set-Cookie": {identity.Cookie(session, r).String()}}
+	}
+	name, named, err := m.nameOf(r.Context(), session)
+	if err != nil {
+		m.log.Error("reading a user's name", "err", err)
+		w.Header().Set("Retry-After", "2")
+		http.Error(w, "the server's store cannot be reached", http.StatusServiceUnavailable)
+		return
+	}
+	conn, err := m.upgrader.Upgrade(w, r, header)
+	if err != nil {
+		m.log.Debug("refused an upgrade", "err", err, "from", r.RemoteAddr)
+		return
+	}
+	query := r.URL.Query()
+	first := firstRoom{name: query.Get("room"), after: query.Get("after")}
+	m.start(conn, session, name, named, first)
+}
+
+// start makes a connection a client and lets its reader run.
+func (m *Manager) start(conn *websocket.Conn, session identity.Session, name string, named bool, first firstRoom) {
+	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
+	c.ctx, c.cancel = context.WithCancel(m.ctx)
+	c.name.Store(&name)
+	if m.config.Rate > 0 {
+		c.limiter = rate.NewLimiter(rate.Limit(m.config.Rate), max(1, int(3*m.config.Rate)))
+	}
+	c.heard()
+	conn.SetPongHandler(func(string) error { c.heard(); return nil })
+	conn.SetPingHandler(func(data string) error {
+		c.heard()
+		c.offer(frameOf(opPong, []byte(data)))
+		return nil
+	})
+	conn.SetCloseHandler(func(code int, _ string) error {
+		if code == websocket.CloseNoStatusReceived {
+			code = shared.CloseNormal
+		}
+		c.close(code, "")
+		return nil
+	})
+	if !m.addClient(c) {
+		_ = conn.Close()
+		c.cancel()
+		return
+	}
+	go func() {
+		defer m.removeClient(c)
+		c.greet(session, named, first)
+		c.readMessages()
+	}()
+}
+
+func (m *Manager) addClient(c *Client) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closing {
+		return false
+	}
+	m.clients[c] = struct{}{}
+	m.users[c.user] = append(m.users[c.user], c)
+	m.wg.Add(1)
+	return true
+}
+
+// removeClient takes a client down whose reader has ended.
+func (m *Manager) removeClient(c *Client) {
+	c.end()
+	m.mu.Lock()
+	delete(m.clients, c)
+	m.users[c.user] = without(m.users[c.user], c)
+	if len(m.users[c.user]) == 0 {
+		delete(m.users, c.user)
+	}
+	m.mu.Unlock()
+	m.wg.Done()
+}
+
+func without(clients []*Client, c *Client) []*Client {
+	kept := clients[:0]
+	for _, other := range clients {
+		if other != c {
+			kept = append(kept, other)
+		}
+	}
+	clear(clients[len(kept):])
+	return kept
+}
+
+// othersOf calls do for the user's other connections.
+func (m *Manager) othersOf(c *Client, do func(*Client)) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, other := range m.users[c.user] {
+		if other != c {
+			do(other)
+		}
+	}
+}
+
+// join returns the room with this name, opened, and counts the caller in; leave
+// counts it out.
+func (m *Manager) join(ctx context.Context, name string) (*room, error) {
+	m.mu.Lock()
+	r := m.rooms[name]
+	opens := r == nil
+	if opens {
+		r = &room{name: name, epoch: m.roomlog.Epoch(name), log: m.roomlog, ready: make(chan struct{})}
+		r.ring.total = &m.memory
+		m.rooms[name] = r
+	}
+	r.refs++
+	m.mu.Unlock()
+
+	if opens {
+		r.err = r.open(m.ctx) // not the joiner's context: others wait for this too
+		close(r.ready)
+	}
+	select {
+	case <-r.ready:
+	case <-ctx.Done():
+		m.release(r)
+		return nil, ctx.Err()
+	}
+	if r.err != nil {
+		m.release(r)
+		return nil, r.err
+	}
+	return r, nil
+}
+
+// leave takes a client out of a room.
+func (m *Manager) leave(mem *member) {
+	mem.room.leave(mem)
+	m.release(mem.room)
+}
+
+// release counts one out of a room and forgets the room after the last.
+func (m *Manager) release(r *room) {
+	m.mu.Lock()
+	r.refs--
+	last := r.refs == 0
+	if last {
+		delete(m.rooms, r.name)
+	}
+	m.mu.Unlock()
+	if !last {
+		return
+	}
+	if <-r.ready; r.err == nil {
+		r.unfollow()
+	}
+	r.mu.Lock()
+	r.ring.restart(r.ring.head)
+	r.mu.Unlock()
+}
+
+// deliver takes what a shard's log has stored and wakes the members of each room
+// once. Only the shard's follower calls it.
+func (m *Manager) deliver(batch []roomlog.Entry) {
+	var few [16]*room
+	touched := few[:0]
+	m.mu.RLock()
+	for _, e := range batch {
+		r := m.rooms[e.Room]
+		if r != nil && r.add(e) && !r.touched {
+			r.touched = true
+			touched = append(touched, r)
+		}
+	}
+	m.mu.RUnlock()
+	for _, r := range touched {
+		r.touched = false
+		r.wake()
+	}
+}
+
+// feedLost looks into the log for every room of a shard.
+func (m *Manager) feedLost(shard int) {
+	for _, r := range m.openRooms() {
+		if m.roomlog.Shard(r.name) == shard {
+			m.catchUp(r)
+		}
+	}
+}
+
+func (m *Manager) catchUp(r *room) {
+	if err := r.catchUp(m.ctx); err != nil && m.ctx.Err() == nil {
+		m.log.Warn("reading a room again", "room", r.name, "err", err)
+	}
+}
+
+// openRooms returns the rooms that have been opened.
+func (m *Manager) openRooms() []*room {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	rooms := make([]*room, 0, len(m.rooms))
+	for _, r := range m.rooms {
+		select {
+		case <-r.ready:
+			rooms = append(rooms, r)
+		default:
+		}
+	}
+	return rooms
+}
+
+func (m *Manager) isClosing() bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.closing
+}
+
+// Shutdown tells every client that the server restarts, closes the connections
+// and waits for them. What has been handed to the log is acknowledged first.
+// When ctx ends, connections that are left are cut.
+func (m *Manager) Shutdown(ctx context.Context) {
+	m.mu.Lock()
+	m.closing = true
+	m.mu.Unlock()
+	m.awaitAppends(ctx)
+	m.mu.RLock()
+	for c := range m.clients {
+		c.shutDown("the server restarts", time.Second)
+	}
+	m.mu.RUnlock()
+
+	done := make(chan struct{})
+	cut := make(chan struct{})
+	go func() {
+		defer close(cut)
+		select {
+		case <-done:
+		case <-ctx.Done():
+			m.mu.RLock()
+			for c := range m.clients {
+				_ = c.net.Close()
+			}
+			m.mu.RUnlock()
+		}
+		m.stop()
+	}()
+	m.awaitNoClients(ctx)
+	close(done)
+	<-cut
+	m.wg.Wait()
+	m.awaitAppends(ctx)
+	m.marks.flush(context.WithoutCancel(ctx))
+}
+
+// awaitAppends waits, for a moment, until what has been handed to the log is
+// settled, so that its acks go out before the connections close.
+func (m *Manager) awaitAppends(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	pollUntil(ctx, func() bool { return m.appends.Load() == 0 })
+}
+
+func (m *Manager) awaitNoClients(ctx context.Context) {
+	pollUntil(ctx, func() bool {
+		m.mu.RLock()
+		defer m.mu.RUnlock()
+		return len(m.clients) == 0
+	})
+}
+
+// pollUntil returns when done reports true or ctx ends.
+func pollUntil(ctx context.Context, done func() bool) {
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for !done() {
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package chat
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"websockets/server/roomlog"
+	"websockets/shared"
+)
+
+// room is a room that has members on this server: a ring over its log, and the
+// members to wake when the ring has grown. It holds nothing for a member; each
+// has its own place in the log.
+type room struct {
+	name  string
+	epoch string
+	log   *roomlog.Log
+
+	refs     int           // guarded by Manager.mu: clients in it or coming in
+	ready    chan struct{} // closed when open has ended
+	err      error         // set before ready is closed: why it could not be opened
+	unfollow func()
+
+	acked atomic.Uint64 // the highest sequence an append from here was acked with
+
+	mu       sync.RWMutex
+	ring     ring
+	members  []*member
+	presence presence
+	behind   bool // acked was beyond the ring's head at the last look
+	touched  bool // owned by the shard's follower: grown in this batch
+}
+
+// member is a client's place in a room.
+type member struct {
+	room   *room
+	client *Client
+	index  int // in room.members; guarded by room.mu
+
+	// Owned by the client's writer from the moment it has written room_joined.
+	seq     uint64 // everything up to here has been written
+	target  uint64 // at or beyond it the client has what it missed
+	syncing bool   // synced is still to be written
+
+	lastTyping int64 // owned by the client's reader: tick of the last typing passed on
+}
+
+// open makes the room part of the feed. Entries may be delivered before it ends.
+func (r *room) open(ctx context.Context) error {
+	head, unfollow, err := r.log.Follow(ctx, r.name)
+	if err != nil {
+		return err
+	}
+	r.unfollow = unfollow
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ring.head < head.Seq {
+		r.ring.restart(head.Seq)
+	}
+	return nil
+}
+
+// add takes one entry of the feed. Only the shard's follower calls it.
+func (r *room) add(e roomlog.Entry) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !isMessage(e.Body) {
+		return false
+	}
+	return r.ring.add(e.Seq, e.Prev, e.Body)
+}
+
+// wake makes every member's writer look at the ring.
+func (r *room) wake() {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, m := range r.members {
+		m.client.wake()
+	}
+}
+
+// noteAcked remembers that the log has seq, which the feed is about to bring.
+func (r *room) noteAcked(seq uint64) {
+	for {
+		known := r.acked.Load()
+		if seq <= known || r.acked.CompareAndSwap(known, seq) {
+			return
+		}
+	}
+}
+
+// missesAck reports that the feed has not brought, since the last look, what the
+// log has acknowledged.
+func (r *room) missesAck() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.behind
+	r.behind = r.acked.Load() > r.ring.head
+	return before && r.behind
+}
+
+// catchUp compares the ring with the log, for when the feed may have lost
+// something, and sends the members to the log for what is missing.
+func (r *room) catchUp(ctx context.Context) error {
+	head, err := r.log.Head(ctx, r.name)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	missing := head.Seq > r.ring.head
+	if missing {
+		r.ring.restart(head.Seq)
+	}
+	r.mu.Unlock()
+	if missing {
+		r.wake()
+	}
+	return nil
+}
+
+// cursorAt returns the cursor of a sequence that the client has reached.
+func (r *room) cursorAt(ctx context.Context, seq uint64) (shared.Cursor, error) {
+	cursor := shared.Cursor{Epoch: r.epoch, Seq: seq}
+	if seq == 0 {
+		return cursor, nil
+	}
+	r.mu.RLock()
+	frame := r.ring.frame(seq)
+	r.mu.RUnlock()
+	if frame != nil {
+		cursor.ID = messageID(frame)
+		return cursor, nil
+	}
+	e, err := r.log.At(ctx, r.name, seq)
+	if e.Seq != 0 {
+		cursor.ID = messageID(e.Body)
+	}
+	return cursor, err
+}
+
+// enter adds a member who starts at cursor and has caught up at the present
+// head. It returns how many users are in the room and the first of them.
+func (r *room) enter(c *Client, seq uint64) (m *member, count int, listed []shared.Member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m = &member{room: r, client: c, index: len(r.members), seq: seq, target: r.ring.head, syncing: true}
+	r.members = append(r.members, m)
+	r.presence.enter(c.user, c.displayName())
+	return m, r.presence.count(), r.presence.list()
+}
+
+// leave removes a member.
+func (r *room) leave(m *member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := len(r.members) - 1
+	r.members[m.index] = r.members[last]
+	r.members[m.index].index = m.index
+	r.members[last] = nil
+	r.members = r.members[:last]
+	if cap(r.members) > 64 && last < cap(r.members)/4 {
+		r.members = slices.Clip(slices.Clone(r.members))
+	}
+	r.presence.leave(m.client.user)
+}
+
+// offer hands a frame that may be lost to every member but one.
+func (r *room) offer(frame []byte, except *Client) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, m := range r.members {
+		if m.client != except {
+			m.client.offer(frame)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package chat
+
+import (
+	"time"
+
+	"websockets/shared"
+)
+
+// watch looks at every connection once a tick, and tells rooms who came and
+// went. One goroutine does it for all, so that an idle connection has no timer
+// and no goroutine but its reader. It never waits for the network or the log.
+func (m *Manager) watch() {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := m.now.Add(1)
+		m.mu.RLock()
+		for c := range m.clients {
+			c.check(now)
+		}
+		m.mu.RUnlock()
+		for _, r := range m.openRooms() {
+			r.tellPresence()
+		}
+	}
+}
+
+// tend does once a tick what has to wait for the log: it looks after rooms whose
+// feed has not brought what the log has acknowledged, and writes read marks.
+func (m *Manager) tend() {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, r := range m.openRooms() {
+			if r.missesAck() {
+				m.catchUp(r)
+			}
+		}
+		if n%marksEvery == 0 {
+			m.marks.flush(m.ctx)
+		}
+	}
+}
+
+// ticks returns how many ticks a duration is.
+func ticks(d time.Duration) int64 { return int64(d / tick) }
+
+// check looks after one connection: pings it when it is quiet, ends it when it
+// is dead or takes too long over a message, and makes a write that does not move
+// let go of what it holds. It never waits.
+func (c *Client) check(now int64) {
+	quiet := now - c.alive.Load()
+	switch {
+	case c.held.Load() && c.writing.Load() == 0: // it waits for us, not we for it
+	case quiet > ticks(pingAfter+pongWait):
+		c.close(shared.CloseSilent, "nothing was heard for too long")
+		_ = c.net.SetReadDeadline(time.Now()) // it would not answer the close frame either
+		_ = c.net.SetWriteDeadline(time.Now())
+	case quiet > ticks(pingAfter) && c.pinged.CompareAndSwap(0, now):
+		c.offer(frameOf(opPing, nil))
+	}
+	if since := c.reading.Load(); since != 0 && now-since > ticks(messageWait) {
+		_ = c.net.SetReadDeadline(time.Now())
+	}
+	if since := c.writing.Load(); since != 0 && now-since >= ticks(stallWait) {
+		_ = c.net.SetWriteDeadline(time.Now())
+	}
+}

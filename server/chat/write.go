@@ -1,0 +1,329 @@
+package chat
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"websockets/shared"
+)
+
+const (
+	// pageMessages and pageBytes bound what is read from the log at once for a
+	// client that is behind.
+	pageMessages = 256
+	pageBytes    = 64 << 10
+	// batchBytes is about how much one write takes: enough that system calls do
+	// not count, little enough that one client does not hold others up.
+	batchBytes = 64 << 10
+)
+
+// errLastWritten ends the writer after a close frame; the reader waits for the
+// other side's.
+var errLastWritten = errors.New("the close frame is written")
+
+// segment is a part of a write: something of this client's own, or frames of a
+// room, or the news that a room is synced.
+type segment struct {
+	frames []byte
+	own    *outgoing // set for something of the client's own
+	m      *member   // set for a room's
+	from   uint64    // the member's place before these frames
+	synced bool      // the frame is a synced event
+}
+
+// writeMessages writes all there is to write for this client and returns when
+// there is no more. One goroutine at a time runs it; wake starts it.
+//
+// What it holds of the rooms is only what one write is trying to get rid of,
+// and it lets go of that when the client does not take it: then it waits with
+// one frame in hand, and comes back to the room's ring or to the log when that
+// is out. So a reader that has stopped costs one frame.
+func (c *Client) writeMessages() {
+	for {
+		segments, err := c.collect()
+		if err == nil && len(segments) > 0 {
+			err = c.write(segments)
+			clear(segments) // or an idle connection would hold what it wrote
+		}
+		if c.segments = segments[:0]; cap(segments) > 4 {
+			c.segments = nil
+		}
+		if err != nil {
+			if !errors.Is(err, errLastWritten) {
+				_ = c.conn.Close() // ends the reader, which takes the client down
+			}
+			c.goIdle(true)
+			return
+		}
+		if len(segments) == 0 && c.goIdle(false) {
+			return
+		}
+	}
+}
+
+// collect returns what is to be written next: the rest of a frame, or what is
+// queued up to something that changes the client's rooms, or what is queued and
+// something of each room.
+func (c *Client) collect() ([]segment, error) {
+	if len(c.partial) > 0 {
+		return []segment{{frames: c.partial}}, nil
+	}
+	own, changes := c.takeEgress()
+	segments := c.segments[:0]
+	for i := range own {
+		out := &own[i]
+		if out.leave != nil {
+			c.active = slices.DeleteFunc(c.active, func(m *member) bool { return m == out.leave })
+		}
+		frame := out.frame
+		if out.build != nil {
+			frame = out.build()
+		}
+		segments = append(segments, segment{frames: frame, own: out})
+	}
+	if changes {
+		return segments, nil
+	}
+	for _, m := range c.active {
+		var err error
+		if segments, err = c.collectRoom(segments, m); err != nil {
+			return nil, err
+		}
+	}
+	return segments, nil
+}
+
+// takeEgress takes from the queue, up to the first thing that changes which
+// rooms are written: rooms come after it, in the next write.
+func (c *Client) takeEgress() (own []outgoing, changes bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.again = false
+	n, bytes := 0, 0
+	for n < len(c.egress.queue) && !changes && bytes < batchBytes {
+		out := &c.egress.queue[n]
+		changes = out.join != nil || out.leave != nil || out.last
+		bytes += len(out.frame)
+		n++
+	}
+	c.egress.bytes -= bytes
+	if n == len(c.egress.queue) {
+		own, c.egress.queue = c.egress.queue, nil
+		return own, changes
+	}
+	own = slices.Clone(c.egress.queue[:n])
+	c.egress.queue = slices.Delete(c.egress.queue, 0, n)
+	return own, changes
+}
+
+// collectRoom adds what a room has beyond the member's place: from the ring if
+// it reaches back that far, else a page of the log.
+func (c *Client) collectRoom(segments []segment, m *member) ([]segment, error) {
+	r := m.room
+	for bytes := 0; bytes < batchBytes; {
+		r.mu.RLock()
+		behind := m.seq < r.ring.base
+		var frames []byte
+		last := m.seq
+		if !behind {
+			frames, last = r.ring.after(m.seq)
+		}
+		r.mu.RUnlock()
+		if behind {
+			var err error
+			if frames, last, err = c.readBack(m); err != nil {
+				return nil, err
+			}
+			if last == m.seq {
+				return c.skipGone(segments, m)
+			}
+		}
+		if len(frames) == 0 {
+			break
+		}
+		segments = append(segments, segment{frames: frames, m: m, from: m.seq})
+		m.seq = last
+		bytes += len(frames)
+	}
+	if m.syncing && m.seq >= m.target {
+		cursor, err := r.cursorAt(c.ctx, m.seq)
+		if err != nil {
+			return nil, err
+		}
+		m.syncing = false
+		segments = append(segments, segment{
+			frames: textFrame(shared.Synced.Frame("", shared.SyncedPayload{Room: r.name, Cursor: cursor})),
+			m:      m, from: m.seq, synced: true,
+		})
+	}
+	return segments, nil
+}
+
+// readBack encodes a page of the log beyond the member's place.
+func (c *Client) readBack(m *member) (frames []byte, last uint64, err error) {
+	last = m.seq
+	entries, err := m.room.log.After(c.ctx, m.room.name, m.seq, pageMessages, pageBytes)
+	for _, e := range entries {
+		if isMessage(e.Body) {
+			frames = appendMessageFrame(frames, e.Seq, e.Body)
+		}
+		last = e.Seq
+	}
+	return frames, last, err
+}
+
+// skipGone moves a member past messages that the log does not have any more,
+// and says so.
+func (c *Client) skipGone(segments []segment, m *member) ([]segment, error) {
+	r := m.room
+	r.mu.RLock()
+	base, count, members := r.ring.base, r.presence.count(), r.presence.list()
+	r.mu.RUnlock()
+	cursor, err := r.cursorAt(c.ctx, base)
+	if err != nil {
+		return nil, err
+	}
+	gone := shared.RoomJoinedPayload{
+		Room: r.name, Cursor: cursor, State: shared.StateTruncated,
+		Truncated: &shared.Truncated{After: m.seq, First: base + 1},
+		Count:     count, Members: members,
+	}
+	segments = append(segments, segment{frames: textFrame(shared.RoomJoined.Frame("", gone)), m: m, from: m.seq, synced: false})
+	m.seq = base
+	c.again = true
+	return segments, nil
+}
+
+// write writes the segments with one system call, as far as the client takes
+// them.
+func (c *Client) write(segments []segment) error {
+	c.writing.Store(c.manager.now.Load())
+	var n int64
+	var err error
+	if len(segments) == 1 {
+		var short int
+		short, err = c.net.Write(segments[0].frames)
+		n = int64(short)
+	} else {
+		vector := c.vector[:0]
+		for _, s := range segments {
+			vector = append(vector, s.frames)
+		}
+		c.vector = vector
+		buffers := net.Buffers(vector)
+		n, err = buffers.WriteTo(c.net)
+		clear(c.vector)
+		if cap(c.vector) > 4 {
+			c.vector = nil
+		}
+	}
+	waited := c.writing.Swap(0) != c.manager.now.Load()
+	if n > 0 && waited {
+		c.heard() // the client took something that the kernel had no room for
+	}
+	if err == nil {
+		return c.written(segments)
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	// The manager interrupted a write that did not move on.
+	if err := c.net.SetWriteDeadline(time.Time{}); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	gone := c.gone
+	c.mu.Unlock()
+	if gone {
+		return err
+	}
+	return c.letGo(segments, int(n))
+}
+
+// written does what follows from segments being out.
+func (c *Client) written(segments []segment) error {
+	c.partial = nil
+	acks, last := 0, false
+	for _, s := range segments {
+		if s.own == nil {
+			continue
+		}
+		if s.own.join != nil {
+			c.active = append(c.active, s.own.join)
+		}
+		if s.own.ack {
+			acks++
+		}
+		last = last || s.own.last
+	}
+	c.mu.Lock()
+	c.egress.acks -= acks
+	c.signalDrained()
+	c.mu.Unlock()
+	if last {
+		return errLastWritten
+	}
+	return nil
+}
+
+// letGo keeps of what could not be written only the rest of the frame that is
+// partly out, or the next frame if none is. What is this client's own goes back
+// to the head of its queue; rooms are read again from where the client is.
+func (c *Client) letGo(segments []segment, n int) error {
+	i := 0
+	for i < len(segments) && n >= len(segments[i].frames) {
+		n -= len(segments[i].frames)
+		i++
+	}
+	done, rest := segments[:i], segments[i:]
+	if err := c.written(done); err != nil || len(rest) == 0 {
+		return err
+	}
+	first := rest[0]
+	if first.own == nil && first.m == nil { // it was a partial frame already
+		c.partial = bytes.Clone(first.frames[n:])
+		return nil
+	}
+	end := 0
+	start := 0
+	for end <= n && end < len(first.frames) {
+		start = end
+		end += frameLength(first.frames[end:])
+	}
+	c.partial = bytes.Clone(first.frames[n:end])
+	if first.own != nil {
+		partial := c.partial
+		if err := c.written(rest[:1]); err != nil {
+			return err
+		}
+		c.partial = partial
+	} else if !first.synced && end < len(first.frames) {
+		first.m.seq = frameSeq(first.frames[start:end])
+	}
+	var back []outgoing
+	for _, s := range rest[1:] {
+		switch {
+		case s.own != nil:
+			back = append(back, *s.own)
+		case s.synced:
+			s.m.syncing = true
+		default:
+			s.m.seq = min(s.m.seq, s.from)
+		}
+	}
+	c.putBack(back)
+	return nil
+}
+
+func (c *Client) putBack(back []outgoing) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, out := range back {
+		c.egress.bytes += len(out.frame)
+	}
+	c.egress.queue = append(back, c.egress.queue...)
+}

@@ -1,0 +1,189 @@
+// The websockets server: a room chat of typed events over WebSocket, every
+// message in a durable log, in one binary.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"websockets/server/chat"
+	"websockets/server/identity"
+	"websockets/server/roomlog"
+	"websockets/server/web"
+	"websockets/static"
+)
+
+// stopWithin is how long a stop may take: connections are told, messages under
+// way are stored, everything is waited for.
+const stopWithin = 4 * time.Second
+
+const description = `A room chat of typed events over WebSocket. Every message is in a durable log, every connection is a cursor into it.
+
+Start it and open the address it prints. All state is in the --data folder; stop it with Ctrl-C.
+
+Every flag can be set in the environment too: --listen is WEBSOCKETS_LISTEN.`
+
+type commandLine struct {
+	Serve   serveCommand     `cmd:"" default:"withargs" help:"Serve the chat (the default command)."`
+	Version kong.VersionFlag `env:"-" help:"Print the version and exit."`
+}
+
+type serveCommand struct {
+	Listen      string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Port 0 takes a free one. Default ${default}: this machine only; use :8080 for all."`
+	Data        string   `default:"./data" placeholder:"DIR" help:"Folder of the message log. One process at a time. Default ${default}."`
+	Fsync       string   `default:"always" enum:"always,interval" placeholder:"always|interval" help:"When an ack goes out: 'always' once the message is on disk; 'interval' earlier, and a crash of the machine (not of the process) may lose the last second. Default ${default}."`
+	AllowOrigin []string `placeholder:"ORIGIN" help:"Origin (https://host) of another site whose pages may connect. May be repeated."`
+	Rate        float64  `default:"10" placeholder:"N" help:"Events a connection may send in a second, three times as many in a burst; 0 is no limit. Default ${default}."`
+
+	MaxBytes        byteSize      `default:"10GB" placeholder:"SIZE" help:"How much the log may hold; the oldest messages go first. Default ${default}."`
+	MaxAge          time.Duration `default:"0" placeholder:"DURATION" help:"How long messages are kept, as in 720h; 0 is for ever. Default ${default}."`
+	MaxRoomMessages int64         `default:"0" placeholder:"N" help:"How many messages a room keeps; 0 is no limit. Default ${default}."`
+
+	Log string `default:"text" enum:"text,json" placeholder:"text|json" help:"Format of the log on standard error. Default ${default}."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings handed in; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	assets, err := static.Load()
+	if err != nil {
+		fmt.Fprintln(stderr, "websockets: the page inside this binary is broken:", err)
+		return 1
+	}
+	var cli commandLine
+	exit := -1
+	parser := kong.Must(&cli,
+		kong.Name("websockets"),
+		kong.Description(description),
+		kong.DefaultEnvars("WEBSOCKETS"),
+		kong.Vars{"version": assets.Version()},
+		kong.UsageOnError(),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exit = code }),
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(assets),
+		kong.Bind(stderrWriter{stderr}),
+	)
+	if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {
+		args = []string{"serve", "--help"} // what somebody new wants to know
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case exit >= 0: // --help or --version
+		return exit
+	case err != nil:
+		fmt.Fprintf(stderr, "websockets: %v (see --help)\n", err)
+		return 2
+	}
+	if err := parsed.Run(); err != nil {
+		fmt.Fprintln(stderr, "websockets:", err)
+		return 1
+	}
+	return 0
+}
+
+// stderrWriter is where the log goes.
+type stderrWriter struct{ io.Writer }
+
+// Run serves until ctx ends, then stops in order.
+func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr stderrWriter) error {
+	logger := s.logger(stderr)
+	listener, err := net.Listen("tcp", s.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is in use: stop what listens there, or choose another with --listen", s.Listen)
+	} else if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", s.Listen, err)
+	}
+	defer listener.Close()
+
+	log, err := roomlog.Open(ctx, roomlog.Options{
+		Dir: s.Data, SyncAlways: s.Fsync == "always", MaxBytes: int64(s.MaxBytes),
+		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	key, err := log.Value(ctx, "guest-key", identity.NewKey)
+	if err != nil {
+		return err
+	}
+	guests := identity.NewGuests(key)
+	manager, err := chat.NewManager(log, guests, chat.Config{
+		Rate: s.Rate, AllowOrigins: s.AllowOrigin, Version: assets.Version(), Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+
+	server := &http.Server{
+		Handler:           web.Handler(assets, manager, guests),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	if !assets.Built() {
+		logger.Warn("the browser client is not built: ./build.sh builds it")
+	}
+	logger.Info("listening", "open", "http://"+listener.Addr().String(), "data", s.Data, "fsync", s.Fsync)
+
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+	}
+	logger.Info("stopping")
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	manager.Shutdown(ending)
+	_ = server.Shutdown(ending)
+	return err
+}
+
+func (s *serveCommand) logger(w io.Writer) *slog.Logger {
+	if s.Log == "json" {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// byteSize is a number of bytes: 500MB, 10GB, 1TB.
+type byteSize int64
+
+func (b *byteSize) UnmarshalText(text []byte) error {
+	number, unit := string(text), int64(1)
+	for suffix, factor := range map[string]int64{"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12} {
+		if n, ok := strings.CutSuffix(strings.ToUpper(number), suffix); ok {
+			number, unit = n, factor
+			break
+		}
+	}
+	var n int64
+	if _, err := fmt.Sscanf(strings.TrimSpace(number)+"\n", "%d\n", &n); err != nil || n < 1 || n > 1<<62/unit {
+		return fmt.Errorf("%q is not a size like 500MB or 10GB", text)
+	}
+	if *b = byteSize(n * unit); *b < 64e6 {
+		return fmt.Errorf("%q is too small: 64MB is the least", text)
+	}
+	return nil
+}

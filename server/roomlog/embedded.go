@@ -1,0 +1,87 @@
+package roomlog
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// startServer starts NATS inside this process: no port, no signals, only
+// in-process connections.
+func startServer(opts Options) (*server.Server, error) {
+	const forValues = 1 << 30 // beside the messages: names, read marks, epochs
+	srv, err := server.NewServer(&server.Options{
+		ServerName:         "websockets",
+		DontListen:         true,
+		NoSigs:             true,
+		JetStream:          true,
+		StoreDir:           opts.Dir,
+		JetStreamMaxStore:  opts.MaxBytes + forValues,
+		JetStreamMaxMemory: 64 << 20, // nothing of ours is kept in memory only
+		SyncAlways:         opts.SyncAlways,
+		SyncInterval:       SyncInterval,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS: %w", err)
+	}
+	srv.SetLoggerV2(serverLogger{opts.Logger}, false, false, false)
+	srv.Start()
+	if !srv.ReadyForConnections(30 * time.Second) {
+		srv.Shutdown()
+		return nil, fmt.Errorf("embedded NATS did not start within 30 s on %s", opts.Dir)
+	}
+	if !srv.JetStreamEnabled() {
+		srv.Shutdown()
+		return nil, fmt.Errorf("embedded NATS could not open its store in %s: the log above says why", opts.Dir)
+	}
+	return srv, nil
+}
+
+// connect opens a connection to the store. What is published while it is down
+// fails at once instead of being kept back; it reconnects for ever.
+func (l *Log) connect(s *shard) (*nats.Conn, error) {
+	lost := func() {
+		if s != nil {
+			s.follower.lost()
+		}
+	}
+	conn, err := nats.Connect("", nats.InProcessServer(l.server),
+		nats.Name("websockets"),
+		nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(250*time.Millisecond),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				l.opts.Logger.Warn("lost the connection to the message log", "err", err)
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) { lost() }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			l.opts.Logger.Warn("message log", "err", err)
+			lost()
+		}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the message log: %w", err)
+	}
+	return conn, nil
+}
+
+// serverLogger hands the embedded server's warnings and errors to ours.
+type serverLogger struct{ log *slog.Logger }
+
+func (l serverLogger) Noticef(string, ...any) {}
+func (l serverLogger) Debugf(string, ...any)  {}
+func (l serverLogger) Tracef(string, ...any)  {}
+func (l serverLogger) Warnf(format string, v ...any) {
+	l.log.Warn("nats: " + fmt.Sprintf(format, v...))
+}
+func (l serverLogger) Errorf(format string, v ...any) {
+	l.log.Error("nats: " + fmt.Sprintf(format, v...))
+}
+func (l serverLogger) Fatalf(format string, v ...any) {
+	l.log.Error("nats: " + fmt.Sprintf(format, v...))
+}

@@ -1,0 +1,138 @@
+package roomlog
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// feedBuffer is how many entries wait for a shard's follower; what comes when
+	// it is full is dropped by the NATS client and read from the stream later.
+	feedBuffer = 4096
+	// maxGather bounds what is handed on at once.
+	maxGather = 1024
+	// gatherRounds is how often the follower lets others run and looks again
+	// before it hands on what it has: waking the members of a room once for twenty
+	// messages costs them one write instead of twenty.
+	gatherRounds = 4
+)
+
+// follower takes what a shard's stream republishes, for the rooms that are
+// followed, and hands it on in batches. Its goroutine is the only one that
+// calls deliver for the shard.
+type follower struct {
+	conn   *nats.Conn
+	feed   chan *nats.Msg
+	notice chan struct{} // the feed may have lost something
+}
+
+func (f *follower) open(conn *nats.Conn) {
+	f.conn = conn
+	f.feed = make(chan *nats.Msg, feedBuffer)
+	f.notice = make(chan struct{}, 1)
+}
+
+// lost notes, from any goroutine and without blocking, that the feed may have
+// lost something.
+func (f *follower) lost() {
+	select {
+	case f.notice <- struct{}{}:
+	default:
+	}
+}
+
+// Run starts a follower for each shard. Each calls deliver with what its stream
+// has stored, in order within a room, and lost when something of the shard may
+// have been missed. Both are called by one goroutine a shard and delay what
+// comes after them. Run returns at once; Close ends the followers.
+func (l *Log) Run(deliver func([]Entry), lost func(shard int)) {
+	for _, s := range l.shards {
+		l.wg.Go(func() { s.follower.run(l.ctx, s.number, deliver, lost) })
+	}
+}
+
+func (f *follower) run(ctx context.Context, number int, deliver func([]Entry), lost func(int)) {
+	batch := make([]Entry, 0, maxGather)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.notice:
+			lost(number)
+			continue
+		case m := <-f.feed:
+			batch = appendEntry(batch[:0], m)
+		}
+		for range gatherRounds {
+			batch = f.gather(batch)
+			runtime.Gosched()
+		}
+		deliver(f.gather(batch))
+		clear(batch)
+	}
+}
+
+// gather adds what is waiting.
+func (f *follower) gather(batch []Entry) []Entry {
+	for len(batch) < maxGather {
+		select {
+		case m := <-f.feed:
+			batch = appendEntry(batch, m)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// appendEntry adds a republished message. One that does not look like one is
+// left out: the next one's Prev tells that it is missing.
+func appendEntry(batch []Entry, m *nats.Msg) []Entry {
+	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return batch
+	}
+	prev, err := strconv.ParseUint(m.Header.Get(jetstream.LastSequenceHeader), 10, 64)
+	if err != nil {
+		return batch
+	}
+	return append(batch, Entry{Room: roomOf(m.Subject), Seq: seq, Prev: prev, Body: m.Data})
+}
+
+// roomOf returns the last part of a subject.
+func roomOf(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
+
+// Follow makes the room part of its shard's feed and returns its newest entry,
+// whose Seq is 0 if it has none: what is stored after that entry is delivered,
+// possibly beginning before Follow returns. Call unfollow when the room is not
+// needed any more. A room must not be followed twice at a time.
+func (l *Log) Follow(ctx context.Context, room string) (head Entry, unfollow func(), err error) {
+	s := l.shardOf(room)
+	if _, err := s.subject(room); err != nil {
+		return Entry{}, nil, err
+	}
+	sub, err := s.follower.conn.ChanSubscribe(s.feedSubject(room), s.follower.feed)
+	if err != nil {
+		return Entry{}, nil, fmt.Errorf("%w: following %s: %w", ErrUnavailable, room, err)
+	}
+	unfollow = func() { _ = sub.Unsubscribe() }
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	// The flush makes sure that the subscription is in force before the head is
+	// read: nothing can fall between the two.
+	if err := s.follower.conn.FlushWithContext(ctx); err != nil {
+		unfollow()
+		return Entry{}, nil, fmt.Errorf("%w: following %s: %w", ErrUnavailable, room, err)
+	}
+	if head, err = l.Head(ctx, room); err != nil {
+		unfollow()
+		return Entry{}, nil, err
+	}
+	return head, unfollow, nil
+}

@@ -1,0 +1,237 @@
+// Package roomlog is the durable log that every message goes through: append,
+// follow and read, on NATS JetStream, plus the few small values a server keeps.
+// It is the only package that knows NATS.
+//
+// Rooms are spread over a fixed number of streams, the shards. A message of the
+// chat is a message of its shard's stream; a room's sequence numbers are its
+// stream's, so they grow within a room but not by ones.
+package roomlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"websockets/shared"
+)
+
+// DedupeWindow is how long the log remembers an append's key: the same key
+// again within it is the same message.
+const DedupeWindow = 2 * time.Minute
+
+// newShards is how many streams a new store gets; the store remembers it. One
+// stream writes about 5,000 messages a second when each is synced to disk, four
+// together about 10,000.
+const newShards = 4
+
+// Options say where the log lives and what it keeps.
+type Options struct {
+	// Dir is the store's folder; this process owns it alone while it runs.
+	Dir string
+	// SyncAlways makes an ack mean "on disk". Without it the store is synced once
+	// in SyncInterval, and a crash of the machine loses what came since.
+	SyncAlways bool
+	// MaxBytes bounds all messages together; the oldest of a shard go first.
+	MaxBytes int64
+	// MaxAge and MaxRoomMessages bound what a room keeps; 0 means no bound.
+	MaxAge          time.Duration
+	MaxRoomMessages int64
+	// Logger takes the warnings and errors of the store.
+	Logger *slog.Logger
+}
+
+// SyncInterval is how often the store is synced when not always.
+const SyncInterval = time.Second
+
+// ErrUnavailable is wrapped by every error that the same call may not return a
+// moment later: the store is busy, starting, stopping or cannot be reached.
+var ErrUnavailable = errors.New("the message log cannot be reached")
+
+// Entry is one message of a room.
+type Entry struct {
+	Room string
+	Seq  uint64
+	// Prev is the room's sequence before Seq, 0 if there was none. Only entries
+	// that come from the feed have it.
+	Prev uint64
+	// Body is the message as it was appended: a shared.Message without seq.
+	Body []byte
+}
+
+// Log is an open log. Its methods may be called from any goroutine; after Close
+// they return errors that wrap ErrUnavailable.
+type Log struct {
+	opts   Options
+	lock   *os.File
+	server *server.Server
+	conn   *nats.Conn // reads, key-values, administration
+	js     jetstream.JetStream
+	values jetstream.KeyValue // the server's: epochs, keys
+	users  jetstream.KeyValue // the users': names, read marks
+	shards []*shard
+	reads  chan struct{} // a place for each read under way: bounds their memory
+
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+// shard is one stream, with a connection of its own for what is published to it
+// and for its feed.
+type shard struct {
+	number   int
+	stream   string
+	epoch    string
+	appender appender
+	follower follower
+}
+
+// Open starts the store in opts.Dir, creating what is missing, and connects to
+// it. It fails if another process has the folder.
+func Open(ctx context.Context, opts Options) (*Log, error) {
+	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the data folder: %w", err)
+	}
+	lock, err := lockFile(filepath.Join(opts.Dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("the data folder %s is in use by another process (or cannot be locked: %w); stop it, or choose another with --data", opts.Dir, err)
+	}
+	l := &Log{opts: opts, lock: lock, reads: make(chan struct{}, maxReads)}
+	l.ctx, l.stop = context.WithCancel(context.Background())
+	if err := l.start(ctx); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Log) start(ctx context.Context) (err error) {
+	if l.server, err = startServer(l.opts); err != nil {
+		return err
+	}
+	if l.conn, err = l.connect(nil); err != nil {
+		return err
+	}
+	if l.js, err = jetstream.New(l.conn); err != nil {
+		return err
+	}
+	if err := l.openValues(ctx); err != nil {
+		return err
+	}
+	kept, err := l.Value(ctx, "shards", func() []byte { return strconv.AppendInt(nil, newShards, 10) })
+	if err != nil {
+		return err
+	}
+	count, err := strconv.Atoi(string(kept))
+	if err != nil || count < 1 {
+		return fmt.Errorf("the store says it has %q shards: is %s a store of this program?", kept, l.opts.Dir)
+	}
+	for n := range count {
+		if err := l.openShard(ctx, n, count); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Log) openShard(ctx context.Context, n, count int) error {
+	s := &shard{number: n, stream: fmt.Sprintf("ROOMS_%d", n)}
+	limit := func(v int64) int64 {
+		if v == 0 {
+			return -1
+		}
+		return v
+	}
+	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:              s.stream,
+		Description:       "messages of the rooms of shard " + strconv.Itoa(n),
+		Subjects:          []string{fmt.Sprintf("room.%d.*", n)},
+		RePublish:         &jetstream.RePublish{Source: fmt.Sprintf("room.%d.*", n), Destination: fmt.Sprintf("feed.%d.{{wildcard(1)}}", n)},
+		Storage:           jetstream.FileStorage,
+		AllowDirect:       true,
+		Duplicates:        DedupeWindow,
+		MaxBytes:          limit(l.opts.MaxBytes / int64(count)),
+		MaxAge:            l.opts.MaxAge,
+		MaxMsgsPerSubject: limit(l.opts.MaxRoomMessages),
+	})
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", s.stream, err)
+	}
+	epoch, err := l.Value(ctx, fmt.Sprintf("epoch.%d", n), randomEpoch)
+	if err != nil {
+		return err
+	}
+	s.epoch = string(epoch)
+	conn, err := l.connect(s)
+	if err != nil {
+		return err
+	}
+	if err := s.appender.open(conn); err != nil {
+		return err
+	}
+	s.follower.open(conn)
+	l.shards = append(l.shards, s)
+	return nil
+}
+
+// Close ends the feeds, waits for the appends under way to be settled and stops
+// the store. It is safe to call more than once.
+func (l *Log) Close() {
+	for _, s := range l.shards {
+		s.appender.close()
+	}
+	l.stop()
+	l.wg.Wait()
+	for _, s := range l.shards {
+		s.follower.conn.Close()
+	}
+	if l.conn != nil {
+		l.conn.Close()
+	}
+	if l.server != nil {
+		l.server.Shutdown()
+		l.server.WaitForShutdown()
+	}
+	l.lock.Close()
+}
+
+// Epoch names the log that the room's sequences count in.
+func (l *Log) Epoch(room string) string { return l.shardOf(room).epoch }
+
+// Shard tells which shard a room is in, from 0 on.
+func (l *Log) Shard(room string) int { return l.shardOf(room).number }
+
+// Shards returns the number of shards.
+func (l *Log) Shards() int { return len(l.shards) }
+
+func (l *Log) shardOf(room string) *shard {
+	h := fnv.New32a()
+	h.Write([]byte(room))
+	return l.shards[h.Sum32()%uint32(len(l.shards))]
+}
+
+// subject is where the room's messages are stored. A room's name has no letter
+// that means something in a subject, so it stands for itself; anything else is
+// refused here, whoever was to check it before.
+func (s *shard) subject(room string) (string, error) {
+	if err := shared.ValidateRoom(room); err != nil {
+		return "", err
+	}
+	return "room." + strconv.Itoa(s.number) + "." + room, nil
+}
+
+// feedSubject is where the stream republishes what it has stored.
+func (s *shard) feedSubject(room string) string {
+	return "feed." + strconv.Itoa(s.number) + "." + room
+}

@@ -1,0 +1,238 @@
+package roomlog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// maxReads are under way at once, each of at most one page.
+	maxReads = 16
+	// readTimeout ends a read that the store does not answer.
+	readTimeout = 10 * time.Second
+)
+
+// Head returns the room's newest entry; its Seq is 0 if there is none.
+func (l *Log) Head(ctx context.Context, room string) (Entry, error) {
+	s := l.shardOf(room)
+	subject, err := s.subject(room)
+	if err != nil {
+		return Entry{}, err
+	}
+	page, err := l.direct(ctx, s, directGet{LastFor: subject})
+	return page.first(), err
+}
+
+// At returns the room's entry with exactly this sequence; its Seq is 0 if there
+// is none.
+func (l *Log) At(ctx context.Context, room string, seq uint64) (Entry, error) {
+	if seq == 0 {
+		return Entry{}, nil
+	}
+	page, err := l.direct(ctx, l.shardOf(room), directGet{Seq: seq})
+	if e := page.first(); err != nil || e.Room == room {
+		return e, err
+	}
+	return Entry{}, nil
+}
+
+// After returns the room's entries beyond seq, oldest first: at most limit, and
+// about maxBytes. None means that there are none now.
+func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxBytes int) ([]Entry, error) {
+	s := l.shardOf(room)
+	subject, err := s.subject(room)
+	if err != nil {
+		return nil, err
+	}
+	page, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: limit, MaxBytes: maxBytes})
+	return page.entries, err
+}
+
+// Count returns how many entries the room has beyond seq.
+func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
+	s := l.shardOf(room)
+	subject, err := s.subject(room)
+	if err != nil {
+		return 0, err
+	}
+	page, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: 1})
+	return len(page.entries) + page.pending, err
+}
+
+// Back returns the sequence from which on the room has n entries below before,
+// or all of them if it has fewer: After(room, start, …) begins with the first.
+// more says that there are older ones. before 0 means the end.
+//
+// The log is indexed by sequence, not by room, so this widens a window below
+// before until it holds enough and then halves it; each look is one request.
+func (l *Log) Back(ctx context.Context, room string, before uint64, n int) (start uint64, more bool, err error) {
+	total, err := l.Count(ctx, room, 0)
+	if err != nil {
+		return 0, false, err
+	}
+	if before == 0 {
+		head, err := l.Head(ctx, room)
+		if err != nil {
+			return 0, false, err
+		}
+		before = head.Seq + 1
+	}
+	newer, err := l.Count(ctx, room, before-1)
+	if err != nil {
+		return 0, false, err
+	}
+	if total-newer <= n {
+		return 0, false, nil
+	}
+	// In (start, before) lie at least n, in (tooFew, before) fewer.
+	start, tooFew := uint64(0), before-1
+	for width := uint64(n); width < before-1; width *= 4 {
+		at := before - 1 - width
+		count, err := l.Count(ctx, room, at)
+		if err != nil {
+			return 0, false, err
+		}
+		if count-newer >= n {
+			start = at
+			break
+		}
+		tooFew = at
+	}
+	for start+1 < tooFew {
+		middle := start + (tooFew-start)/2
+		count, err := l.Count(ctx, room, middle)
+		switch {
+		case err != nil:
+			return 0, false, err
+		case count-newer == n:
+			return middle, true, nil
+		case count-newer > n:
+			start = middle
+		default:
+			tooFew = middle
+		}
+	}
+	return start, true, nil
+}
+
+// LastSeq returns the last sequence of a shard's stream.
+func (l *Log) LastSeq(ctx context.Context, number int) (uint64, error) {
+	stream, err := l.js.Stream(ctx, l.shards[number].stream)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return stream.CachedInfo().State.LastSeq, nil
+}
+
+// Newest returns the newest entry of each of the shard's rooms that were last
+// written to beyond seq, oldest first, and the sequence up to which it looked.
+// It looks at the last few hundred messages at the most.
+func (l *Log) Newest(ctx context.Context, number int, seq uint64) ([]Entry, uint64, error) {
+	const window = 500
+	last, err := l.LastSeq(ctx, number)
+	if err != nil || last <= seq {
+		return nil, seq, err
+	}
+	if last > window {
+		seq = max(seq, last-window)
+	}
+	s := l.shards[number]
+	page, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: fmt.Sprintf("room.%d.*", number), Batch: window})
+	return page.entries, last, err
+}
+
+// directGet is a request of JetStream's direct get API. With Batch or MaxBytes
+// the answer is a batch, which ends with an end marker.
+type directGet struct {
+	Seq      uint64 `json:"seq,omitempty"`
+	LastFor  string `json:"last_by_subj,omitempty"`
+	NextFor  string `json:"next_by_subj,omitempty"`
+	Batch    int    `json:"batch,omitempty"`
+	MaxBytes int    `json:"max_bytes,omitempty"`
+}
+
+// page is an answer; pending is how many more match the request.
+type page struct {
+	entries []Entry
+	pending int
+}
+
+func (p page) first() Entry {
+	if len(p.entries) == 0 {
+		return Entry{}
+	}
+	return p.entries[0]
+}
+
+// direct asks a shard's stream. An answer that does not arrive whole is an
+// error, never a shorter answer: to take one for the other would be a hole in
+// somebody's timeline.
+func (l *Log) direct(ctx context.Context, s *shard, get directGet) (page, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	select {
+	case l.reads <- struct{}{}:
+		defer func() { <-l.reads }()
+	case <-ctx.Done():
+		return page{}, fmt.Errorf("%w: reading: %w", ErrUnavailable, ctx.Err())
+	}
+	p, err := l.request(ctx, s, get)
+	if err != nil {
+		return page{}, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, s.stream, err)
+	}
+	return p, nil
+}
+
+func (l *Log) request(ctx context.Context, s *shard, get directGet) (p page, err error) {
+	request, err := json.Marshal(get)
+	if err != nil {
+		return p, err
+	}
+	inbox := l.conn.NewInbox()
+	sub, err := l.conn.SubscribeSync(inbox)
+	if err != nil {
+		return p, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := l.conn.PublishRequest("$JS.API.DIRECT.GET."+s.stream, inbox, request); err != nil {
+		return p, err
+	}
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return p, err
+		}
+		switch status := m.Header.Get("Status"); status {
+		case "":
+		case "204": // end of the batch
+			p.pending, err = strconv.Atoi(m.Header.Get("Nats-Num-Pending"))
+			return p, err
+		case "404": // nothing there
+			return p, nil
+		default:
+			return p, fmt.Errorf("the store answered %s %s", status, m.Header.Get("Description"))
+		}
+		e, err := storedEntry(m)
+		if err != nil {
+			return p, err
+		}
+		p.entries = append(p.entries, e)
+		if get.Batch == 0 {
+			return p, nil
+		}
+	}
+}
+
+func storedEntry(m *nats.Msg) (Entry, error) {
+	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return Entry{}, fmt.Errorf("a message without a sequence: %w", err)
+	}
+	return Entry{Room: roomOf(m.Header.Get(jetstream.SubjectHeader)), Seq: seq, Body: m.Data}, nil
+}

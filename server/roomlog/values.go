@@ -1,0 +1,74 @@
+package roomlog
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// userTTL is how long a user's values are kept after they were last written.
+const userTTL = 365 * 24 * time.Hour
+
+func (l *Log) openValues(ctx context.Context) (err error) {
+	l.values, err = l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: "server", Description: "epochs and keys", MaxBytes: 16 << 20,
+	})
+	if err != nil {
+		return fmt.Errorf("the server's values: %w", err)
+	}
+	l.users, err = l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: "users", Description: "names and read marks", MaxBytes: 512 << 20, TTL: userTTL,
+	})
+	if err != nil {
+		return fmt.Errorf("the users' values: %w", err)
+	}
+	return nil
+}
+
+// Value returns what the store keeps under key, storing what fresh makes if it
+// is the first to ask. All servers on one store get the same.
+func (l *Log) Value(ctx context.Context, key string, fresh func() []byte) ([]byte, error) {
+	for {
+		e, err := l.values.Get(ctx, key)
+		if err == nil {
+			return e.Value(), nil
+		}
+		if !errors.Is(err, jetstream.ErrKeyNotFound) {
+			return nil, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, key, err)
+		}
+		if _, err := l.values.Create(ctx, key, fresh()); err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
+			return nil, fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
+		}
+	}
+}
+
+// UserValue returns what is kept for a user under key, nil if nothing is.
+func (l *Log) UserValue(ctx context.Context, user, key string) ([]byte, error) {
+	e, err := l.users.Get(ctx, user+"."+key)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, key, err)
+	}
+	return e.Value(), nil
+}
+
+// PutUserValue keeps a value for a user; it is on disk when this returns.
+func (l *Log) PutUserValue(ctx context.Context, user, key string, value []byte) error {
+	if _, err := l.users.Put(ctx, user+"."+key, value); err != nil {
+		return fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
+	}
+	return nil
+}
+
+func randomEpoch() []byte {
+	b := make([]byte, 6)
+	_, _ = rand.Read(b) // never fails
+	return hex.AppendEncode(nil, b)
+}

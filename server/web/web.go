@@ -1,0 +1,59 @@
+// Package web is what the server answers over HTTP: the page and its assets, the
+// way into the chat, and whether the server is well.
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"websockets/server/chat"
+	"websockets/server/identity"
+	"websockets/static"
+)
+
+// contentSecurityPolicy lets the page load its own files, run its wasm and talk
+// to its own server, and nothing else.
+const contentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; " +
+	"connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Handler returns the server's routes:
+//
+//	/               the page; /r/<room> is the page in that room
+//	/static/…       what the page loads
+//	/ws             the WebSocket
+//	/healthz        200 while the process lives
+func Handler(assets *static.Assets, manager *chat.Manager, guests *identity.Guests) http.Handler {
+	page := withSession(guests, http.HandlerFunc(assets.ServePage))
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", page)
+	mux.Handle("GET /r/{room}", page)
+	mux.HandleFunc("GET /static/", assets.ServeFile)
+	mux.HandleFunc("GET /ws", manager.ServeWS)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	return withHeaders(mux)
+}
+
+// withHeaders sets what every answer carries.
+func withHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentSecurityPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withSession makes a browser that opens the page for the first time a guest, so
+// that it is somebody before it connects.
+func withSession(guests *identity.Guests, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := guests.FromRequest(r); err != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			http.SetCookie(w, identity.Cookie(guests.New(), r))
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,29 @@
+package shared
+
+// WebSocket close codes that this protocol uses, with what they ask of a
+// client. See Reconnects.
+const (
+	CloseNormal          = 1000 // done
+	CloseGoingAway       = 1001 // the page or the server goes away
+	CloseUnsupportedData = 1003 // a binary frame: this protocol is text
+	CloseInvalidText     = 1007 // a text frame that is not UTF-8
+	ClosePolicy          = 1008 // broken rules: flooding, too many errors
+	CloseTooBig          = 1009 // a frame beyond the limit that welcome tells
+	CloseRestart         = 1012 // the server restarts: come back in a moment
+	CloseTryLater        = 1013 // the server is full or its log cannot be reached
+	CloseSilent          = 4000 // nothing was heard for longer than the heartbeat allows
+)
+
+// Reconnects reports whether a client should connect again after a connection
+// ended with this close code. A code that does not reconnect is final: the same
+// would happen again, and the message that caused it is to be marked failed. A
+// connection that broke without a close frame counts as 1006.
+func Reconnects(code int) bool {
+	switch {
+	case code == 1000, code == 1001, code == 1006, 1011 <= code && code <= 1013:
+		return true
+	case 3000 <= code && code <= 3499, 4000 <= code && code <= 4499:
+		return true
+	}
+	return false
+}
