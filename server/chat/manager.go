@@ -187,9 +187,9 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 		c.cancel()
 		return
 	}
+	c.greet(session, named, first) // not on the reader, whose stack it would make large for good
 	go func() {
 		defer m.removeClient(c)
-		c.greet(session, named, first)
 		c.readMessages()
 	}()
 }

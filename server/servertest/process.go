@@ -1,0 +1,226 @@
+// Package servertest runs the real server as a process of its own, for tests
+// that have to kill it.
+package servertest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is the safety net of everything here: ten times what it may take on
+// a slow machine.
+const patience = 30 * time.Second
+
+var build = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("WEBSOCKETS_BIN"); path != "" {
+		return path, nil
+	}
+	dir, err := os.MkdirTemp("", "websockets-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "websockets")
+	_, here, _, _ := runtime.Caller(0)
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "websockets/server")
+	cmd.Dir = filepath.Dir(here)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the server: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// Binary returns the path of the server's binary: that of the environment's
+// WEBSOCKETS_BIN, else one that is built once for this test process.
+func Binary(t testing.TB) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Process is a server that was started, killed and started again on one address
+// and one data folder.
+type Process struct {
+	// Addr is host:port; it stays the same over restarts.
+	Addr string
+	// Dir is the data folder.
+	Dir string
+
+	t    testing.TB
+	args []string
+	cmd  *exec.Cmd
+	log  *tail
+}
+
+// Start runs the server on a free port and a fresh data folder, with further
+// flags, and waits until it listens. The test's end kills it.
+func Start(t testing.TB, args ...string) *Process {
+	t.Helper()
+	p := &Process{Addr: freeAddr(t), Dir: t.TempDir(), t: t, args: args}
+	p.Start()
+	t.Cleanup(p.Kill)
+	return p
+}
+
+// freeAddr returns an address that a server can have: one that was free just now.
+func freeAddr(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+var listening = regexp.MustCompile(`msg=listening`)
+
+// Start runs a server that was stopped or killed again.
+func (p *Process) Start() {
+	p.t.Helper()
+	args := append([]string{"serve", "--listen", p.Addr, "--data", p.Dir}, p.args...)
+	p.cmd = exec.Command(Binary(p.t), args...)
+	p.cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.log = newTail(stderr)
+	if !p.log.await(listening, patience) {
+		p.Kill()
+		p.t.Fatalf("the server did not start:\n%s", p.log)
+	}
+}
+
+// Kill ends the server as a power cut would: SIGKILL. A server that is not
+// running stays so.
+func (p *Process) Kill() {
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+	p.cmd = nil
+}
+
+// Stop asks the server to end, as Ctrl-C does, and returns how long it took. It
+// fails the test if the server does not end by itself and with exit code 0.
+func (p *Process) Stop() time.Duration {
+	p.t.Helper()
+	begin := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		p.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			p.t.Errorf("the server ended with %v:\n%s", err, p.log)
+		}
+	case <-time.After(patience):
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // its goroutines
+		<-ended
+		p.t.Errorf("the server did not end within %v:\n%s", patience, p.log)
+	}
+	p.cmd = nil
+	return time.Since(begin)
+}
+
+// URL is the page's address, WS the WebSocket's.
+func (p *Process) URL() string { return "http://" + p.Addr + "/" }
+func (p *Process) WS() string  { return "ws://" + p.Addr + "/ws" }
+
+// Log returns the last lines that the running server has logged.
+func (p *Process) Log() string { return p.log.String() }
+
+// PID is the running server's process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// tail keeps the last lines of a log and lets one wait for a line.
+type tail struct {
+	mu    sync.Mutex
+	lines []string
+	grown chan struct{} // closed and replaced with each line
+	ended bool
+}
+
+func newTail(r io.Reader) *tail {
+	l := &tail{grown: make(chan struct{})}
+	go func() {
+		scanner := bufio.NewScanner(r)
+		scanner.Buffer(nil, 1<<20)
+		for scanner.Scan() {
+			l.add(scanner.Text(), false)
+		}
+		l.add("", true)
+	}()
+	return l
+}
+
+func (l *tail) add(line string, ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended = ended; !ended {
+		l.lines = append(l.lines[max(0, len(l.lines)-500):], line)
+	}
+	close(l.grown)
+	l.grown = make(chan struct{})
+}
+
+func (l *tail) await(pattern *regexp.Regexp, patience time.Duration) bool {
+	deadline := time.After(patience)
+	for {
+		l.mu.Lock()
+		found := pattern.MatchString(strings.Join(l.lines, "\n"))
+		grown, ended := l.grown, l.ended
+		l.mu.Unlock()
+		if found || ended {
+			return found
+		}
+		select {
+		case <-grown:
+		case <-deadline:
+			return false
+		}
+	}
+}
+
+func (l *tail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+// Run runs the server with these arguments until it ends by itself and returns
+// its exit code and what it printed: for wrong flags and the like.
+func Run(t testing.TB, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs strings.Builder
+	cmd := exec.Command(Binary(t), args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.WaitDelay = patience
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
