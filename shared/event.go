@@ -80,7 +80,7 @@ func (t Type[T]) Decode(e Event) (T, error) {
 func badPayload(eventType string, err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return Errorf(CodeBadPayload, "%s: the field %q cannot be a JSON %s", eventType, wrong.Field, wrong.Value)
+		return Errorf(CodeBadPayload, "%s: the field %q cannot be a JSON %s", eventType, wrong.Field, Clip(wrong.Value, MaxIDLength))
 	}
 	return Errorf(CodeBadPayload, "%s: the payload has the wrong shape: %v", eventType, err)
 }
@@ -99,7 +99,10 @@ func DecodeEvent(frame []byte) (Event, error) {
 	}
 	var e Event
 	if err := json.Unmarshal(frame, &e); err != nil {
-		return Event{}, badEnvelope(err)
+		if !validID(e.ID) {
+			e.ID = ""
+		}
+		return Event{ID: e.ID}, badEnvelope(err)
 	}
 	if e.ID != "" && !validID(e.ID) {
 		e.ID = ""
@@ -114,7 +117,7 @@ func DecodeEvent(frame []byte) (Event, error) {
 func badEnvelope(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) && wrong.Field != "" {
-		return Errorf(CodeBadJSON, "the field %q of an event cannot be a JSON %s", wrong.Field, wrong.Value)
+		return Errorf(CodeBadJSON, "the field %q of an event cannot be a JSON %s", wrong.Field, Clip(wrong.Value, MaxIDLength))
 	}
 	return Errorf(CodeBadJSON, `an event is {"type":"…","payload":{…},"id":"…"}`)
 }

@@ -3,8 +3,9 @@ package shared
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
-	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -109,7 +110,7 @@ func (s *scanner) object(depth int) error {
 			return err
 		}
 		if !keys.add(foldedKey(raw)) {
-			return Errorf(CodeBadJSON, "the key %q stands twice in one object", raw)
+			return Errorf(CodeBadJSON, "the key %q stands twice in one object", Clip(string(raw), MaxIDLength))
 		}
 		s.space()
 		if s.peek() != ':' {
@@ -256,29 +257,51 @@ func (s *scanner) digits() bool {
 	return s.pos > start
 }
 
-// foldedKey returns an object's key as encoding/json compares it. raw has passed
-// str.
-func foldedKey(raw []byte) string {
-	key := string(raw)
-	if strings.IndexByte(key, '\\') >= 0 {
-		_ = json.Unmarshal([]byte(`"`+key+`"`), &key)
+// foldedKey returns an object's key as encoding/json compares it: unescaped, and
+// of all the characters that are one but for their case the same one. raw has
+// passed str and is returned itself if it is that already, as ordinary keys are.
+func foldedKey(raw []byte) []byte {
+	if !bytes.ContainsFunc(raw, func(r rune) bool { return r == '\\' || 'A' <= r && r <= 'Z' || r >= utf8.RuneSelf }) {
+		return raw
 	}
-	return strings.ToLower(strings.ToUpper(key))
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		var key string
+		_ = json.Unmarshal(slices.Concat([]byte(`"`), raw, []byte(`"`)), &key)
+		raw = []byte(key)
+	}
+	return bytes.Map(foldRune, raw)
+}
+
+// foldRune returns the smallest of the characters that are one with r but for
+// their case; of ASCII letters, the small one.
+func foldRune(r rune) rune {
+	for {
+		next := unicode.SimpleFold(r)
+		if next <= r {
+			r = next
+			break
+		}
+		r = next
+	}
+	if 'A' <= r && r <= 'Z' {
+		r += 'a' - 'A'
+	}
+	return r
 }
 
 // keySet holds the keys of one object: a few in an array, so that ordinary
 // events allocate nothing, more in a map, so that none is quadratic.
 type keySet struct {
-	few  [8]string
+	few  [8][]byte
 	n    int
 	many map[string]struct{}
 }
 
-// add reports whether key was not there yet.
-func (k *keySet) add(key string) bool {
+// add reports whether key was not there yet. It keeps key.
+func (k *keySet) add(key []byte) bool {
 	if k.many == nil {
 		for _, seen := range k.few[:k.n] {
-			if seen == key {
+			if bytes.Equal(seen, key) {
 				return false
 			}
 		}
@@ -289,12 +312,12 @@ func (k *keySet) add(key string) bool {
 		}
 		k.many = make(map[string]struct{}, 2*len(k.few))
 		for _, seen := range k.few {
-			k.many[seen] = struct{}{}
+			k.many[string(seen)] = struct{}{}
 		}
 	}
-	if _, ok := k.many[key]; ok {
+	if _, ok := k.many[string(key)]; ok {
 		return false
 	}
-	k.many[key] = struct{}{}
+	k.many[string(key)] = struct{}{}
 	return true
 }

@@ -66,10 +66,16 @@ func ValidateName(name string) error {
 		return Errorf(CodeBadName, "a name has at most %d characters: this one has %d", MaxNameLength, n)
 	case !utf8.ValidString(name):
 		return Errorf(CodeBadName, "the name is not UTF-8")
-	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case strings.ContainsFunc(name, invisible) || strings.TrimFunc(name, unicode.IsMark) == "":
 		return Errorf(CodeBadName, "a name has no control or invisible characters")
 	}
 	return nil
+}
+
+// invisible reports whether r would not be seen in a name. Some of Unicode's
+// letters and symbols are not: fillers of Hangul, the empty Braille pattern.
+func invisible(r rune) bool {
+	return !unicode.IsPrint(r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || r == '\u2800'
 }
 
 func validateCursor(c *Cursor) error {

@@ -76,11 +76,11 @@ func (l *Log) Back(ctx context.Context, room string, before uint64, n int) (star
 	if err != nil {
 		return 0, false, err
 	}
-	if before == 0 {
-		head, err := l.Head(ctx, room)
-		if err != nil {
-			return 0, false, err
-		}
+	head, err := l.Head(ctx, room)
+	if err != nil {
+		return 0, false, err
+	}
+	if before == 0 || before > head.Seq { // beyond the end there is nothing to look through
 		before = head.Seq + 1
 	}
 	newer, err := l.Count(ctx, room, before-1)

@@ -1,0 +1,155 @@
+package roomlog_test
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"websockets/server/roomlog"
+)
+
+// feed collects what followers deliver.
+type feed struct {
+	t       *testing.T
+	entries chan roomlog.Entry
+}
+
+func run(t *testing.T, l *roomlog.Log) feed {
+	f := feed{t, make(chan roomlog.Entry, 1<<16)} // more than any test appends, so that a follower never waits
+	l.Run(func(batch []roomlog.Entry) {
+		for _, e := range batch {
+			f.entries <- e
+		}
+	}, func(shard int) {
+		t.Errorf("shard %d: the feed may have lost something", shard)
+	})
+	return f
+}
+
+// until returns what is delivered up to this sequence of this room, which is in
+// the same shard as all others that the test follows.
+func (f feed) until(room string, seq uint64) (entries []roomlog.Entry) {
+	f.t.Helper()
+	for {
+		e := receive(f.t, f.entries, fmt.Sprintf("%d of %s on the feed", seq, room))
+		entries = append(entries, e)
+		if e.Room == room && e.Seq == seq {
+			return entries
+		}
+	}
+}
+
+func follow(t *testing.T, l *roomlog.Log, room string) (head roomlog.Entry, unfollow func()) {
+	t.Helper()
+	head, unfollow, err := l.Follow(t.Context(), room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return head, unfollow
+}
+
+func TestFollowDeliversWhatComesAfterItsHead(t *testing.T) {
+	t.Parallel()
+	l := open(t, t.TempDir())
+	f := run(t, l)
+	rooms := roomsOfOneShard(l, 3)
+	old := put(t, l, rooms[0], "old", "before anybody follows")
+
+	head, _ := follow(t, l, rooms[0])
+	if head.Seq != old.Seq || head.Room != rooms[0] || string(head.Body) != "before anybody follows" {
+		t.Errorf("the head is %+v, want sequence %d", head, old.Seq)
+	}
+	if head, _ := follow(t, l, rooms[1]); head.Seq != 0 {
+		t.Errorf("the head of an empty room is %+v", head)
+	}
+	prev := map[string]uint64{rooms[0]: old.Seq}
+	var want []roomlog.Entry
+	var last uint64
+	for i := range 60 {
+		room := rooms[i%3] // the third is not followed
+		body := fmt.Sprint(i)
+		last = put(t, l, room, body, body).Seq
+		if room != rooms[2] {
+			want = append(want, roomlog.Entry{Room: room, Seq: last, Prev: prev[room], Body: []byte(body)})
+		}
+		prev[room] = last
+	}
+	got := f.until(rooms[1], want[len(want)-1].Seq)
+	same := func(a, b roomlog.Entry) bool { return sameEntry(a, b) && a.Prev == b.Prev }
+	if !slices.EqualFunc(got, want, same) {
+		t.Errorf("delivered %+v\nwant %+v", got, want)
+	}
+}
+
+// Whoever begins to follow in the midst of appends misses none of what comes
+// after the head he is told.
+func TestFollowHasNoHoleAfterItsHead(t *testing.T) {
+	t.Parallel()
+	l := open(t, t.TempDir())
+	f := run(t, l)
+	const room, before, after = "x", 300, 300
+	var settled atomic.Int64
+	begun := make(chan struct{})
+	proceed := make(chan struct{})
+	done := make(chan uint64, 1)
+	go func() {
+		for i := range before + after {
+			if i == before {
+				close(begun)
+				<-proceed // so that some are appended while Follow is at work, and some surely after it
+			}
+			body := fmt.Sprint(i)
+			err := l.Append(t.Context(), room, body, []byte(body), func(r roomlog.Receipt, err error) {
+				if err != nil {
+					t.Errorf("%s: %v", body, err)
+				}
+				if settled.Add(1) == before+after {
+					done <- r.Seq
+				}
+			})
+			if err != nil {
+				t.Errorf("%s: %v", body, err)
+			}
+		}
+	}()
+	<-begun
+	head, _ := follow(t, l, room)
+	close(proceed)
+	last := receive(t, done, "the appends")
+	prev := head.Seq
+	for _, e := range f.until(room, last) {
+		if e.Seq <= head.Seq {
+			continue // delivered before Follow returned
+		}
+		if e.Prev != prev {
+			t.Fatalf("after %d comes %d, which says that %d was before it (head %d)", prev, e.Seq, e.Prev, head.Seq)
+		}
+		prev = e.Seq
+	}
+}
+
+func TestNothingIsDeliveredAfterUnfollow(t *testing.T) {
+	t.Parallel()
+	l := open(t, t.TempDir())
+	f := run(t, l)
+	rooms := roomsOfOneShard(l, 2)
+	_, unfollow := follow(t, l, rooms[0])
+	follow(t, l, rooms[1])
+	last := put(t, l, rooms[0], "1", "followed").Seq
+	f.until(rooms[0], last)
+	unfollow()
+	put(t, l, rooms[0], "2", "not followed any more")
+	last = put(t, l, rooms[1], "3", "its shard's next").Seq
+	if got := f.until(rooms[1], last); len(got) != 1 {
+		t.Errorf("delivered %q", bodies(got))
+	}
+	// It can be followed again, from the head it has now.
+	if head, _ := follow(t, l, rooms[0]); string(head.Body) != "not followed any more" {
+		t.Errorf("the head is %q", head.Body)
+	}
+	again := put(t, l, rooms[0], "4", "again").Seq
+	if got := f.until(rooms[0], again); len(got) != 1 {
+		t.Errorf("delivered %q", bodies(got))
+	}
+}

@@ -1,0 +1,26 @@
+package shared
+
+import "testing"
+
+// Which ends are final and which are not, for every code there can be.
+func TestReconnects(t *testing.T) {
+	type span struct{ from, to int }
+	again := []span{{1000, 1001}, {1006, 1006}, {1011, 1013}, {3000, 3499}, {4000, 4499}}
+	for code := -1; code <= 5000; code++ {
+		want := false
+		for _, s := range again {
+			want = want || s.from <= code && code <= s.to
+		}
+		if got := Reconnects(code); got != want {
+			t.Errorf("%d: %v, want %v", code, got, want)
+		}
+	}
+	for code, want := range map[int]bool{
+		CloseNormal: true, CloseGoingAway: true, CloseRestart: true, CloseTryLater: true, CloseSilent: true,
+		CloseUnsupportedData: false, CloseInvalidText: false, ClosePolicy: false, CloseTooBig: false,
+	} {
+		if Reconnects(code) != want {
+			t.Errorf("%d: want %v", code, want)
+		}
+	}
+}

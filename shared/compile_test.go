@@ -1,0 +1,58 @@
+//go:build !js
+
+package shared
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// TestMistakesDoNotCompile builds the programs in testdata/compile. The
+// compiler must refuse exactly the lines that say so: what a handler is given
+// is settled before anything runs.
+func TestMistakesDoNotCompile(t *testing.T) {
+	programs, err := os.ReadDir("testdata/compile")
+	if err != nil || len(programs) < 2 {
+		t.Fatal(len(programs), err)
+	}
+	for _, program := range programs {
+		t.Run(program.Name(), func(t *testing.T) {
+			folder := "testdata/compile/" + program.Name()
+			source, err := os.ReadFile(folder + "/main.go")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := refusedLines(source)
+			// -e tells all errors, not the first ten.
+			output, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, "-gcflags=-e", "./"+folder).CombinedOutput()
+			if (err == nil) != (len(want) == 0) {
+				t.Errorf("go build: %v", err)
+			}
+			var got []int
+			for _, line := range regexp.MustCompile(`(?m)main\.go:(\d+):`).FindAllSubmatch(output, -1) {
+				n, _ := strconv.Atoi(string(line[1]))
+				got = append(got, n)
+			}
+			if got = slices.Compact(got); !slices.Equal(got, want) {
+				t.Errorf("refused the lines %v, want %v:\n%s", got, want, output)
+			}
+		})
+	}
+}
+
+// refusedLines returns the numbers of the lines that end with "// refused".
+func refusedLines(source []byte) (lines []int) {
+	n := 0
+	for line := range bytes.Lines(source) {
+		n++
+		if bytes.HasSuffix(line, []byte("// refused\n")) {
+			lines = append(lines, n)
+		}
+	}
+	return lines
+}

@@ -1,0 +1,116 @@
+package shared_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"websockets/shared"
+)
+
+// A side registers a handler for each event type that it receives. The handler
+// is given the payload decoded and validated; one for another payload would not
+// compile. The registry's own type says what a handler is told about the
+// sender: here it is his name.
+func ExampleOn() {
+	server := shared.NewRegistry[string](shared.ToServer)
+	shared.On(server, shared.SendMessage, func(ctx context.Context, peer string, p shared.SendMessagePayload) error {
+		fmt.Printf("%s says %q\n", peer, p.Message)
+		return nil
+	})
+
+	frame := []byte(`{"type":"send_message","payload":{"message":"hi"},"id":"m1"}`)
+	event, err := shared.DecodeEvent(frame)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := server.Route(context.Background(), "Ann", event); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// Ann says "hi"
+}
+
+// What is wrong with an event is a *shared.Error: a code for the program and a
+// sentence for people, and just what an error event carries.
+func ExampleRegistry_Route() {
+	server := shared.NewRegistry[string](shared.ToServer)
+	shared.On(server, shared.SendMessage, func(ctx context.Context, peer string, p shared.SendMessagePayload) error {
+		return errors.New("the disk is full") // the handler's own error comes back as it is
+	})
+
+	for _, frame := range []string{
+		`{"type":"wave","payload":{}}`,
+		`{"type":"send_message","payload":{"message":7}}`,
+		`{"type":"send_message","payload":{"message":""}}`,
+		`{"type":"send_message","payload":{"message":"hi","room":"../x"}}`,
+		`{"type":"send_message","payload":{"message":"hi"}}`,
+	} {
+		event, _ := shared.DecodeEvent([]byte(frame))
+		err := server.Route(context.Background(), "Ann", event)
+
+		var wrong *shared.Error
+		if errors.As(err, &wrong) {
+			fmt.Printf("%-12s %s\n", wrong.Code, wrong.Message)
+		} else {
+			fmt.Println("not told:   ", err)
+		}
+	}
+	// Output:
+	// unknown_type there is no event type "wave"
+	// bad_payload  send_message: the field "message" cannot be a JSON number
+	// bad_message  the message is empty
+	// bad_room     a room's name is 1 to 64 characters of a-z 0-9 - _
+	// not told:    the disk is full
+}
+
+// Check, called once at start-up, names each event type that was forgotten.
+func ExampleRegistry_Check() {
+	server := shared.NewRegistry[string](shared.ToServer)
+	shared.On(server, shared.JoinRoom, func(ctx context.Context, peer string, p shared.JoinPayload) error { return nil })
+	// … and no other.
+
+	for line := range strings.Lines(server.Check().Error()) {
+		fmt.Print(line)
+		break
+	}
+	// Output:
+	// the catalogue's change_room (to server) has no handler on this side: register one with shared.On
+}
+
+// A Type writes the frames of its event and reads their payloads back.
+func ExampleType() {
+	frame := shared.ChangeRoom.Frame("c1", shared.JoinPayload{Name: "lobby"})
+	fmt.Printf("%s\n", frame)
+
+	event, err := shared.DecodeEvent(frame)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	payload, err := shared.ChangeRoom.Decode(event)
+	fmt.Println(event.Type, event.ID, payload.Name, err)
+	// Output:
+	// {"type":"change_room","payload":{"name":"lobby"},"id":"c1"}
+	// change_room c1 lobby <nil>
+}
+
+// DecodeEvent is strict: what two programs could read in two ways is no event.
+func ExampleDecodeEvent() {
+	for _, frame := range []string{
+		`{"type":"ping"`,
+		`{"type":"ping"}{"type":"ping"}`,
+		`{"type":"ping","ty\u0070e":"send_message"}`,
+		`{"type":"ping","id":"not one"}`,
+	} {
+		_, err := shared.DecodeEvent([]byte(frame))
+		fmt.Println(err)
+	}
+	// Output:
+	// bad_json: not JSON: it ends in the middle
+	// bad_json: one frame is one event: there is something after it at byte 15
+	// bad_json: the key "ty\\u0070e" stands twice in one object
+	// bad_id: an id is 1 to 64 characters of A-Z a-z 0-9 _ -
+}

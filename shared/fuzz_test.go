@@ -1,0 +1,69 @@
+package shared
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzEvent: no frame makes the decoder panic. What it accepts is valid JSON
+// without a key twice, is the same event when it is written and read again, and
+// so is its payload if some event type takes it.
+func FuzzEvent(f *testing.F) {
+	for _, g := range goldens() {
+		f.Add(g.read(f))
+	}
+	for _, frame := range []string{
+		`{"type":"ping","TYPE":"ping"}`,
+		inPayload(`[{"a":1,"\u0041":"\ud83d\ude80"},-0.5e+3,null]`),
+		inPayload(`"\ud83d"`),
+		inPayload(nested("[", "", "]", 31)),
+		inPayload("{" + manyKeys(9) + "}"),
+		"{\"type\":\"\xff\"}",
+	} {
+		f.Add([]byte(frame))
+	}
+	all := goldens()
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		if !compare(t, frame) {
+			return
+		}
+		event, err := DecodeEvent(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := encode(event)
+		again, err := DecodeEvent(written)
+		if err != nil {
+			t.Fatalf("%v: written again as %q", err, written)
+		}
+		if again.Type != event.Type || again.ID != event.ID || compact(t, again.Payload) != compact(t, event.Payload) {
+			t.Errorf("got %+v from %+v", again, event)
+		}
+		for _, g := range all {
+			framed, ok := g.reframe(event)
+			if !ok {
+				continue
+			}
+			again, err := DecodeEvent([]byte(framed))
+			if err != nil {
+				t.Fatalf("%v: %s frames it as %q", err, g.spec.Name, framed)
+			}
+			if twice, ok := g.reframe(again); !ok || twice != framed || !utf8.ValidString(framed) {
+				t.Errorf("%s: first %q, then %q", g.spec.Name, framed, twice)
+			}
+		}
+	})
+}
+
+func compact(t *testing.T, payload json.RawMessage) string {
+	if payload == nil {
+		return ""
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, payload); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

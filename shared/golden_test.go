@@ -1,0 +1,257 @@
+package shared
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// testdata holds one frame a file, the exact bytes that go over the wire:
+// direction, type and, after a hyphen, what is special about it.
+//
+//go:embed testdata/*.json
+var testdata embed.FS
+
+// golden says what a frame of testdata means. The same line encodes and decodes
+// it, natively and under GOOS=js.
+type golden struct {
+	file    string
+	spec    Spec
+	id      string
+	payload any
+	frame   func() []byte              // the payload by Type.Frame
+	decode  func(Event) (any, error)   // by Type.Decode
+	reframe func(Event) (string, bool) // decoded, and framed again; false if it does not decode
+	ignore  func(*Registry[any])       // sets a handler that does nothing
+}
+
+// means is one line of the table. special is empty or what the file's name says
+// after the hyphen.
+func means[T any](typ Type[T], special, id string, payload T) golden {
+	file := strings.ReplaceAll(string(typ.direction), " ", "_") + "_" + typ.name
+	if special != "" {
+		file += "-" + special
+	}
+	return golden{
+		file: file + ".json", spec: Spec{Name: typ.name, Direction: typ.direction}, id: id, payload: payload,
+		frame:  func() []byte { return typ.Frame(id, payload) },
+		decode: func(e Event) (any, error) { return typ.Decode(e) },
+		reframe: func(e Event) (string, bool) {
+			again, err := typ.Decode(e)
+			if err != nil {
+				return "", false
+			}
+			return string(typ.Frame(e.ID, again)), true
+		},
+		ignore: func(r *Registry[any]) {
+			On(r, typ, func(context.Context, any, T) error { return nil })
+		},
+	}
+}
+
+var (
+	noon   = time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
+	limits = Limits{MessageLength: 4096, FrameBytes: 65536, Rooms: 128, InFlight: 256}
+	zoe    = Member{User: "u7", Name: "Zoë"}
+	ann    = Member{User: "u8", Name: "Ann"}
+	first  = Message{Seq: 41, ID: "m41", Room: "lobby", User: "u7", From: "Zoë", Message: "hi", Sent: noon}
+	second = Message{Seq: 43, ID: "m43", Room: "lobby", User: "u8", From: "Ann", Message: "<hello>", Sent: noon.Add(994 * time.Millisecond)}
+)
+
+func at(seq uint64, id string) Cursor { return Cursor{Epoch: "k3J9", Seq: seq, ID: id} }
+
+// goldens has at least one line for each event type of the catalogue.
+func goldens() []golden {
+	cursor, start := at(41, "m41"), at(0, "")
+	return []golden{
+		means(ChangeRoom, "", "", JoinPayload{Name: "lobby"}),
+		means(ChangeRoom, "after", "c1", JoinPayload{Name: "lobby", After: &cursor}),
+		means(JoinRoom, "", "j1", JoinPayload{Name: "lobby"}),
+		means(JoinRoom, "after-nothing", "j2", JoinPayload{Name: "lobby", After: &start}),
+		means(LeaveRoom, "", "l1", LeavePayload{Name: "lobby"}),
+		means(SendMessage, "", "", SendMessagePayload{Message: "hi"}),
+		means(SendMessage, "room", "AZaz09_-", SendMessagePayload{Room: "go-team_2", Message: "hi"}),
+		means(SendMessage, "text", "s2", SendMessagePayload{Message: "<b>R&D</b> \"a\\b\"\n\tGrüße, 世界 👩\u200d🚀\u2028\x01\b\f/"}),
+		means(LoadHistory, "", "h1", LoadHistoryPayload{}),
+		means(LoadHistory, "before", "h2", LoadHistoryPayload{Room: "lobby", Before: 1<<64 - 1, Limit: 200}),
+		means(LoadHistory, "after", "h3", LoadHistoryPayload{Room: "lobby", After: 7, Limit: 1}),
+		means(ListRooms, "", "r1", ListRoomsPayload{}),
+		means(ListRooms, "filter", "r2", ListRoomsPayload{Filter: "go"}),
+		means(SetName, "", "n1", SetNamePayload{Name: "Zoë 🦊"}),
+		means(StartTyping, "", "", RoomPayload{}),
+		means(StartTyping, "room", "", RoomPayload{Room: "lobby"}),
+		means(MarkRead, "", "k1", MarkReadPayload{Room: "lobby", Seq: 41}),
+		means(Ping, "", "", Empty{}),
+		means(Ping, "id", "p1", Empty{}),
+		means(Authenticate, "", "a1", TokenPayload{Token: "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}),
+		means(RefreshToken, "", "a2", TokenPayload{Token: "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}),
+
+		means(Welcome, "", "", WelcomePayload{User: "u7", Name: "guest 7", Limits: limits, Heartbeat: 25, Version: "v1.2.3"}),
+		means(Welcome, "session", "", WelcomePayload{User: "u7", Name: "Zoë", Named: true, Limits: limits, Heartbeat: 25.5, Version: "v1.2.3", Session: "u7.c2ln"}),
+		means(RoomJoined, "", "", RoomJoinedPayload{Room: "lobby", Cursor: start, State: StateNew, Count: 1, Members: []Member{zoe}}),
+		means(RoomJoined, "current", "c1", RoomJoinedPayload{Room: "lobby", Cursor: cursor, State: StateCurrent, Count: 2, Members: []Member{zoe, ann}}),
+		means(RoomJoined, "recovered", "c1", RoomJoinedPayload{Room: "lobby", Cursor: cursor, State: StateRecovered, Count: 1, Members: []Member{zoe}}),
+		means(RoomJoined, "truncated", "c1", RoomJoinedPayload{Room: "lobby", Cursor: cursor, State: StateTruncated, Truncated: &Truncated{After: 41, First: 90}, Count: 1, Members: []Member{zoe}}),
+		means(RoomJoined, "reset", "c1", RoomJoinedPayload{Room: "lobby", Cursor: Cursor{Epoch: "Qw8z", Seq: 3, ID: "m3"}, State: StateReset, Members: []Member{}}),
+		means(Synced, "", "", SyncedPayload{Room: "lobby", Cursor: at(43, "m43")}),
+		means(History, "", "h1", HistoryPayload{Room: "lobby", Messages: []Message{first, second}, More: true}),
+		means(History, "empty", "h1", HistoryPayload{Room: "lobby", Messages: []Message{}}),
+		means(NewMessage, "", "", first),
+		means(Presence, "", "", PresencePayload{Room: "lobby", Joined: []Member{ann}, Left: []string{"u7"}, Count: 12}),
+		means(Presence, "count", "", PresencePayload{Room: "lobby"}),
+		means(Typing, "", "", TypingPayload{Room: "lobby", User: "u7", Name: "Zoë"}),
+		means(Read, "", "", MarkReadPayload{Room: "lobby", Seq: 41}),
+		means(Left, "", "l1", LeavePayload{Name: "lobby"}),
+		means(Rooms, "", "r1", RoomsPayload{Rooms: []RoomSummary{
+			{Name: "lobby", LastActivity: noon, Unread: MaxUnread + 1},
+			{Name: "go-team_2", LastActivity: time.Date(2025, 12, 31, 23, 59, 59, 999e6, time.UTC)},
+		}}),
+		means(Rooms, "none", "r1", RoomsPayload{Rooms: []RoomSummary{}}),
+		means(Ack, "", "n1", AckPayload{}),
+		means(Ack, "message", "m41", AckPayload{Room: "lobby", Seq: 41, Sent: noon}),
+		means(Pong, "", "p1", Empty{}),
+		means(Failed, "", "", Error{Code: CodeBadJSON, Message: "not JSON: it ends in the middle"}),
+		means(Failed, "retry", "s2", Error{Code: CodeRateLimited, Message: "too many events: wait 2 s", RetryAfter: 1.5}),
+		means(Closing, "", "", ClosingPayload{Reason: "the server restarts", RetryAfter: 1}),
+	}
+}
+
+// read returns the golden frame's bytes.
+func (g golden) read(t testing.TB) []byte {
+	t.Helper()
+	frame, err := testdata.ReadFile("testdata/" + g.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return frame
+}
+
+func TestGoldenFrames(t *testing.T) {
+	for _, g := range goldens() {
+		t.Run(g.file, func(t *testing.T) {
+			want := g.read(t)
+			if got := g.frame(); string(got) != string(want) {
+				t.Errorf("encoded\n got %s\nwant %s", got, want)
+			}
+			event, err := DecodeEvent(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if event.Type != g.spec.Name || event.ID != g.id {
+				t.Errorf("decoded: type %q, id %q; want %q, %q", event.Type, event.ID, g.spec.Name, g.id)
+			}
+			payload, err := g.decode(event)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(payload, g.payload) {
+				t.Errorf("decoded\n got %#v\nwant %#v", payload, g.payload)
+			}
+		})
+	}
+}
+
+// TestEveryEventHasAGoldenFrame names each event type of the catalogue that
+// was added without one, and each file that nothing reads.
+func TestEveryEventHasAGoldenFrame(t *testing.T) {
+	for _, spec := range unframed(Catalogue(), goldens()) {
+		t.Errorf("%s (%s) has no golden frame: add a file to testdata and a line to goldens", spec.Name, spec.Direction)
+	}
+	files, err := fs.Glob(testdata, "testdata/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !slices.ContainsFunc(goldens(), func(g golden) bool { return "testdata/"+g.file == file }) {
+			t.Errorf("%s is in no line of goldens", file)
+		}
+	}
+}
+
+func unframed(catalogue []Spec, have []golden) []Spec {
+	return slices.DeleteFunc(catalogue, func(spec Spec) bool {
+		return slices.ContainsFunc(have, func(g golden) bool { return g.spec == spec })
+	})
+}
+
+// An event type that exists in one direction does not count for the other.
+func TestUnframedNamesTheEvent(t *testing.T) {
+	forgotten := []Spec{{Name: "wave", Direction: ToServer}, {Name: "ping", Direction: ToClient}}
+	got := unframed(append(Catalogue(), forgotten...), goldens())
+	if !slices.Equal(got, forgotten) {
+		t.Errorf("got %v, want %v", got, forgotten)
+	}
+}
+
+func TestCatalogueNames(t *testing.T) {
+	seen := map[Spec]bool{}
+	for _, spec := range Catalogue() {
+		if seen[spec] {
+			t.Errorf("%s is twice in the catalogue, %s", spec.Name, spec.Direction)
+		}
+		seen[spec] = true
+		if spec.Name == "" || strings.Trim(spec.Name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+			t.Errorf("%q: a type's name is of a-z and _", spec.Name)
+		}
+		if spec.Direction != ToServer && spec.Direction != ToClient {
+			t.Errorf("%s has the direction %q", spec.Name, spec.Direction)
+		}
+	}
+	if ChangeRoom.Name() != "change_room" || !seen[Spec{Name: "change_room", Direction: ToServer}] {
+		t.Error("change_room is not in the catalogue under its name")
+	}
+	Catalogue()[0].Name = "changed"
+	if Catalogue()[0].Name == "changed" {
+		t.Error("who asks for the catalogue can change it")
+	}
+}
+
+// A message in the log is the same JSON without its sequence: that is the
+// record's own.
+func TestMessageEncode(t *testing.T) {
+	kept := first
+	kept.Seq = 0
+	for _, c := range []struct {
+		message Message
+		want    string
+	}{
+		{first, `{"seq":41,"id":"m41","room":"lobby","user":"u7","from":"Zoë","message":"hi","sent":"2026-01-02T03:04:05.006Z"}`},
+		{kept, `{"id":"m41","room":"lobby","user":"u7","from":"Zoë","message":"hi","sent":"2026-01-02T03:04:05.006Z"}`},
+	} {
+		if got := string(c.message.Encode()); got != c.want {
+			t.Errorf("\n got %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+// What a newer peer adds is ignored, so that either side can be the older one.
+func TestUnknownFieldsAreIgnored(t *testing.T) {
+	event, err := DecodeEvent([]byte(` {"trace":{"a":[1,2]},"type":"send_message","payload":{"message":"hi","mood":"good"},"id":"1"} `))
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := SendMessage.Decode(event)
+	if err != nil || payload != (SendMessagePayload{Message: "hi"}) {
+		t.Errorf("got %+v, %v", payload, err)
+	}
+}
+
+// A frame's buffer is used again for the next one.
+func TestEventKeepsNothingOfTheFrame(t *testing.T) {
+	frame := []byte(`{"type":"set_name","payload":{"name":"Ann"},"id":"n1"}`)
+	event, err := DecodeEvent(frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(frame)
+	payload, err := SetName.Decode(event)
+	if got := fmt.Sprintf("%s %s %v %v", event.Type, event.ID, payload, err); got != "set_name n1 {Ann} <nil>" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,417 @@
+package shared
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// told returns the *Error that a client is told, and fails if err is none or is
+// too long to be one: what it quotes came from outside.
+func told(t testing.TB, err error) *Error {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v, which is no *Error", err)
+	}
+	if len(e.Message) == 0 || len(e.Message) > 256 {
+		t.Errorf("an error of %d bytes: %.300s", len(e.Message), e.Message)
+	}
+	return e
+}
+
+// inPayload puts a JSON value into an event whose payload is otherwise right.
+func inPayload(value string) string {
+	return `{"type":"send_message","payload":{"message":"hi","more":` + value + `}}`
+}
+
+func nested(open, inside, end string, levels int) string {
+	return strings.Repeat(open, levels) + inside + strings.Repeat(end, levels)
+}
+
+func TestDecodeEventAccepts(t *testing.T) {
+	for name, frame := range map[string]string{
+		"only a type":                `{"type":"ping"}`,
+		"an unknown type":            `{"type":"never_heard"}`,
+		"blanks":                     " \t\r\n{ \"type\" : \"ping\" ,\n\"payload\"\t: { } }\r\n",
+		"an empty id":                `{"type":"ping","id":""}`,
+		"a null id":                  `{"type":"ping","id":null}`,
+		"an id of every character":   `{"type":"ping","id":"azAZ09_-"}`,
+		"an id of 64":                `{"type":"ping","id":"` + strings.Repeat("x", 64) + `"}`,
+		"an escaped id":              `{"type":"ping","id":"\u0061"}`,
+		"32 levels of objects":       inPayload(nested(`{"a":`, "1", "}", 30)),
+		"32 levels of arrays":        inPayload(nested("[", "", "]", 30)),
+		"32 levels, again and again": inPayload("[" + strings.Repeat(nested("[", "", "]", 29)+",", 99) + "0]"),
+		"a pair of surrogates":       inPayload(`"\ud83d\ude80 \uD83D\uDE80"`),
+		"the replacement character":  inPayload(`"\ufffd"`),
+		"every escape":               inPayload(`"\"\\\/\b\f\n\r\t\u00e9\u0000\uABCD\uabcd"`),
+		"a brace in a string":        inPayload(`"}{]["`),
+		"a key in two objects":       inPayload(`[{"a":1},{"a":{"a":1}},{"a":1}]`),
+		"an empty key":               inPayload(`{"":1}`),
+		"keys that only look alike":  inPayload(`{"id":1,"ıd":2,"İd":3,"i d":4,"i_d":5}`),
+		"keys many and different":    inPayload(`{` + manyKeys(5000) + `}`),
+		"the end of a key escaped":   inPayload(`{"a\\":1,"a\"":2,"a":3}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := DecodeEvent([]byte(frame)); err != nil {
+				t.Errorf("%v: %.200s", err, frame)
+			}
+		})
+	}
+	for _, number := range []string{"0", "-0", "1", "-1", "10", "0.0", "1.50", "-0.5", "1e5", "1E5", "1e+5", "1e-5", "0e0", "0.1e01", "1e999", strings.Repeat("9", 400)} {
+		if _, err := DecodeEvent([]byte(inPayload(number))); err != nil {
+			t.Errorf("the number %s: %v", number, err)
+		}
+	}
+}
+
+func TestDecodeEventRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ frame, says string }{
+		"nothing":              {``, "a JSON object"},
+		"blanks":               {" \n", "a JSON object"},
+		"a word":               {`hello`, "a JSON object"},
+		"null":                 {`null`, "a JSON object"},
+		"a string":             {`"ping"`, "a JSON object"},
+		"a number":             {`1`, "a JSON object"},
+		"an array":             {`[{"type":"ping"}]`, "a JSON object"},
+		"a byte order mark":    {"\ufeff" + `{"type":"ping"}`, "a JSON object"},
+		"an event and another": {`{"type":"ping"}{"type":"ping"}`, "after it at byte 15"},
+		"an event and a comma": {`{"type":"ping"},`, "after it"},
+		"an event and a brace": {`{"type":"ping"}}`, "after it"},
+		"an event and a NUL":   {"{\"type\":\"ping\"}\x00", "after it"},
+
+		"no type":                 {`{}`, "no type"},
+		"an empty type":           {`{"type":""}`, "no type"},
+		"a null type":             {`{"type":null}`, "no type"},
+		"a type that is a number": {`{"type":7}`, `the field "type" of an event cannot be a JSON number`},
+		"a type that is an array": {`{"type":["ping"]}`, `"type"`},
+		"an id that is a number":  {`{"type":"ping","id":7}`, `the field "id" of an event cannot be a JSON number`},
+		"an id that is an object": {`{"type":"ping","id":{}}`, `"id"`},
+
+		"nesting of 33 objects":     {inPayload(nested(`{"a":`, "1", "}", 31)), "deeper than 32"},
+		"nesting of 33 arrays":      {inPayload(nested("[", "", "]", 31)), "deeper than 32"},
+		"nesting of 33, mixed":      {inPayload(nested(`[{"a":`, "1", "}]", 15) + "," + `"b":[[]],"c":` + nested("[", "", "]", 31)), "deeper than 32"},
+		"nesting of 10,000 objects": {inPayload(nested(`{"a":`, "1", "}", 10_000)), "deeper than 32"},
+		"nesting of 10,000 arrays":  {inPayload(nested("[", "", "]", 10_000)), "deeper than 32"},
+		"10,000 open arrays":        {strings.Repeat("[", 10_000), "a JSON object"},
+		"10,000 open objects":       {strings.Repeat(`{"a":`, 10_000), "deeper than 32"},
+
+		"half a pair":                    {inPayload(`"\ud83d"`), "half a surrogate pair"},
+		"half a pair at the end":         {`{"type":"ping\ud83d`, "half a surrogate pair"},
+		"the other half alone":           {inPayload(`"\ude80"`), "half a surrogate pair"},
+		"a pair the wrong way round":     {inPayload(`"\ude80\ud83d"`), "half a surrogate pair"},
+		"the same half twice":            {inPayload(`"\ud83d\ud83d"`), "half a surrogate pair"},
+		"half a pair and a letter":       {inPayload(`"\ud83dx"`), "half a surrogate pair"},
+		"half a pair and a line's end":   {inPayload(`"\ud83d\n"`), "half a surrogate pair"},
+		"half a pair and a plain escape": {inPayload(`"\ud83d\u0041"`), "half a surrogate pair"},
+		"half a pair in a key":           {inPayload(`{"\ud83d":1}`), "half a surrogate pair"},
+		"half a pair in the type":        {`{"type":"\ud83d"}`, "half a surrogate pair"},
+
+		"an escape of no letter": {inPayload(`"\x41"`), "unexpected 'x'"},
+		"an escape of a quote":   {inPayload(`"\'"`), "not JSON"},
+		"an escaped U":           {inPayload(`"\U0041"`), "not JSON"},
+		"an escape of three":     {inPayload(`"\u041"`), "not JSON"},
+		"an escape with a sign":  {inPayload(`"\u+041"`), "not JSON"},
+		"an escape with a bar":   {inPayload(`"\u0_41"`), "not JSON"},
+		"an escape of no hex":    {inPayload(`"\u00g0"`), "not JSON"},
+		"a bare line's end":      {inPayload("\"a\nb\""), "not JSON"},
+		"a bare tab":             {inPayload("\"a\tb\""), "not JSON"},
+		"a bare NUL":             {inPayload("\"a\x00b\""), "not JSON"},
+		"a NUL outside a string": {inPayload("\x00"), "not JSON"},
+
+		"a comma before the end":     {`{"type":"ping",}`, "unexpected '}' at byte 15"},
+		"a comma in front":           {`{,"type":"ping"}`, "unexpected ',' at byte 1"},
+		"two commas":                 {`{"type":"ping",,"id":"1"}`, "not JSON"},
+		"no comma":                   {`{"type":"ping" "id":"1"}`, "not JSON"},
+		"no colon":                   {`{"type" "ping"}`, "not JSON"},
+		"no value":                   {`{"type":}`, "not JSON"},
+		"no key":                     {`{:"ping"}`, "not JSON"},
+		"a key without quotes":       {`{type:"ping"}`, "unexpected 't' at byte 1"},
+		"a key in other quotes":      {`{'type':"ping"}`, "not JSON"},
+		"a key that is a number":     {`{1:"ping"}`, "not JSON"},
+		"a comma at an array's end":  {inPayload(`[1,]`), "not JSON"},
+		"a comma at an array's head": {inPayload(`[,1]`), "not JSON"},
+		"an array ended as object":   {inPayload(`[1}`), "not JSON"},
+		"an object ended as array":   {inPayload(`{"a":1]`), "not JSON"},
+		"a comment":                  {`{"type":"ping"/**/}`, "not JSON"},
+		"a blank that is none":       {"{\"type\":\u00a0\"ping\"}", "not JSON"},
+		"a form feed":                {"{\f\"type\":\"ping\"}", "not JSON"},
+		"half a word":                {inPayload(`tru`), "not JSON"},
+		"a word too long":            {inPayload(`nulll`), "not JSON"},
+		"a word in capitals":         {inPayload(`True`), "not JSON"},
+		"undefined":                  {inPayload(`undefined`), "not JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := DecodeEvent([]byte(c.frame))
+			if e := told(t, err); e.Code != CodeBadJSON || !strings.Contains(e.Message, c.says) {
+				t.Errorf("%.200s: got %v, want %s about %q", c.frame, err, CodeBadJSON, c.says)
+			}
+		})
+	}
+	for _, number := range []string{"-", "+1", "01", "-01", "00", ".5", "5.", "-.5", "1.e5", "1e", "1e+", "1e-", "1e5.5", "0x10", "1_000", "1,000", "NaN", "Infinity", "-Infinity", "- 1", "1 2", "--1", "1-", "٣"} {
+		_, err := DecodeEvent([]byte(inPayload(number)))
+		if told(t, err).Code != CodeBadJSON {
+			t.Errorf("the number %s: %v", number, err)
+		}
+	}
+}
+
+func TestDecodeEventRefusesKeysTwice(t *testing.T) {
+	long := strings.Repeat("k", 30_000)
+	for name, frame := range map[string]string{
+		"the type":                `{"type":"ping","type":"ping"}`,
+		"the type, other case":    `{"type":"ping","TYPE":"send_message"}`,
+		"the type, one capital":   `{"Type":"ping","type":"ping"}`,
+		"the type, escaped":       `{"type":"ping","ty\u0070e":"send_message"}`,
+		"the type, both":          `{"type":"ping","TY\u0050E":"send_message"}`,
+		"the payload":             `{"type":"ping","payload":{},"payload":{}}`,
+		"the id":                  `{"id":"1","type":"ping","id":"1"}`,
+		"an unknown field":        `{"type":"ping","x":1,"x":1}`,
+		"an empty key":            inPayload(`{"":1,"":1}`),
+		"a field of the payload":  `{"type":"send_message","payload":{"message":"a","message":"b"}}`,
+		"the same, other case":    `{"type":"send_message","payload":{"message":"a","mesſage":"b"}}`,
+		"the Kelvin sign":         inPayload(`{"k":1,"K":2}`),
+		"the Kelvin sign escaped": inPayload(`{"k":1,"\u212a":2}`),
+		"Greek sigmas":            inPayload(`{"Σ":1,"ς":2}`),
+		"sharp s, small and big":  inPayload(`{"ß":1,"ẞ":2}`),
+		"a rocket, escaped":       inPayload(`{"🚀":1,"\ud83d\ude80":2}`),
+		"a quote, escaped twice":  inPayload(`{"\"":1,"\u0022":2}`),
+		"a slash, escaped":        inPayload(`{"/":1,"\/":2}`),
+		"deep inside":             inPayload(nested(`[{"a":`, `{"b":1,"c":[],"b":2}`, `}]`, 14)),
+		"after an inner object":   inPayload(`{"a":{"b":1},"a":1}`),
+		"the 8th":                 inPayload(`{` + manyKeys(7) + `,"k0":1}`),
+		"the 9th is the first":    inPayload(`{` + manyKeys(8) + `,"k0":1}`),
+		"the 9th is the 8th":      inPayload(`{` + manyKeys(8) + `,"K7":1}`),
+		"the 10th is the 9th":     inPayload(`{` + manyKeys(9) + `,"k8":1}`),
+		"the last of 5,000":       inPayload(`{` + manyKeys(4999) + `,"k\u0030":1}`),
+		"a long one":              inPayload(`{"` + long + `":1,"` + long + `":1}`),
+		"not UTF-8, both":         inPayload("{\"\xff\":1,\"\xfe\":2}"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			event, err := DecodeEvent([]byte(frame))
+			if e := told(t, err); e.Code != CodeBadJSON || !strings.Contains(e.Message, "twice") {
+				t.Errorf("got %v", err)
+			}
+			if event.ID != "" {
+				t.Errorf("an id %q of a frame that can be read in two ways", event.ID)
+			}
+		})
+	}
+}
+
+// manyKeys returns n members of an object: "k0":0,"k1":1 and so on.
+func manyKeys(n int) string {
+	members := make([]string, n)
+	for i := range members {
+		members[i] = fmt.Sprintf(`"k%d":%d`, i, i)
+	}
+	return strings.Join(members, ",")
+}
+
+// Keys are one for us exactly when they are one for encoding/json, which knows
+// no case: every rune becomes one of those it is folded with, all of them the
+// same one.
+func TestFoldedKeyIsThatOfEncodingJSON(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if r == '\\' || !utf8.ValidRune(r) {
+			continue // no key alone
+		}
+		key := string(foldedKey([]byte(string(r))))
+		if !strings.EqualFold(key, string(r)) {
+			t.Errorf("%q becomes %q, which is another key for encoding/json", r, key)
+		}
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			if got := string(foldedKey([]byte(string(other)))); got != key {
+				t.Errorf("%q and %q are one key for encoding/json, here %q and %q", r, other, key, got)
+			}
+		}
+	}
+}
+
+// What nobody floods with costs nothing: the check of an ordinary event does
+// not allocate.
+func TestCheckStrictDoesNotAllocate(t *testing.T) {
+	frame := []byte(inPayload(`{"a":[1,"\u00e9"],"b":{}}`))
+	if n := testing.AllocsPerRun(100, func() { _ = checkStrict(frame) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestDecodeEventRefusesIDs(t *testing.T) {
+	for _, id := range []string{strings.Repeat("x", 65), "a b", " a", "a\\n", "a.b", "a/b", "ü", "\\u0000", "🚀", "*", ">"} {
+		event, err := DecodeEvent([]byte(`{"type":"ping","payload":{},"id":"` + id + `"}`))
+		if told(t, err).Code != CodeBadID {
+			t.Errorf("the id %q: got %v", id, err)
+		}
+		if event.ID != "" {
+			t.Errorf("the id %q is handed on as %q: an answer would carry it", id, event.ID)
+		}
+	}
+}
+
+// An answer names the event it is about whenever that can be known.
+func TestRefusedEventKeepsItsID(t *testing.T) {
+	for frame, want := range map[string]string{
+		`{"type":7,"id":"a1"}`:             "a1",
+		`{"id":"a1","type":[]}`:            "a1",
+		`{"id":"a1","payload":{}}`:         "a1",
+		`{"id":"a1","type":""}`:            "a1",
+		`{"id":"not one","type":7}`:        "",
+		`{"id":7,"type":"ping"}`:           "",
+		`{"id":"a1","type":"ping"`:         "",
+		`{"id":"a1","type":"ping","id":1}`: "",
+	} {
+		event, err := DecodeEvent([]byte(frame))
+		if told(t, err); event.ID != want {
+			t.Errorf("%s: id %q, want %q", frame, event.ID, want)
+		}
+	}
+}
+
+// A frame that was cut is never an event.
+func TestDecodeEventRefusesHalfAFrame(t *testing.T) {
+	for _, g := range goldens() {
+		frame := g.read(t)
+		for n := range frame {
+			if _, err := DecodeEvent(frame[:n]); told(t, err).Code != CodeBadJSON {
+				t.Fatalf("%s cut to %d bytes: %v", g.file, n, err)
+			}
+		}
+	}
+}
+
+// An error says something of use and is short, whatever it quotes.
+func TestErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("9", 60_000)
+	for _, frame := range []string{
+		`{"type":` + long + `}`,
+		`{"type":"ping","id":` + long + `}`,
+		`{"type":"ping","id":"` + long + `"}`,
+		`{"` + long + `":1,"` + long + `":2}`,
+		inPayload(`{"` + strings.Repeat("\U0010ffff", 9000) + `":1,"` + strings.Repeat("\U0010ffff", 9000) + `":2}`),
+		`{"type":"mark_read","payload":{"room":"a","seq":` + long + `}}`,
+		`{"type":"mark_read","payload":{"room":"` + long + `","seq":1}}`,
+		`{"type":"set_name","payload":{"name":"` + long + `"}}`,
+		`{"type":"send_message","payload":{"message":"` + long + `"}}`,
+		`{"type":"` + long + `"}`,
+		`{"type":"` + strings.Repeat("\U0010ffff", 9000) + `"}`,
+	} {
+		event, err := DecodeEvent([]byte(frame))
+		if err == nil {
+			err = everything(ToServer).Route(t.Context(), nil, event)
+		}
+		told(t, err)
+	}
+}
+
+// wellFormed is how encoding/json, an independent reader, sees a frame: is it
+// valid JSON, and has any object a key twice?
+func wellFormed(frame []byte) (valid, twice bool) {
+	if !json.Valid(frame) {
+		return false, false
+	}
+	type level struct {
+		object, value bool // value: the next token is a value, not a key
+		keys          []string
+	}
+	var stack []level
+	decoder := json.NewDecoder(bytes.NewReader(frame))
+	decoder.UseNumber()
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return true, false
+		}
+		if token == json.Delim('}') || token == json.Delim(']') {
+			stack = stack[:len(stack)-1]
+			continue
+		}
+		if n := len(stack) - 1; n >= 0 && stack[n].object {
+			top := &stack[n]
+			if key, ok := token.(string); ok && !top.value {
+				for _, seen := range top.keys {
+					if strings.EqualFold(seen, key) {
+						return true, true
+					}
+				}
+				top.keys, top.value = append(top.keys, key), true
+				continue
+			}
+			top.value = false
+		}
+		if token == json.Delim('{') || token == json.Delim('[') {
+			stack = append(stack, level{object: token == json.Delim('{')})
+		}
+	}
+}
+
+// compare fails if DecodeEvent and encoding/json do not agree about a frame: it
+// accepts no invalid JSON and no key twice, and calls nothing "not JSON" or
+// "twice" that is valid.
+func compare(t *testing.T, frame []byte) (accepted bool) {
+	t.Helper()
+	valid, twice := wellFormed(frame)
+	_, err := DecodeEvent(frame)
+	switch {
+	case err == nil && !valid:
+		t.Errorf("accepted, but is not JSON: %q", frame)
+	case err == nil && twice:
+		t.Errorf("accepted, but has a key twice: %q", frame)
+	case err != nil:
+		e := told(t, err)
+		if valid && strings.HasPrefix(e.Message, "not JSON") {
+			t.Errorf("refused as %v, but is JSON: %q", e, frame)
+		}
+		if valid && !twice && strings.HasSuffix(e.Message, "twice in one object") {
+			t.Errorf("refused as %v, but has none: %q", e, frame)
+		}
+	}
+	return err == nil
+}
+
+// TestDecodeEventAgainstEncodingJSON breaks good frames at random places and
+// compares. The seed is fixed: it fails for everyone or for nobody.
+func TestDecodeEventAgainstEncodingJSON(t *testing.T) {
+	seeds := [][]byte{
+		[]byte(inPayload(`[1,-0.5e+3,true,false,null,"\ud83d\ude80\n",{},[],{"a":{"b":[0]}}]`)),
+		[]byte(inPayload(`{` + manyKeys(10) + `}`)),
+	}
+	for _, g := range goldens() {
+		seeds = append(seeds, g.read(t))
+	}
+	pieces := strings.Split(`{ } [ ] : , " \ \u \ud83d \ude80 \u0041 0 1 9 - + . e E true null nul "a":1 "type":"x" ,"a":1,"A":1 {} [] k K \x é 🚀 /`, " ")
+	pieces = append(pieces, " ", "\n", "\t", "\x00", "\x1f", "\xff", "\u2028")
+	random := rand.New(rand.NewPCG(1, 2))
+	rounds := 40_000
+	if testing.Short() {
+		rounds = 4_000
+	}
+	accepted := 0
+	for range rounds {
+		frame := bytes.Clone(seeds[random.IntN(len(seeds))])
+		for range 1 + random.IntN(3) {
+			from := random.IntN(len(frame) + 1)
+			to := min(len(frame), from+random.IntN(4))
+			var put []byte
+			if random.IntN(3) > 0 {
+				put = []byte(pieces[random.IntN(len(pieces))])
+			}
+			frame = bytes.Join([][]byte{frame[:from], put, frame[to:]}, nil)
+		}
+		if compare(t, frame) {
+			accepted++
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	if accepted < rounds/20 || accepted > rounds*19/20 {
+		t.Errorf("%d of %d were accepted: this compares only one side", accepted, rounds)
+	}
+}

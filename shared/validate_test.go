@@ -1,0 +1,173 @@
+package shared
+
+import (
+	"strings"
+	"testing"
+)
+
+// refuses fails unless err is an *Error with this code, or none if code is "".
+func refuses(t *testing.T, what string, err error, code string) {
+	t.Helper()
+	if len(what) > 80 {
+		what = what[:80] + "…"
+	}
+	if code == "" {
+		if err != nil {
+			t.Errorf("%q: %v", what, err)
+		}
+		return
+	}
+	if err == nil {
+		t.Errorf("%q is taken, want %s", what, code)
+	} else if e := told(t, err); e.Code != code {
+		t.Errorf("%q: got %v, want %s", what, e, code)
+	}
+}
+
+// rooms are names with the code they are refused with.
+var rooms = map[string]string{
+	"a": "", "0": "", "-": "", "_": "", "general": "", "go-team_2": "", "--": "",
+	strings.Repeat("r", 64): "",
+
+	strings.Repeat("r", 65): CodeBadRoom,
+	"A":                     CodeBadRoom, "generaL": CodeBadRoom, "a b": CodeBadRoom, " a": CodeBadRoom, "a ": CodeBadRoom,
+	"../x": CodeBadRoom, "..": CodeBadRoom, ".": CodeBadRoom, "a.b": CodeBadRoom, "a/b": CodeBadRoom, `a\b`: CodeBadRoom,
+	"*": CodeBadRoom, ">": CodeBadRoom, "a*": CodeBadRoom, "a.>": CodeBadRoom, "$JS": CodeBadRoom,
+	"a\x00": CodeBadRoom, "a\n": CodeBadRoom, "ä": CodeBadRoom, "аbc": CodeBadRoom, "🚀": CodeBadRoom, "a\xff": CodeBadRoom, "%61": CodeBadRoom,
+}
+
+func TestValidateRooms(t *testing.T) {
+	for room, code := range rooms {
+		refuses(t, room, ValidateRoom(room), code)
+		refuses(t, room, JoinPayload{Name: room}.Validate(), code)
+		refuses(t, room, LeavePayload{Name: room}.Validate(), code)
+		refuses(t, room, MarkReadPayload{Room: room, Seq: 1}.Validate(), code)
+		refuses(t, room, RoomPayload{Room: room}.Validate(), code)
+		refuses(t, room, SendMessagePayload{Room: room, Message: "hi"}.Validate(), code)
+		refuses(t, room, LoadHistoryPayload{Room: room}.Validate(), code)
+		refuses(t, room, ListRoomsPayload{Filter: room}.Validate(), code)
+	}
+	// No room at all: the current one where there is one, else refused.
+	refuses(t, "", ValidateRoom(""), CodeBadRoom)
+	refuses(t, "", JoinPayload{}.Validate(), CodeBadRoom)
+	refuses(t, "", LeavePayload{}.Validate(), CodeBadRoom)
+	refuses(t, "", MarkReadPayload{Seq: 1}.Validate(), CodeBadRoom)
+	refuses(t, "", RoomPayload{}.Validate(), "")
+	refuses(t, "", SendMessagePayload{Message: "hi"}.Validate(), "")
+	refuses(t, "", LoadHistoryPayload{}.Validate(), "")
+	refuses(t, "", ListRoomsPayload{}.Validate(), "")
+	refuses(t, DefaultRoom, ValidateRoom(DefaultRoom), "")
+}
+
+func TestValidateMessages(t *testing.T) {
+	for text, code := range map[string]string{
+		"a": "", "ä": "", "🚀": "", "\u0301": "", "\x00": "", "a\nb": "", "  indented": "",
+		strings.Repeat("a", 4096):              "",
+		strings.Repeat("é", 4096):              "",
+		strings.Repeat("世", 4096):              "",
+		strings.Repeat("🚀", 4096):              "",
+		strings.Repeat(" ", 4095) + "a":        "",
+		strings.Repeat("a", 4097):              CodeBadMessage,
+		strings.Repeat("🚀", 4097):              CodeBadMessage,
+		strings.Repeat("e\u0301", 2048) + "a":  CodeBadMessage, // code points, not what looks like one character
+		strings.Repeat(" ", 4096) + "a":        CodeBadMessage,
+		strings.Repeat("a", 4096) + "\u200d":   CodeBadMessage,
+		strings.Repeat("🚀", 4095) + "\xf0\x9f": CodeBadMessage,
+		"":                       CodeBadMessage,
+		" ":                      CodeBadMessage,
+		"\n\t\u00a0\u2028\u3000": CodeBadMessage,
+		"\xff":                   CodeBadMessage,
+		"a\xed\xa0\xbd":          CodeBadMessage, // a surrogate in UTF-8
+	} {
+		refuses(t, text, ValidateMessage(text), code)
+		refuses(t, text, SendMessagePayload{Message: text}.Validate(), code)
+		refuses(t, text, SendMessagePayload{Room: "lobby", Message: text}.Validate(), code)
+	}
+}
+
+// The longest message there is fits in a frame, even if a client escapes every
+// character of it.
+func TestTheLongestMessageFits(t *testing.T) {
+	frame := `{"type":"send_message","payload":{"room":"` + strings.Repeat("r", MaxRoomLength) +
+		`","message":"` + strings.Repeat(`\ud83d\ude80`, MaxMessageLength) + `"},"id":"` + strings.Repeat("x", MaxIDLength) + `"}`
+	if len(frame) > MaxFrameBytes {
+		t.Errorf("a frame of %d bytes, %d are allowed", len(frame), MaxFrameBytes)
+	}
+	event, err := DecodeEvent([]byte(frame))
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := SendMessage.Decode(event)
+	if err != nil || payload.Message != strings.Repeat("🚀", MaxMessageLength) {
+		t.Errorf("got %d bytes, %v", len(payload.Message), err)
+	}
+}
+
+func TestValidateNames(t *testing.T) {
+	for name, code := range map[string]string{
+		"a": "", "Zoë": "", "李小龙": "", "علي": "", "नमस्ते": "", "Zoe\u0308": "", "🦊": "", "I ❤\ufe0f Go": "", "Ann B.": "", "<b>": "", "0": "",
+		strings.Repeat("a", 32): "",
+		strings.Repeat("🦊", 32): "",
+
+		strings.Repeat("a", 33): CodeBadName,
+		strings.Repeat("🦊", 33): CodeBadName,
+		"":                      CodeBadName, " ": CodeBadName, " a": CodeBadName, "a ": CodeBadName, "\u3000a": CodeBadName, "a\n": CodeBadName,
+		"a\nb": CodeBadName, "a\tb": CodeBadName, "a\x00b": CodeBadName, "a\u00a0b": CodeBadName, "a\x7f": CodeBadName,
+		"a\u200bb": CodeBadName, "\u200b": CodeBadName, "a\u202eb": CodeBadName, "a\u2066b": CodeBadName, "a\ufeffb": CodeBadName, "a\u00adb": CodeBadName,
+		"\u3164": CodeBadName, "a\u3164": CodeBadName, "\u115f": CodeBadName, "\uffa0": CodeBadName, "\u2800": CodeBadName, "\u034f": CodeBadName,
+		"\ufe0f": CodeBadName, "\u0301": CodeBadName, // marks need something to be put on
+		"a\ue000": CodeBadName, "a\U000e0041": CodeBadName, "\xff": CodeBadName, "a\xc3": CodeBadName,
+	} {
+		refuses(t, name, ValidateName(name), code)
+		refuses(t, name, SetNamePayload{Name: name}.Validate(), code)
+	}
+}
+
+func TestValidateCursors(t *testing.T) {
+	for _, c := range []struct {
+		cursor Cursor
+		code   string
+	}{
+		{Cursor{}, ""},
+		{Cursor{Epoch: "k3J9"}, ""},
+		{Cursor{Epoch: "k3J9", Seq: 41, ID: "m41"}, ""},
+		{Cursor{Epoch: "made up, and no such one", Seq: 1<<64 - 1, ID: "m"}, ""}, // resets this client alone
+		{Cursor{Epoch: strings.Repeat("e", 64), ID: strings.Repeat("i", 64)}, ""},
+		{Cursor{Epoch: strings.Repeat("e", 65)}, CodeBadPayload},
+		{Cursor{Epoch: "k3J9", Seq: 41, ID: strings.Repeat("i", 65)}, CodeBadPayload},
+		{Cursor{Epoch: "k3J9", Seq: 41, ID: "a b"}, CodeBadPayload},
+		{Cursor{Epoch: "k3J9", Seq: 41, ID: "*"}, CodeBadPayload},
+	} {
+		refuses(t, c.cursor.Epoch+"/"+c.cursor.ID, JoinPayload{Name: "lobby", After: &c.cursor}.Validate(), c.code)
+	}
+	refuses(t, "no cursor", JoinPayload{Name: "lobby"}.Validate(), "")
+	refuses(t, "a bad room first", JoinPayload{Name: "*", After: &Cursor{ID: "*"}}.Validate(), CodeBadRoom)
+}
+
+func TestValidateHistory(t *testing.T) {
+	for _, c := range []struct {
+		payload LoadHistoryPayload
+		code    string
+	}{
+		{LoadHistoryPayload{}, ""},
+		{LoadHistoryPayload{Before: 1}, ""},
+		{LoadHistoryPayload{After: 1<<64 - 1}, ""},
+		{LoadHistoryPayload{Limit: 1}, ""},
+		{LoadHistoryPayload{Limit: 200}, ""},
+		{LoadHistoryPayload{Limit: 201}, CodeBadPayload},
+		{LoadHistoryPayload{Limit: -1}, CodeBadPayload},
+		{LoadHistoryPayload{Before: 1, After: 1}, CodeBadPayload},
+	} {
+		if err := c.payload.Validate(); c.code == "" && err != nil || c.code != "" && (err == nil || told(t, err).Code != c.code) {
+			t.Errorf("%+v: got %v, want %q", c.payload, err, c.code)
+		}
+	}
+}
+
+func TestValidateTokens(t *testing.T) {
+	for token, code := range map[string]string{
+		"t": "", strings.Repeat("t", 8192): "", "": CodeBadPayload, strings.Repeat("t", 8193): CodeBadPayload,
+	} {
+		refuses(t, token, TokenPayload{Token: token}.Validate(), code)
+	}
+}

@@ -1,0 +1,76 @@
+// Pack builds the browser client and puts it into static/dist, ready to be
+// embedded and served: the wasm and the wasm_exec.js of the Go that built it,
+// under names that carry a hash of their content, each with a brotli and a gzip
+// form beside it. What has not changed is not compressed again.
+//
+//	go run ./static/pack
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "pack:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	// The module's own folder and Go, so that it does not matter where this is
+	// started from, nor which Go a go.mod may have switched to.
+	out, err := exec.Command("go", "env", "GOMOD", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("go env: %w", err)
+	}
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	if len(lines) != 2 {
+		return fmt.Errorf("go env: cannot make sense of %q", out)
+	}
+	root, goroot := filepath.Dir(string(lines[0])), string(lines[1])
+
+	// In bin the linker finds its last result and, when nothing has changed,
+	// leaves it alone.
+	wasm := filepath.Join(root, "bin", "app.wasm")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", wasm, "./wasm")
+	build.Dir = root
+	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("building the wasm: %w", err)
+	}
+
+	files := make(map[string][]byte)
+	for name, from := range map[string]string{
+		"app.wasm":     wasm,
+		"wasm_exec.js": filepath.Join(goroot, "lib", "wasm", "wasm_exec.js"),
+	} {
+		if files[name], err = os.ReadFile(from); err != nil {
+			return err
+		}
+	}
+	dist := filepath.Join(root, "static", "dist")
+	if err := pack(dist, files); err != nil {
+		return err
+	}
+	return report(dist, hashedName("app.wasm", files["app.wasm"]))
+}
+
+// report prints the sizes of the wasm, the one thing here that weighs.
+func report(dist, name string) error {
+	var size [3]float64
+	for i, suffix := range []string{"", ".br", ".gz"} {
+		info, err := os.Stat(filepath.Join(dist, name+suffix))
+		if err != nil {
+			return err
+		}
+		size[i] = float64(info.Size()) / 1e6
+	}
+	fmt.Printf("%s: %.2f MB, brotli %.2f MB, gzip %.2f MB\n", name, size[0], size[1], size[2])
+	return nil
+}

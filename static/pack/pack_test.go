@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/andybalholm/brotli"
+)
+
+func TestPackWritesEveryForm(t *testing.T) {
+	dist := filepath.Join(t.TempDir(), "dist")
+	content := bytes.Repeat([]byte("the same again, "), 1000)
+	if err := pack(dist, map[string][]byte{"app.wasm": content}); err != nil {
+		t.Fatal(err)
+	}
+
+	var names map[string]string
+	if err := json.Unmarshal(read(t, dist, "manifest.json"), &names); err != nil {
+		t.Fatal(err)
+	}
+	name := names["app.wasm"]
+	if want := "app.1089e820e42e05de.wasm"; name != want {
+		t.Fatalf("hashed name is %q, want %q", name, want)
+	}
+	if !bytes.Equal(read(t, dist, name), content) {
+		t.Error("the plain form differs from what was packed")
+	}
+	br := read(t, dist, name+".br")
+	if got, err := io.ReadAll(brotli.NewReader(bytes.NewReader(br))); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("the brotli form decodes to %d bytes, error %v", len(got), err)
+	}
+	gz := read(t, dist, name+".gz")
+	z, err := gzip.NewReader(bytes.NewReader(gz))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("the gzip form decodes to %d bytes, error %v", len(got), err)
+	}
+	if len(br) >= len(content) || len(gz) >= len(content) {
+		t.Errorf("%d bytes became %d with brotli and %d with gzip", len(content), len(br), len(gz))
+	}
+}
+
+func TestPackLeavesAloneWhatHasNotChanged(t *testing.T) {
+	dist := t.TempDir()
+	files := map[string][]byte{"app.wasm": []byte("wasm"), "wasm_exec.js": []byte("js")}
+	if err := pack(dist, files); err != nil {
+		t.Fatal(err)
+	}
+	past := time.Now().Add(-time.Hour).Truncate(time.Second)
+	packed := list(t, dist)
+	for _, name := range packed {
+		if err := os.Chtimes(filepath.Join(dist, name), past, past); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := pack(dist, files); err != nil {
+		t.Fatal(err)
+	}
+	if again := list(t, dist); !slices.Equal(again, packed) {
+		t.Fatalf("dist held %v and now %v", packed, again)
+	}
+	for _, name := range packed {
+		info, err := os.Stat(filepath.Join(dist, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != "manifest.json" && !info.ModTime().Equal(past) {
+			t.Errorf("%s was made again", name)
+		}
+	}
+}
+
+func TestPackMakesAgainAFormThatIsMissing(t *testing.T) {
+	dist := t.TempDir()
+	files := map[string][]byte{"app.wasm": []byte("wasm")}
+	if err := pack(dist, files); err != nil {
+		t.Fatal(err)
+	}
+	br := hashedName("app.wasm", files["app.wasm"]) + ".br"
+	if err := os.Remove(filepath.Join(dist, br)); err != nil {
+		t.Fatal(err)
+	}
+	if err := pack(dist, files); err != nil {
+		t.Fatal(err)
+	}
+	read(t, dist, br)
+}
+
+func TestPackRemovesWhatIsOld(t *testing.T) {
+	dist := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dist, "README"), []byte("stays"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range []string{"old", "new"} {
+		if err := pack(dist, map[string][]byte{"app.wasm": []byte(content)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := hashedName("app.wasm", []byte("new"))
+	want := []string{"README", name, name + ".br", name + ".gz", "manifest.json"}
+	if got := list(t, dist); !slices.Equal(got, want) {
+		t.Errorf("dist holds %v, want %v", got, want)
+	}
+}
+
+func read(t *testing.T, dist, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(dist, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func list(t *testing.T, dist string) []string {
+	t.Helper()
+	names, err := fs.Glob(os.DirFS(dist), "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}

@@ -1,0 +1,147 @@
+package static
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// ServePage answers with the page, whatever the path: the page itself knows what
+// to do with a deep link. The browser asks anew each time and is told when
+// nothing has changed. It is private, as the server may send a session's cookie
+// along with it, which no proxy may keep for others.
+func (a *Assets) ServePage(w http.ResponseWriter, r *http.Request) {
+	a.page.serve(w, r, "private, no-cache")
+}
+
+// ServeFile answers /static/<hashed name>, to be kept for a year and never asked
+// for again. A name of another build is not found, and that is not kept.
+func (a *Assets) ServeFile(w http.ResponseWriter, r *http.Request) {
+	file, ok := a.files[r.URL.Path]
+	if !ok {
+		w.Header().Set("Cache-Control", "no-store")
+		http.NotFound(w, r)
+		return
+	}
+	file.serve(w, r, "public, max-age=31536000, immutable")
+}
+
+// asset is one thing to serve, in every form a client may ask for. The plain
+// form comes last and is always there.
+type asset struct {
+	contentType string
+	hash        string
+	forms       []form
+}
+
+// form is a body as it goes out. It is read where it lies: embedded files are
+// part of the binary's image, so the megabytes of the wasm cost no heap.
+type form struct {
+	coding string // of Content-Encoding; "" is the plain one
+	body   io.ReaderAt
+	size   int64
+}
+
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".wasm": "application/wasm",
+}
+
+// newAsset makes an asset of something small, compressing it on the spot.
+func newAsset(name string, body []byte) *asset {
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	z.Write(body) // a bytes.Buffer refuses nothing
+	z.Close()
+	return &asset{contentTypes[path.Ext(name)], shortHash(body), []form{
+		{"gzip", bytes.NewReader(zipped.Bytes()), int64(zipped.Len())},
+		{"", bytes.NewReader(body), int64(len(body))},
+	}}
+}
+
+// packedAsset finds in dist what static/pack made of a file.
+func packedAsset(fsys fs.FS, name, hashed string) (*asset, error) {
+	// The hashed name is unique to the content, so it need not be hashed again.
+	a := &asset{contentType: contentTypes[path.Ext(name)], hash: hashed}
+	for _, f := range []struct{ coding, ext string }{{"br", ".br"}, {"gzip", ".gz"}, {"", ""}} {
+		file, err := fsys.Open("dist/" + hashed + f.ext)
+		if err != nil {
+			return nil, err
+		}
+		info, err := file.Stat()
+		if err != nil {
+			return nil, err
+		}
+		a.forms = append(a.forms, form{f.coding, file.(io.ReaderAt), info.Size()})
+	}
+	return a, nil
+}
+
+func (a *asset) serve(w http.ResponseWriter, r *http.Request, cacheControl string) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	chosen := a.choose(r.Header.Get("Accept-Encoding"))
+	// Forms differ in their bytes, so each has a tag of its own.
+	tag := strconv.Quote(a.hash + "-" + chosen.coding)
+
+	h := w.Header()
+	h.Set("Cache-Control", cacheControl)
+	h.Set("ETag", tag)
+	h.Set("Vary", "Accept-Encoding")
+	// A tag is quoted and has no quote inside, so finding it in the list of those
+	// the client has is finding it whole.
+	if strings.Contains(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", a.contentType)
+	if chosen.coding != "" {
+		h.Set("Content-Encoding", chosen.coding)
+	}
+	h.Set("Content-Length", strconv.FormatInt(chosen.size, 10))
+	if r.Method != http.MethodHead {
+		io.Copy(w, io.NewSectionReader(chosen.body, 0, chosen.size)) // a client that went away is no news
+	}
+}
+
+// choose takes the smallest form the client accepts.
+func (a *asset) choose(acceptEncoding string) form {
+	last := len(a.forms) - 1
+	for _, f := range a.forms[:last] {
+		if accepts(acceptEncoding, f.coding) {
+			return f
+		}
+	}
+	return a.forms[last]
+}
+
+// accepts reports whether an Accept-Encoding header allows a coding: by name, or
+// by *, and not with a weight of 0. Weights say nothing more here, as all forms
+// are equally good and only the size differs.
+func accepts(header, coding string) bool {
+	accepted := false
+	for item := range strings.SplitSeq(header, ",") {
+		name, weight, _ := strings.Cut(item, ";")
+		name = strings.TrimSpace(name)
+		_, value, _ := strings.Cut(weight, "=")
+		q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		allowed := err != nil || q > 0
+		if strings.EqualFold(name, coding) {
+			return allowed
+		}
+		if name == "*" {
+			accepted = allowed
+		}
+	}
+	return accepted
+}

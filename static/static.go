@@ -1,0 +1,151 @@
+// Package static holds the page and what it loads, inside the binary, and gives
+// them out over HTTP.
+//
+// index.html, app.css and load.js are embedded as the repository has them. The
+// browser client is built by static/pack into dist; a binary made without that
+// step (go run ./server in a fresh clone) gives out a page that says what to do.
+// Every file but the page has a hash of its content in its name, so a browser
+// may keep it for ever.
+package static
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+)
+
+//go:embed index.html app.css load.js dist
+var embedded embed.FS
+
+// prefix is the path under which the hashed names are served.
+const prefix = "/static/"
+
+// Assets are the page and the files it loads. They are read-only once loaded:
+// all methods may be called from any goroutine.
+type Assets struct {
+	version string
+	built   bool
+	page    *asset
+	files   map[string]*asset // by request path; what is not here does not exist
+}
+
+// Load prepares what the binary was built with. An error means that it was built
+// wrong; a browser client that has not been built is none, see Built.
+func Load() (*Assets, error) { return load(embedded) }
+
+// Version is a short hash of the page and all it loads. The page carries it too,
+// as <meta name="version">, so it can see that the server has a newer one.
+func (a *Assets) Version() string { return a.version }
+
+// Built reports whether the browser client is inside.
+func (a *Assets) Built() bool { return a.built }
+
+// unbuiltPage is served in place of index.html, whose empty shell would help
+// nobody. The page has its words in HTML, so curl sees them as well.
+const unbuiltPage = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="color-scheme" content="light dark">
+<title>Not built yet</title>
+<h1>The browser client has not been built</h1>
+<p>The server runs, but its page is a WebAssembly program that is not in this binary.
+<code>./build.sh</code> builds it, and <code>./build.sh run</code> builds and serves.</p>
+</html>
+`
+
+func load(fsys fs.FS) (*Assets, error) {
+	page, err := fs.ReadFile(fsys, "index.html")
+	if err != nil {
+		return nil, err
+	}
+	a := &Assets{files: make(map[string]*asset)}
+	names := make(map[string]string) // hashed, by what the page calls them
+
+	// Our own sources are small and compressed here, so what is served is what the
+	// repository has, whether or not anything was packed since the last change.
+	for _, name := range []string{"app.css", "load.js"} {
+		body, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		ext := path.Ext(name)
+		names[name] = strings.TrimSuffix(name, ext) + "." + shortHash(body) + ext
+		a.files[prefix+names[name]] = newAsset(name, body)
+	}
+
+	// The built client, compressed well by static/pack.
+	packed, err := readManifest(fsys)
+	if err != nil {
+		return nil, err
+	}
+	for name, hashed := range packed {
+		names[name] = hashed
+		if a.files[prefix+hashed], err = packedAsset(fsys, name, hashed); err != nil {
+			return nil, err
+		}
+	}
+
+	all := []string{shortHash(page), names["app.css"], names["load.js"], names["wasm_exec.js"], names["app.wasm"]}
+	a.version = shortHash([]byte(strings.Join(all, "\n")))
+	a.built = names["app.wasm"] != "" && names["wasm_exec.js"] != ""
+	if !a.built {
+		a.page = newAsset("index.html", []byte(unbuiltPage))
+		return a, nil
+	}
+	filled, err := fill(page, a.version, names)
+	if err != nil {
+		return nil, err
+	}
+	a.page = newAsset("index.html", filled)
+	return a, nil
+}
+
+// readManifest reads what static/pack wrote last: the hashed names of the built
+// files, by their plain ones. No manifest means nothing was built.
+func readManifest(fsys fs.FS) (map[string]string, error) {
+	text, err := fs.ReadFile(fsys, "dist/manifest.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names map[string]string
+	if err := json.Unmarshal(text, &names); err != nil {
+		return nil, fmt.Errorf("dist/manifest.json: %w", err)
+	}
+	return names, nil
+}
+
+var placeholder = regexp.MustCompile(`\{\{(.*?)\}\}`)
+
+// fill puts the version and the addresses of the files into the page, where it
+// has {{version}} and {{app.css}} and so on.
+func fill(page []byte, version string, names map[string]string) ([]byte, error) {
+	var err error
+	filled := placeholder.ReplaceAllFunc(page, func(match []byte) []byte {
+		name := string(match[2 : len(match)-2])
+		switch hashed := names[name]; {
+		case name == "version":
+			return []byte(version)
+		case hashed != "":
+			return []byte(prefix + hashed)
+		}
+		err = fmt.Errorf("index.html: nothing to put in place of %s", match)
+		return nil
+	})
+	return filled, err
+}
+
+// shortHash is 16 hex digits of the content's SHA-256.
+func shortHash(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,331 @@
+package static
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+const (
+	wasmPath  = "/static/app.aaaaaaaaaaaaaaaa.wasm"
+	execPath  = "/static/wasm_exec.bbbbbbbbbbbbbbbb.js"
+	testPage  = `<meta name="version" content="{{version}}">{{app.css}} {{wasm_exec.js}} {{load.js}} {{app.wasm}}`
+	forever   = "public, max-age=31536000, immutable"
+	htmlType  = "text/html; charset=utf-8"
+	plainWasm = "the wasm, plain"
+)
+
+// fresh is what a clone has that nothing was built in.
+func fresh() fstest.MapFS {
+	return fstest.MapFS{
+		"index.html":  {Data: []byte(testPage)},
+		"app.css":     {Data: []byte("body { margin: 0 }")},
+		"load.js":     {Data: []byte("'use strict'")},
+		"dist/README": {Data: []byte("built files go here")},
+	}
+}
+
+// packed is what it has after ./build.sh.
+func packed() fstest.MapFS {
+	fsys := fresh()
+	wasm, exec := "dist"+strings.TrimPrefix(wasmPath, "/static"), "dist"+strings.TrimPrefix(execPath, "/static")
+	for name, text := range map[string]string{
+		"dist/manifest.json": `{"app.wasm": "app.aaaaaaaaaaaaaaaa.wasm", "wasm_exec.js": "wasm_exec.bbbbbbbbbbbbbbbb.js"}`,
+		wasm:                 plainWasm,
+		wasm + ".br":         "the wasm in brotli",
+		wasm + ".gz":         "the wasm in gzip",
+		exec:                 "js",
+		exec + ".br":         "js in brotli",
+		exec + ".gz":         "js in gzip",
+	} {
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return fsys
+}
+
+func mustLoad(t *testing.T, fsys fs.FS) *Assets {
+	t.Helper()
+	a, err := load(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// serve starts a server as the real one routes.
+func serve(t *testing.T, a *Assets) *httptest.Server {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", a.ServePage)
+	mux.HandleFunc("/r/{room}", a.ServePage)
+	mux.HandleFunc("/static/", a.ServeFile)
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// request asks without the transport's own wish for gzip, and returns the answer
+// with its body read.
+func request(t *testing.T, method, url string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	client := http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(body)
+}
+
+func expectHeader(t *testing.T, answer *http.Response, name, want string) {
+	t.Helper()
+	if got := answer.Header.Get(name); got != want {
+		t.Errorf("%s is %q, want %q", name, got, want)
+	}
+}
+
+func TestEncodingIsNegotiated(t *testing.T) {
+	s := serve(t, mustLoad(t, packed()))
+	const br, gz, plain = "the wasm in brotli", "the wasm in gzip", plainWasm
+	tags := make(map[string]string)
+	for _, c := range []struct{ accept, coding, body string }{
+		{"gzip, deflate, br, zstd", "br", br},
+		{"br;q=0.1, gzip;q=1.0", "br", br},
+		{"GZIP", "gzip", gz},
+		{"gzip;q=1, br;q=0", "gzip", gz},
+		{"*", "br", br},
+		{"*, br; q=0", "gzip", gz},
+		{"*;q=0", "", plain},
+		{"gzip;q=0.000, br;q=0", "", plain},
+		{"deflate", "", plain},
+		{"brotli", "", plain},
+		{"identity", "", plain},
+		{"", "", plain},
+	} {
+		t.Run(c.accept, func(t *testing.T) {
+			answer, body := request(t, "GET", s.URL+wasmPath, "Accept-Encoding", c.accept)
+			if answer.StatusCode != http.StatusOK || body != c.body {
+				t.Errorf("got %s: %q, want %q", answer.Status, body, c.body)
+			}
+			if answer.ContentLength != int64(len(c.body)) {
+				t.Errorf("Content-Length is %d, want %d", answer.ContentLength, len(c.body))
+			}
+			expectHeader(t, answer, "Content-Encoding", c.coding)
+			expectHeader(t, answer, "Content-Type", "application/wasm")
+			expectHeader(t, answer, "Cache-Control", forever)
+			expectHeader(t, answer, "Vary", "Accept-Encoding")
+			tags[c.coding] = answer.Header.Get("ETag")
+		})
+	}
+	if tags["br"] == tags["gzip"] || tags["gzip"] == tags[""] || tags["br"] == tags[""] {
+		t.Errorf("forms of different bytes share an ETag: %q", tags)
+	}
+}
+
+func TestPageNamesWhatItLoads(t *testing.T) {
+	a := mustLoad(t, packed())
+	s := serve(t, a)
+	answer, page := request(t, "GET", s.URL+"/")
+	expectHeader(t, answer, "Content-Type", htmlType)
+	expectHeader(t, answer, "Cache-Control", "private, no-cache")
+	if !a.Built() {
+		t.Error("Built says no")
+	}
+	if len(a.Version()) != 16 || !strings.Contains(page, `<meta name="version" content="`+a.Version()+`">`) {
+		t.Errorf("version %q is not in the page: %s", a.Version(), page)
+	}
+	_, addresses, _ := strings.Cut(page, ">")
+	paths := strings.Fields(addresses)
+	types := []string{"text/css; charset=utf-8", "text/javascript; charset=utf-8", "text/javascript; charset=utf-8", "application/wasm"}
+	if len(paths) != len(types) {
+		t.Fatalf("page has the addresses %q", paths)
+	}
+	for i, path := range paths {
+		answer, _ := request(t, "GET", s.URL+path)
+		if answer.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, answer.Status)
+		}
+		expectHeader(t, answer, "Content-Type", types[i])
+		expectHeader(t, answer, "Cache-Control", forever)
+	}
+	if _, deep := request(t, "GET", s.URL+"/r/general"); deep != page {
+		t.Error("a deep link gets another page")
+	}
+}
+
+func TestPageIsCompressed(t *testing.T) {
+	s := serve(t, mustLoad(t, packed()))
+	_, plain := request(t, "GET", s.URL+"/")
+	answer, body := request(t, "GET", s.URL+"/", "Accept-Encoding", "gzip, br")
+	expectHeader(t, answer, "Content-Encoding", "gzip")
+	z, err := gzip.NewReader(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(z); err != nil || string(got) != plain {
+		t.Errorf("the page decodes to %q, error %v", got, err)
+	}
+}
+
+func TestUnchangedIsNotSentAgain(t *testing.T) {
+	s := serve(t, mustLoad(t, packed()))
+	for _, path := range []string{"/", wasmPath} {
+		first, _ := request(t, "GET", s.URL+path, "Accept-Encoding", "gzip")
+		tag := first.Header.Get("ETag")
+		for _, have := range []string{tag, "W/" + tag, `"other", ` + tag} {
+			answer, body := request(t, "GET", s.URL+path, "Accept-Encoding", "gzip", "If-None-Match", have)
+			if answer.StatusCode != http.StatusNotModified || body != "" {
+				t.Errorf("%s with If-None-Match %s: %s and %d bytes", path, have, answer.Status, len(body))
+			}
+			expectHeader(t, answer, "ETag", tag)
+		}
+		answer, _ := request(t, "GET", s.URL+path, "Accept-Encoding", "gzip", "If-None-Match", `"other"`)
+		if answer.StatusCode != http.StatusOK {
+			t.Errorf("%s with a stale tag: %s", path, answer.Status)
+		}
+	}
+}
+
+func TestHead(t *testing.T) {
+	s := serve(t, mustLoad(t, packed()))
+	for _, path := range []string{"/", wasmPath} {
+		get, body := request(t, "GET", s.URL+path)
+		head, none := request(t, "HEAD", s.URL+path)
+		if head.StatusCode != http.StatusOK || none != "" || head.ContentLength != int64(len(body)) {
+			t.Errorf("HEAD %s: %s, length %d, want %d", path, head.Status, head.ContentLength, len(body))
+		}
+		expectHeader(t, head, "ETag", get.Header.Get("ETag"))
+	}
+	if answer, _ := request(t, "POST", s.URL+"/"); answer.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %s", answer.Status)
+	}
+}
+
+func TestOtherNamesAreNotFound(t *testing.T) {
+	s := serve(t, mustLoad(t, packed()))
+	for _, path := range []string{
+		"/static/", "/static/app.wasm", "/static/app.0000000000000000.wasm", wasmPath + ".br", wasmPath + "/",
+		"/static/manifest.json", "/static/README", "/static/static.go", "/static/%2e%2e/index.html", "/static/..%2findex.html",
+	} {
+		answer, _ := request(t, "GET", s.URL+path)
+		if answer.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %s", path, answer.Status)
+		}
+		expectHeader(t, answer, "Cache-Control", "no-store")
+	}
+}
+
+func TestUnbuiltSaysSo(t *testing.T) {
+	a := mustLoad(t, fresh())
+	if a.Built() {
+		t.Error("Built says yes")
+	}
+	if a.Version() == "" {
+		t.Error("no version")
+	}
+	s := serve(t, a)
+	answer, page := request(t, "GET", s.URL+"/")
+	if answer.StatusCode != http.StatusOK {
+		t.Error(answer.Status)
+	}
+	expectHeader(t, answer, "Content-Type", htmlType)
+	expectHeader(t, answer, "Cache-Control", "private, no-cache")
+	for _, words := range []string{"has not been built", "./build.sh"} {
+		if !strings.Contains(page, words) {
+			t.Errorf("the page does not say %q: %s", words, page)
+		}
+	}
+}
+
+func TestVersionFollowsEveryPart(t *testing.T) {
+	seen := map[string]string{mustLoad(t, packed()).Version(): "nothing"}
+	for name, change := range map[string]func(fstest.MapFS){
+		"index.html":   func(f fstest.MapFS) { f["index.html"].Data = append(f["index.html"].Data, '\n') },
+		"app.css":      func(f fstest.MapFS) { f["app.css"].Data = []byte("body {}") },
+		"load.js":      func(f fstest.MapFS) { f["load.js"].Data = []byte("//") },
+		"app.wasm":     func(f fstest.MapFS) { rename(f, "app.aaaaaaaaaaaaaaaa.wasm", "app.cccccccccccccccc.wasm") },
+		"wasm_exec.js": func(f fstest.MapFS) { rename(f, "wasm_exec.bbbbbbbbbbbbbbbb.js", "wasm_exec.cccccccccccccccc.js") },
+	} {
+		fsys := packed()
+		change(fsys)
+		version := mustLoad(t, fsys).Version()
+		if other, ok := seen[version]; ok {
+			t.Errorf("changing %s and changing %s give the same version", name, other)
+		}
+		seen[version] = name
+	}
+}
+
+// rename gives a packed file the name that another content would have.
+func rename(f fstest.MapFS, from, to string) {
+	f["dist/manifest.json"].Data = bytes.ReplaceAll(f["dist/manifest.json"].Data, []byte(from), []byte(to))
+	for _, suffix := range []string{"", ".br", ".gz"} {
+		f["dist/"+to+suffix] = f["dist/"+from+suffix]
+		delete(f, "dist/"+from+suffix)
+	}
+}
+
+func TestLoadRefusesWhatIsBroken(t *testing.T) {
+	for name, damage := range map[string]func(fstest.MapFS){
+		"a placeholder nobody fills": func(f fstest.MapFS) { f["index.html"].Data = []byte("{{app.png}}") },
+		"a manifest that is no JSON": func(f fstest.MapFS) { f["dist/manifest.json"].Data = []byte("{") },
+		"a packed file is missing":   func(f fstest.MapFS) { delete(f, "dist/app.aaaaaaaaaaaaaaaa.wasm.br") },
+		"no style sheet":             func(f fstest.MapFS) { delete(f, "app.css") },
+		"no page":                    func(f fstest.MapFS) { delete(f, "index.html") },
+	} {
+		fsys := packed()
+		damage(fsys)
+		if _, err := load(fsys); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestRealPage holds index.html to what load.js and this package need of it,
+// built or not.
+func TestRealPage(t *testing.T) {
+	if _, err := Load(); err != nil {
+		t.Fatal(err)
+	}
+	page, err := fs.ReadFile(embedded, "index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{
+		`<meta name="version" content="{{version}}">`,
+		`<link rel="stylesheet" href="{{app.css}}">`,
+		`<link rel="preload" href="{{app.wasm}}" as="fetch" crossorigin>`,
+		`<script src="{{wasm_exec.js}}" defer></script>`,
+		`<script src="{{load.js}}" data-wasm="{{app.wasm}}" defer></script>`,
+		`<p id="boot-error" role="alert" hidden></p>`,
+	} {
+		if !bytes.Contains(page, []byte(part)) {
+			t.Errorf("index.html lacks %s", part)
+		}
+	}
+	// With the repository's page and a stand-in for the client, every placeholder
+	// is one that is filled.
+	fsys := packed()
+	fsys["index.html"].Data = page
+	_, filled := request(t, "GET", serve(t, mustLoad(t, fsys)).URL+"/")
+	if strings.Contains(filled, "{{") {
+		t.Error("a placeholder is left in the page")
+	}
+}

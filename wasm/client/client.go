@@ -1,0 +1,214 @@
+// Package client is the chat's client: the browser's page, the command line and
+// the tests all stand on it. It keeps one connection to the server alive, knows
+// what was seen of every room and what was written but not acked, and offers a
+// snapshot of what there is to show. It is plain Go without a DOM and builds
+// natively and for js/wasm.
+//
+// The way of a message out: Send puts it into the outbox, sendEvent into the
+// connection's egress, writeMessages on the wire. The way in: readMessages,
+// routeEvent, a handler, the room's timeline, OnMessage and the View.
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+
+	"websockets/shared"
+)
+
+// Config says where to connect and whom to tell. URL is all that is needed.
+//
+// The callbacks are called one at a time, on the goroutine that called Run, with
+// no lock held: they may use the Client, except that they must not wait for
+// Call or what uses it (LoadOlder, ListRooms, SetName), whose answer comes
+// through the same goroutine. While one runs, nothing else arrives.
+type Config struct {
+	// URL is the server's, such as wss://chat.example/ws.
+	URL string
+	// Room is the first room; empty means shared.DefaultRoom.
+	Room string
+	// Session makes a client without cookies the same user again. See
+	// Client.Session. A browser leaves it empty.
+	Session string
+	// Dial opens a connection and gives up when ctx ends; nil means a WebSocket.
+	Dial func(ctx context.Context, url, session string) (Conn, error)
+
+	// OnMessage is told every message of every room we are in exactly once, in
+	// the room's order, whatever happens to connections in between. A room that was
+	// joined without a cursor begins up to shared.JoinBacklog messages back, and so
+	// does one whose log is not the one it was.
+	OnMessage func(shared.Message)
+	// OnAck is told once for every message of ours that the server's log has.
+	OnAck func(id string, ack shared.AckPayload)
+	// OnFrame is told every frame, for a developer's drawer. It must not change it.
+	OnFrame func(sent bool, frame []byte)
+	// OnChange is told that View has changed, once for several changes.
+	OnChange func()
+}
+
+// Errors of the client's own. Those of the server are *shared.Error.
+var (
+	ErrDisconnected = errors.New("client: not connected")
+	ErrOutboxFull   = errors.New("client: too many messages wait to be sent")
+	ErrBusy         = errors.New("client: the connection does not keep up")
+	ErrNoRoom       = errors.New("client: not in a room")
+	ErrRunning      = errors.New("client: Run is running already")
+	ErrNoMessage    = errors.New("client: no such message waits for a decision")
+	ErrHistoryFull  = errors.New("client: this is as much history as is kept in memory")
+)
+
+// CloseError is how a connection ended with a close frame. Run returns one when
+// the code is final.
+type CloseError struct {
+	Code   int
+	Reason string
+}
+
+func (e *CloseError) Error() string {
+	if e.Reason == "" {
+		return fmt.Sprintf("the connection was closed with code %d", e.Code)
+	}
+	return fmt.Sprintf("the connection was closed with code %d: %s", e.Code, e.Reason)
+}
+
+// Client is one user's end of the chat. All methods may be called from any
+// goroutine and before, during and after Run.
+//
+// What happens on the connection happens on Run's goroutine. Other goroutines
+// change the state under mu, put frames into the connection's egress, and poke
+// Run to look what has changed.
+type Client struct {
+	// Static.
+	config   Config
+	url      *url.URL
+	handlers *shared.Registry[*Client]
+
+	// poked wakes Run's goroutine; one token says as much as many.
+	poked chan struct{}
+
+	// mu guards all that follows. Nothing that can block is called under it.
+	mu       sync.Mutex
+	running  bool
+	state    State
+	reason   string
+	since    time.Time
+	retry    time.Time
+	attempt  int           // attempts to connect since a connection was synced
+	woken    bool          // Wake was called and not heeded yet
+	notUntil time.Time     // closing said not to come back earlier
+	session  string        // to present instead of a cookie
+	link     *link         // the connection, nil without one
+	welcomed bool          // on this connection
+	beat     time.Duration // the server is never silent for longer
+
+	me        Me
+	version   string
+	limits    shared.Limits
+	lastError *shared.Error
+
+	rooms   []*room              // those we are in and some that we left
+	current string               // the current room's name, empty without one
+	asked   string               // the room that is current for the server once it has read all we sent
+	known   []shared.RoomSummary // the last ListRooms
+	outbox  outbox
+
+	answering string                       // id of the event being routed
+	asks      map[string]*ask              // joins and leaves without an answer yet, by id
+	calls     map[string]chan shared.Event // calls without an answer yet, by id
+
+	callbacks []func() // for Run's goroutine to call
+	changed   bool     // the View, since the last OnChange
+}
+
+// New returns a client that Run starts. It fails if the configuration cannot
+// work or an event type of the catalogue has no handler here.
+func New(config Config) (*Client, error) {
+	u, err := url.Parse(config.URL)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	if u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
+		return nil, fmt.Errorf("client: %q is not a ws:// or wss:// address", config.URL)
+	}
+	if config.Room == "" {
+		config.Room = shared.DefaultRoom
+	}
+	if err := shared.ValidateRoom(config.Room); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	if config.Dial == nil {
+		config.Dial = dialWebSocket
+	}
+	handlers := setupEventHandlers()
+	if err := handlers.Check(); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	c := &Client{
+		config:   config,
+		url:      u,
+		handlers: handlers,
+		poked:    make(chan struct{}, 1),
+		state:    Connecting,
+		since:    time.Now(),
+		session:  config.Session,
+		current:  config.Room,
+	}
+	c.roomNamed(config.Room).wanted = true
+	return c, nil
+}
+
+// Session returns what to put into Config.Session next time, empty if the server
+// has not told it.
+func (c *Client) Session() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
+
+// poke makes Run's goroutine look again.
+func (c *Client) poke() {
+	select {
+	case c.poked <- struct{}{}:
+	default:
+	}
+}
+
+// change notes that the View is another one. Call it with mu held.
+func (c *Client) change() {
+	c.changed = true
+	c.poke()
+}
+
+// tell leaves a callback for Run's goroutine. Call it with mu held.
+func (c *Client) tell(callback func()) {
+	c.callbacks = append(c.callbacks, callback)
+	c.poke()
+}
+
+// deliver calls the callbacks that wait, in order, then OnChange if it is due.
+// Only Run's goroutine calls it.
+func (c *Client) deliver() {
+	c.mu.Lock()
+	callbacks, changed := c.callbacks, c.changed
+	c.callbacks, c.changed = nil, false
+	c.mu.Unlock()
+	for _, callback := range callbacks {
+		callback()
+	}
+	if changed && c.config.OnChange != nil {
+		c.config.OnChange()
+	}
+}
+
+// newID returns a random id of 16 characters for an event.
+func newID() string {
+	var b [12]byte
+	rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

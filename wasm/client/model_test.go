@@ -1,0 +1,350 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"websockets/shared"
+)
+
+// model is a server as the protocol describes it, with one log for each room,
+// that breaks connections at the worst moments: before it has read what was
+// sent, after it has stored it, after it has acked it, in the middle of a join.
+// It belongs to the test's one goroutine that calls step.
+type model struct {
+	random *rand.Rand
+	logs   map[string][]shared.Message
+	seq    uint64
+	conns  []*modelConn
+	stored map[string]int // how often an id is in a log
+}
+
+type modelConn struct {
+	*pipe
+	url     *url.URL
+	greeted bool
+	current string
+	failing bool           // refuses messages: see read
+	rooms   map[string]int // how many messages of the room's log were sent
+}
+
+func (m *model) cursor(room string, n int) shared.Cursor {
+	if n == 0 {
+		return shared.Cursor{Epoch: "e"}
+	}
+	last := m.logs[room][n-1]
+	return shared.Cursor{Epoch: "e", Seq: last.Seq, ID: last.ID}
+}
+
+func (m *model) join(c *modelConn, id string, p shared.JoinPayload) {
+	if _, in := c.rooms[p.Name]; in {
+		n := c.rooms[p.Name]
+		c.toClient <- shared.RoomJoined.Frame(id, shared.RoomJoinedPayload{Room: p.Name, Cursor: m.cursor(p.Name, n), State: shared.StateCurrent})
+		return
+	}
+	log := m.logs[p.Name]
+	n, state := max(0, len(log)-shared.JoinBacklog), shared.StateNew
+	if p.After != nil {
+		state = shared.StateRecovered
+		n = len(log)
+		for n > 0 && log[n-1].Seq > p.After.Seq {
+			n--
+		}
+		if m.cursor(p.Name, n) != *p.After {
+			panic(fmt.Sprintf("the client came with %v, the log has %v", *p.After, m.cursor(p.Name, n)))
+		}
+	}
+	c.rooms[p.Name] = n
+	c.toClient <- shared.RoomJoined.Frame(id, shared.RoomJoinedPayload{Room: p.Name, Cursor: m.cursor(p.Name, n), State: state})
+	m.follow(c, p.Name)
+	c.toClient <- shared.Synced.Frame("", shared.SyncedPayload{Room: p.Name, Cursor: m.cursor(p.Name, len(log))})
+}
+
+// follow sends what the connection has not been sent of the room.
+func (m *model) follow(c *modelConn, room string) {
+	n, in := c.rooms[room]
+	if !in {
+		return
+	}
+	for _, message := range m.logs[room][n:] {
+		c.toClient <- shared.NewMessage.Frame("", message)
+	}
+	c.rooms[room] = len(m.logs[room])
+}
+
+func (m *model) handle(c *modelConn, e shared.Event) {
+	fail := func(code string, retry float64) {
+		c.toClient <- shared.Failed.Frame(e.ID, shared.Error{Code: code, Message: "no", RetryAfter: retry})
+	}
+	switch e.Type {
+	case "ping":
+		c.toClient <- shared.Pong.Frame(e.ID, shared.Empty{})
+	case "change_room":
+		p, _ := shared.ChangeRoom.Decode(e)
+		old := c.current
+		c.current = p.Name
+		m.join(c, e.ID, p)
+		if old != p.Name {
+			delete(c.rooms, old)
+		}
+	case "join_room":
+		p, _ := shared.JoinRoom.Decode(e)
+		if c.current == "" {
+			c.current = p.Name
+		}
+		m.join(c, e.ID, p)
+	case "leave_room":
+		p, _ := shared.LeaveRoom.Decode(e)
+		if _, in := c.rooms[p.Name]; !in {
+			fail(shared.CodeNotMember, 0)
+			return
+		}
+		delete(c.rooms, p.Name)
+		if c.current == p.Name {
+			c.current = ""
+		}
+		c.toClient <- shared.Left.Frame(e.ID, p)
+	case "send_message":
+		p, _ := shared.SendMessage.Decode(e)
+		if _, in := c.rooms[p.Room]; !in {
+			fail(shared.CodeNotMember, 0)
+			return
+		}
+		m.store(p.Room, shared.Message{ID: e.ID, Room: p.Room, User: "me", From: "Me", Message: p.Message}, func(at shared.Message) {
+			c.toClient <- shared.Ack.Frame(e.ID, shared.AckPayload{Room: p.Room, Seq: at.Seq})
+		})
+	}
+}
+
+// store appends a message unless it is there, and acks it before or after the
+// rooms get to see it.
+func (m *model) store(room string, message shared.Message, ack func(shared.Message)) {
+	i := slices.IndexFunc(m.logs[room], func(old shared.Message) bool { return old.ID == message.ID })
+	if i >= 0 {
+		ack(m.logs[room][i])
+		return
+	}
+	m.seq += 1 + m.random.Uint64N(3)
+	message.Seq = m.seq
+	m.logs[room] = append(m.logs[room], message)
+	m.stored[message.ID]++
+	early := m.random.IntN(2) == 0
+	if early {
+		ack(message)
+	}
+	for _, c := range m.conns {
+		m.follow(c, room)
+	}
+	if !early {
+		ack(message)
+	}
+}
+
+func (m *model) greet(c *modelConn) {
+	c.greeted = true
+	c.toClient <- shared.Welcome.Frame("", shared.WelcomePayload{User: "me", Heartbeat: 25, Limits: shared.Limits{InFlight: 8}})
+	p := shared.JoinPayload{Name: shared.DefaultRoom}
+	if room := c.url.Query().Get("room"); room != "" {
+		p.Name = room
+	}
+	if after := c.url.Query().Get("after"); after != "" {
+		if err := json.Unmarshal([]byte(after), &p.After); err != nil {
+			panic(err)
+		}
+	}
+	c.current = p.Name
+	m.join(c, "", p)
+}
+
+// read handles the next event; a message is refused for now if fail is set. What
+// is behind it is refused too until the client knows, so that order holds.
+func (m *model) read(c *modelConn, fail bool) {
+	e, err := shared.DecodeEvent(<-c.toServer)
+	if err != nil {
+		panic(err)
+	}
+	if e.Type != "send_message" {
+		m.handle(c, e)
+		return
+	}
+	if c.failing = c.failing || fail; !c.failing {
+		m.handle(c, e)
+		return
+	}
+	c.toClient <- shared.Failed.Frame(e.ID, shared.Error{Code: shared.CodeUnavailable, Message: "later", RetryAfter: 0.3})
+}
+
+// settle waits until the clients have read everything.
+func (m *model) settle() {
+	synctest.Wait()
+	for _, c := range m.conns {
+		c.failing = c.failing && len(c.toServer) > 0
+	}
+}
+
+// step does one of the things a server does.
+func (m *model) step() {
+	alive := m.conns[:0]
+	for _, c := range m.conns {
+		select {
+		case <-c.closed:
+			// The server may read what was sent after the client has given up.
+			if m.random.IntN(2) == 0 && len(c.toServer) > 0 {
+				alive = append(alive, c)
+			}
+		default:
+			alive = append(alive, c)
+		}
+	}
+	m.conns = alive
+	if m.random.IntN(4) == 0 {
+		room := []string{"general", "other"}[m.random.IntN(2)]
+		m.store(room, shared.Message{ID: fmt.Sprint("x", m.seq), Room: room, User: "you", Message: "hi"}, func(shared.Message) {})
+	}
+	if len(m.conns) == 0 {
+		return
+	}
+	c := m.conns[m.random.IntN(len(m.conns))]
+	if !c.greeted {
+		m.greet(c)
+		return
+	}
+	if len(c.toServer) > 0 {
+		m.read(c, m.random.IntN(10) == 0)
+	}
+	if m.random.IntN(25) == 0 {
+		c.end(errors.New("connection reset"), nil)
+	}
+}
+
+// TestNothingIsLostOrDoubled writes, changes rooms and comes back on a bad line,
+// in many ways, and compares with the server's logs.
+func TestNothingIsLostOrDoubled(t *testing.T) {
+	seeds := uint64(150)
+	if testing.Short() {
+		seeds = 20
+	}
+	for seed := range seeds {
+		bubble(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 1))
+			m := &model{random: random, logs: map[string][]shared.Message{}, stored: map[string]int{}}
+			h := start(t, func(_ *harness, c *Config) {
+				c.Dial = func(_ context.Context, address, _ string) (Conn, error) {
+					u, err := url.Parse(address)
+					p := newPipe()
+					m.conns = append(m.conns, &modelConn{pipe: p, url: u, rooms: map[string]int{}})
+					return p, err
+				}
+			})
+			synctest.Wait()
+			written := map[string][]string{} // ids by room
+			var all []string
+			act := func() {
+				switch random.IntN(12) {
+				case 0, 1, 2, 3:
+					room := []string{"general", "other"}[random.IntN(2)]
+					id, err := h.Send(room, "text")
+					if err != nil {
+						t.Fatal(err)
+					}
+					written[room], all = append(written[room], id), append(all, id)
+				case 4:
+					check(t, h.ChangeRoom([]string{"general", "other"}[random.IntN(2)]))
+				case 5:
+					check(t, h.JoinRoom([]string{"general", "other"}[random.IntN(2)]))
+				case 6:
+					h.Wake()
+				}
+			}
+			for range 300 {
+				if random.IntN(4) == 0 {
+					act()
+				}
+				if random.IntN(3) > 0 {
+					m.step()
+				}
+				if random.IntN(2) == 0 {
+					m.settle()
+				}
+				time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond)
+			}
+			// The line is good now: everything gets through.
+			check(t, h.JoinRoom("general"))
+			check(t, h.JoinRoom("other"))
+			m.calm(h)
+
+			for _, id := range all {
+				if n := m.stored[id]; n != 1 {
+					t.Errorf("seed %d: message %s is in the log %d times", seed, id, n)
+				}
+			}
+			acked := h.ackedIDs()
+			slices.Sort(acked)
+			slices.Sort(all)
+			if !slices.Equal(acked, all) {
+				t.Errorf("seed %d: %d messages, %d acked, each once: %v", seed, len(all), len(acked), slices.Equal(slices.Compact(slices.Clone(acked)), acked))
+			}
+			if n, _ := h.left(); n != 0 {
+				t.Errorf("seed %d: %d messages are left in the outbox", seed, n)
+			}
+			for room, log := range m.logs {
+				var logged, seen, mine []string
+				for _, message := range log {
+					logged = append(logged, message.ID)
+					if message.User == "me" {
+						mine = append(mine, message.ID)
+					}
+				}
+				for _, message := range h.told() {
+					if message.Room == room {
+						seen = append(seen, message.ID)
+					}
+				}
+				// The client saw the log from where it joined on, without a hole.
+				if from := slices.Index(logged, seen[0]); from < 0 || !slices.Equal(logged[from:], seen) {
+					t.Errorf("seed %d: room %s is\n%s\nseen was\n%s", seed, room, strings.Join(logged, " "), strings.Join(seen, " "))
+				}
+				if !slices.Equal(mine, written[room]) {
+					t.Errorf("seed %d: room %s has ours in the order %v, written %v", seed, room, mine, written[room])
+				}
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// calm serves without faults until nothing moves any more.
+func (m *model) calm(h *harness) {
+	for range 400 {
+		time.Sleep(100 * time.Millisecond)
+		m.settle()
+		m.conns = slices.DeleteFunc(m.conns, func(c *modelConn) bool {
+			select {
+			case <-c.closed:
+				return true
+			default:
+				return false
+			}
+		})
+		for _, c := range m.conns {
+			if !c.greeted {
+				m.greet(c)
+			}
+			for len(c.toServer) > 0 {
+				m.read(c, false)
+			}
+		}
+	}
+	synctest.Wait()
+}

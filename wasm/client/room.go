@@ -1,0 +1,199 @@
+package client
+
+import (
+	"slices"
+	"time"
+
+	"websockets/shared"
+)
+
+const (
+	// timeline is how many messages of a room are kept; LoadOlder makes it more, up
+	// to maxTimeline, until the room is left.
+	timeline    = 500
+	maxTimeline = 5000
+	// maxGaps is how many missing ranges of a room are kept.
+	maxGaps = 16
+	// typingHolds is how long someone who typed counts as typing.
+	typingHolds = 5 * time.Second
+)
+
+// phase is how far in a room this connection is.
+type phase string
+
+const (
+	out     phase = ""
+	joining phase = "joining" // asked for
+	joined  phase = "joined"  // what was missed is arriving
+	synced  phase = "synced"
+	leaving phase = "leaving" // asked to leave; messages still arrive, in order
+)
+
+// room is what the client knows of a room, over all connections. Guarded by
+// Client.mu.
+type room struct {
+	name   string
+	wanted bool // the user is in it
+	phase  phase
+	leftAt time.Time
+
+	askedAt time.Time     // when joining began
+	refused *shared.Error // why the server does not let us in
+	retryAt time.Time     // when to ask again then; zero means not on this connection
+
+	// cursor is up to where everything has been seen, nil before the first join.
+	cursor *shared.Cursor
+	// messages are never changed in place: a View shares them. Appending is fine.
+	messages []shared.Message
+	keep     int  // how many messages are kept now
+	more     bool // there are older ones
+	gaps     []shared.Truncated
+	anew     bool // the log was reset
+	lives    int  // how often the log was reset: a page of an older life is not for this one
+	fresh    bool // joined without a past: what is unread shows when it is synced
+
+	count   int
+	members []shared.Member // not changed in place
+	typing  map[string]typist
+	typedAt time.Time // when we last said that we type
+
+	readSeq uint64    // read up to here
+	toldSeq uint64    // what the server knows of that
+	toldAt  time.Time // since when
+}
+
+type typist struct {
+	member shared.Member
+	until  time.Time
+}
+
+// mayAsk reports whether the room may be asked for now.
+func (r *room) mayAsk(now time.Time, next *alarm) bool {
+	if r.refused == nil {
+		return true
+	}
+	if r.retryAt.IsZero() {
+		return false
+	}
+	if now.Before(r.retryAt) {
+		next.by(r.retryAt)
+		return false
+	}
+	return true
+}
+
+// join takes over from where the server continues.
+func (r *room) join(p shared.RoomJoinedPayload) {
+	had := r.cursor
+	r.anew = false
+	switch {
+	case had == nil:
+	case p.State == shared.StateReset:
+		r.messages, r.gaps, r.keep = nil, nil, timeline
+		r.readSeq, r.toldSeq = 0, 0
+		r.lives++
+		r.anew = true
+	case p.State == shared.StateTruncated && p.Truncated != nil:
+		r.missed(*p.Truncated)
+	case p.State == shared.StateNew && p.Cursor.Seq > had.Seq:
+		r.missed(shared.Truncated{After: had.Seq, First: p.Cursor.Seq + 1})
+	}
+	if had != nil && !r.anew {
+		r.reach(p.Cursor)
+		return
+	}
+	r.cursor, r.more, r.fresh = &p.Cursor, p.Cursor.Seq > 0, true
+}
+
+// reach moves the cursor forward, never back: what it has passed may be on the
+// way a second time, if we left the room and came back.
+func (r *room) reach(to shared.Cursor) {
+	if to.Epoch == r.cursor.Epoch && to.Seq > r.cursor.Seq {
+		r.cursor = &to
+	}
+}
+
+func (r *room) missed(gap shared.Truncated) {
+	if len(r.messages) == 0 {
+		return
+	}
+	r.gaps = append(slices.Clone(r.gaps), gap)
+	if len(r.gaps) > maxGaps {
+		r.gaps = r.gaps[1:]
+	}
+}
+
+// add appends a message and reports whether it is one we did not have.
+func (r *room) add(m shared.Message) bool {
+	if r.cursor == nil || m.Seq <= r.cursor.Seq {
+		return false
+	}
+	r.cursor = &shared.Cursor{Epoch: r.cursor.Epoch, Seq: m.Seq, ID: m.ID}
+	r.messages = append(r.messages, m)
+	r.trim()
+	return true
+}
+
+// oldest returns before which sequence a page of history has to end.
+func (r *room) oldest() uint64 {
+	if len(r.messages) > 0 {
+		return r.messages[0].Seq
+	}
+	return r.cursor.Seq + 1
+}
+
+// prepend puts a page of history before the messages.
+func (r *room) prepend(page shared.HistoryPayload) {
+	older := page.Messages
+	for len(older) > 0 && older[len(older)-1].Seq >= r.oldest() {
+		older = older[:len(older)-1]
+	}
+	r.messages = slices.Concat(older, r.messages)
+	r.keep = max(r.keep, min(len(r.messages), maxTimeline))
+	r.more = page.More
+	r.trim()
+}
+
+// fold gives back what LoadOlder added.
+func (r *room) fold() {
+	r.keep = timeline
+	r.trim()
+}
+
+func (r *room) trim() {
+	if n := len(r.messages) - r.keep; n > 0 {
+		r.messages = r.messages[n:]
+		r.more = true
+		for len(r.gaps) > 0 && r.gaps[0].After < r.messages[0].Seq {
+			r.gaps = r.gaps[1:]
+		}
+	}
+}
+
+// unread counts the messages of others after the read mark.
+func (r *room) unread(me string) (n int) {
+	for _, m := range slices.Backward(r.messages) {
+		if m.Seq <= r.readSeq || n > shared.MaxUnread {
+			break
+		}
+		if m.User != me {
+			n++
+		}
+	}
+	return n
+}
+
+// firstUnread returns the mark that leaves the last n messages of others unread.
+func (r *room) firstUnread(n int, me string) uint64 {
+	mark := r.cursor.Seq
+	for _, m := range slices.Backward(r.messages) {
+		if n <= 0 {
+			break
+		}
+		if m.User != me {
+			n--
+		}
+		mark = m.Seq - 1
+	}
+	return mark
+}

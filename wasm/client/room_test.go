@@ -1,0 +1,366 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"websockets/shared"
+)
+
+func TestExactlyOnceInOrderAcrossConnections(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		p.message("general", 1, "you", "m1")
+		p.message("general", 2, "you", "m2")
+		p.message("general", 2, "you", "m2") // told twice
+		p.message("general", 1, "you", "m1") // and late
+		p.message("general", 5, "you", "m5")
+		synctest.Wait()
+		p.drop()
+		p = h.accept()
+		if after := p.after(); after == nil || *after != at(5) {
+			t.Errorf("came back after %v, want %v", after, at(5))
+		}
+		p.greet()
+		p.joined("", "general", shared.StateRecovered, at(3)) // further back than we asked
+		p.message("general", 4, "you", "m4")
+		p.message("general", 5, "you", "m5")
+		p.message("general", 7, "you", "m7")
+		p.synced("general", at(7))
+		p.message("general", 8, "you", "m8")
+		h.wantSeen("m1", "m2", "m5", "m7", "m8")
+		v := h.View()
+		if len(v.Room.Messages) != 5 || !v.Room.Synced || len(v.Room.Gaps) != 0 || v.Room.More {
+			t.Errorf("the view: %+v", v.Room)
+		}
+	})
+}
+
+// What arrived before the close frame is not lost with the connection.
+func TestTheLastWordsAreHeard(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		for seq := range uint64(300) {
+			p.message("general", seq+1, "you", fmt.Sprint("m", seq+1))
+		}
+		p.shut(shared.CloseRestart, "")
+		p = h.accept()
+		if after := p.after(); after == nil || *after != at(300) {
+			t.Errorf("came back after %v", after)
+		}
+	})
+}
+
+func TestGapAndReset(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		p.message("general", 1, "you", "m1")
+		synctest.Wait()
+		p.drop()
+		p = h.accept()
+		p.greet()
+		gap := shared.Truncated{After: 1, First: 10}
+		reply(p, shared.RoomJoined, "", shared.RoomJoinedPayload{Room: "general", Cursor: at(1), State: shared.StateTruncated, Truncated: &gap})
+		p.message("general", 10, "you", "m10")
+		p.synced("general", at(10))
+		synctest.Wait()
+		if v := h.View(); !slices.Equal(v.Room.Gaps, []shared.Truncated{gap}) || len(v.Room.Messages) != 2 || v.Room.StartedOver {
+			t.Errorf("after truncated: %+v", v.Room)
+		}
+		// The server may find a gap later too, while it reads for a slow client.
+		second := shared.Truncated{After: 10, First: 21}
+		reply(p, shared.RoomJoined, "", shared.RoomJoinedPayload{Room: "general", Cursor: at(20), State: shared.StateTruncated, Truncated: &second})
+		p.message("general", 15, "you", "m15") // never
+		p.message("general", 21, "you", "m21")
+		synctest.Wait()
+		if v := h.View(); !slices.Equal(v.Room.Gaps, []shared.Truncated{gap, second}) || len(v.Room.Messages) != 3 || !v.Room.Synced {
+			t.Errorf("after truncated on the way: %+v", v.Room)
+		}
+		p.drop()
+		p = h.accept()
+		p.welcome("general", shared.StateReset, shared.Cursor{Epoch: "e2", Seq: 3, ID: "x3"})
+		synctest.Wait()
+		if v := h.View(); len(v.Room.Messages) != 0 || len(v.Room.Gaps) != 0 || !v.Room.StartedOver || !v.Room.More {
+			t.Errorf("after reset: %+v", v.Room)
+		}
+		p.message("general", 4, "you", "x4")
+		h.wantSeen("m1", "m10", "m21", "x4")
+	})
+}
+
+func TestOtherRoomsResumeWithTheirCursors(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		if err := h.JoinRoom("beside"); err != nil {
+			t.Fatal(err)
+		}
+		id, payload := expect(p, shared.JoinRoom)
+		if payload.Name != "beside" || payload.After != nil {
+			t.Errorf("joined %+v", payload)
+		}
+		p.joined(id, "beside", shared.StateNew, at(0))
+		p.message("beside", 4, "you", "m4")
+		p.synced("beside", at(4))
+		p.message("general", 6, "you", "m6")
+		synctest.Wait()
+		p.drop()
+		p = h.accept()
+		if room := p.url.Query().Get("room"); room != "general" || *p.after() != at(6) {
+			t.Errorf("the address is %v", p.url)
+		}
+		if p.session != "token" {
+			t.Errorf("presented %q, want what welcome told", p.session)
+		}
+		p.greet()
+		if _, payload := expect(p, shared.JoinRoom); payload.Name != "beside" || payload.After == nil || *payload.After != at(4) {
+			t.Errorf("joined %+v", payload)
+		}
+		p.quiet()
+		if v := h.View(); v.Current != "general" {
+			t.Errorf("the current room is %s", v.Current)
+		}
+	})
+}
+
+func TestTheTimelineIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		for seq := range uint64(timeline + 100) {
+			p.message("general", seq+1, "you", fmt.Sprint("m", seq+1))
+		}
+		synctest.Wait()
+		before := h.View().Room
+		if len(before.Messages) != timeline || before.Messages[0].Seq != 101 || !before.More || before.Unread != shared.MaxUnread+1 {
+			t.Errorf("%d messages from %d on, more: %v, unread: %d", len(before.Messages), before.Messages[0].Seq, before.More, before.Unread)
+		}
+
+		older := make(chan error)
+		go func() { older <- h.LoadOlder(context.Background(), "general") }()
+		id, ask := expect(p, shared.LoadHistory)
+		if ask.Room != "general" || ask.Before != 101 || ask.After != 0 {
+			t.Errorf("asked for %+v", ask)
+		}
+		var page []shared.Message
+		for seq := uint64(61); seq <= 101; seq++ { // one that we have
+			page = append(page, shared.Message{Seq: seq, ID: fmt.Sprint("m", seq), Room: "general", User: "you", Message: "x"})
+		}
+		reply(p, shared.History, id, shared.HistoryPayload{Room: "general", Messages: page, More: true})
+		if err := <-older; err != nil {
+			t.Fatal(err)
+		}
+		p.message("general", timeline+101, "you", "new")
+		synctest.Wait()
+		v := h.View().Room
+		if len(v.Messages) != timeline+40 || v.Messages[0].Seq != 62 {
+			t.Errorf("%d messages from %d on", len(v.Messages), v.Messages[0].Seq)
+		}
+		if before.Messages[0].Seq != 101 || before.Messages[timeline-1].Seq != timeline+100 {
+			t.Error("an older view has changed")
+		}
+		for i := 1; i < len(v.Messages); i++ {
+			if v.Messages[i].Seq <= v.Messages[i-1].Seq {
+				t.Fatalf("%d comes after %d", v.Messages[i].Seq, v.Messages[i-1].Seq)
+			}
+		}
+		// A gap is told for as long as what lies before it is shown.
+		reply(p, shared.RoomJoined, "", shared.RoomJoinedPayload{
+			Room: "general", Cursor: at(700), State: shared.StateTruncated, Truncated: &shared.Truncated{After: timeline + 101, First: 701},
+		})
+		for seq := range uint64(timeline + 40) {
+			synctest.Wait()
+			if v := h.View().Room; len(v.Gaps) != 1 {
+				t.Fatalf("the gap is gone when the first message is %d", v.Messages[0].Seq)
+			}
+			p.message("general", seq+701, "you", fmt.Sprint("m", seq+701))
+		}
+		synctest.Wait()
+		if v := h.View().Room; len(v.Gaps) != 0 || v.Messages[0].Seq != 701 {
+			t.Errorf("%d gaps, the first message is %d", len(v.Gaps), v.Messages[0].Seq)
+		}
+		if err := h.ChangeRoom("other"); err != nil {
+			t.Fatal(err)
+		}
+		if r, _ := h.Room("general"); len(r.Messages) != timeline {
+			t.Errorf("%d messages of a room that was left", len(r.Messages))
+		}
+	})
+}
+
+func TestHistoryOfAnotherLogIsNotMixedIn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.accept()
+		p.welcome("general", shared.StateNew, at(50))
+		p.message("general", 51, "you", "m51")
+		synctest.Wait()
+		older := make(chan error)
+		go func() { older <- h.LoadOlder(context.Background(), "general") }()
+		id, _ := expect(p, shared.LoadHistory)
+		p.joined("", "general", shared.StateReset, shared.Cursor{Epoch: "e2"})
+		reply(p, shared.History, id, shared.HistoryPayload{Room: "general", Messages: []shared.Message{{Seq: 50, ID: "m50", Room: "general"}}})
+		if err := <-older; err != nil {
+			t.Fatal(err)
+		}
+		if v := h.View(); len(v.Room.Messages) != 0 {
+			t.Errorf("the new log shows %v", v.Room.Messages)
+		}
+	})
+}
+
+func TestUnreadAndReadMarks(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.accept()
+		p.greet()
+		p.joined("", "general", shared.StateNew, at(0))
+		p.message("general", 1, "you", "m1") // the backlog counts as read
+		p.synced("general", at(1))
+		p.message("general", 2, "you", "m2")
+		p.message("general", 3, "me", "mine")
+		p.message("general", 4, "you", "m4")
+		synctest.Wait()
+		if v := h.View().Room; v.Unread != 2 || v.ReadSeq != 1 {
+			t.Errorf("%d unread after %d", v.Unread, v.ReadSeq)
+		}
+		h.MarkRead("general", 2)
+		if _, mark := expect(p, shared.MarkRead); mark != (shared.MarkReadPayload{Room: "general", Seq: 2}) {
+			t.Errorf("told %+v", mark)
+		}
+		marked := time.Now()
+		h.MarkRead("general", 3)
+		h.MarkRead("general", 99)
+		h.MarkRead("general", 1)
+		if v := h.View().Room; v.Unread != 0 {
+			t.Errorf("%d unread", v.Unread)
+		}
+		if _, mark := expect(p, shared.MarkRead); mark.Seq != 4 || time.Since(marked) != markEvery {
+			t.Errorf("told %+v after %v", mark, time.Since(marked))
+		}
+		p.message("general", 5, "you", "m5")
+		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "general", Seq: 5})
+		synctest.Wait()
+		if v := h.View().Room; v.Unread != 0 {
+			t.Errorf("%d unread after another device has read", v.Unread)
+		}
+		p.quiet()
+	})
+}
+
+func TestTheListTellsWhatIsUnreadInANewRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		listed := make(chan error)
+		go func() {
+			_, err := h.ListRooms(context.Background(), "")
+			listed <- err
+		}()
+		id, _ := expect(p, shared.ListRooms)
+		noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+		reply(p, shared.Rooms, id, shared.RoomsPayload{Rooms: []shared.RoomSummary{
+			{Name: "busy", LastActivity: noon, Unread: 2}, {Name: "calm", LastActivity: noon.Add(-time.Hour)},
+		}})
+		if err := <-listed; err != nil {
+			t.Fatal(err)
+		}
+		want := []RoomEntry{
+			{Name: "busy", LastActivity: noon, Unread: 2}, {Name: "calm", LastActivity: noon.Add(-time.Hour)}, {Name: "general", Joined: true},
+		}
+		if v := h.View(); !slices.Equal(v.Rooms, want) {
+			t.Errorf("the rooms are %v", v.Rooms)
+		}
+		if err := h.ChangeRoom("busy"); err != nil {
+			t.Fatal(err)
+		}
+		join, _ := expect(p, shared.ChangeRoom)
+		p.joined(join, "busy", shared.StateNew, at(0))
+		for seq := range uint64(5) {
+			p.message("busy", seq+1, "you", fmt.Sprint("m", seq+1))
+		}
+		p.synced("busy", at(5))
+		synctest.Wait()
+		if v := h.View().Room; v.Unread != 2 || v.ReadSeq != 3 {
+			t.Errorf("%d unread after %d", v.Unread, v.ReadSeq)
+		}
+	})
+}
+
+func TestTypingComesAndGoes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		typing := func(user string) {
+			reply(p, shared.Typing, "", shared.TypingPayload{Room: "general", User: user, Name: user})
+		}
+		names := func() (names string) {
+			synctest.Wait()
+			for _, m := range h.View().Room.Typing {
+				names += m.Name + " "
+			}
+			return names
+		}
+		typing("bob")
+		typing("me")
+		typing("ann")
+		if got := names(); got != "ann bob " {
+			t.Errorf("%q type", got)
+		}
+		time.Sleep(3 * time.Second)
+		typing("bob")
+		p.message("general", 1, "ann", "m1")
+		if got := names(); got != "bob " {
+			t.Errorf("%q type after ann's message", got)
+		}
+		time.Sleep(3 * time.Second)
+		if got := names(); got != "bob " {
+			t.Errorf("%q type", got)
+		}
+		changes := h.changed()
+		time.Sleep(2 * time.Second)
+		if got := names(); got != "" || h.changed() == changes {
+			t.Errorf("%q type after 5 s", got)
+		}
+
+		h.Typing("")
+		h.Typing("general")
+		if _, payload := expect(p, shared.StartTyping); payload.Room != "general" {
+			t.Errorf("told %+v", payload)
+		}
+		p.quiet()
+		time.Sleep(typeEvery)
+		h.Typing("")
+		expect(p, shared.StartTyping)
+	})
+}
+
+func TestPresence(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.accept()
+		p.greet()
+		ann, bob, cid := shared.Member{User: "a", Name: "ann"}, shared.Member{User: "b", Name: "bob"}, shared.Member{User: "c", Name: "cid"}
+		reply(p, shared.RoomJoined, "", shared.RoomJoinedPayload{
+			Room: "general", Cursor: at(0), State: shared.StateNew, Count: 2, Members: []shared.Member{ann, bob},
+		})
+		synctest.Wait()
+		before := h.View().Room
+		reply(p, shared.Presence, "", shared.PresencePayload{Room: "general", Joined: []shared.Member{cid, {User: "a", Name: "Ann"}}, Left: []string{"b"}, Count: 2})
+		synctest.Wait()
+		v := h.View().Room
+		if want := []shared.Member{cid, {User: "a", Name: "Ann"}}; v.Count != 2 || !slices.Equal(v.Members, want) {
+			t.Errorf("%d members: %v", v.Count, v.Members)
+		}
+		if !slices.Equal(before.Members, []shared.Member{ann, bob}) {
+			t.Errorf("an older view has changed: %v", before.Members)
+		}
+	})
+}

@@ -1,0 +1,336 @@
+package client
+
+import (
+	"slices"
+	"time"
+
+	"websockets/shared"
+)
+
+const (
+	// maxLeftRooms is how many rooms are remembered after leaving them, so that a
+	// return shows them at once and fetches only what was missed.
+	maxLeftRooms = 16
+	// askAgain is when a join without an answer is asked for again.
+	askAgain = ackTimeout
+	// markEvery and typeEvery are how often at most a room's read mark and typing
+	// are sent, so that they leave the rate limit to messages.
+	markEvery = time.Second
+	typeEvery = 3 * time.Second
+)
+
+// ask is a join, a change or a leave on the wire.
+type ask struct {
+	room *room
+	at   time.Time
+	// leaves is the room that a change leaves, was its phase before.
+	leaves *room
+	was    phase
+}
+
+// ChangeRoom makes name the current room: it leaves the one that was and joins
+// this one. It does not block; without a connection it is done as soon as there
+// is one. Messages for the old room that are not acked yet are still sent. The
+// error is an *shared.Error if name is not a room's.
+func (c *Client) ChangeRoom(name string) error {
+	if err := shared.ValidateRoom(name); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if name != c.current {
+		if old := c.findRoom(c.current); old != nil {
+			c.unwant(old)
+		}
+		c.current = name
+	}
+	c.want(name)
+	return nil
+}
+
+// JoinRoom joins a further room beside the current one; it becomes the current
+// one if there is none. Otherwise like ChangeRoom.
+func (c *Client) JoinRoom(name string) error {
+	if err := shared.ValidateRoom(name); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == "" {
+		c.current = name
+	}
+	c.want(name)
+	return nil
+}
+
+// LeaveRoom leaves a room, after its messages that wait have been sent.
+// Otherwise like ChangeRoom.
+func (c *Client) LeaveRoom(name string) error {
+	if err := shared.ValidateRoom(name); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == name {
+		c.current = ""
+	}
+	if r := c.findRoom(name); r != nil {
+		c.unwant(r)
+	}
+	c.settleNow()
+	return nil
+}
+
+func (c *Client) want(name string) {
+	r := c.roomNamed(name)
+	r.wanted = true
+	r.refused, r.retryAt = nil, time.Time{}
+	c.settleNow()
+}
+
+func (c *Client) unwant(r *room) {
+	r.wanted, r.leftAt = false, time.Now()
+	r.fold()
+	if r.phase == out {
+		c.isOut(r)
+	}
+}
+
+// settleNow asks for what has just been wished; tick would only do it later.
+func (c *Client) settleNow() {
+	if c.welcomed {
+		c.flush(time.Now()) // first what was written before the wish
+		c.settle(time.Now(), &alarm{time.Now().Add(time.Hour)})
+	}
+	c.change()
+}
+
+// settle brings the server's idea of where we are in line with ours: it joins
+// the rooms that are wanted, or that messages wait for, and leaves the others,
+// tells what was read, and sends what may be sent. After a reconnect, and after
+// whatever went wrong, this is what repairs it. Call it with mu held, welcomed.
+func (c *Client) settle(now time.Time, next *alarm) {
+	if r := c.findRoom(c.current); r != nil && c.asked != r.name && r.mayAsk(now, next) {
+		c.askChange(r, now)
+	}
+	for _, r := range c.rooms {
+		needed := r.wanted || c.outbox.needs(r.name)
+		switch r.phase {
+		case out:
+			if needed && r.mayAsk(now, next) {
+				c.askJoin(r, now)
+			}
+		case joining:
+			if late := r.askedAt.Add(askAgain); now.Before(late) {
+				next.by(late)
+			} else if !c.isAsking(r) {
+				c.askJoin(r, now) // the address asked, and nothing was said
+			}
+		case joined, synced:
+			if !needed {
+				c.askLeave(r, now)
+			}
+		}
+		if r.phase == synced && r.readSeq > r.toldSeq {
+			c.tellRead(r, now, next)
+		}
+	}
+	c.flush(now)
+	if c.outbox.pausedUntil.After(now) {
+		next.by(c.outbox.pausedUntil)
+	}
+}
+
+func (c *Client) askChange(r *room, now time.Time) {
+	id := newID()
+	if !c.sendEvent(shared.ChangeRoom.Frame(id, shared.JoinPayload{Name: r.name, After: r.cursor})) {
+		return
+	}
+	a := &ask{room: r, at: now}
+	if old := c.findRoom(c.asked); old != nil {
+		a.leaves, a.was = old, old.phase
+		old.phase = leaving
+	}
+	c.asks[id], c.asked = a, r.name
+	if r.phase == out || r.phase == leaving {
+		r.phase, r.askedAt = joining, now
+	}
+}
+
+func (c *Client) askJoin(r *room, now time.Time) {
+	id := newID()
+	if c.sendEvent(shared.JoinRoom.Frame(id, shared.JoinPayload{Name: r.name, After: r.cursor})) {
+		c.asks[id] = &ask{room: r, at: now}
+		r.phase, r.askedAt = joining, now
+		if c.asked == "" {
+			c.asked = r.name // the server has no current room: this becomes it
+		}
+	}
+}
+
+func (c *Client) askLeave(r *room, now time.Time) {
+	id := newID()
+	if c.sendEvent(shared.LeaveRoom.Frame(id, shared.LeavePayload{Name: r.name})) {
+		c.asks[id] = &ask{room: r, at: now}
+		r.phase = leaving
+		if c.asked == r.name {
+			c.asked = ""
+		}
+	}
+}
+
+// takeAsk returns what the event being routed answers, and forgets it.
+func (c *Client) takeAsk() *ask {
+	a := c.asks[c.answering]
+	delete(c.asks, c.answering)
+	return a
+}
+
+func (c *Client) isAsking(r *room) bool {
+	for _, a := range c.asks {
+		if a.room == r {
+			return true
+		}
+	}
+	return false
+}
+
+// askFailed: the server answered an ask with an error.
+func (c *Client) askFailed(a *ask, e shared.Error, now time.Time) {
+	if a.leaves != nil && a.leaves.phase == leaving {
+		a.leaves.phase = a.was // a refused change leaves nothing
+	}
+	switch a.room.phase {
+	case joining:
+		if c.asked == a.room.name {
+			c.asked = ""
+			if a.leaves != nil {
+				c.asked = a.leaves.name
+			}
+		}
+		c.shutOut(a.room, e, now)
+	case leaving:
+		c.isOut(a.room) // we were not in it
+	}
+}
+
+// shutOut: the server does not let us into a room, now or at all. Messages that
+// were written for it have nowhere to go.
+func (c *Client) shutOut(r *room, e shared.Error, now time.Time) {
+	r.phase, r.refused = out, &e
+	if e.RetryAfter > 0 {
+		r.retryAt = now.Add(time.Duration(e.RetryAfter * float64(time.Second)))
+		return
+	}
+	for _, m := range c.outbox.messages {
+		if m.room == r.name && m.waits() {
+			m.state, m.reason = Rejected, e.Message
+		}
+	}
+}
+
+// isOut: nothing of the room arrives any more. Of the rooms that we left the
+// latest are remembered.
+func (c *Client) isOut(r *room) {
+	r.phase, r.typing = out, nil
+	var left []*room
+	for _, r := range c.rooms {
+		if r.phase == out && !r.wanted && !c.outbox.needs(r.name) {
+			left = append(left, r)
+		}
+	}
+	if len(left) <= maxLeftRooms {
+		return
+	}
+	oldest := slices.MinFunc(left, func(a, b *room) int { return a.leftAt.Compare(b.leftAt) })
+	c.rooms = slices.DeleteFunc(c.rooms, func(r *room) bool { return r == oldest })
+	for _, m := range slices.Clone(c.outbox.messages) {
+		if m.room == oldest.name && m.state == Sent {
+			c.outbox.remove(m) // its row will never be seen to arrive
+		}
+	}
+}
+
+// findRoom returns the room, or nil.
+func (c *Client) findRoom(name string) *room {
+	for _, r := range c.rooms {
+		if r.name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// roomNamed returns the room, which it makes if need be.
+func (c *Client) roomNamed(name string) *room {
+	r := c.findRoom(name)
+	if r == nil {
+		r = &room{name: name, leftAt: time.Now(), keep: timeline}
+		c.rooms = append(c.rooms, r)
+	}
+	return r
+}
+
+// unreadOf returns the room's unread count as the last ListRooms told it.
+func (c *Client) unreadOf(name string) int {
+	for _, k := range c.known {
+		if k.Name == name {
+			return k.Unread
+		}
+	}
+	return 0
+}
+
+// MarkRead says that the user has read the room up to seq. The server is told
+// at most once a second, and after a reconnect if need be.
+func (c *Client) MarkRead(name string, seq uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.findRoom(name)
+	if r == nil || r.cursor == nil {
+		return
+	}
+	if seq = min(seq, r.cursor.Seq); seq > r.readSeq {
+		r.readSeq = seq
+		c.change()
+	}
+}
+
+func (c *Client) tellRead(r *room, now time.Time, next *alarm) {
+	if due := r.toldAt.Add(markEvery); now.Before(due) {
+		next.by(due)
+		return
+	}
+	if c.sendEvent(shared.MarkRead.Frame("", shared.MarkReadPayload{Room: r.name, Seq: r.readSeq})) {
+		r.toldSeq, r.toldAt = r.readSeq, now
+	}
+}
+
+// Typing tells the room that the user is writing, at most every 3 s; empty means
+// the current room. Without a connection it does nothing.
+func (c *Client) Typing(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if name == "" {
+		name = c.current
+	}
+	r := c.findRoom(name)
+	if now := time.Now(); r != nil && r.phase == synced && !now.Before(r.typedAt.Add(typeEvery)) {
+		if c.sendEvent(shared.StartTyping.Frame("", shared.RoomPayload{Room: r.name})) {
+			r.typedAt = now
+		}
+	}
+}
+
+func (c *Client) expireTyping(now time.Time, next *alarm) {
+	for _, r := range c.rooms {
+		for user, t := range r.typing {
+			if now.Before(t.until) {
+				next.by(t.until)
+				continue
+			}
+			delete(r.typing, user)
+			c.change()
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package client
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"websockets/shared"
+)
+
+func TestChangeRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		p.message("general", 1, "you", "m1")
+		if err := h.ChangeRoom("other"); err != nil {
+			t.Fatal(err)
+		}
+		written := h.send("hello") // "" is the new room at once
+		if v := h.View(); v.Current != "other" || v.Room.Synced || len(v.Room.Pending) != 1 {
+			t.Errorf("the view: %+v", v)
+		}
+		id, payload := expect(p, shared.ChangeRoom)
+		if payload.Name != "other" || payload.After != nil {
+			t.Errorf("changed to %+v", payload)
+		}
+		p.message("general", 2, "you", "m2") // was on its way
+		p.joined(id, "other", shared.StateNew, at(0))
+		p.quiet()
+		p.synced("other", at(0))
+		if got, m := expect(p, shared.SendMessage); got != written || m.Room != "other" {
+			t.Errorf("sent %s to %s", got, m.Room)
+		}
+		h.wantSeen("m1", "m2")
+
+		// And back: only what was missed is asked for.
+		if err := h.ChangeRoom("general"); err != nil {
+			t.Fatal(err)
+		}
+		id, payload = expect(p, shared.ChangeRoom)
+		if payload.After == nil || payload.After.Seq != 2 {
+			t.Errorf("came back with %+v", payload)
+		}
+		p.joined(id, "general", shared.StateRecovered, *payload.After)
+		p.message("general", 3, "you", "m3")
+		p.synced("general", at(3))
+		h.wantSeen("m1", "m2", "m3")
+		if v := h.View(); len(v.Room.Messages) != 3 {
+			t.Errorf("the timeline has %d messages", len(v.Room.Messages))
+		}
+		p.quiet()
+	})
+}
+
+// There, back, there again before any answer: each answer is taken for the
+// request it belongs to, and nothing is seen twice.
+func TestChangeRoomFasterThanTheServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		p.message("general", 1, "you", "m1")
+		synctest.Wait()
+		var ids []string
+		for _, name := range []string{"other", "general", "other", "general"} {
+			if err := h.ChangeRoom(name); err != nil {
+				t.Fatal(err)
+			}
+			id, payload := expect(p, shared.ChangeRoom)
+			if payload.Name != name {
+				t.Fatalf("changed to %s, want %s", payload.Name, name)
+			}
+			ids = append(ids, id)
+		}
+		p.message("general", 2, "you", "m2") // written before the first change was read
+		p.joined(ids[0], "other", shared.StateNew, at(0))
+		p.joined(ids[1], "general", shared.StateRecovered, at(1))
+		p.message("general", 2, "you", "m2") // the server goes by the cursor it was given
+		p.joined(ids[2], "other", shared.StateNew, at(0))
+		p.message("other", 1, "you", "o1")
+		p.joined(ids[3], "general", shared.StateRecovered, at(1))
+		p.message("general", 2, "you", "m2")
+		p.synced("general", at(2))
+		synctest.Wait()
+		h.wantSeen("m1", "m2", "o1")
+		v := h.View()
+		other, _ := h.Room("other")
+		if v.Current != "general" || !v.Room.Synced || other.Joined || other.Synced {
+			t.Errorf("in %s (synced: %v), other: joined %v", v.Current, v.Room.Synced, other.Joined)
+		}
+		id := h.send("hello")
+		if got, _ := expect(p, shared.SendMessage); got != id {
+			t.Errorf("sent %s", got)
+		}
+		p.quiet()
+	})
+}
+
+func TestARefusedRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		if err := h.ChangeRoom("secret"); err != nil {
+			t.Fatal(err)
+		}
+		written := h.send("hello")
+		id, _ := expect(p, shared.ChangeRoom)
+		reply(p, shared.Failed, id, shared.Error{Code: "forbidden", Message: "not for you"})
+		// The server has left us where we were, and we do not want to be there.
+		id, leave := expect(p, shared.LeaveRoom)
+		if leave.Name != "general" {
+			t.Errorf("left %s", leave.Name)
+		}
+		reply(p, shared.Left, id, leave)
+		h.wantPending(written, Rejected)
+		if v := h.View(); v.Room.Refused == nil || v.Room.Refused.Code != "forbidden" {
+			t.Errorf("the view says %v", v.Room.Refused)
+		}
+		time.Sleep(30 * time.Second)
+		p.quiet() // it does not insist
+		if err := h.ChangeRoom("secret"); err != nil {
+			t.Fatal(err)
+		}
+		expect(p, shared.ChangeRoom) // the user may
+	})
+}
+
+func TestARoomThatIsNotToBeHadNow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.accept()
+		p.greet()
+		reply(p, shared.Failed, "", shared.Error{Code: shared.CodeUnavailable, Message: "later", RetryAfter: 4})
+		began := time.Now()
+		id, payload := expect(p, shared.ChangeRoom)
+		if wait := time.Since(began); wait != 4*time.Second || payload.Name != "general" {
+			t.Errorf("asked for %s after %v", payload.Name, wait)
+		}
+		p.joined(id, "general", shared.StateNew, at(0))
+		p.synced("general", at(0))
+		synctest.Wait()
+		if v := h.View(); !v.Room.Synced || v.Room.Refused != nil {
+			t.Errorf("the view: %+v", v.Room)
+		}
+	})
+}
+
+func TestAJoinThatIsNotAnswered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.accept()
+		p.greet() // and no word on the room
+		if _, payload := expect(p, shared.JoinRoom); payload.Name != "general" {
+			t.Errorf("asked for %s", payload.Name)
+		}
+	})
+}
+
+// The messages for a room that was left on the way reach it all the same.
+func TestMessagesForARoomThatWasLeft(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		synctest.Wait()
+		p.drop()
+		synctest.Wait()
+		written := h.send("for general")
+		if err := h.ChangeRoom("other"); err != nil {
+			t.Fatal(err)
+		}
+		p = h.accept()
+		if room := p.url.Query().Get("room"); room != "other" {
+			t.Errorf("came back to %s", room)
+		}
+		p.welcome("other", shared.StateNew, at(0))
+		id, payload := expect(p, shared.JoinRoom)
+		if payload.Name != "general" || payload.After == nil {
+			t.Errorf("joined %+v", payload)
+		}
+		p.joined(id, "general", shared.StateCurrent, at(0))
+		p.synced("general", at(0))
+		if got, m := expect(p, shared.SendMessage); got != written || m.Room != "general" {
+			t.Errorf("sent %s to %s", got, m.Room)
+		}
+		id, leave := expect(p, shared.LeaveRoom)
+		if leave.Name != "general" {
+			t.Errorf("left %s", leave.Name)
+		}
+		reply(p, shared.Left, id, leave)
+		p.ackAt(written, "general", 1)
+		h.wantAcked(written)
+		p.quiet()
+	})
+}
+
+func TestLeaveRoomWaitsForItsMessages(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.accept()
+		reply(p, shared.Welcome, "", shared.WelcomePayload{User: "me", Heartbeat: 25, Limits: shared.Limits{InFlight: 1}})
+		p.joined("", "general", shared.StateNew, at(0))
+		p.synced("general", at(0))
+		synctest.Wait()
+		first, second := h.send("one"), h.send("two")
+		if err := h.LeaveRoom("general"); err != nil {
+			t.Fatal(err)
+		}
+		expect(p, shared.SendMessage)
+		p.quiet()
+		p.ackAt(first, "general", 1)
+		if got, _ := expect(p, shared.SendMessage); got != second {
+			t.Errorf("sent %s", got)
+		}
+		expect(p, shared.LeaveRoom)
+		if v := h.View(); v.Current != "" {
+			t.Errorf("the current room is %s", v.Current)
+		}
+	})
+}
+
+func TestRoomsThatWereLeftAreForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		for i := range maxLeftRooms + 10 {
+			time.Sleep(time.Second)
+			name := fmt.Sprint("room-", i)
+			if err := h.ChangeRoom(name); err != nil {
+				t.Fatal(err)
+			}
+			id, _ := expect(p, shared.ChangeRoom)
+			p.joined(id, name, shared.StateNew, at(0))
+			p.synced(name, at(0))
+			synctest.Wait()
+		}
+		h.Client.mu.Lock()
+		n := len(h.rooms)
+		h.Client.mu.Unlock()
+		if n != maxLeftRooms+1 {
+			t.Errorf("%d rooms are remembered", n)
+		}
+		if _, ok := h.Room("general"); ok {
+			t.Error("the room that was left first is remembered")
+		}
+		if _, ok := h.Room("room-20"); !ok {
+			t.Error("a room that was left a moment ago is forgotten")
+		}
+	})
+}

@@ -1,0 +1,227 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"websockets/shared"
+)
+
+// setupEventHandlers says what is done with each event from the server. The
+// handlers run on Run's goroutine with mu held.
+func setupEventHandlers() *shared.Registry[*Client] {
+	r := shared.NewRegistry[*Client](shared.ToClient)
+	shared.On(r, shared.Welcome, handleWelcome)
+	shared.On(r, shared.RoomJoined, handleRoomJoined)
+	shared.On(r, shared.Synced, handleSynced)
+	shared.On(r, shared.NewMessage, handleNewMessage)
+	shared.On(r, shared.Left, handleLeft)
+	shared.On(r, shared.Presence, handlePresence)
+	shared.On(r, shared.Typing, handleTyping)
+	shared.On(r, shared.Read, handleRead)
+	shared.On(r, shared.Ack, handleAck)
+	shared.On(r, shared.Failed, handleFailed)
+	shared.On(r, shared.Closing, handleClosing)
+	// The call that asked takes these; that one has arrived is all a pong says.
+	shared.On(r, shared.History, handleAnswer[shared.HistoryPayload])
+	shared.On(r, shared.Rooms, handleAnswer[shared.RoomsPayload])
+	shared.On(r, shared.Pong, handleAnswer[shared.Empty])
+	return r
+}
+
+// routeEvent hands a frame to its event's handler, and to the call that waits for
+// it. A type that we do not know is a newer server's: ignored. Call it with mu
+// held.
+func (c *Client) routeEvent(ctx context.Context, frame []byte) {
+	if c.config.OnFrame != nil {
+		c.tell(func() { c.config.OnFrame(false, frame) })
+	}
+	e, err := shared.DecodeEvent(frame)
+	if err == nil {
+		c.answering = e.ID
+		err = c.handlers.Route(ctx, c, e)
+	}
+	if answer := c.calls[e.ID]; answer != nil {
+		delete(c.calls, e.ID)
+		answer <- e
+	}
+	var mistake *shared.Error
+	if errors.As(err, &mistake) && mistake.Code != shared.CodeUnknownType {
+		c.lastError = mistake
+		c.change()
+	}
+}
+
+func handleWelcome(_ context.Context, c *Client, p shared.WelcomePayload) error {
+	c.welcomed = true
+	c.me = Me{User: p.User, Name: p.Name, Named: p.Named}
+	c.version, c.limits = p.Version, p.Limits
+	c.beat = time.Duration(p.Heartbeat * float64(time.Second))
+	if c.beat <= 0 {
+		c.beat = defaultBeat
+	}
+	if p.Session != "" {
+		c.session = p.Session
+	}
+	if c.current == "" {
+		c.attempt = 0 // there is nothing to be synced
+	}
+	c.setState(Online, "")
+	return nil
+}
+
+func handleRoomJoined(_ context.Context, c *Client, p shared.RoomJoinedPayload) error {
+	r := c.roomNamed(p.Room)
+	if a := c.takeAsk(); a != nil && a.leaves != nil && a.leaves.phase == leaving && !c.isAsking(a.leaves) {
+		c.isOut(a.leaves) // unless we have asked to come back meanwhile
+	}
+	r.refused, r.retryAt = nil, time.Time{}
+	r.count, r.members = p.Count, p.Members
+	c.change()
+	was := r.phase
+	in := was == joined || was == synced
+	if in && (p.State == shared.StateCurrent || p.State == shared.StateRecovered || p.State == shared.StateNew) {
+		return nil // we are in already: it became the current room, and goes on
+	}
+	if r.cursor != nil && r.cursor.Epoch != p.Cursor.Epoch {
+		p.State = shared.StateReset // whatever it is called: sequences of two logs do not compare
+	}
+	// In a room that is synced a range that was still to be read has gone: what we
+	// sent is answered on this connection, so it is not in doubt.
+	goesOn := in && p.State == shared.StateTruncated
+	if !goesOn || was == joined {
+		c.rejoined(r, p.State)
+	}
+	r.join(p)
+	if !goesOn && was != leaving {
+		r.phase = joined
+	}
+	return nil
+}
+
+func handleSynced(_ context.Context, c *Client, p shared.SyncedPayload) error {
+	r := c.findRoom(p.Room)
+	if r == nil || r.phase != joined {
+		return nil
+	}
+	r.phase = synced
+	r.reach(p.Cursor)
+	if r.fresh {
+		r.fresh = false
+		r.readSeq = r.firstUnread(c.unreadOf(r.name), c.me.User)
+		r.toldSeq = r.readSeq
+	}
+	c.resolve(r)
+	if r.name == c.current {
+		c.attempt = 0
+	}
+	c.flush(time.Now())
+	c.change()
+	return nil
+}
+
+func handleNewMessage(_ context.Context, c *Client, m shared.Message) error {
+	r := c.findRoom(m.Room)
+	if r == nil || !r.add(m) {
+		return nil // a room we have left, or a message we have
+	}
+	delete(r.typing, m.User)
+	c.recognise(m)
+	if c.config.OnMessage != nil {
+		c.tell(func() { c.config.OnMessage(m) })
+	}
+	c.change()
+	return nil
+}
+
+func handleLeft(_ context.Context, c *Client, p shared.LeavePayload) error {
+	c.takeAsk()
+	if r := c.findRoom(p.Name); r != nil && r.phase != joining { // joining: we asked to come back meanwhile
+		c.isOut(r)
+		c.change()
+	}
+	return nil
+}
+
+func handlePresence(_ context.Context, c *Client, p shared.PresencePayload) error {
+	r := c.findRoom(p.Room)
+	if r == nil {
+		return nil
+	}
+	r.count = p.Count
+	came := func(m shared.Member) bool {
+		return slices.ContainsFunc(p.Joined, func(j shared.Member) bool { return j.User == m.User })
+	}
+	members := slices.DeleteFunc(slices.Clone(r.members), func(m shared.Member) bool {
+		return came(m) || slices.Contains(p.Left, m.User)
+	})
+	members = append(members, p.Joined...)
+	r.members = members[:min(len(members), shared.MaxListedMembers)]
+	for _, user := range p.Left {
+		delete(r.typing, user)
+	}
+	c.change()
+	return nil
+}
+
+func handleTyping(_ context.Context, c *Client, p shared.TypingPayload) error {
+	r := c.findRoom(p.Room)
+	if r == nil || p.User == c.me.User || len(r.typing) >= shared.MaxListedMembers {
+		return nil
+	}
+	if r.typing == nil {
+		r.typing = map[string]typist{}
+	}
+	r.typing[p.User] = typist{shared.Member{User: p.User, Name: p.Name}, time.Now().Add(typingHolds)}
+	c.change()
+	return nil
+}
+
+// handleRead: the user has read the room on another device.
+func handleRead(_ context.Context, c *Client, p shared.MarkReadPayload) error {
+	if r := c.findRoom(p.Room); r != nil && p.Seq > r.readSeq {
+		r.readSeq = p.Seq
+		r.toldSeq = max(r.toldSeq, p.Seq)
+		c.change()
+	}
+	return nil
+}
+
+func handleAck(_ context.Context, c *Client, p shared.AckPayload) error {
+	c.acked(c.answering, p)
+	c.flush(time.Now())
+	c.change()
+	return nil
+}
+
+// handleFailed finds what the error answers: a message of ours, a join, or a
+// call. Without an id it may be about the room that the address asked for.
+func handleFailed(_ context.Context, c *Client, e shared.Error) error {
+	now := time.Now()
+	c.change()
+	if c.refused(c.answering, e, now) {
+		return nil
+	}
+	if a := c.takeAsk(); a != nil {
+		c.askFailed(a, e, now)
+		return nil
+	}
+	if c.calls[c.answering] != nil {
+		return nil
+	}
+	c.lastError = &e
+	if r := c.findRoom(c.asked); c.answering == "" && r != nil && r.phase == joining && !c.isAsking(r) {
+		c.asked = ""
+		c.shutOut(r, e, now)
+	}
+	return nil
+}
+
+func handleClosing(_ context.Context, c *Client, p shared.ClosingPayload) error {
+	c.notUntil = time.Now().Add(time.Duration(p.RetryAfter * float64(time.Second)))
+	return nil
+}
+
+func handleAnswer[T any](context.Context, *Client, T) error { return nil }

@@ -1,0 +1,285 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"websockets/shared"
+)
+
+// maxCalls is how many calls may wait for their answers.
+const maxCalls = 64
+
+// sendEvent puts a frame into the connection's egress and reports whether there
+// was a connection and room. It never blocks. Call it with mu held.
+func (c *Client) sendEvent(frame []byte) bool {
+	if c.link == nil {
+		return false
+	}
+	select {
+	case c.link.egress <- frame:
+	default:
+		return false
+	}
+	if c.config.OnFrame != nil {
+		c.tell(func() { c.config.OnFrame(true, frame) })
+	}
+	return true
+}
+
+// Send puts a message for a room into the outbox and returns its id; an empty
+// room means the current one. It is sent once, after everything written before
+// it for the same room, as soon as we are in that room, now or after the
+// connection has come back. OnAck and View tell how it went. It does not block.
+//
+// The error is an *shared.Error if the message is not one a room takes,
+// ErrNoRoom, or ErrOutboxFull.
+func (c *Client) Send(room, message string) (id string, err error) {
+	if err := (shared.SendMessagePayload{Room: room, Message: message}).Validate(); err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if room == "" {
+		room = c.current
+	}
+	if room == "" {
+		return "", ErrNoRoom
+	}
+	m := &outgoing{id: newID(), room: room, message: message, written: time.Now(), state: Waiting}
+	if !c.outbox.add(m) {
+		return "", ErrOutboxFull
+	}
+	c.roomNamed(room)
+	c.flush(time.Now())
+	c.change()
+	return m.id, nil
+}
+
+// Retry sends a message that is Failed, Rejected or Unsure again, after all that
+// waits now. ErrNoMessage if there is none.
+func (c *Client) Retry(id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.outbox.undecided(id)
+	if m == nil {
+		return ErrNoMessage
+	}
+	c.outbox.remove(m)
+	m.state, m.reason, m.doubt = Waiting, "", false
+	if m.user != c.me.User {
+		m.user = "" // for that user it is a new message
+	}
+	c.outbox.add(m)
+	c.roomNamed(m.room).refused = nil
+	c.flush(time.Now())
+	c.change()
+	return nil
+}
+
+// Discard forgets a message that is Failed, Rejected or Unsure. ErrNoMessage if
+// there is none.
+func (c *Client) Discard(id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.outbox.undecided(id)
+	if m == nil {
+		return ErrNoMessage
+	}
+	c.outbox.remove(m)
+	c.change()
+	return nil
+}
+
+// SendEvent sends any event, for a developer's console. Messages go through the
+// outbox as with Send, and change_room, join_room and leave_room do what the
+// methods do; anything else is sent as it is, now or never: ErrDisconnected,
+// ErrBusy. payload is what encoding/json takes; nil means {}.
+func (c *Client) SendEvent(eventType string, payload any) error {
+	e := shared.Event{Type: eventType, ID: newID()}
+	if payload != nil {
+		raw, err := encode(payload)
+		if err != nil {
+			return err
+		}
+		e.Payload = raw
+	}
+	switch eventType {
+	case shared.SendMessage.Name():
+		return with(shared.SendMessage, e, func(p shared.SendMessagePayload) error {
+			_, err := c.Send(p.Room, p.Message)
+			return err
+		})
+	case shared.ChangeRoom.Name():
+		return with(shared.ChangeRoom, e, func(p shared.JoinPayload) error { return c.ChangeRoom(p.Name) })
+	case shared.JoinRoom.Name():
+		return with(shared.JoinRoom, e, func(p shared.JoinPayload) error { return c.JoinRoom(p.Name) })
+	case shared.LeaveRoom.Name():
+		return with(shared.LeaveRoom, e, func(p shared.LeavePayload) error { return c.LeaveRoom(p.Name) })
+	}
+
+	frame, err := encode(e)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	most := shared.MaxFrameBytes
+	if c.limits.FrameBytes > 0 {
+		most = c.limits.FrameBytes
+	}
+	switch {
+	case len(frame) > most:
+		return fmt.Errorf("client: a frame of %d bytes: the server takes %d at most", len(frame), most)
+	case !c.welcomed:
+		return ErrDisconnected
+	case !c.sendEvent(frame):
+		return ErrBusy
+	}
+	return nil
+}
+
+// encode writes JSON as it is read by people in DevTools: with <, > and & as they
+// are.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// with decodes e's payload and does something with it.
+func with[T any](t shared.Type[T], e shared.Event, do func(T) error) error {
+	payload, err := t.Decode(e)
+	if err != nil {
+		return err
+	}
+	return do(payload)
+}
+
+// Call sends an event with a fresh id and waits for its answer. The error is an
+// *shared.Error if the server answered with one or the question is not valid,
+// ctx's error, ErrDisconnected if there is no connection or it ended before the
+// answer came, or ErrBusy.
+//
+//	page, err := client.Call(ctx, c, shared.LoadHistory, shared.LoadHistoryPayload{Room: "general", Before: 42}, shared.History)
+func Call[Question, Answer any](ctx context.Context, c *Client,
+	ask shared.Type[Question], question Question, answer shared.Type[Answer]) (Answer, error) {
+	var none Answer
+	if v, ok := any(question).(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return none, err
+		}
+	}
+	id := newID()
+	e, err := c.call(ctx, id, ask.Frame(id, question))
+	switch {
+	case err != nil:
+		return none, err
+	case e.Type == shared.Failed.Name():
+		failed, err := shared.Failed.Decode(e)
+		if err != nil {
+			return none, err
+		}
+		return none, &failed
+	case e.Type != answer.Name():
+		return none, fmt.Errorf("client: %s was answered with %s instead of %s", ask.Name(), e.Type, answer.Name())
+	}
+	return answer.Decode(e)
+}
+
+func (c *Client) call(ctx context.Context, id string, frame []byte) (shared.Event, error) {
+	answer := make(chan shared.Event, 1)
+	c.mu.Lock()
+	switch {
+	case !c.welcomed:
+		c.mu.Unlock()
+		return shared.Event{}, ErrDisconnected
+	case len(c.calls) >= maxCalls || !c.sendEvent(frame):
+		c.mu.Unlock()
+		return shared.Event{}, ErrBusy
+	}
+	c.calls[id] = answer
+	c.mu.Unlock()
+
+	select {
+	case e, ok := <-answer:
+		if !ok {
+			return e, ErrDisconnected
+		}
+		return e, nil
+	case <-ctx.Done():
+		c.mu.Lock()
+		delete(c.calls, id) // its answer will find nobody
+		c.mu.Unlock()
+		return shared.Event{}, ctx.Err()
+	}
+}
+
+// ListRooms waits for the list of rooms whose name contains filter. Without a
+// filter View.Rooms shows it. Errors are those of Call.
+func (c *Client) ListRooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
+	answer, err := Call(ctx, c, shared.ListRooms, shared.ListRoomsPayload{Filter: filter}, shared.Rooms)
+	if err != nil || filter != "" {
+		return answer.Rooms, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = answer.Rooms
+	c.change()
+	return slices.Clone(answer.Rooms), nil
+}
+
+// SetName chooses the user's display name and waits for the answer. Errors are
+// those of Call.
+func (c *Client) SetName(ctx context.Context, name string) error {
+	if _, err := Call(ctx, c, shared.SetName, shared.SetNamePayload{Name: name}, shared.Ack); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.me.Name, c.me.Named = name, true
+	c.change()
+	return nil
+}
+
+// LoadOlder waits for a page of messages before the oldest one the room's view
+// has, and puts it there. Errors are those of Call, ErrNoRoom if
+// the room was never joined, and ErrHistoryFull.
+func (c *Client) LoadOlder(ctx context.Context, name string) error {
+	c.mu.Lock()
+	r := c.findRoom(name)
+	switch {
+	case r == nil || r.cursor == nil:
+		c.mu.Unlock()
+		return ErrNoRoom // nothing is known of it that something could be older than
+	case !r.more:
+		c.mu.Unlock()
+		return nil
+	case len(r.messages) >= maxTimeline:
+		c.mu.Unlock()
+		return ErrHistoryFull
+	}
+	before, lives := r.oldest(), r.lives
+	c.mu.Unlock()
+
+	page, err := Call(ctx, c, shared.LoadHistory,
+		shared.LoadHistoryPayload{Room: name, Before: before, Limit: shared.JoinBacklog}, shared.History)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.lives == lives && r.oldest() == before { // else the page is of another log, or no longer fits
+		r.prepend(page)
+		c.change()
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"websockets/shared"
+)
+
+func TestCall(t *testing.T) {
+	type answer struct {
+		rooms shared.RoomsPayload
+		err   error
+	}
+	for _, test := range []struct {
+		name   string
+		answer func(h *harness, p *peer, id string)
+		check  func(answer) bool
+	}{
+		{"answered", func(_ *harness, p *peer, id string) {
+			reply(p, shared.Rooms, "another", shared.RoomsPayload{})
+			reply(p, shared.Rooms, id, shared.RoomsPayload{Rooms: []shared.RoomSummary{{Name: "a"}}})
+		}, func(a answer) bool { return a.err == nil && len(a.rooms.Rooms) == 1 }},
+		{"refused", func(_ *harness, p *peer, id string) {
+			reply(p, shared.Failed, id, shared.Error{Code: shared.CodeRateLimited, Message: "slow", RetryAfter: 2})
+		}, func(a answer) bool {
+			var e *shared.Error
+			return errors.As(a.err, &e) && e.Code == shared.CodeRateLimited && e.RetryAfter == 2
+		}},
+		{"answered with something else", func(_ *harness, p *peer, id string) {
+			reply(p, shared.Ack, id, shared.AckPayload{})
+		}, func(a answer) bool { return a.err != nil && strings.Contains(a.err.Error(), "ack instead of rooms") }},
+		{"disconnected", func(_ *harness, p *peer, _ string) { p.drop() },
+			func(a answer) bool { return a.err == ErrDisconnected }},
+		{"stopped", func(h *harness, _ *peer, _ string) { h.cancel() },
+			func(a answer) bool { return a.err == ErrDisconnected }},
+		{"too late", func(*harness, *peer, string) {},
+			func(a answer) bool { return a.err == context.DeadlineExceeded }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := start(t)
+				p := h.connect()
+				answers := make(chan answer)
+				go func() {
+					ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+					defer cancel()
+					rooms, err := Call(ctx, h.Client, shared.ListRooms, shared.ListRoomsPayload{}, shared.Rooms)
+					answers <- answer{rooms, err}
+				}()
+				id, _ := expect(p, shared.ListRooms)
+				test.answer(h, p, id)
+				if a := <-answers; !test.check(a) {
+					t.Errorf("Call returned %+v, %v", a.rooms, a.err)
+				}
+				if _, n := h.left(); n != 0 {
+					t.Errorf("%d calls still wait", n)
+				}
+			})
+		})
+	}
+}
+
+func TestCallWithoutAConnection(t *testing.T) {
+	c, err := New(Config{URL: "ws://chat.test/ws"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetName(t.Context(), "Ann"); err != ErrDisconnected {
+		t.Errorf("SetName: %v", err)
+	}
+	var refused *shared.Error
+	if err := c.SetName(t.Context(), " "); !errors.As(err, &refused) || refused.Code != shared.CodeBadName {
+		t.Errorf("SetName of a blank: %v", err)
+	}
+	if err := c.SendEvent("ping", nil); err != ErrDisconnected {
+		t.Errorf("SendEvent: %v", err)
+	}
+	if err := c.LoadOlder(t.Context(), "general"); err != ErrNoRoom {
+		t.Errorf("LoadOlder: %v", err)
+	}
+}
+
+func TestCallsAreBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		h.connect()
+		ctx, cancel := context.WithCancel(t.Context())
+		for range maxCalls {
+			go func() { _, _ = h.ListRooms(ctx, "") }()
+		}
+		synctest.Wait()
+		if _, err := h.ListRooms(ctx, ""); err != ErrBusy {
+			t.Errorf("one more: %v", err)
+		}
+		cancel()
+	})
+}
+
+func TestSetName(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		done := make(chan error)
+		go func() { done <- h.SetName(context.Background(), "Ann") }()
+		id, _ := expect(p, shared.SetName)
+		reply(p, shared.Ack, id, shared.AckPayload{})
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if me := h.View().Me; me != (Me{User: "me", Name: "Ann", Named: true}) {
+			t.Errorf("we are %+v", me)
+		}
+	})
+}
+
+func TestSendEvent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		if err := h.SendEvent("send_message", map[string]any{"message": "hi"}); err != nil {
+			t.Fatal(err)
+		}
+		id, m := expect(p, shared.SendMessage)
+		if m.Message != "hi" || h.pending(id) != Waiting {
+			t.Errorf("%+v did not go through the outbox", m)
+		}
+		if err := h.SendEvent("no_such_thing", json.RawMessage(`{"a":"<b>"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if e := p.next(); e.Type != "no_such_thing" || string(e.Payload) != `{"a":"<b>"}` || e.ID == "" {
+			t.Errorf("sent %s %s", e.Type, e.Payload)
+		} else {
+			reply(p, shared.Failed, e.ID, shared.Error{Code: shared.CodeUnknownType, Message: "no"})
+		}
+		synctest.Wait()
+		if last := h.View().LastError; last == nil || last.Code != shared.CodeUnknownType {
+			t.Errorf("the last error is %v", last)
+		}
+		if err := h.SendEvent("ping", strings.Repeat("x", shared.MaxFrameBytes)); err == nil {
+			t.Error("a frame that the server would close for was sent")
+		}
+		for _, bad := range []any{"text", map[string]any{"message": ""}, map[string]any{"message": 1}, func() {}} {
+			if err := h.SendEvent("send_message", bad); err == nil {
+				t.Errorf("send_message took %v", bad)
+			}
+		}
+		if err := h.SendEvent("change_room", map[string]any{"name": "other"}); err != nil {
+			t.Fatal(err)
+		}
+		expect(p, shared.ChangeRoom)
+		if v := h.View(); v.Current != "other" {
+			t.Errorf("the current room is %s", v.Current)
+		}
+		if err := h.SendEvent("join_room", map[string]any{"name": "third"}); err != nil {
+			t.Fatal(err)
+		}
+		expect(p, shared.JoinRoom)
+		for err := error(nil); err != ErrBusy; err = h.SendEvent("typing", nil) {
+			if err != nil || len(p.toServer) > 4000 {
+				t.Fatalf("flooding with events: %v", err)
+			}
+		}
+	})
+}
+
+func TestFramesAreShown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		type frame struct {
+			sent bool
+			kind string
+		}
+		var frames []frame
+		h := start(t, func(_ *harness, c *Config) {
+			c.OnFrame = func(sent bool, raw []byte) {
+				e, err := shared.DecodeEvent(raw)
+				if err != nil {
+					t.Error(err)
+				}
+				frames = append(frames, frame{sent, e.Type})
+			}
+		})
+		p := h.connect()
+		h.send("hello")
+		expect(p, shared.SendMessage)
+		synctest.Wait()
+		want := []frame{{false, "welcome"}, {false, "room_joined"}, {false, "synced"}, {true, "send_message"}}
+		if len(frames) != len(want) {
+			t.Fatalf("saw %v", frames)
+		}
+		for i := range want {
+			if frames[i] != want[i] {
+				t.Errorf("frame %d is %v, want %v", i, frames[i], want[i])
+			}
+		}
+	})
+}
+
+// What a newer server or a broken one sends does not stop the client.
+func TestStrangeFrames(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		for _, frame := range []string{
+			`{"type":"from_the_future","payload":{"x":1},"id":"abc"}`, `{"type":"send_message","payload":{}}`,
+			`{"type":"new_message","payload":{"seq":"one"}}`, `{`, ``, `null`, "\x00",
+			`{"type":"new_message","payload":{"seq":9,"room":"unknown"}}`, `{"type":"synced","payload":{"room":"unknown"}}`,
+			`{"type":"ack","id":"nobody"}`, `{"type":"left","payload":{"name":"unknown"}}`,
+		} {
+			p.toClient <- []byte(frame)
+		}
+		p.message("general", 1, "you", "m1")
+		h.wantSeen("m1")
+		if v := h.View(); v.State != Online || v.LastError == nil {
+			t.Errorf("the view is %s, the last error %v", v.State, v.LastError)
+		}
+		p.quiet()
+	})
+}
+
+func TestNewSaysWhatIsWrong(t *testing.T) {
+	for _, config := range []Config{
+		{}, {URL: "chat.test/ws"}, {URL: "http://chat.test/ws"}, {URL: "ws:///ws"}, {URL: "ws://chat.test/ws", Room: "../x"}, {URL: "ws://%zz"},
+	} {
+		if _, err := New(config); err == nil {
+			t.Errorf("New took %+v", config)
+		}
+	}
+}
+
+func TestEveryEventToTheClientHasAHandler(t *testing.T) {
+	if err := setupEventHandlers().Check(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// span is a piece of a message: text, and where it leads if it is a link.
+type span struct {
+	text string
+	href string
+}
+
+// spansOf splits a message into text and links. Only http, https and mailto
+// become links.
+func spansOf(message string) []span {
+	var spans []span
+	from := 0 // of the text that is not in spans yet
+	for at := 0; at < len(message); {
+		length := linkAt(message, at)
+		if length == 0 {
+			_, size := utf8.DecodeRuneInString(message[at:])
+			at += size
+			continue
+		}
+		if at > from {
+			spans = append(spans, span{text: message[from:at]})
+		}
+		link := message[at : at+length]
+		spans = append(spans, span{text: link, href: link})
+		at += length
+		from = at
+	}
+	if from < len(message) {
+		spans = append(spans, span{text: message[from:]})
+	}
+	return spans
+}
+
+// linkAt returns the length of the link that begins at this byte, 0 if none
+// does.
+func linkAt(message string, at int) int {
+	if r, _ := utf8.DecodeLastRuneInString(message[:at]); at > 0 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+		return 0 // in the middle of a word
+	}
+	rest := message[at:]
+	if !hasScheme(rest) {
+		return 0
+	}
+	end := strings.IndexFunc(rest, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("<>\"`", r)
+	})
+	if end < 0 {
+		end = len(rest)
+	}
+	link := trimSentence(rest[:end])
+	parsed, err := url.Parse(link)
+	if err != nil || parsed.Host == "" && parsed.Opaque == "" {
+		return 0
+	}
+	return len(link)
+}
+
+func hasScheme(text string) bool {
+	for _, scheme := range [...]string{"https://", "http://", "mailto:"} {
+		if len(text) > len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+// trimSentence takes off what belongs to the sentence and not to the link: a
+// full stop, a bracket that was opened before it.
+func trimSentence(link string) string {
+	for link != "" {
+		r, size := utf8.DecodeLastRuneInString(link)
+		switch {
+		case strings.ContainsRune(".,;:!?'*_~…", r):
+		case r == ')' && strings.Count(link, "(") < strings.Count(link, ")"):
+		case r == ']' && strings.Count(link, "[") < strings.Count(link, "]"):
+		case r == '}' && strings.Count(link, "{") < strings.Count(link, "}"):
+		default:
+			return link
+		}
+		link = link[:len(link)-size]
+	}
+	return link
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLinks(t *testing.T) {
+	for _, test := range []struct {
+		message string
+		links   []string
+	}{
+		{"", nil},
+		{"no link at all", nil},
+		{"https://go.dev", []string{"https://go.dev"}},
+		{"see https://go.dev/doc, and http://example.com.", []string{"https://go.dev/doc", "http://example.com"}},
+		{"(https://en.wikipedia.org/wiki/Go_(game))", []string{"https://en.wikipedia.org/wiki/Go_(game)"}},
+		{"write to mailto:ada@example.com!", []string{"mailto:ada@example.com"}},
+		{"<https://go.dev>\nHTTPS://GO.DEV/a?b=c#d", []string{"https://go.dev", "HTTPS://GO.DEV/a?b=c#d"}},
+		{"ünïxhttps://go.dev", nil},
+		{"https:// https://: mailto: http://", nil},
+		{"javascript:alert(1) data:text/html,x file:///etc/passwd ftp://a", nil},
+		{"https://go.dev/ü 日本https://go.dev 。https://go.dev", []string{"https://go.dev/ü", "https://go.dev"}},
+	} {
+		var links []string
+		var all strings.Builder
+		for _, s := range spansOf(test.message) {
+			all.WriteString(s.text)
+			if s.href != "" {
+				links = append(links, s.href)
+			}
+		}
+		if all.String() != test.message {
+			t.Errorf("%q came out as %q", test.message, all.String())
+		}
+		if !slices.Equal(links, test.links) {
+			t.Errorf("the links of %q are %q, not %q", test.message, links, test.links)
+		}
+	}
+}

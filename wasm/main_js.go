@@ -1,0 +1,36 @@
+// Command wasm is the page's program: it joins package client to the elements of
+// index.html. The client decides what there is to show; the files here show it
+// and say what the reader did. They are the only ones that use syscall/js.
+package main
+
+import (
+	"context"
+
+	"websockets/wasm/client"
+)
+
+func main() {
+	page := newPage()
+	c, err := client.New(client.Config{
+		URL:      socketAddress(),
+		Room:     page.roomAtStart(),
+		OnChange: page.changed,
+	})
+	if err != nil {
+		panic(err) // load.js says that the program has stopped
+	}
+	page.client = c
+	offerSendEvent(c)
+	go page.stayConnected(context.Background())
+	page.run() // for as long as the page is open
+}
+
+// socketAddress is where the page came from, as a WebSocket.
+func socketAddress() string {
+	location := window.Get("location")
+	scheme := "ws://"
+	if location.Get("protocol").String() == "https:" {
+		scheme = "wss://"
+	}
+	return scheme + location.Get("host").String() + "/ws"
+}

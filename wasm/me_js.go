@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall/js"
+
+	"websockets/shared"
+	"websockets/wasm/client"
+)
+
+// meParts are the reader's own name: a button under the rooms, and the dialog
+// that asks for it.
+type meParts struct {
+	button js.Value
+	avatar *label
+	name   *label
+
+	dialog  js.Value
+	input   js.Value
+	problem *label
+	asked   bool // once is enough
+	saving  bool
+}
+
+func newMeParts() meParts {
+	button := byID("me")
+	return meParts{
+		button:  button,
+		avatar:  newLabel(find(button, ".avatar")),
+		name:    newLabel(find(button, ".name")),
+		dialog:  byID("name-dialog"),
+		input:   byID("name"),
+		problem: newLabel(byID("name-error")),
+	}
+}
+
+func (p *Page) drawMe(v client.View) {
+	if v.Me.User == "" {
+		return
+	}
+	setHidden(p.me.button, false)
+	setHue(p.me.button, hueOf(v.Me.User))
+	p.me.avatar.set(initials(v.Me.Name))
+	p.me.name.set(v.Me.Name)
+	if !v.Me.Named && !p.me.asked {
+		p.askName()
+	}
+}
+
+func (p *Page) listenToMe() {
+	listen(p.me.button, "click", func(js.Value) { p.post(p.askName) })
+	listen(byID("name-form"), "submit", func(event js.Value) {
+		event.Call("preventDefault") // the dialog closes when the server has the name
+		p.post(p.saveName)
+	})
+	listen(byID("name-later"), "click", func(js.Value) { p.post(p.closeName) })
+	listen(p.me.dialog, "close", func(js.Value) { p.post(p.nameAsked) })
+}
+
+// askName opens the dialog, with the name there is if the reader chose it.
+func (p *Page) askName() {
+	p.me.asked = true
+	if p.me.dialog.Get("open").Bool() {
+		return
+	}
+	p.me.input.Set("value", "")
+	p.me.input.Set("placeholder", p.view.Me.Name)
+	if p.view.Me.Named {
+		p.me.input.Set("value", p.view.Me.Name)
+	}
+	p.me.problem.say("")
+	p.me.dialog.Call("showModal")
+	p.me.input.Call("focus")
+	p.me.input.Call("select")
+}
+
+func (p *Page) closeName() { p.me.dialog.Call("close") }
+
+// nameAsked comes when the dialog has closed. Who chose nothing keeps the name
+// that the server gave, as if chosen: asking again at every visit would nag.
+func (p *Page) nameAsked() {
+	p.focusComposer()
+	me := p.client.View().Me
+	if me.Named || me.Name == "" {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		p.client.SetName(ctx, me.Name) // if it fails, the next visit asks
+	}()
+}
+
+// saveName gives the server the name that was typed.
+func (p *Page) saveName() {
+	if p.me.saving {
+		return
+	}
+	name := strings.Join(strings.Fields(p.me.input.Get("value").String()), " ")
+	if err := shared.ValidateName(name); err != nil {
+		p.me.problem.say(words(err))
+		return
+	}
+	p.me.saving = true
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		err := p.client.SetName(ctx, name)
+		p.post(func() {
+			p.me.saving = false
+			if err != nil {
+				p.me.problem.say(words(err))
+				return
+			}
+			p.closeName()
+		})
+	}()
+}
+
+// words says an error to the reader. What the server says is meant for people.
+func words(err error) string {
+	var said *shared.Error
+	switch {
+	case errors.As(err, &said):
+		return sentence(said.Message)
+	case errors.Is(err, client.ErrDisconnected), errors.Is(err, client.ErrBusy):
+		return "There is no connection right now. Please try again in a moment."
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The server has not answered. Please try again in a moment."
+	case errors.Is(err, client.ErrHistoryFull):
+		return "This is as much as one page keeps. Reload it to begin at the end again."
+	case errors.Is(err, client.ErrOutboxFull):
+		return "Too many messages wait to be sent. Please wait for the connection."
+	case errors.Is(err, client.ErrNoRoom):
+		return "Please choose a room first."
+	}
+	return sentence(err.Error())
+}
+
+// sentence begins with a capital and ends with a stop.
+func sentence(text string) string {
+	if text == "" {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall/js"
+
+	"websockets/shared"
+	"websockets/wasm/client"
+)
+
+// memberParts are the column of members, which lies over the timeline on a
+// smaller screen.
+type memberParts struct {
+	list     *list[memberRow]
+	template js.Value
+	toggle   js.Value
+	number   *label // in the toggle
+	word     *label
+	count    *label // in the column's head
+	more     *label
+}
+
+// memberRow is a member in the column, with what it shows.
+type memberRow struct {
+	avatar, name, tag *label
+}
+
+func newMemberParts() memberParts {
+	return memberParts{
+		list:     newList[memberRow](byID("member-list")),
+		template: byID("t-member"),
+		toggle:   byID("members-toggle"),
+		number:   newLabel(byID("member-count")),
+		word:     newLabel(byID("member-word")),
+		count:    newLabel(byID("count")),
+		more:     newLabel(byID("member-more")),
+	}
+}
+
+func (p *Page) drawMembers(v client.View) {
+	parts := &p.members
+	number, word := strconv.Itoa(v.Room.Count), "members"
+	if v.Room.Count == 1 {
+		word = "member"
+	}
+	parts.number.set(number)
+	parts.word.set(word)
+	parts.count.set(number)
+
+	// Oneself first, the others by name.
+	members := slices.Clone(v.Room.Members)
+	slices.SortFunc(members, func(a, b shared.Member) int {
+		if mine := v.Me.User; (a.User == mine) != (b.User == mine) {
+			if a.User == mine {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.User, b.User))
+	})
+	keys := make([]string, len(members))
+	for i, m := range members {
+		keys[i] = m.User
+	}
+	parts.list.place(keys, func(i int) *child[memberRow] {
+		element := clone(parts.template)
+		setHue(element, hueOf(members[i].User))
+		return &child[memberRow]{element: element, data: memberRow{
+			avatar: newLabel(find(element, ".avatar")),
+			name:   newLabel(find(element, ".name")),
+			tag:    newLabel(find(element, ".tag")),
+		}}
+	})
+	names := namesOf(v)
+	for _, m := range members {
+		row := parts.list.children[m.User].data
+		row.avatar.set(initials(m.Name))
+		row.name.set(m.Name)
+		tag := names.tag(m.Name, m.User)
+		if m.User == v.Me.User {
+			tag = "you"
+		}
+		row.tag.set(tag)
+	}
+	rest := ""
+	if n := v.Room.Count - len(members); n > 0 && v.Room.Synced {
+		rest = "and " + strconv.Itoa(n) + " more"
+	}
+	parts.more.say(rest)
+}
+
+func (p *Page) listenToMembers() {
+	open := func(open bool) {
+		state := "shut"
+		if open {
+			state = "open"
+		}
+		p.body.Get("dataset").Set("members", state)
+		p.members.toggle.Call("setAttribute", "aria-expanded", strconv.FormatBool(open))
+		if open {
+			byID("members-close").Call("focus")
+		} else {
+			p.members.toggle.Call("focus")
+		}
+	}
+	isOpen := func() bool { return p.body.Get("dataset").Get("members").Equal(js.ValueOf("open")) }
+	listen(p.members.toggle, "click", func(js.Value) { p.post(func() { open(!isOpen()) }) })
+	listen(byID("members-close"), "click", func(js.Value) { p.post(func() { open(false) }) })
+	listen(document, "keydown", func(event js.Value) {
+		if event.Get("key").String() == "Escape" {
+			p.post(func() {
+				if isOpen() {
+					open(false)
+				}
+			})
+		}
+	})
+}

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall/js"
+	"time"
+
+	"websockets/shared"
+	"websockets/wasm/client"
+)
+
+// Page shows the client's View and tells the client what the reader does.
+//
+// Everything but post, changed and after belongs to the goroutine that called
+// run. The browser's callbacks only look at their event and post the rest, so
+// they never block the browser. What has to wait for the server is done on a
+// goroutine of its own, which posts the result.
+type Page struct {
+	client *client.Client
+	again  chan struct{} // tells stayConnected to start the client anew
+
+	// mu guards queue: the work for run's goroutine, in order. One token in posted
+	// says as much as many.
+	mu     sync.Mutex
+	queue  []func()
+	posted chan struct{}
+
+	body    js.Value
+	frame   js.Func // what requestAnimationFrame calls
+	drawing bool    // a frame has been asked for
+	ticking bool    // a look at the clock has been asked for
+
+	// view is what is shown now.
+	view    client.View
+	current string // the room shown now, empty before the first
+	booted  bool
+
+	timeline   *timeline
+	connection connectionParts
+	rooms      roomParts
+	members    memberParts
+	composer   composerParts
+	me         meParts
+
+	title    *label
+	heading  *label
+	notice   *label
+	announce *label
+	empty    js.Value
+	older    js.Value
+	typing   *label
+	warned   *shared.Error // the last error that the console was told
+	loading  bool          // older messages are on their way
+
+	// queued is how many messages would be lost with the page; the browser's
+	// callback asks.
+	queued atomic.Int32
+}
+
+func newPage() *Page {
+	p := &Page{
+		again:    make(chan struct{}, 1),
+		posted:   make(chan struct{}, 1),
+		body:     document.Get("body"),
+		title:    newLabel(find(document, "title")),
+		heading:  newLabel(byID("room-name")),
+		notice:   newLabel(find(byID("notice"), "span")),
+		announce: newLabel(byID("announce")),
+		empty:    byID("empty"),
+		older:    byID("older"),
+		typing:   newLabel(byID("typing")),
+	}
+	p.frame = js.FuncOf(func(js.Value, []js.Value) any {
+		p.post(p.draw)
+		return nil
+	})
+	p.timeline = newTimeline(p.after)
+	p.connection = newConnectionParts()
+	p.rooms = newRoomParts()
+	p.members = newMemberParts()
+	p.composer = newComposerParts()
+	p.me = newMeParts()
+	return p
+}
+
+// post leaves work for run's goroutine. It never blocks; any goroutine may call
+// it.
+func (p *Page) post(work func()) {
+	p.mu.Lock()
+	p.queue = append(p.queue, work)
+	p.mu.Unlock()
+	select {
+	case p.posted <- struct{}{}:
+	default:
+	}
+}
+
+// after posts work once a time has passed.
+func (p *Page) after(d time.Duration, work func()) {
+	time.AfterFunc(d, func() { p.post(work) })
+}
+
+// changed says that the View is another one. Any goroutine may call it.
+func (p *Page) changed() { p.post(p.redraw) }
+
+// run works for as long as the page is open.
+func (p *Page) run() {
+	p.listenToWindow()
+	p.listenToRooms()
+	p.listenToTimeline()
+	p.listenToComposer()
+	p.listenToMembers()
+	p.listenToMe()
+	p.redraw()
+	for range p.posted {
+		p.mu.Lock()
+		queue := p.queue
+		p.queue = nil
+		p.mu.Unlock()
+		for _, work := range queue {
+			work()
+		}
+	}
+}
+
+// stayConnected runs the client. It returns to the server for ever by itself,
+// except after a close that is final: then the reader decides.
+func (p *Page) stayConnected(ctx context.Context) {
+	for {
+		p.client.Run(ctx) // the View says why it ended
+		p.changed()
+		<-p.again
+	}
+}
+
+// redraw asks for a frame, once for all that changes before it. A page that is
+// not seen gets no frames from the browser, so it takes its time.
+func (p *Page) redraw() {
+	if p.drawing {
+		return
+	}
+	p.drawing = true
+	if document.Get("hidden").Bool() {
+		p.after(200*time.Millisecond, p.draw)
+		return
+	}
+	window.Call("requestAnimationFrame", p.frame)
+}
+
+// draw shows the View.
+func (p *Page) draw() {
+	p.drawing = false
+	v := p.client.View()
+	p.view = v
+	p.queued.Store(int32(v.Queued))
+
+	if v.Current != p.current {
+		p.entered(v)
+	}
+	p.drawConnection(v)
+	p.drawRooms(v)
+	p.drawMe(v)
+	p.drawMembers(v)
+	p.drawComposer(v)
+	p.typing.set(typingWords(v.Room.Typing))
+	p.title.set(titleOf(v))
+
+	room := v.Room
+	if !p.booted && (room.Synced || len(room.Messages) > 0 || room.Refused != nil) {
+		p.booted = true
+		p.body.Get("dataset").Set("boot", "ready")
+		if document.Get("activeElement").Equal(p.body) {
+			p.focusComposer()
+		}
+	}
+	setHidden(p.older, !room.More || !p.booted)
+	setHidden(p.empty, !room.Synced || room.More || len(room.Messages)+len(room.Pending)+len(room.Gaps) > 0)
+	p.timeline.draw(v)
+	p.read()
+
+	if e := v.LastError; e != nil && e != p.warned {
+		p.warned = e
+		window.Get("console").Call("warn", "The server says: "+e.Error())
+	}
+}
+
+// entered makes the page that of another room.
+func (p *Page) entered(v client.View) {
+	p.current = v.Current
+	p.heading.set(v.Current)
+	p.composer.enter(v.Current)
+	if p.booted {
+		p.announce.set("Room " + v.Current + ", " + count(v.Room.Unread, "unread message"))
+		p.sayNotice("")
+		p.listRooms()
+	}
+}
+
+// read tells the server what the reader has before his eyes.
+func (p *Page) read() {
+	if p.timeline.stuck && p.view.Room.Synced && p.timeline.lastSeq > p.view.Room.ReadSeq && !document.Get("hidden").Bool() {
+		p.client.MarkRead(p.view.Current, p.timeline.lastSeq)
+	}
+}
+
+func (p *Page) sayNotice(text string) {
+	p.notice.set(text)
+	setHidden(byID("notice"), text == "")
+}
+
+func (p *Page) listenToWindow() {
+	listen(window, "online", func(js.Value) { p.client.Wake() })
+	listen(window, "offline", func(js.Value) { p.changed() })
+	listen(window, "popstate", func(js.Value) { p.post(p.followAddress) })
+	listen(window, "beforeunload", func(event js.Value) {
+		if p.queued.Load() > 0 {
+			event.Call("preventDefault") // the browser asks whether to leave
+		}
+	})
+	listen(document, "visibilitychange", func(js.Value) {
+		p.post(func() {
+			if !document.Get("hidden").Bool() {
+				p.client.Wake()
+				p.listRooms()
+			}
+			p.draw() // a frame asked for before may never come
+		})
+	})
+	listen(byID("notice-close"), "click", func(js.Value) { p.post(func() { p.sayNotice("") }) })
+	listen(byID("reload"), "click", func(js.Value) { window.Get("location").Call("reload") })
+	listen(byID("reconnect"), "click", func(js.Value) { p.post(p.reconnect) })
+}
+
+// count says a number of things in words.
+func count(n int, thing string) string {
+	number := strconv.Itoa(min(n, shared.MaxUnread))
+	switch {
+	case n == 1:
+		return "1 " + thing
+	case n > shared.MaxUnread:
+		number += "+"
+	}
+	return number + " " + thing + "s"
+}
+
+// titleOf is the tab's title: what is unread in all rooms, and the room.
+func titleOf(v client.View) string {
+	unread := 0
+	for _, r := range v.Rooms {
+		unread += r.Unread
+	}
+	title := "#" + v.Current
+	switch {
+	case v.Current == "":
+		title = "Rooms"
+	case unread > shared.MaxUnread:
+		title = "(" + strconv.Itoa(shared.MaxUnread) + "+) " + title
+	case unread > 0:
+		title = "(" + strconv.Itoa(unread) + ") " + title
+	}
+	return title
+}
+
+// typingWords says who is writing.
+func typingWords(who []shared.Member) string {
+	names := make([]string, len(who))
+	for i, m := range who {
+		names[i] = m.Name
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0] + " is typing…"
+	case 2, 3:
+		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are typing…"
+	}
+	return "Several people are typing…"
+}
