@@ -119,6 +119,7 @@ func goldens() []golden {
 		means(Failed, "", "", Error{Code: CodeBadJSON, Message: "not JSON: it ends in the middle"}),
 		means(Failed, "retry", "s2", Error{Code: CodeRateLimited, Message: "too many events: wait 2 s", RetryAfter: 1.5}),
 		means(Closing, "", "", ClosingPayload{Reason: "the server restarts", RetryAfter: 1}),
+		means(Closing, "at-once", "", ClosingPayload{Reason: "the server restarts"}),
 	}
 }
 

@@ -156,7 +156,7 @@ func TestDecodeEventRefuses(t *testing.T) {
 	}
 	for _, number := range []string{"-", "+1", "01", "-01", "00", ".5", "5.", "-.5", "1.e5", "1e", "1e+", "1e-", "1e5.5", "0x10", "1_000", "1,000", "NaN", "Infinity", "-Infinity", "- 1", "1 2", "--1", "1-", "٣"} {
 		_, err := DecodeEvent([]byte(inPayload(number)))
-		if told(t, err).Code != CodeBadJSON {
+		if e := told(t, err); e.Code != CodeBadJSON || !strings.HasPrefix(e.Message, "not JSON") {
 			t.Errorf("the number %s: %v", number, err)
 		}
 	}
@@ -359,6 +359,8 @@ func compare(t *testing.T, frame []byte) (accepted bool) {
 	valid, twice := wellFormed(frame)
 	_, err := DecodeEvent(frame)
 	switch {
+	case !valid && checkStrict(frame) == nil: // encoding/json, which comes after it, does not make up for it
+		t.Errorf("checkStrict accepts what is not JSON: %q", frame)
 	case err == nil && !valid:
 		t.Errorf("accepted, but is not JSON: %q", frame)
 	case err == nil && twice:

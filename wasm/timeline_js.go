@@ -164,7 +164,7 @@ func stateWords(m client.Pending, connection client.State) string {
 	case client.Rejected:
 		return "Not accepted: " + m.Reason
 	case client.Unsure:
-		return "May not have been sent: " + m.Reason
+		return sentence(m.Reason)
 	}
 	if m.Reason == "" {
 		return "Not sent"

@@ -80,13 +80,6 @@ func (c *Client) offer(frame []byte) {
 	c.wake()
 }
 
-// reserve takes a place in the window for an ack that is to come.
-func (c *Client) reserve() {
-	c.mu.Lock()
-	c.egress.acks++
-	c.mu.Unlock()
-}
-
 // release gives a place back that needs no ack.
 func (c *Client) release() {
 	c.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -50,6 +51,9 @@ func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxByte
 	if err != nil {
 		return nil, err
 	}
+	if seq == math.MaxUint64 { // seq + 1 would be the start
+		return nil, nil
+	}
 	page, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: limit, MaxBytes: maxBytes})
 	return page.entries, err
 }
@@ -60,6 +64,9 @@ func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
 	subject, err := s.subject(room)
 	if err != nil {
 		return 0, err
+	}
+	if seq == math.MaxUint64 {
+		return 0, nil
 	}
 	page, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: 1})
 	return len(page.entries) + page.pending, err

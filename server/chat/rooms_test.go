@@ -1,0 +1,271 @@
+package chat
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/shared"
+)
+
+// Connect, send one frame: that is all it takes to chat.
+func TestTheSimplestClient(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := &testClient{t: t, conn: conn}
+	c.raw(`{"type":"send_message","payload":{"message":"hi"}}`)
+
+	welcome := decode(c, shared.Welcome, c.next())
+	if welcome.User == "" || welcome.Name == "" || welcome.Named || welcome.Session == "" || welcome.Version != "test" || welcome.Heartbeat <= 0 {
+		t.Errorf("welcome: %+v", welcome)
+	}
+	if l := welcome.Limits; l.MessageLength != shared.MaxMessageLength || l.FrameBytes != shared.MaxFrameBytes || l.Rooms < 1 || l.InFlight < 1 {
+		t.Errorf("limits: %+v", l)
+	}
+	joined := decode(c, shared.RoomJoined, c.next())
+	if joined.Room != "x" || joined.State != shared.StateNew || joined.Cursor.Seq != 0 || joined.Cursor.Epoch == "" || joined.Count != 1 ||
+		!slices.Equal(joined.Members, []shared.Member{{User: welcome.User, Name: welcome.Name}}) {
+		t.Errorf("room_joined: %+v", joined)
+	}
+	synced := decode(c, shared.Synced, c.next())
+	if synced.Room != "x" || synced.Cursor != joined.Cursor {
+		t.Errorf("synced: %+v", synced)
+	}
+	m := until(c, shared.NewMessage)
+	if m.Room != "x" || m.Message != "hi" || m.User != welcome.User || m.From != welcome.Name || m.Seq == 0 || m.ID == "" || m.Sent.IsZero() {
+		t.Errorf("new_message: %+v", m)
+	}
+}
+
+func TestWithoutARoomAConnectionStartsInTheDefaultOne(t *testing.T) {
+	t.Parallel()
+	c := serve(t).dial("", nil)
+	if joined := until(c, shared.RoomJoined); joined.Room != shared.DefaultRoom {
+		t.Errorf("joined %q", joined.Room)
+	}
+}
+
+// A new member gets the newest 50 messages, then synced, then what is sent from
+// now on, whether the ring has them or only the log.
+func TestJoiningStartsFiftyMessagesBack(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	check := func(t *testing.T, before []string) *testClient {
+		t.Helper()
+		c := s.dial("room=x", nil)
+		joined := until(c, shared.RoomJoined)
+		want := before[max(0, len(before)-shared.JoinBacklog):]
+		var got []string
+		for range want {
+			got = append(got, decode(c, shared.NewMessage, c.next()).Message)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q\nwant %q", got, want)
+		}
+		synced := decode(c, shared.Synced, c.next())
+		stored := s.stored("x")
+		if newest := stored[len(stored)-1]; synced.Cursor.Seq != newest.Seq || synced.Cursor.ID != newest.ID || synced.Cursor.Epoch != joined.Cursor.Epoch {
+			t.Errorf("synced at %+v, the newest is %+v", synced.Cursor, newest)
+		}
+		if n := len(before); n > shared.JoinBacklog && (joined.Cursor.Seq != stored[n-51].Seq || joined.Cursor.ID != stored[n-51].ID) {
+			t.Errorf("joined at %+v, want the place of %+v", joined.Cursor, stored[n-51])
+		}
+		return c
+	}
+	s.put("noise", texts(0, 100)...)
+	s.put("x", texts(0, 3)...)
+	check(t, texts(0, 3)).leave()
+	s.put("x", texts(3, 47)...)
+	check(t, texts(0, 50)).leave()
+	s.put("x", texts(50, 1)...)
+	check(t, texts(0, 51)).leave()
+	s.put("x", texts(51, 60)...)
+	first := check(t, texts(0, 111)) // from the log
+	for i := range 70 {
+		first.say(fmt.Sprint("live ", i))
+	}
+	live := texts(0, 111)
+	for i := range 70 {
+		live = append(live, fmt.Sprint("live ", i))
+	}
+	second := check(t, live) // from the ring
+	first.say("to both")
+	if m := until(second, shared.NewMessage); m.Message != "to both" {
+		t.Errorf("after synced came %+v", m)
+	}
+}
+
+func TestEventsOfOneConnectionAreHandledInOrder(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.join("old")
+	// In one go, before anything is answered.
+	for i := range 20 {
+		room := fmt.Sprint("room-", i)
+		c.raw(string(shared.ChangeRoom.Frame("", shared.JoinPayload{Name: room})))
+		c.raw(string(shared.SendMessage.Frame(room, shared.SendMessagePayload{Message: "to " + room})))
+	}
+	for i := range 20 {
+		room := fmt.Sprint("room-", i)
+		if ack := answer(c, shared.Ack, room); ack.Room != room {
+			t.Errorf("the message to %s landed in %s", room, ack.Room)
+		}
+		if got := textsOf(s.stored(room)); !slices.Equal(got, []string{"to " + room}) {
+			t.Errorf("%s holds %q", room, got)
+		}
+	}
+	if got := s.stored("old"); len(got) > 0 {
+		t.Errorf("the first room holds %q", textsOf(got))
+	}
+}
+
+func TestAfterLeftNothingOfTheRoomArrives(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	beside := s.sameShard("x")
+	c, other := s.join("x"), s.join("x")
+	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	answer(other, shared.RoomJoined, send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+
+	// Messages are on their way while the client leaves.
+	for i := range 50 {
+		send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
+	}
+	if left := answer(c, shared.Left, send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"})); left.Name != "x" {
+		t.Errorf("left %q", left.Name)
+	}
+	c.inbox = nil // all that came before left
+	other.hear(50)
+	send(other, shared.SendMessage, shared.SendMessagePayload{Room: beside, Message: "the last"})
+	c.take("the message beside", ofRoomMessage(beside))
+	c.settle()
+	c.none("something of the room that was left", ofRoom("x"))
+
+	// Its current room is gone, and it is no member any more.
+	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
+	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
+	c.refused(send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"}), shared.CodeNotMember)
+}
+
+func ofRoomMessage(room string) func(shared.Event) bool {
+	return func(e shared.Event) bool { return isMessageEvent(e) && ofRoom(room)(e) }
+}
+
+func TestAfterChangeRoomNothingOfTheOldRoomArrives(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	beside := s.sameShard("x")
+	c, other := s.join("x"), s.join("x")
+	answer(other, shared.RoomJoined, send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	for i := range 50 {
+		send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
+	}
+	joined := answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: beside}))
+	if joined.Room != beside || joined.State != shared.StateNew {
+		t.Errorf("room_joined: %+v", joined)
+	}
+	c.inbox = nil
+	other.hear(50)
+	send(other, shared.SendMessage, shared.SendMessagePayload{Room: beside, Message: "the last"})
+	c.take("the message of the new room", ofRoomMessage(beside))
+	c.settle()
+	c.none("something of the old room", ofRoom("x"))
+	if ack := c.say("to the new one"); ack.Room != beside {
+		t.Errorf("the current room is %s", ack.Room)
+	}
+}
+
+func TestARoomJoinedBesideDoesNotBecomeCurrent(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c, other := s.join("x"), s.join("y")
+	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}))
+	if ack := c.say("to x"); ack.Room != "x" {
+		t.Errorf("the current room is %s", ack.Room)
+	}
+	other.say("from y")
+	if m := c.take("the message of y", ofRoomMessage("y")); m.ID != "" {
+		t.Errorf("%+v", m)
+	}
+	// change_room to one that is joined already keeps its place, and leaves the
+	// old current one.
+	joined := answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "y"}))
+	if stored := s.stored("y"); joined.State != shared.StateCurrent || joined.Cursor.Seq != stored[0].Seq || joined.Cursor.ID != stored[0].ID || joined.Count != 2 {
+		t.Errorf("room_joined: %+v", joined)
+	}
+	if ack := c.say("to y"); ack.Room != "y" {
+		t.Errorf("the current room is %s", ack.Room)
+	}
+	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
+	// What y got is heard once.
+	if got := textsOf(other.hear(2)); !slices.Equal(got, []string{"from y", "to y"}) {
+		t.Errorf("y heard %q", got)
+	}
+	c.settle()
+	c.take("to y", ofRoomMessage("y"))
+	c.none("a second time", isMessageOf("y"))
+}
+
+func isMessageOf(room string) func(shared.Event) bool { return ofRoomMessage(room) }
+
+func TestAConnectionIsInABoundedNumberOfRooms(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.join("room-0")
+	for i := 1; i < c.welcome.Limits.Rooms; i++ {
+		answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: fmt.Sprint("room-", i)}))
+	}
+	c.refused(send(c, shared.JoinRoom, shared.JoinPayload{Name: "one-more"}), shared.CodeTooManyRooms)
+	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "room-7"}))
+	answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "instead"}))
+	answer(c, shared.Left, send(c, shared.LeaveRoom, shared.LeavePayload{Name: "room-7"}))
+	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "one-more"}))
+}
+
+func TestHistoryIsPagedInBothDirections(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.put("noise", texts(0, 30)...)
+	s.put("x", texts(0, 120)...)
+	s.put("noise", texts(30, 30)...)
+	c := s.join("x")
+	load := func(p shared.LoadHistoryPayload) shared.HistoryPayload {
+		t.Helper()
+		return answer(c, shared.History, send(c, shared.LoadHistory, p))
+	}
+	stored := s.stored("x")
+	page := load(shared.LoadHistoryPayload{}) // the current room, from the end
+	if !slices.Equal(page.Messages, stored[70:]) || !page.More || page.Room != "x" {
+		t.Errorf("the end: %d messages, more %v", len(page.Messages), page.More)
+	}
+	page = load(shared.LoadHistoryPayload{Room: "x", Before: stored[70].Seq, Limit: 60})
+	if !slices.Equal(page.Messages, stored[10:70]) || !page.More {
+		t.Errorf("before: %d messages, more %v", len(page.Messages), page.More)
+	}
+	page = load(shared.LoadHistoryPayload{Before: stored[10].Seq, Limit: 60})
+	if !slices.Equal(page.Messages, stored[:10]) || page.More {
+		t.Errorf("the first page: %d messages, more %v", len(page.Messages), page.More)
+	}
+	page = load(shared.LoadHistoryPayload{After: stored[5].Seq, Limit: 20})
+	if !slices.Equal(page.Messages, stored[6:26]) || !page.More {
+		t.Errorf("after: %d messages, more %v", len(page.Messages), page.More)
+	}
+	page = load(shared.LoadHistoryPayload{After: stored[100].Seq, Limit: 200})
+	if !slices.Equal(page.Messages, stored[101:]) || page.More {
+		t.Errorf("the last page: %d messages, more %v", len(page.Messages), page.More)
+	}
+	page = load(shared.LoadHistoryPayload{Before: 1<<64 - 1, Limit: 10}) // further than anything
+	if !slices.Equal(page.Messages, stored[110:]) || !page.More {
+		t.Errorf("before the end of numbers: %d messages, more %v", len(page.Messages), page.More)
+	}
+	if page = load(shared.LoadHistoryPayload{After: 1<<64 - 1}); len(page.Messages) > 0 || page.More {
+		t.Errorf("after the end of numbers: %d messages, more %v", len(page.Messages), page.More)
+	}
+}
