@@ -1,0 +1,243 @@
+package chat
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/shared"
+)
+
+// What is wrong with an event is answered, the connection lives on, nothing is
+// stored, and nobody else notices.
+func TestBadEventsAreAnswered(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c, bystander := s.join("x"), s.join("x")
+	message := func(text string) string {
+		return string(shared.SendMessage.Frame("id", shared.SendMessagePayload{Message: text}))
+	}
+	for _, test := range []struct {
+		name, frame string
+		id          string // what the answer carries
+		code        string
+	}{
+		{"unknown type", `{"type":"nonsense","payload":{},"id":"id"}`, "id", shared.CodeUnknownType},
+		{"a server's type", `{"type":"new_message","payload":{"message":"hi"},"id":"id"}`, "id", shared.CodeUnknownType},
+		{"a type in capitals", `{"type":"PING","id":"id"}`, "id", shared.CodeUnknownType},
+		{"no type", `{"payload":{},"id":"id"}`, "id", shared.CodeBadJSON},
+		{"type is a number", `{"type":7}`, "", shared.CodeBadJSON},
+		{"payload is a list", `{"type":"send_message","payload":[],"id":"id"}`, "id", shared.CodeBadPayload},
+		{"payload is text", `{"type":"send_message","payload":"hi","id":"id"}`, "id", shared.CodeBadPayload},
+		{"message is a number", `{"type":"send_message","payload":{"message":5},"id":"id"}`, "id", shared.CodeBadPayload},
+		{"seq is negative", `{"type":"mark_read","payload":{"room":"x","seq":-1},"id":"id"}`, "id", shared.CodeBadPayload},
+		{"no payload", `{"type":"send_message","id":"id"}`, "id", shared.CodeBadMessage},
+		{"empty message", message(""), "id", shared.CodeBadMessage},
+		{"blank message", message(" \n\t"), "id", shared.CodeBadMessage},
+		{"5,000 characters", message(strings.Repeat("é", 5000)), "id", shared.CodeBadMessage},
+		{"a frame of 64 KiB", message(strings.Repeat("x", shared.MaxFrameBytes-len(message("")))), "id", shared.CodeBadMessage},
+		{"half a surrogate pair", `{"type":"send_message","payload":{"message":"\ud800"},"id":"id"}`, "", shared.CodeBadJSON},
+		{"room ../x", `{"type":"change_room","payload":{"name":"../x"},"id":"id"}`, "id", shared.CodeBadRoom},
+		{"room *", `{"type":"change_room","payload":{"name":"*"},"id":"id"}`, "id", shared.CodeBadRoom},
+		{"room >", `{"type":"join_room","payload":{"name":">"},"id":"id"}`, "id", shared.CodeBadRoom},
+		{"room a.b", `{"type":"join_room","payload":{"name":"a.b"},"id":"id"}`, "id", shared.CodeBadRoom},
+		{"no room", `{"type":"change_room","payload":{},"id":"id"}`, "id", shared.CodeBadRoom},
+		{"to room *", `{"type":"send_message","payload":{"room":"*","message":"hi"},"id":"id"}`, "id", shared.CodeBadRoom},
+		{"after is text", `{"type":"change_room","payload":{"name":"y","after":"zzz"},"id":"id"}`, "id", shared.CodeBadPayload},
+		{"not a member", `{"type":"send_message","payload":{"room":"y","message":"hi"},"id":"id"}`, "id", shared.CodeNotMember},
+		{"leaving a room not joined", `{"type":"leave_room","payload":{"name":"y"},"id":"id"}`, "id", shared.CodeNotMember},
+		{"history of a room not joined", `{"type":"load_history","payload":{"room":"y"},"id":"id"}`, "id", shared.CodeNotMember},
+		{"typing in a room not joined", `{"type":"typing","payload":{"room":"y"},"id":"id"}`, "id", shared.CodeNotMember},
+		{"a mark in a room not joined", `{"type":"mark_read","payload":{"room":"y","seq":1},"id":"id"}`, "id", shared.CodeNotMember},
+		{"history both ways", `{"type":"load_history","payload":{"before":1,"after":1},"id":"id"}`, "id", shared.CodeBadPayload},
+		{"history of 201", `{"type":"load_history","payload":{"limit":201},"id":"id"}`, "id", shared.CodeBadPayload},
+		{"no name", `{"type":"set_name","payload":{"name":""},"id":"id"}`, "id", shared.CodeBadName},
+		{"a name of 33", `{"type":"set_name","payload":{"name":"` + strings.Repeat("n", 33) + `"},"id":"id"}`, "id", shared.CodeBadName},
+		{"a name with a line end", `{"type":"set_name","payload":{"name":"a\nb"},"id":"id"}`, "id", shared.CodeBadName},
+		{"a token", `{"type":"authenticate","payload":{"token":"t"},"id":"id"}`, "id", shared.CodeUnsupported},
+		{"nested 10,000 deep", `{"type":"ping","payload":` + strings.Repeat(`{"a":`, 10_000) + `1` + strings.Repeat(`}`, 10_000) + `}`, "", shared.CodeBadJSON},
+		{"nested and not ended", strings.Repeat(`[`, 10_000), "", shared.CodeBadJSON},
+		{"a key twice", `{"type":"ping","type":"ping"}`, "", shared.CodeBadJSON},
+		{"a key twice in the payload", `{"type":"send_message","payload":{"message":"a","message":"b"},"id":"id"}`, "", shared.CodeBadJSON},
+		{"trailing data", `{"type":"ping"} x`, "", shared.CodeBadJSON},
+		{"two events", `{"type":"ping"}{"type":"ping"}`, "", shared.CodeBadJSON},
+		{"not JSON", `hello`, "", shared.CodeBadJSON},
+		{"nothing", ``, "", shared.CodeBadJSON},
+		{"a list", `[]`, "", shared.CodeBadJSON},
+		{"null", `null`, "", shared.CodeBadJSON},
+		{"half an event", `{"type":"ping"`, "", shared.CodeBadJSON},
+		{"a malformed id", `{"type":"ping","id":"a b"}`, "", shared.CodeBadID},
+		{"an id of 65", `{"type":"ping","id":"` + strings.Repeat("i", 65) + `"}`, "", shared.CodeBadID},
+		{"id is a number", `{"type":"ping","id":7}`, "", shared.CodeBadJSON},
+	} {
+		c.raw(test.frame)
+		e := c.next()
+		refusal := decode(c, shared.Failed, e)
+		if refusal.Code != test.code || e.ID != test.id || refusal.Message == "" || len(refusal.Message) > 300 {
+			t.Errorf("%s: answered %+v with id %q, want %s with id %q", test.name, refusal, e.ID, test.code, test.id)
+		}
+		c.settle()
+		if len(c.inbox) > 0 {
+			t.Fatalf("%s: and then came %s", test.name, names(c.inbox))
+		}
+	}
+	c.say("still here")
+	if got := textsOf(bystander.hear(1)); !slices.Equal(got, []string{"still here"}) {
+		t.Errorf("the other heard %q", got)
+	}
+	bystander.settle()
+	bystander.none("an event", func(e shared.Event) bool { return e.Type != shared.Presence.Name() })
+	if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"still here"}) {
+		t.Errorf("the log holds %.200q", got)
+	}
+}
+
+func TestTheLongestMessageIsTaken(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.join("x")
+	longest := strings.Repeat("𝒳", shared.MaxMessageLength) // 4 bytes each
+	c.say(longest)
+	if m := c.hear(1)[0]; m.Message != longest {
+		t.Errorf("%d bytes came back, want %d", len(m.Message), len(longest))
+	}
+}
+
+func TestARoomInTheAddressThatIsNone(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for _, room := range []string{"../x", "*", ">", "A", strings.Repeat("x", 65)} {
+		c := s.dial("room="+url.QueryEscape(room), nil)
+		if refusal := decode(c, shared.Failed, c.next()); refusal.Code != shared.CodeBadRoom {
+			t.Errorf("room %q: %+v", room, refusal)
+		}
+		c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
+		answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "x"}))
+		c.say("here")
+	}
+}
+
+// Frames that no event can be: the connection is closed with a code that says
+// why, what was sent before is stored, and nobody else notices.
+func TestBadFramesCloseTheConnection(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	bystander := s.join("x")
+	megabyte := []byte(`{"type":"send_message","payload":{"message":"` + strings.Repeat("x", 1<<20) + `"}}`)
+	text := func(data []byte) func(*testClient) {
+		return func(c *testClient) { c.frame(websocket.TextMessage, data) }
+	}
+	for _, test := range []struct {
+		name string
+		send func(*testClient)
+		code int
+	}{
+		{"binary", func(c *testClient) { c.frame(websocket.BinaryMessage, shared.Ping.Frame("", shared.Empty{})) }, shared.CloseUnsupportedData},
+		{"64 KiB and a byte", text(megabyte[:shared.MaxFrameBytes+1]), shared.CloseTooBig},
+		{"a megabyte", text(megabyte), shared.CloseTooBig},
+		{"a megabyte in fragments", func(c *testClient) { fragments(c, megabyte, 10_000) }, shared.CloseTooBig},
+		{"invalid UTF-8", text([]byte("{\"type\":\"send_message\",\"payload\":{\"message\":\"\xff\"}}")), shared.CloseInvalidText},
+		{"UTF-8 cut off", text([]byte("{\"type\":\"\xe2\x82")), shared.CloseInvalidText},
+	} {
+		c := s.join("x")
+		c.raw(string(shared.SendMessage.Frame("", shared.SendMessagePayload{Message: "before " + test.name})))
+		test.send(c)
+		c.closed(test.code)
+		if got := textsOf(bystander.hear(1)); !slices.Equal(got, []string{"before " + test.name}) {
+			t.Errorf("%s: the other heard %.200q", test.name, got)
+		}
+	}
+	bystander.say("still here")
+}
+
+// fragments sends a text message in fragments of n bytes.
+func fragments(c *testClient, data []byte, n int) {
+	c.t.Helper()
+	opcode := byte(websocket.TextMessage)
+	for len(data) > 0 {
+		part := data[:min(n, len(data))]
+		data = data[len(part):]
+		final := byte(0)
+		if len(data) == 0 {
+			final = 0x80
+		}
+		header := binary.BigEndian.AppendUint16([]byte{final | opcode, 0x80 | 126}, uint16(len(part)))
+		frame := append(append(header, 0, 0, 0, 0), part...) // a mask of zeros changes nothing
+		if _, err := c.conn.NetConn().Write(frame); err != nil {
+			c.t.Fatal(err)
+		}
+		opcode = 0
+	}
+}
+
+func TestAnEventMayComeInFragments(t *testing.T) {
+	t.Parallel()
+	c := serve(t).join("x")
+	fragments(c, shared.Ping.Frame("in-pieces", shared.Empty{}), 7)
+	answer(c, shared.Pong, "in-pieces")
+}
+
+// A message that is begun has to be ended, whatever comes in between.
+func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	half := s.join("x")
+	if _, err := half.conn.NetConn().Write([]byte{0x81, 0x80 | 100, 0, 0, 0, 0, '{', '"', 't'}); err != nil {
+		t.Fatal(err)
+	}
+	// Another keeps its message alive a byte at a time; the other answers that it
+	// gets show that this is heard.
+	drip := s.join("x")
+	begun := time.Now()
+	if _, err := drip.conn.NetConn().Write([]byte{0x01, 0x80 | 1, 0, 0, 0, 0, '{'}); err != nil {
+		t.Fatal(err)
+	}
+	dripped := make(chan error, 1)
+	drip.conn.SetPongHandler(func(string) error {
+		_, err := drip.conn.NetConn().Write([]byte{0x00, 0x80 | 1, 0, 0, 0, 0, ' '})
+		if err == nil {
+			err = drip.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(patience))
+		}
+		select {
+		case dripped <- err:
+		default:
+		}
+		return nil
+	})
+	if err := drip.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	drip.closed(shared.ClosePolicy)
+	if took := time.Since(begun); took < messageWait-2*tick || took > messageWait+10*tick {
+		t.Errorf("closed after %v, want %v", took, messageWait)
+	}
+	if err := <-dripped; err != nil {
+		t.Error(err)
+	}
+	half.closed(shared.ClosePolicy)
+	s.join("x").say("others are not affected")
+}
+
+// Whatever one client sends, another's events are answered.
+func TestGarbageBesideAConversation(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	a, b := s.join("x"), s.join("x")
+	for i := range 20 {
+		bad := s.dial("room=x", nil)
+		if _, err := bad.conn.NetConn().Write([]byte(fmt.Sprint("GET / HTTP/1.1\r\n", strings.Repeat("\xff", i), "\r\n\r\n"))); err != nil {
+			t.Fatal(err)
+		}
+		a.say(fmt.Sprint(i))
+		if got := b.hear(1)[0].Message; got != fmt.Sprint(i) {
+			t.Errorf("heard %q", got)
+		}
+		bad.closed(websocket.CloseProtocolError)
+	}
+}

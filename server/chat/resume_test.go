@@ -1,0 +1,200 @@
+package chat
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"websockets/shared"
+)
+
+// cursorAt returns the cursor of the nth message of a room.
+func (s *testServer) cursorAt(room string, n int) shared.Cursor {
+	m := s.stored(room)[n]
+	return shared.Cursor{Epoch: s.log.Epoch(room), Seq: m.Seq, ID: m.ID}
+}
+
+func TestResume(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.put("noise", texts(0, 20)...)
+	s.put("x", texts(0, 100)...)
+	s.put("noise", texts(20, 20)...)
+	all := texts(0, 100)
+	at := func(n int) shared.Cursor { return s.cursorAt("x", n) }
+	with := func(c shared.Cursor, change func(*shared.Cursor)) shared.Cursor { change(&c); return c }
+	noise := s.stored("noise")[0]
+
+	for _, test := range []struct {
+		name  string
+		room  string
+		after shared.Cursor
+		state string
+		want  []string
+	}{
+		{"at the head", "x", at(99), shared.StateCurrent, nil},
+		{"one behind", "x", at(98), shared.StateRecovered, all[99:]},
+		{"far behind", "x", at(0), shared.StateRecovered, all[1:]}, // more than the 50 of a new member
+		{"before the first message", "x", with(at(0), func(c *shared.Cursor) { c.Seq, c.ID = 0, "" }), shared.StateRecovered, all},
+		{"a made-up epoch", "x", with(at(90), func(c *shared.Cursor) { c.Epoch = "made-up" }), shared.StateReset, all[50:]},
+		{"no epoch", "x", with(at(90), func(c *shared.Cursor) { c.Epoch = "" }), shared.StateReset, all[50:]},
+		{"the far future", "x", with(at(90), func(c *shared.Cursor) { c.Seq = 1 << 40 }), shared.StateReset, all[50:]},
+		{"the end of numbers", "x", with(at(90), func(c *shared.Cursor) { c.Seq = 1<<64 - 1 }), shared.StateReset, all[50:]},
+		{"another message's id", "x", with(at(90), func(c *shared.Cursor) { c.ID = "another" }), shared.StateReset, all[50:]},
+		{"no id", "x", with(at(90), func(c *shared.Cursor) { c.ID = "" }), shared.StateReset, all[50:]},
+		{"another id at the head", "x", with(at(99), func(c *shared.Cursor) { c.ID = "another" }), shared.StateReset, all[50:]},
+		{"an empty room", "empty", shared.Cursor{Epoch: s.log.Epoch("empty")}, shared.StateCurrent, nil},
+		{"an empty room and a made-up epoch", "empty", shared.Cursor{Epoch: "made-up"}, shared.StateReset, nil},
+		{"an empty room and the far future", "empty", shared.Cursor{Epoch: s.log.Epoch("empty"), Seq: 1 << 40, ID: "x"}, shared.StateReset, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bystander := s.join(test.room)
+			c := s.resume(test.room, test.after)
+			if c.joined.State != test.state || c.joined.Truncated != nil {
+				t.Errorf("state %s, truncated %v, want %s", c.joined.State, c.joined.Truncated, test.state)
+			}
+			if kept := test.state != shared.StateReset; kept != (c.joined.Cursor == test.after) {
+				t.Errorf("it begins at %+v, the cursor was %+v", c.joined.Cursor, test.after)
+			}
+			if got := textsOf(c.hear(len(test.want))); !slices.Equal(got, test.want) {
+				t.Errorf("got %q\nwant %q", got, test.want)
+			}
+			synced := decode(c, shared.Synced, c.next())
+			if stored := s.stored(test.room); len(stored) > 0 {
+				if want := s.cursorAt(test.room, len(stored)-1); synced.Cursor != want {
+					t.Errorf("synced at %+v, want %+v", synced.Cursor, want)
+				}
+			} else if want := (shared.Cursor{Epoch: s.log.Epoch(test.room)}); synced.Cursor != want {
+				t.Errorf("synced at %+v, want %+v", synced.Cursor, want)
+			}
+			// Nobody else in the room noticed, and nothing came twice.
+			for _, client := range []*testClient{bystander, c} {
+				client.settle()
+			}
+			c.none("a message again", isMessageEvent)
+			bystander.none("a new start", func(e shared.Event) bool { return e.Type == shared.RoomJoined.Name() })
+			c.leave()
+			bystander.leave()
+		})
+	}
+
+	// A sequence that is another room's message is not a place in this one.
+	c := s.resume("x", shared.Cursor{Epoch: s.log.Epoch("noise"), Seq: noise.Seq, ID: noise.ID})
+	if c.joined.State == shared.StateCurrent || c.joined.State == shared.StateRecovered {
+		t.Errorf("another room's cursor got %s", c.joined.State)
+	}
+}
+
+// Whoever keeps to what synced and new_message tell has exactly what there is.
+func TestResumeWithTheCursorOfTheLastMessage(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	talker, c := s.join("x"), s.join("x")
+	cursor := c.joined.Cursor
+	var heard []string
+	next := 0
+	for round := range 5 {
+		for range 3 { // live
+			talker.say(texts(next, 1)[0])
+			next++
+		}
+		for _, m := range c.hear(3) {
+			heard = append(heard, m.Message)
+			cursor.Seq, cursor.ID = m.Seq, m.ID
+		}
+		if round%2 == 0 {
+			c.leave()
+		} else {
+			c.conn.Close() // without a word
+		}
+		for range round { // missed
+			talker.say(texts(next, 1)[0])
+			next++
+		}
+		c = s.resume("x", cursor)
+		want := shared.StateRecovered
+		if round == 0 {
+			want = shared.StateCurrent
+		}
+		if c.joined.State != want || c.joined.Cursor != cursor {
+			t.Errorf("round %d: %s at %+v", round, c.joined.State, c.joined.Cursor)
+		}
+		for _, m := range c.hear(round) {
+			heard = append(heard, m.Message)
+		}
+		cursor = until(c, shared.Synced).Cursor
+	}
+	if !slices.Equal(heard, texts(0, next)) {
+		t.Errorf("heard %q", heard)
+	}
+}
+
+func TestResumeWithChangeRoom(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.put("x", texts(0, 10)...)
+	c := s.join("elsewhere")
+	after := s.cursorAt("x", 6)
+	joined := answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "x", After: &after}))
+	if joined.State != shared.StateRecovered || joined.Cursor != after {
+		t.Errorf("room_joined: %+v", joined)
+	}
+	if got := textsOf(c.hear(3)); !slices.Equal(got, texts(7, 3)) {
+		t.Errorf("heard %q", got)
+	}
+}
+
+func TestACursorThatIsNoneIsRefused(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for _, after := range []string{"zzz", "5", `"x"`, `[]`, `{"epoch":1}`, `{"epoch":"e","seq":-1}`, `{"epoch":"e","seq":1,"id":"*"}`,
+		`{"epoch":"` + strings.Repeat("e", 65) + `","seq":1}`, `{} {}`} {
+		c := s.dial(url.Values{"room": {"x"}, "after": {after}}.Encode(), nil)
+		refusal := decode(c, shared.Failed, c.next())
+		if refusal.Code != shared.CodeBadPayload {
+			t.Errorf("after=%s: %+v", after, refusal)
+		}
+		// No room was joined, and the connection lives on.
+		c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
+		answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "x"}))
+		c.say("here")
+	}
+}
+
+// With a bound on what a room keeps, a cursor may be older than what is left.
+func TestResumeAfterMessagesAreGone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.log.MaxRoomMessages = 20 })
+	s.put("x", texts(0, 5)...)
+	before := s.cursorAt("x", 2)
+	s.put("x", texts(5, 40)...)
+	first := s.stored("x")[0]
+
+	c := s.resume("x", before)
+	if c.joined.State != shared.StateTruncated || c.joined.Truncated == nil || *c.joined.Truncated != (shared.Truncated{After: before.Seq, First: first.Seq}) {
+		t.Errorf("room_joined: %+v, truncated %+v", c.joined, c.joined.Truncated)
+	}
+	if got := textsOf(c.hear(20)); !slices.Equal(got, texts(25, 20)) {
+		t.Errorf("heard %q", got)
+	}
+	until(c, shared.Synced)
+
+	// What is left is enough for one who was there later.
+	c = s.resume("x", s.cursorAt("x", 3))
+	if c.joined.State != shared.StateRecovered {
+		t.Errorf("room_joined: %+v", c.joined)
+	}
+}
+
+// One who saw the room empty has missed the first messages too.
+func TestResumeFromAnEmptyRoomAfterMessagesAreGone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.log.MaxRoomMessages = 20 })
+	empty := s.join("x").joined.Cursor
+	s.put("x", texts(0, 45)...)
+	c := s.resume("x", empty)
+	if c.joined.State != shared.StateTruncated {
+		t.Errorf("of 45 messages 20 are left, and room_joined says %s", c.joined.State)
+	}
+}

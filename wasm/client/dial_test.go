@@ -1,0 +1,139 @@
+//go:build !js
+
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/shared"
+)
+
+// serveSocket runs a WebSocket server that hands each connection to handle.
+func serveSocket(t *testing.T, handle func(*http.Request, *websocket.Conn)) (url string) {
+	var upgrader websocket.Upgrader
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		handle(r, conn)
+	}))
+	t.Cleanup(s.Close)
+	return "ws" + strings.TrimPrefix(s.URL, "http") + "/ws"
+}
+
+func TestDialPresentsItsSession(t *testing.T) {
+	headers := make(chan string, 2)
+	url := serveSocket(t, func(r *http.Request, _ *websocket.Conn) { headers <- r.Header.Get("Authorization") })
+	for session, want := range map[string]string{"secret": "Bearer secret", "": ""} {
+		conn, err := dialWebSocket(t.Context(), url, session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := <-headers; got != want {
+			t.Errorf("Authorization: %q, want %q", got, want)
+		}
+		conn.Close(shared.CloseNormal, "")
+	}
+}
+
+func TestReadTellsTheCloseFrame(t *testing.T) {
+	url := serveSocket(t, func(_ *http.Request, conn *websocket.Conn) {
+		_ = conn.WriteMessage(websocket.TextMessage, []byte("last words"))
+		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1008, "flood"), time.Now().Add(time.Second))
+		_, _, _ = conn.ReadMessage()
+	})
+	conn, err := dialWebSocket(t.Context(), url, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if frame, err := conn.Read(t.Context()); err != nil || string(frame) != "last words" {
+		t.Errorf("Read: %q, %v", frame, err)
+	}
+	_, err = conn.Read(t.Context())
+	var closed *CloseError
+	if !errors.As(err, &closed) || *closed != (CloseError{1008, "flood"}) {
+		t.Errorf("Read at the end: %v", err)
+	}
+	conn.Close(shared.CloseNormal, "")
+}
+
+func TestABrokenConnectionHasNoCloseCode(t *testing.T) {
+	url := serveSocket(t, func(_ *http.Request, conn *websocket.Conn) {})
+	conn, err := dialWebSocket(t.Context(), url, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Read(t.Context())
+	var closed *CloseError
+	if err == nil || errors.As(err, &closed) {
+		t.Errorf("Read: %v", err)
+	}
+	conn.Close(shared.CloseNormal, "")
+}
+
+func TestAFrameOf1MiBIsRead(t *testing.T) {
+	big := strings.Repeat("x", maxFrame)
+	url := serveSocket(t, func(_ *http.Request, conn *websocket.Conn) {
+		_ = conn.WriteMessage(websocket.TextMessage, []byte(big))
+		_ = conn.WriteMessage(websocket.TextMessage, []byte(big+"x"))
+		_, _, _ = conn.ReadMessage()
+	})
+	conn, err := dialWebSocket(t.Context(), url, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if frame, err := conn.Read(t.Context()); err != nil || len(frame) != maxFrame {
+		t.Errorf("Read: %d bytes, %v", len(frame), err)
+	}
+	if _, err := conn.Read(t.Context()); err == nil {
+		t.Error("a byte more was read too")
+	}
+	conn.Close(shared.CloseNormal, "")
+}
+
+// A server that is gone does not answer the close frame.
+func TestCloseDoesNotWaitForEver(t *testing.T) {
+	release := make(chan struct{})
+	url := serveSocket(t, func(*http.Request, *websocket.Conn) { <-release })
+	defer close(release)
+	conn, err := dialWebSocket(t.Context(), url, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan error)
+	go func() {
+		_, err := conn.Read(context.Background())
+		read <- err
+	}()
+	began := time.Now()
+	_ = conn.Close(shared.CloseSilent, strings.Repeat("silence ", 100))
+	if <-read == nil {
+		t.Error("Read returned a frame")
+	}
+	if wait := time.Since(began); wait > closeWait+2*time.Second {
+		t.Errorf("Close and Read took %v", wait)
+	}
+}
+
+func TestDialEndsWithItsContext(t *testing.T) {
+	release := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer s.Close()
+	defer close(release)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := dialWebSocket(ctx, "ws"+strings.TrimPrefix(s.URL, "http"), ""); err == nil {
+		t.Error("connected to a server that does not answer")
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
