@@ -43,7 +43,9 @@ type commandLine struct {
 type serveCommand struct {
 	Listen      string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Port 0 takes a free one. Default ${default}: this machine only; use :8080 for all."`
 	Data        string   `default:"./data" placeholder:"DIR" help:"Folder of the message log. One process at a time. Default ${default}."`
-	Fsync       string   `default:"always" enum:"always,interval" placeholder:"always|interval" help:"When an ack goes out: 'always' once the message is on disk; 'interval' earlier, and a crash of the machine (not of the process) may lose the last second. Default ${default}."`
+	Fsync       string   `enum:",always,interval" default:"" placeholder:"always|interval" help:"When an ack goes out: 'always' once the message is on disk; 'interval' earlier, and a crash of the machine (not of the process) may lose the last second. Default always."`
+	NATS        string   `name:"nats" placeholder:"URL,…" help:"Keep the log on these NATS servers instead of in --data; several servers of this kind may share them. How safe an ack is, is then theirs to say: set sync_interval: always there, or use --replicas 3."`
+	Replicas    int      `default:"1" placeholder:"N" help:"With --nats: how many servers of the cluster keep each message, 1, 3 or 5. Default ${default}."`
 	AllowOrigin []string `placeholder:"ORIGIN" help:"Origin (https://host) of another site whose pages may connect. May be repeated."`
 	Rate        float64  `default:"10" placeholder:"N" help:"Events a connection may send in a second, three times as many in a burst; 0 is no limit. Default ${default}."`
 
@@ -105,6 +107,9 @@ type stderrWriter struct{ io.Writer }
 
 // Run serves until ctx ends, then stops in order.
 func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr stderrWriter) error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	logger := s.logger(stderr)
 	listener, err := net.Listen("tcp", s.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -115,7 +120,8 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	defer listener.Close()
 
 	log, err := roomlog.Open(ctx, roomlog.Options{
-		Dir: s.Data, SyncAlways: s.Fsync == "always", MaxBytes: int64(s.MaxBytes),
+		Servers: s.NATS, Replicas: s.Replicas,
+		Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(s.MaxBytes),
 		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
 	})
 	if err != nil {
@@ -146,7 +152,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	if !assets.Built() {
 		logger.Warn("the browser client is not built: ./build.sh builds it")
 	}
-	logger.Info("listening", "open", "http://"+listener.Addr().String(), "data", s.Data, "fsync", s.Fsync)
+	logger.Info("listening", "open", "http://"+listener.Addr().String(), "log", s.describe())
 
 	select {
 	case err = <-served:
@@ -158,6 +164,29 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	manager.Shutdown(ending)
 	_ = server.Shutdown(ending)
 	return err
+}
+
+// check refuses flags that contradict each other.
+func (s *serveCommand) check() error {
+	switch {
+	case s.NATS != "" && s.Fsync != "":
+		return errors.New("--fsync is for the log in --data: with --nats, the NATS servers decide when a message is on disk")
+	case s.NATS == "" && s.Replicas != 1:
+		return errors.New("--replicas is for a cluster: it goes with --nats")
+	}
+	return nil
+}
+
+// describe says where messages are kept and how safe they are when acked.
+func (s *serveCommand) describe() string {
+	switch {
+	case s.NATS != "":
+		return fmt.Sprintf("%d replicas on NATS at %s; whether an ack means on disk is its sync_interval's to say", s.Replicas, s.NATS)
+	case s.Fsync == "interval":
+		return s.Data + ", synced to disk once a second"
+	default:
+		return s.Data + ", every message synced to disk before it is acked"
+	}
 }
 
 func (s *serveCommand) logger(w io.Writer) *slog.Logger {

@@ -27,7 +27,7 @@ func TestWrongUseIsToldInOneLine(t *testing.T) {
 		want string
 	}{
 		"unknown flag":   {[]string{"--lisen", "x"}, `did you mean "--listen"`},
-		"unknown value":  {[]string{"--fsync", "never"}, `--fsync must be one of "always","interval"`},
+		"unknown value":  {[]string{"--fsync", "never"}, `"always","interval" but got "never"`},
 		"size":           {[]string{"--max-bytes", "5 apples"}, `"5 apples" is not a size like 500MB or 10GB`},
 		"number":         {[]string{"--rate", "fast"}, "--rate"},
 		"port in use":    {[]string{"--listen", running.Addr, "--data", t.TempDir()}, running.Addr + " is in use: stop what listens there, or choose another with --listen"},

@@ -48,6 +48,9 @@ func (p *Page) drawMembers(v client.View) {
 	}
 	parts.number.set(number)
 	parts.word.set(word)
+	if v.Room.Count == 0 {
+		number = "" // not known yet
+	}
 	parts.count.set(number)
 
 	// Oneself first, the others by name.

@@ -3,6 +3,7 @@ package chat
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -137,7 +138,7 @@ func (s *testServer) put(room string, texts ...string) {
 	s.t.Helper()
 	settled := make(chan error, len(texts))
 	for _, text := range texts {
-		m := shared.Message{ID: fmt.Sprintf("id-%x", text), Room: room, User: "somebody", From: "Somebody", Message: text, Sent: time.Now().UTC()}
+		m := shared.Message{ID: fmt.Sprintf("%x", sha256.Sum256([]byte(text))), Room: room, User: "somebody", From: "Somebody", Message: text, Sent: time.Now().UTC()}
 		err := s.log.Append(context.Background(), room, room+" "+m.ID, m.Encode(), func(_ roomlog.Receipt, err error) { settled <- err })
 		if err != nil {
 			s.t.Fatal(err)
@@ -413,8 +414,8 @@ func smallBuffers() websocket.Dialer {
 	return websocket.Dialer{NetDial: func(network, address string) (net.Conn, error) {
 		conn, err := net.Dial(network, address)
 		if err == nil {
-			_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
-			_ = conn.(*net.TCPConn).SetWriteBuffer(4 << 10)
+			_ = conn.(*net.TCPConn).SetReadBuffer(256 << 10)
+			_ = conn.(*net.TCPConn).SetWriteBuffer(256 << 10)
 		}
 		return conn, err
 	}}

@@ -276,17 +276,13 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 	if err := m.roomlog.PutUserValue(ctx, r.user, "name", []byte(p.Name)); err != nil {
 		return r.unavailable(err)
 	}
-	r.takeName(p.Name)
+	r.name.Store(&p.Name)
 	m.othersOf(r.Client, func(other *Client) { other.name.Store(&p.Name) })
+	for _, room := range m.openRooms() { // his other connections' rooms are theirs to know
+		room.rename(r.user, p.Name)
+	}
 	r.answer(shared.Ack.Frame(r.id, shared.AckPayload{}))
 	return nil
-}
-
-func (c *Client) takeName(name string) {
-	c.name.Store(&name)
-	for _, m := range c.rooms {
-		m.room.rename(c.user, name)
-	}
 }
 
 // nameOf returns a session's display name and whether the user chose it.

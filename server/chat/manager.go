@@ -318,36 +318,6 @@ func (m *Manager) deliver(batch []roomlog.Entry) {
 	}
 }
 
-// feedLost looks into the log for every room of a shard.
-func (m *Manager) feedLost(shard int) {
-	for _, r := range m.openRooms() {
-		if m.roomlog.Shard(r.name) == shard {
-			m.catchUp(r)
-		}
-	}
-}
-
-func (m *Manager) catchUp(r *room) {
-	if err := r.catchUp(m.ctx); err != nil && m.ctx.Err() == nil {
-		m.log.Warn("reading a room again", "room", r.name, "err", err)
-	}
-}
-
-// openRooms returns the rooms that have been opened.
-func (m *Manager) openRooms() []*room {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	rooms := make([]*room, 0, len(m.rooms))
-	for _, r := range m.rooms {
-		select {
-		case <-r.ready:
-			rooms = append(rooms, r)
-		default:
-		}
-	}
-	return rooms
-}
-
 func (m *Manager) isClosing() bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()

@@ -78,9 +78,9 @@ func advance(kept, by map[string]uint64) {
 		kept[room] = max(kept[room], seq)
 	}
 	for len(kept) > maxMarks {
-		oldest, least := "", uint64(1<<63)
+		oldest, least := "", uint64(0)
 		for room, seq := range kept {
-			if seq < least {
+			if oldest == "" || seq < least {
 				oldest, least = room, seq
 			}
 		}

@@ -22,6 +22,7 @@ const (
 // they may be used without the lock.
 type ring struct {
 	base, head uint64
+	origin     bool     // the room had nothing up to base
 	chunks     []*chunk // oldest first; each has at least one frame
 	bytes      int      // capacity of all chunks
 	total      *atomic.Int64
@@ -83,7 +84,7 @@ func (r *ring) room(need int) *chunk {
 // drop forgets the oldest chunk.
 func (r *ring) drop() {
 	oldest := r.chunks[0]
-	r.base = oldest.last()
+	r.base, r.origin = oldest.last(), false
 	r.chunks = slices.Delete(r.chunks, 0, 1)
 	r.account(-cap(oldest.frames))
 }
@@ -92,7 +93,7 @@ func (r *ring) drop() {
 func (r *ring) restart(seq uint64) {
 	r.chunks = nil
 	r.account(-r.bytes)
-	r.base, r.head = seq, seq
+	r.base, r.head, r.origin = seq, seq, false
 }
 
 func (r *ring) account(bytes int) {
@@ -146,8 +147,8 @@ func (r *ring) frame(seq uint64) []byte {
 	return nil
 }
 
-// back returns the sequence that n messages lie beyond, or 0 if the room has
-// fewer; false if the ring does not hold enough to tell.
+// back returns the sequence that n messages lie beyond, or all of the room's if
+// it has fewer; false if the ring does not hold enough to tell.
 func (r *ring) back(n int) (seq uint64, ok bool) {
 	for _, c := range slices.Backward(r.chunks) {
 		if n < len(c.seqs) {
@@ -155,5 +156,5 @@ func (r *ring) back(n int) (seq uint64, ok bool) {
 		}
 		n -= len(c.seqs)
 	}
-	return r.base, n == 0 || r.base == 0
+	return r.base, n == 0 || r.origin
 }

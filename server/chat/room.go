@@ -29,8 +29,9 @@ type room struct {
 	ring     ring
 	members  []*member
 	presence presence
-	behind   bool // acked was beyond the ring's head at the last look
-	touched  bool // owned by the shard's follower: grown in this batch
+	behind   bool   // acked was beyond the ring's head at the last look
+	looked   uint64 // the ring's head at the last look
+	touched  bool   // owned by the shard's follower: grown in this batch
 }
 
 // member is a client's place in a room.
@@ -58,6 +59,7 @@ func (r *room) open(ctx context.Context) error {
 	defer r.mu.Unlock()
 	if r.ring.head < head.Seq {
 		r.ring.restart(head.Seq)
+		r.ring.origin = head.Body == nil
 	}
 	return nil
 }
@@ -101,35 +103,40 @@ func (r *room) missesAck() bool {
 	return before && r.behind
 }
 
-// catchUp compares the ring with the log, for when the feed may have lost
-// something, and sends the members to the log for what is missing.
-func (r *room) catchUp(ctx context.Context) error {
-	head, err := r.log.Head(ctx, r.name)
-	if err != nil {
-		return err
-	}
+// wasQuiet reports that the ring has not grown since the last look.
+func (r *room) wasQuiet() bool {
 	r.mu.Lock()
-	missing := head.Seq > r.ring.head
+	defer r.mu.Unlock()
+	quiet := r.looked == r.ring.head
+	r.looked = r.ring.head
+	return quiet
+}
+
+// skipTo makes sure that the members get everything up to seq, which the log
+// has: if the ring does not reach as far, they read it from the log.
+func (r *room) skipTo(seq uint64) {
+	r.mu.Lock()
+	missing := seq > r.ring.head
 	if missing {
-		r.ring.restart(head.Seq)
+		r.ring.restart(seq)
 	}
 	r.mu.Unlock()
 	if missing {
 		r.wake()
 	}
-	return nil
 }
 
-// cursorAt returns the cursor of a sequence that the client has reached.
+// cursorAt returns the cursor of a sequence that the client has reached. It has
+// no id if the room has no message at seq: at its beginning.
 func (r *room) cursorAt(ctx context.Context, seq uint64) (shared.Cursor, error) {
 	cursor := shared.Cursor{Epoch: r.epoch, Seq: seq}
-	if seq == 0 {
-		return cursor, nil
-	}
 	r.mu.RLock()
-	frame := r.ring.frame(seq)
+	frame, beginning := r.ring.frame(seq), r.ring.origin && seq <= r.ring.base
 	r.mu.RUnlock()
-	if frame != nil {
+	switch {
+	case seq == 0 || beginning:
+		return cursor, nil
+	case frame != nil:
 		cursor.ID = messageID(frame)
 		return cursor, nil
 	}

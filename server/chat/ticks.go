@@ -30,28 +30,6 @@ func (m *Manager) watch() {
 	}
 }
 
-// tend does once a tick what has to wait for the log: it looks after rooms whose
-// feed has not brought what the log has acknowledged, and writes read marks.
-func (m *Manager) tend() {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for n := 1; ; n++ {
-		select {
-		case <-m.ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		for _, r := range m.openRooms() {
-			if r.missesAck() {
-				m.catchUp(r)
-			}
-		}
-		if n%marksEvery == 0 {
-			m.marks.flush(m.ctx)
-		}
-	}
-}
-
 // ticks returns how many ticks a duration is.
 func ticks(d time.Duration) int64 { return int64(d / tick) }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"websockets/server/roomlog"
 	"websockets/shared"
 )
 
@@ -134,18 +135,21 @@ func (c *Client) collectRoom(segments []segment, m *member) ([]segment, error) {
 		}
 		r.mu.RUnlock()
 		if behind {
+			var gone *shared.Truncated
 			var err error
-			if frames, last, err = c.readBack(m); err != nil {
+			if frames, last, gone, err = c.readBack(m); err != nil {
 				return nil, err
 			}
-			if last == m.seq {
-				return c.skipGone(segments, m)
+			if gone != nil {
+				segments = append(segments, segment{frames: c.toldGone(m, *gone), m: m, from: m.seq})
 			}
 		}
-		if len(frames) == 0 {
+		if last == m.seq {
 			break
 		}
-		segments = append(segments, segment{frames: frames, m: m, from: m.seq})
+		if len(frames) > 0 {
+			segments = append(segments, segment{frames: frames, m: m, from: m.seq})
+		}
 		m.seq = last
 		bytes += len(frames)
 	}
@@ -163,39 +167,54 @@ func (c *Client) collectRoom(segments []segment, m *member) ([]segment, error) {
 	return segments, nil
 }
 
-// readBack encodes a page of the log beyond the member's place.
-func (c *Client) readBack(m *member) (frames []byte, last uint64, err error) {
-	last = m.seq
-	entries, err := m.room.log.After(c.ctx, m.room.name, m.seq, pageMessages, pageBytes)
+// readBack encodes a page of the log beyond the member's place. gone is set if
+// retention may have removed messages between that place and the page.
+func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.Truncated, err error) {
+	r, log := m.room, m.room.log
+	entries, err := log.After(c.ctx, r.name, m.seq, pageMessages, pageBytes)
+	if err == nil && len(entries) == 0 { // there must be some, or they were removed
+		var next roomlog.Entry
+		if next, err = log.Next(c.ctx, r.name, m.seq); next.Seq != 0 {
+			entries = append(entries, next)
+		}
+	}
+	if err != nil {
+		return nil, m.seq, nil, err
+	}
+	r.mu.RLock()
+	last = r.ring.base
+	r.mu.RUnlock()
 	for _, e := range entries {
 		if isMessage(e.Body) {
 			frames = appendMessageFrame(frames, e.Seq, e.Body)
 		}
 		last = e.Seq
 	}
-	return frames, last, err
+	// Asked after the page was read: while the message at our place is there,
+	// nothing beyond it has been removed.
+	at, err := log.At(c.ctx, r.name, m.seq)
+	if err != nil || at.Seq != 0 {
+		return frames, last, nil, err
+	}
+	removed, err := log.Removed(c.ctx, r.name, m.seq)
+	if removed {
+		gone = &shared.Truncated{After: m.seq, First: last + 1}
+		if len(entries) > 0 {
+			gone.First = entries[0].Seq
+		}
+	}
+	return frames, last, gone, err
 }
 
-// skipGone moves a member past messages that the log does not have any more,
-// and says so.
-func (c *Client) skipGone(segments []segment, m *member) ([]segment, error) {
+// toldGone tells a client that is in a room of a range that is or may be gone.
+func (c *Client) toldGone(m *member, gone shared.Truncated) []byte {
 	r := m.room
 	r.mu.RLock()
-	base, count, members := r.ring.base, r.presence.count(), r.presence.list()
-	r.mu.RUnlock()
-	cursor, err := r.cursorAt(c.ctx, base)
-	if err != nil {
-		return nil, err
-	}
-	gone := shared.RoomJoinedPayload{
-		Room: r.name, Cursor: cursor, State: shared.StateTruncated,
-		Truncated: &shared.Truncated{After: m.seq, First: base + 1},
-		Count:     count, Members: members,
-	}
-	segments = append(segments, segment{frames: textFrame(shared.RoomJoined.Frame("", gone)), m: m, from: m.seq, synced: false})
-	m.seq = base
-	c.again = true
-	return segments, nil
+	defer r.mu.RUnlock()
+	return textFrame(shared.RoomJoined.Frame("", shared.RoomJoinedPayload{
+		Room: r.name, Cursor: shared.Cursor{Epoch: r.epoch, Seq: m.seq}, State: shared.StateTruncated,
+		Truncated: &gone, Count: r.presence.count(), Members: r.presence.list(),
+	}))
 }
 
 // write writes the segments with one system call, as far as the client takes

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 )
 
 // startServer starts NATS inside this process: no port, no signals, only
@@ -38,36 +37,6 @@ func startServer(opts Options) (*server.Server, error) {
 		return nil, fmt.Errorf("embedded NATS could not open its store in %s: the log above says why", opts.Dir)
 	}
 	return srv, nil
-}
-
-// connect opens a connection to the store. What is published while it is down
-// fails at once instead of being kept back; it reconnects for ever.
-func (l *Log) connect(s *shard) (*nats.Conn, error) {
-	lost := func() {
-		if s != nil {
-			s.follower.lost()
-		}
-	}
-	conn, err := nats.Connect("", nats.InProcessServer(l.server),
-		nats.Name("websockets"),
-		nats.MaxReconnects(-1),
-		nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(250*time.Millisecond),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
-				l.opts.Logger.Warn("lost the connection to the message log", "err", err)
-			}
-		}),
-		nats.ReconnectHandler(func(*nats.Conn) { lost() }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			l.opts.Logger.Warn("message log", "err", err)
-			lost()
-		}),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the message log: %w", err)
-	}
-	return conn, nil
 }
 
 // serverLogger hands the embedded server's warnings and errors to ours.

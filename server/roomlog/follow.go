@@ -108,9 +108,10 @@ func appendEntry(batch []Entry, m *nats.Msg) []Entry {
 // roomOf returns the last part of a subject.
 func roomOf(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
 
-// Follow makes the room part of its shard's feed and returns its newest entry,
-// whose Seq is 0 if it has none: what is stored after that entry is delivered,
-// possibly beginning before Follow returns. Call unfollow when the room is not
+// Follow makes the room part of its shard's feed and returns its newest entry:
+// what is stored after it is delivered, possibly beginning before Follow returns.
+// If the room has none, the entry has no Body and its Seq is one that lies before
+// whatever the room will get. Call unfollow when the room is not
 // needed any more. A room must not be followed twice at a time.
 func (l *Log) Follow(ctx context.Context, room string) (head Entry, unfollow func(), err error) {
 	s := l.shardOf(room)
@@ -130,9 +131,16 @@ func (l *Log) Follow(ctx context.Context, room string) (head Entry, unfollow fun
 		unfollow()
 		return Entry{}, nil, fmt.Errorf("%w: following %s: %w", ErrUnavailable, room, err)
 	}
-	if head, err = l.Head(ctx, room); err != nil {
+	last, err := l.LastSeq(ctx, s.number) // before the head: up to here it knows all
+	if err == nil {
+		head, err = l.Head(ctx, room)
+	}
+	if err != nil {
 		unfollow()
 		return Entry{}, nil, err
+	}
+	if head.Seq == 0 {
+		head.Seq = last
 	}
 	return head, unfollow, nil
 }

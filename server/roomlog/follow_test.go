@@ -60,8 +60,8 @@ func TestFollowDeliversWhatComesAfterItsHead(t *testing.T) {
 	if head.Seq != old.Seq || head.Room != rooms[0] || string(head.Body) != "before anybody follows" {
 		t.Errorf("the head is %+v, want sequence %d", head, old.Seq)
 	}
-	if head, _ := follow(t, l, rooms[1]); head.Seq != 0 {
-		t.Errorf("the head of an empty room is %+v", head)
+	if head, _ := follow(t, l, rooms[1]); head.Seq != old.Seq || head.Body != nil {
+		t.Errorf("the head of an empty room is %+v, want no message and the log's last sequence %d", head, old.Seq)
 	}
 	prev := map[string]uint64{rooms[0]: old.Seq}
 	var want []roomlog.Entry

@@ -37,6 +37,12 @@ const newShards = 4
 
 // Options say where the log lives and what it keeps.
 type Options struct {
+	// Servers are the addresses of an external NATS server or cluster, separated by
+	// commas, which then decides on Dir and SyncAlways for itself. Empty means NATS
+	// inside this process.
+	Servers string
+	// Replicas is how many servers of a cluster keep each message; 0 means 1.
+	Replicas int
 	// Dir is the store's folder; this process owns it alone while it runs.
 	Dir string
 	// SyncAlways makes an ack mean "on disk". Without it the store is synced once
@@ -100,14 +106,8 @@ type shard struct {
 // Open starts the store in opts.Dir, creating what is missing, and connects to
 // it. It fails if another process has the folder.
 func Open(ctx context.Context, opts Options) (*Log, error) {
-	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the data folder: %w", err)
-	}
-	lock, err := lockFile(filepath.Join(opts.Dir, "lock"))
-	if err != nil {
-		return nil, fmt.Errorf("the data folder %s is in use by another process (or cannot be locked: %w); stop it, or choose another with --data", opts.Dir, err)
-	}
-	l := &Log{opts: opts, lock: lock, reads: make(chan struct{}, maxReads)}
+	opts.Replicas = max(1, opts.Replicas)
+	l := &Log{opts: opts, reads: make(chan struct{}, maxReads)}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	if err := l.start(ctx); err != nil {
 		l.Close()
@@ -116,9 +116,24 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	return l, nil
 }
 
+// embed starts the store inside this process.
+func (l *Log) embed() (err error) {
+	dir := l.opts.Dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("the data folder: %w", err)
+	}
+	if l.lock, err = lockFile(filepath.Join(dir, "lock")); err != nil {
+		return fmt.Errorf("the data folder %s is in use by another process (or cannot be locked: %w); stop it, or choose another with --data", dir, err)
+	}
+	l.server, err = startServer(l.opts)
+	return err
+}
+
 func (l *Log) start(ctx context.Context) (err error) {
-	if l.server, err = startServer(l.opts); err != nil {
-		return err
+	if l.opts.Servers == "" {
+		if err := l.embed(); err != nil {
+			return err
+		}
 	}
 	if l.conn, err = l.connect(nil); err != nil {
 		return err
@@ -159,6 +174,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 		Subjects:          []string{fmt.Sprintf("room.%d.*", n)},
 		RePublish:         &jetstream.RePublish{Source: fmt.Sprintf("room.%d.*", n), Destination: fmt.Sprintf("feed.%d.{{wildcard(1)}}", n)},
 		Storage:           jetstream.FileStorage,
+		Replicas:          l.opts.Replicas,
 		AllowDirect:       true,
 		Duplicates:        DedupeWindow,
 		MaxBytes:          limit(l.opts.MaxBytes / int64(count)),
@@ -203,7 +219,9 @@ func (l *Log) Close() {
 		l.server.Shutdown()
 		l.server.WaitForShutdown()
 	}
-	l.lock.Close()
+	if l.lock != nil {
+		l.lock.Close()
+	}
 }
 
 // Epoch names the log that the room's sequences count in.

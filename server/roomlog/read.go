@@ -26,8 +26,7 @@ func (l *Log) Head(ctx context.Context, room string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	page, err := l.direct(ctx, s, directGet{LastFor: subject})
-	return page.first(), err
+	return l.one(ctx, s, directGet{LastFor: subject})
 }
 
 // At returns the room's entry with exactly this sequence; its Seq is 0 if there
@@ -36,15 +35,42 @@ func (l *Log) At(ctx context.Context, room string, seq uint64) (Entry, error) {
 	if seq == 0 {
 		return Entry{}, nil
 	}
-	page, err := l.direct(ctx, l.shardOf(room), directGet{Seq: seq})
-	if e := page.first(); err != nil || e.Room == room {
+	e, err := l.one(ctx, l.shardOf(room), directGet{Seq: seq})
+	if err != nil || e.Room == room {
 		return e, err
 	}
 	return Entry{}, nil
 }
 
+// Next returns the room's first entry beyond seq; its Seq is 0 if there is none.
+// On a cluster After may not see yet what Next does.
+func (l *Log) Next(ctx context.Context, room string, seq uint64) (Entry, error) {
+	s := l.shardOf(room)
+	subject, err := s.subject(room)
+	if err != nil {
+		return Entry{}, err
+	}
+	return l.one(ctx, s, directGet{Seq: seq + 1, NextFor: subject})
+}
+
+// Removed reports whether retention may have removed messages of the room beyond
+// seq. It is for a seq at which the room has no message (any more): while the
+// message at seq is there, nothing beyond it has been removed.
+func (l *Log) Removed(ctx context.Context, room string, seq uint64) (bool, error) {
+	state, err := l.state(ctx, l.shardOf(room))
+	if err != nil || state.FirstSeq > seq+1 {
+		return err == nil, err
+	}
+	if l.opts.MaxRoomMessages == 0 {
+		return false, nil
+	}
+	kept, err := l.Count(ctx, room, 0)
+	return int64(kept) >= l.opts.MaxRoomMessages, err
+}
+
 // After returns the room's entries beyond seq, oldest first: at most limit, and
-// about maxBytes. None means that there are none now.
+// about maxBytes. None means that there are none now, or on a cluster that the
+// replica which answered does not have them yet: Next knows.
 func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxBytes int) ([]Entry, error) {
 	s := l.shardOf(room)
 	subject, err := s.subject(room)
@@ -130,11 +156,17 @@ func (l *Log) Back(ctx context.Context, room string, before uint64, n int) (star
 
 // LastSeq returns the last sequence of a shard's stream.
 func (l *Log) LastSeq(ctx context.Context, number int) (uint64, error) {
-	stream, err := l.js.Stream(ctx, l.shards[number].stream)
+	state, err := l.state(ctx, l.shards[number])
+	return state.LastSeq, err
+}
+
+// state asks the stream's leader.
+func (l *Log) state(ctx context.Context, s *shard) (jetstream.StreamState, error) {
+	stream, err := l.js.Stream(ctx, s.stream)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return jetstream.StreamState{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return stream.CachedInfo().State.LastSeq, nil
+	return stream.CachedInfo().State, nil
 }
 
 // Newest returns the newest entry of each of the shard's rooms that were last
@@ -154,14 +186,35 @@ func (l *Log) Newest(ctx context.Context, number int, seq uint64) ([]Entry, uint
 	return page.entries, last, err
 }
 
-// directGet is a request of JetStream's direct get API. With Batch or MaxBytes
+// Heads returns the newest entries of those of the rooms, all of one shard, that
+// were written to beyond seq. MaxHeads rooms are the most. On a cluster a replica
+// may not have the last ones yet.
+func (l *Log) Heads(ctx context.Context, number int, rooms []string, seq uint64) ([]Entry, error) {
+	s := l.shards[number]
+	get := directGet{Seq: seq + 1}
+	for _, room := range rooms {
+		subject, err := s.subject(room)
+		if err != nil {
+			return nil, err
+		}
+		get.LastOf = append(get.LastOf, subject)
+	}
+	page, err := l.direct(ctx, s, get)
+	return page.entries, err
+}
+
+// MaxHeads is how many rooms Heads takes.
+const MaxHeads = 500
+
+// directGet is a request of JetStream's direct get API. With Batch or LastOf
 // the answer is a batch, which ends with an end marker.
 type directGet struct {
-	Seq      uint64 `json:"seq,omitempty"`
-	LastFor  string `json:"last_by_subj,omitempty"`
-	NextFor  string `json:"next_by_subj,omitempty"`
-	Batch    int    `json:"batch,omitempty"`
-	MaxBytes int    `json:"max_bytes,omitempty"`
+	Seq      uint64   `json:"seq,omitempty"`
+	LastFor  string   `json:"last_by_subj,omitempty"`
+	NextFor  string   `json:"next_by_subj,omitempty"`
+	LastOf   []string `json:"multi_last,omitempty"`
+	Batch    int      `json:"batch,omitempty"`
+	MaxBytes int      `json:"max_bytes,omitempty"`
 }
 
 // page is an answer; pending is how many more match the request.
@@ -170,30 +223,81 @@ type page struct {
 	pending int
 }
 
-func (p page) first() Entry {
-	if len(p.entries) == 0 {
-		return Entry{}
-	}
-	return p.entries[0]
+// one asks for one message; its Seq is 0 if there is none. With replicas it asks
+// the stream's leader: another may not have the message yet, and then that it is
+// not there would mean nothing.
+func (l *Log) one(ctx context.Context, s *shard, get directGet) (e Entry, err error) {
+	err = l.limited(ctx, s, func(ctx context.Context) error {
+		if l.opts.Replicas > 1 {
+			e, err = l.askLeader(ctx, s, get)
+			return err
+		}
+		p, err := l.request(ctx, s, get)
+		if len(p.entries) > 0 {
+			e = p.entries[0]
+		}
+		return err
+	})
+	return e, err
 }
 
-// direct asks a shard's stream. An answer that does not arrive whole is an
-// error, never a shorter answer: to take one for the other would be a hole in
-// somebody's timeline.
-func (l *Log) direct(ctx context.Context, s *shard, get directGet) (page, error) {
+// direct asks a shard's stream, whichever replica answers. An answer that does
+// not arrive whole is an error, never a shorter answer: to take one for the other
+// would be a hole in somebody's timeline.
+func (l *Log) direct(ctx context.Context, s *shard, get directGet) (p page, err error) {
+	err = l.limited(ctx, s, func(ctx context.Context) error {
+		p, err = l.request(ctx, s, get)
+		return err
+	})
+	return p, err
+}
+
+// limited reads when it is this read's turn, for at most readTimeout.
+func (l *Log) limited(ctx context.Context, s *shard, read func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	select {
 	case l.reads <- struct{}{}:
 		defer func() { <-l.reads }()
 	case <-ctx.Done():
-		return page{}, fmt.Errorf("%w: reading: %w", ErrUnavailable, ctx.Err())
+		return fmt.Errorf("%w: reading: %w", ErrUnavailable, ctx.Err())
 	}
-	p, err := l.request(ctx, s, get)
+	if err := read(ctx); err != nil {
+		return fmt.Errorf("%w: reading %s: %w", ErrUnavailable, s.stream, err)
+	}
+	return nil
+}
+
+// askLeader asks for one message through the stream's API, which only its leader
+// answers.
+func (l *Log) askLeader(ctx context.Context, s *shard, get directGet) (Entry, error) {
+	request, err := json.Marshal(get)
 	if err != nil {
-		return page{}, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, s.stream, err)
+		return Entry{}, err
 	}
-	return p, nil
+	m, err := l.conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.stream, request)
+	if err != nil {
+		return Entry{}, err
+	}
+	var answer struct {
+		Error   *jetstream.APIError
+		Message struct {
+			Subject string
+			Seq     uint64
+			Data    []byte
+		}
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return Entry{}, err
+	}
+	switch {
+	case answer.Error == nil:
+		return Entry{Room: roomOf(answer.Message.Subject), Seq: answer.Message.Seq, Body: answer.Message.Data}, nil
+	case answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return Entry{}, nil
+	default:
+		return Entry{}, answer.Error
+	}
 }
 
 func (l *Log) request(ctx context.Context, s *shard, get directGet) (p page, err error) {
@@ -230,7 +334,7 @@ func (l *Log) request(ctx context.Context, s *shard, get directGet) (p page, err
 			return p, err
 		}
 		p.entries = append(p.entries, e)
-		if get.Batch == 0 {
+		if get.Batch == 0 && get.LastOf == nil {
 			return p, nil
 		}
 	}

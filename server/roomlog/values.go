@@ -16,13 +16,13 @@ const userTTL = 365 * 24 * time.Hour
 
 func (l *Log) openValues(ctx context.Context) (err error) {
 	l.values, err = l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: "server", Description: "epochs and keys", MaxBytes: 16 << 20,
+		Bucket: "server", Description: "epochs and keys", MaxBytes: 16 << 20, Replicas: l.opts.Replicas,
 	})
 	if err != nil {
 		return fmt.Errorf("the server's values: %w", err)
 	}
 	l.users, err = l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: "users", Description: "names and read marks", MaxBytes: 512 << 20, TTL: userTTL,
+		Bucket: "users", Description: "names and read marks", MaxBytes: 512 << 20, TTL: userTTL, Replicas: l.opts.Replicas,
 	})
 	if err != nil {
 		return fmt.Errorf("the users' values: %w", err)
@@ -41,8 +41,19 @@ func (l *Log) Value(ctx context.Context, key string, fresh func() []byte) ([]byt
 		if !errors.Is(err, jetstream.ErrKeyNotFound) {
 			return nil, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, key, err)
 		}
-		if _, err := l.values.Create(ctx, key, fresh()); err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
+		value := fresh()
+		_, err = l.values.Create(ctx, key, value)
+		switch {
+		case err == nil:
+			return value, nil
+		case !errors.Is(err, jetstream.ErrKeyExists):
 			return nil, fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
+		}
+		// Another server was first, and the replica that we read may not know yet.
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, key, ctx.Err())
 		}
 	}
 }

@@ -114,7 +114,7 @@ type Client struct {
 
 	rooms   []*room              // those we are in and some that we left
 	current string               // the current room's name, empty without one
-	asked   string               // the room that is current for the server once it has read all we sent
+	asked   string               // the room that we have last asked the server to make the current one
 	known   []shared.RoomSummary // the last ListRooms
 	outbox  outbox
 

@@ -75,6 +75,13 @@ func TestOfflineSaysWhen(t *testing.T) {
 		if v.State != Offline || v.Reason != "no route" || v.Retry.Before(time.Now()) || v.Since.IsZero() {
 			t.Errorf("the view is %s (%s), next attempt %v", v.State, v.Reason, v.Retry)
 		}
+		time.Sleep(time.Until(v.Retry))
+		synctest.Wait()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if len(h.dialed) != 2 || !h.dialed[1].Equal(v.Retry) {
+			t.Errorf("the attempts were at %v, the second one announced for %v", h.dialed, v.Retry)
+		}
 	})
 }
 
@@ -198,6 +205,28 @@ func TestSilenceIsAnsweredWithOnePingThenTheEnd(t *testing.T) {
 		}
 		if after := next.after(); after == nil || *after != at(0) {
 			t.Errorf("the client came back after %v, want %v", after, at(0))
+		}
+	})
+}
+
+// A callback that takes long is not the server's silence: what arrived meanwhile
+// counts.
+func TestASlowCallbackIsNotSilence(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, func(_ *harness, c *Config) {
+			c.OnFrame = func(sent bool, _ []byte) {
+				if sent { // the ping
+					time.Sleep(2 * grace)
+				}
+			}
+		})
+		p := h.connect()
+		for range 20 {
+			id, _ := expect(p, shared.Ping)
+			reply(p, shared.Pong, id, shared.Empty{})
+		}
+		if len(h.dials) > 0 || p.byClient != nil {
+			t.Error("a connection that answered was given up")
 		}
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"time"
 
 	"nhooyr.io/websocket"
 
@@ -19,9 +18,6 @@ import (
 // page of history is the largest there is.
 const maxFrame = 1 << 20
 
-// closeWait is how long Close waits for the server's close frame.
-const closeWait = 2 * time.Second
-
 type dialOptions = websocket.DialOptions
 
 // Conn is one connection that carries one event per message. Dial returns a
@@ -29,49 +25,41 @@ type dialOptions = websocket.DialOptions
 //
 // One goroutine calls Read, another Write, any of them Close, at the same time.
 type Conn interface {
-	// Read waits for the next text message. After the connection has ended it
+	// Read waits for the next text message. Its ctx must not end: a browser's
+	// connection would be closed with a code that browsers refuse. After the connection has ended it
 	// returns an error, a *CloseError if there was a close frame.
 	Read(ctx context.Context) ([]byte, error)
 	// Write sends one text message. It may wait for as long as the server does not
 	// read.
 	Write(ctx context.Context, frame []byte) error
 	// Close ends the connection: Read and Write return. It may wait for the other
-	// side, a few seconds at most. The code is 1000 or 3000 to 4999: a browser
+	// side, 10 s at most. The code is 1000 or 3000 to 4999: a browser
 	// refuses others.
 	Close(code int, reason string) error
 }
 
 // webSocket is the Conn of a real server.
-type webSocket struct {
-	conn *websocket.Conn
-	// reading is the context of every Read. Cancelling it cuts the connection
-	// natively; in a browser it would close with a code that browsers refuse, so it
-	// is cancelled only once Close has begun.
-	reading context.Context
-	cut     context.CancelFunc
-}
+type webSocket struct{ conn *websocket.Conn }
 
 // dialWebSocket opens a WebSocket. When ctx ends first, a connection that comes
 // about all the same is closed.
 func dialWebSocket(ctx context.Context, url, session string) (Conn, error) {
 	options := newDialOptions(session)
-	conn, err := openWithin(ctx, func(ctx context.Context) (Conn, error) {
+	return openWithin(ctx, func(ctx context.Context) (Conn, error) {
 		conn, _, err := websocket.Dial(ctx, url, &options)
 		if err != nil {
 			return nil, err
 		}
 		conn.SetReadLimit(maxFrame)
-		reading, cut := context.WithCancel(context.Background())
-		return &webSocket{conn: conn, reading: reading, cut: cut}, nil
+		return &webSocket{conn}, nil
 	})
-	return conn, err
 }
 
-func (w *webSocket) Read(context.Context) ([]byte, error) {
+func (w *webSocket) Read(ctx context.Context) ([]byte, error) {
 	// In a browser a Read after the end chooses by chance between what had arrived
 	// before it and the end. 32 ends in a row mean that nothing is left.
 	for try := 1; ; try++ {
-		kind, frame, err := w.conn.Read(w.reading)
+		kind, frame, err := w.conn.Read(ctx)
 		switch {
 		case err == nil && kind == websocket.MessageText:
 			return frame, nil
@@ -100,7 +88,5 @@ func (w *webSocket) Write(ctx context.Context, frame []byte) error {
 }
 
 func (w *webSocket) Close(code int, reason string) error {
-	defer w.cut()
-	defer time.AfterFunc(closeWait, w.cut).Stop()
 	return w.conn.Close(websocket.StatusCode(code), shared.Clip(reason, 100))
 }

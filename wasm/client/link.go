@@ -52,8 +52,7 @@ type arrival struct {
 // readMessages reads until the connection ends.
 func (l *link) readMessages() {
 	for {
-		// Not a context that ends: in a browser that would close the connection
-		// with a code that browsers refuse. Close ends a Read.
+		// Not a context that ends, see Conn: Close ends a Read.
 		frame, err := l.conn.Read(context.Background())
 		select {
 		case l.arrived <- arrival{frame, err}:
@@ -160,7 +159,6 @@ func (c *Client) attach(l *link) {
 	defer c.mu.Unlock()
 	l.heard = time.Now()
 	c.link, c.welcomed, c.beat = l, false, 0
-	c.notUntil = time.Time{}
 	c.asks = map[string]*ask{}
 	c.calls = map[string]chan shared.Event{}
 	if r := c.findRoom(c.asked); r != nil {

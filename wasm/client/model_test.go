@@ -24,6 +24,7 @@ type model struct {
 	random *rand.Rand
 	logs   map[string][]shared.Message
 	seq    uint64
+	dials  chan *modelConn // from the client's goroutines
 	conns  []*modelConn
 	stored map[string]int // how often an id is in a log
 }
@@ -191,8 +192,16 @@ func (m *model) settle() {
 	}
 }
 
+// accept takes what has been dialled.
+func (m *model) accept() {
+	for len(m.dials) > 0 {
+		m.conns = append(m.conns, <-m.dials)
+	}
+}
+
 // step does one of the things a server does.
 func (m *model) step() {
+	m.accept()
 	alive := m.conns[:0]
 	for _, c := range m.conns {
 		select {
@@ -236,12 +245,12 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 	for seed := range seeds {
 		bubble(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
-			m := &model{random: random, logs: map[string][]shared.Message{}, stored: map[string]int{}}
+			m := &model{random: random, logs: map[string][]shared.Message{}, stored: map[string]int{}, dials: make(chan *modelConn, 16)}
 			h := start(t, func(_ *harness, c *Config) {
 				c.Dial = func(_ context.Context, address, _ string) (Conn, error) {
 					u, err := url.Parse(address)
 					p := newPipe()
-					m.conns = append(m.conns, &modelConn{pipe: p, url: u, rooms: map[string]int{}})
+					m.dials <- &modelConn{pipe: p, url: u, rooms: map[string]int{}}
 					return p, err
 				}
 			})
@@ -329,6 +338,7 @@ func (m *model) calm(h *harness) {
 	for range 400 {
 		time.Sleep(100 * time.Millisecond)
 		m.settle()
+		m.accept()
 		m.conns = slices.DeleteFunc(m.conns, func(c *modelConn) bool {
 			select {
 			case <-c.closed:

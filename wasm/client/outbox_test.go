@@ -114,6 +114,12 @@ func TestRecoveredMessagesAreNotSentAgain(t *testing.T) {
 			}
 		}
 		p.quiet()
+		h.Client.mu.Lock()
+		after := h.outbox.byID[ids[2]].after
+		h.Client.mu.Unlock()
+		if after != at(0) {
+			t.Errorf("the cursor at the first send is %v, want %v", after, at(0))
+		}
 		h.wantAcked(ids[0])
 		h.wantSeen("m1", ids[0], ids[1])
 	})
@@ -291,6 +297,37 @@ func TestRefusedButInTheLog(t *testing.T) {
 		h.wantAcked(ids...)
 		time.Sleep(3 * time.Second)
 		p.quiet()
+	})
+}
+
+// The same, but the refusal comes first.
+func TestRefusedThenInTheLog(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		id := h.send("hello")
+		expect(p, shared.SendMessage)
+		reply(p, shared.Failed, id, shared.Error{Code: shared.CodeUnavailable, Message: "later", RetryAfter: 1})
+		p.message("general", 1, "me", id)
+		h.wantAcked(id)
+		h.wantPending(id, "")
+		time.Sleep(3 * time.Second)
+		p.quiet()
+	})
+}
+
+func TestAckedInALogThatWasReset(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		id := h.send("hello")
+		expect(p, shared.SendMessage)
+		p.ackAt(id, "general", 7)
+		h.wantPending(id, Sent)
+		p.drop()
+		h.accept().welcome("general", shared.StateReset, shared.Cursor{Epoch: "e2"})
+		h.wantPending(id, "") // with the rest of that log
+		h.wantAcked(id)
 	})
 }
 

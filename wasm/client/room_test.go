@@ -205,12 +205,13 @@ func TestHistoryOfAnotherLogIsNotMixedIn(t *testing.T) {
 		older := make(chan error)
 		go func() { older <- h.LoadOlder(context.Background(), "general") }()
 		id, _ := expect(p, shared.LoadHistory)
-		p.joined("", "general", shared.StateReset, shared.Cursor{Epoch: "e2"})
+		p.joined("", "general", shared.StateReset, shared.Cursor{Epoch: "e2", Seq: 50, ID: "x50"})
+		p.message("general", 51, "you", "x51")
 		reply(p, shared.History, id, shared.HistoryPayload{Room: "general", Messages: []shared.Message{{Seq: 50, ID: "m50", Room: "general"}}})
 		if err := <-older; err != nil {
 			t.Fatal(err)
 		}
-		if v := h.View(); len(v.Room.Messages) != 0 {
+		if v := h.View(); len(v.Room.Messages) != 1 || !v.Room.More {
 			t.Errorf("the new log shows %v", v.Room.Messages)
 		}
 	})

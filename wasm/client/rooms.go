@@ -21,8 +21,9 @@ const (
 
 // ask is a join, a change or a leave on the wire.
 type ask struct {
-	room *room
-	at   time.Time
+	room  *room
+	at    time.Time
+	leave bool
 	// leaves is the room that a change leaves, was its phase before.
 	leaves *room
 	was    phase
@@ -99,7 +100,6 @@ func (c *Client) unwant(r *room) {
 // settleNow asks for what has just been wished; tick would only do it later.
 func (c *Client) settleNow() {
 	if c.welcomed {
-		c.flush(time.Now()) // first what was written before the wish
 		c.settle(time.Now(), &alarm{time.Now().Add(time.Hour)})
 	}
 	c.change()
@@ -162,16 +162,13 @@ func (c *Client) askJoin(r *room, now time.Time) {
 	if c.sendEvent(shared.JoinRoom.Frame(id, shared.JoinPayload{Name: r.name, After: r.cursor})) {
 		c.asks[id] = &ask{room: r, at: now}
 		r.phase, r.askedAt = joining, now
-		if c.asked == "" {
-			c.asked = r.name // the server has no current room: this becomes it
-		}
 	}
 }
 
 func (c *Client) askLeave(r *room, now time.Time) {
 	id := newID()
 	if c.sendEvent(shared.LeaveRoom.Frame(id, shared.LeavePayload{Name: r.name})) {
-		c.asks[id] = &ask{room: r, at: now}
+		c.asks[id] = &ask{room: r, at: now, leave: true}
 		r.phase = leaving
 		if c.asked == r.name {
 			c.asked = ""
@@ -200,8 +197,10 @@ func (c *Client) askFailed(a *ask, e shared.Error, now time.Time) {
 	if a.leaves != nil && a.leaves.phase == leaving {
 		a.leaves.phase = a.was // a refused change leaves nothing
 	}
-	switch a.room.phase {
-	case joining:
+	switch {
+	case a.leave && a.room.phase == leaving:
+		c.isOut(a.room) // we were not in it
+	case !a.leave && a.room.phase == joining:
 		if c.asked == a.room.name {
 			c.asked = ""
 			if a.leaves != nil {
@@ -209,8 +208,6 @@ func (c *Client) askFailed(a *ask, e shared.Error, now time.Time) {
 			}
 		}
 		c.shutOut(a.room, e, now)
-	case leaving:
-		c.isOut(a.room) // we were not in it
 	}
 }
 

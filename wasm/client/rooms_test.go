@@ -125,6 +125,47 @@ func TestARefusedRoom(t *testing.T) {
 	})
 }
 
+// The answer to a leave says nothing about the join that came after it.
+func TestARefusedLeaveIsNotARefusedJoin(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		check(t, h.LeaveRoom("general"))
+		leave, _ := expect(p, shared.LeaveRoom)
+		check(t, h.ChangeRoom("general"))
+		written := h.send("hello")
+		join, _ := expect(p, shared.ChangeRoom)
+		reply(p, shared.Failed, leave, shared.Error{Code: shared.CodeNotMember, Message: "you are not in it"})
+		h.wantPending(written, Waiting)
+		p.joined(join, "general", shared.StateCurrent, at(0))
+		p.synced("general", at(0))
+		if id, _ := expect(p, shared.SendMessage); id != written {
+			t.Errorf("sent %s", id)
+		}
+	})
+}
+
+// Nor does the answer to a leave take us out of a room we have come back to.
+func TestALateLeft(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		check(t, h.LeaveRoom("general"))
+		leave, payload := expect(p, shared.LeaveRoom)
+		check(t, h.ChangeRoom("general"))
+		join, _ := expect(p, shared.ChangeRoom)
+		reply(p, shared.Left, leave, payload)
+		p.quiet()
+		p.joined(join, "general", shared.StateCurrent, at(0))
+		p.synced("general", at(0))
+		written := h.send("hello")
+		if id, _ := expect(p, shared.SendMessage); id != written {
+			t.Errorf("sent %s", id)
+		}
+		p.quiet()
+	})
+}
+
 func TestARoomThatIsNotToBeHadNow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)

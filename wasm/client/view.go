@@ -16,7 +16,8 @@ type View struct {
 	State State
 	// Retry is when the next attempt to connect begins; set in Offline only.
 	Retry time.Time
-	// Reason says why the client is Offline or Ended, for people.
+	// Reason says why the last connection or attempt ended, for people; empty while
+	// Online.
 	Reason string
 	// Since is when the connection was last lost, zero while Online.
 	Since time.Time

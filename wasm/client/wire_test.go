@@ -237,6 +237,7 @@ func start(t *testing.T, adapt ...func(*harness, *Config)) *harness {
 	go func() { h.ended <- c.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
+		time.Sleep(time.Minute) // of the bubble's clock: more than a test's callbacks take
 		synctest.Wait()
 		if state := c.View().State; state != Ended {
 			t.Errorf("after its context has ended the client is %s", state)

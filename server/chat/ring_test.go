@@ -1,0 +1,180 @@
+package chat
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// seeded returns a source of randomness that SEED=n in the environment repeats.
+func seeded(t *testing.T) *rand.Rand {
+	seed := rand.Uint64()
+	if kept := os.Getenv("SEED"); kept != "" {
+		var err error
+		if seed, err = strconv.ParseUint(kept, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// stored is a message as a naive ring keeps it: for ever.
+type stored struct {
+	seq   uint64
+	frame []byte
+}
+
+// TestRingAgainstAModel adds at random, sometimes with a gap, and compares with a
+// list of all that was ever added.
+func TestRingAgainstAModel(t *testing.T) {
+	t.Parallel()
+	random := seeded(t)
+	for round := range 20 {
+		var total atomic.Int64
+		start := random.Uint64N(3) * 1000
+		r := ring{total: &total}
+		r.restart(start)
+		r.origin = round%2 == 0
+		origin := r.origin
+		var model []stored // since the last gap
+		handed := map[string]string{}
+		largest := []int{50, 500, 16 << 10, 70 << 10}[round%4]
+		for range 600 {
+			seq := r.head + 1 + random.Uint64N(4)
+			prev := r.head
+			switch random.IntN(40) {
+			case 0: // the feed has lost something
+				prev = r.head + 1
+				seq += 2
+				model, origin = nil, false
+			case 1: // the feed brings one again
+				seq = r.head - random.Uint64N(min(r.head, 5)+1)
+				before := r
+				if r.add(seq, 0, []byte(`{"id":"again"}`)) || r.head != before.head || r.bytes != before.bytes {
+					t.Fatalf("round %d: %d was added again", round, seq)
+				}
+				continue
+			}
+			body := []byte(fmt.Sprintf(`{"id":"m%d","message":"%s"}`, seq, strings.Repeat("x", random.IntN(largest))))
+			if !r.add(seq, prev, body) {
+				t.Fatalf("round %d: %d was not added after %d", round, seq, r.head)
+			}
+			model = append(model, stored{seq, appendMessageFrame(nil, seq, body)})
+
+			if r.head != seq || r.base > seq || total.Load() != int64(r.bytes) {
+				t.Fatalf("round %d: base %d, head %d after adding %d; %d bytes, %d accounted", round, r.base, r.head, seq, r.bytes, total.Load())
+			}
+			if bound := largestRing + messageFrameLength(body); r.bytes > bound {
+				t.Fatalf("round %d: the ring holds %d bytes, its bound is %d", round, r.bytes, bound)
+			}
+			checkRing(t, random, &r, model, origin, handed)
+		}
+		for frames, as := range handed {
+			if frames != as {
+				t.Fatal("what a reader holds was written again")
+			}
+		}
+		if len(model) > 300 && largest == 16<<10 && r.base < model[0].seq {
+			t.Errorf("round %d: megabytes, and nothing was dropped", round)
+		}
+		r.restart(r.head)
+		if total.Load() != 0 || r.bytes != 0 || r.base != r.head {
+			t.Errorf("round %d: %d bytes after a restart", round, total.Load())
+		}
+	}
+}
+
+func checkRing(t *testing.T, random *rand.Rand, r *ring, model []stored, origin bool, handed map[string]string) {
+	t.Helper()
+	held := model // what lies beyond base
+	for len(held) > 0 && held[0].seq <= r.base {
+		held = held[1:]
+	}
+	// From any place not below base a reader gets everything.
+	seq := r.base + random.Uint64N(r.head-r.base+1)
+	var got, want []byte
+	for _, s := range held {
+		if s.seq > seq {
+			want = append(want, s.frame...)
+		}
+	}
+	from := seq
+	for {
+		frames, last := r.after(from)
+		if len(frames) == 0 {
+			if last != from {
+				t.Fatalf("after(%d) is nothing up to %d", from, last)
+			}
+			break
+		}
+		if cap(frames) != len(frames) {
+			t.Fatal("a reader could write to the ring's memory")
+		}
+		if random.IntN(200) == 0 {
+			handed[string(frames)] = string(frames)
+		}
+		got = append(got, frames...)
+		from = last
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatalf("after(%d) gave %d bytes, want %d", seq, len(got), len(want))
+	}
+	// Exactly what is held is found by its sequence.
+	for range 5 {
+		seq := r.base + random.Uint64N(r.head-r.base+3)
+		var want []byte
+		for _, s := range held {
+			if s.seq == seq {
+				want = s.frame
+			}
+		}
+		if got := r.frame(seq); !bytes.Equal(got, want) {
+			t.Fatalf("frame(%d) is %.60q, want %.60q", seq, got, want)
+		}
+	}
+	n := 1 + random.IntN(80)
+	back, ok := r.back(n)
+	beyond := 0
+	for _, s := range held {
+		if s.seq > back {
+			beyond++
+		}
+	}
+	whole := origin && len(held) == len(model) // the ring holds all that the room ever had
+	switch {
+	case ok && beyond != n && !(whole && beyond == len(model) && beyond < n):
+		t.Fatalf("back(%d) is %d: %d lie beyond it, of %d held and %d in all", n, back, beyond, len(held), len(model))
+	case !ok && len(held) >= n, !ok && whole:
+		t.Fatalf("back(%d) does not know, of %d held and %d in all", n, len(held), len(model))
+	}
+}
+
+// All rings together have a budget; beyond it a ring that grows keeps one chunk.
+func TestRingsGiveWayWhenAllAreTooLarge(t *testing.T) {
+	t.Parallel()
+	var total atomic.Int64
+	r := ring{total: &total}
+	body := []byte(`{"id":"x","message":"` + strings.Repeat("x", 1000) + `"}`)
+	for seq := range uint64(100) {
+		r.add(seq+1, seq, body)
+	}
+	if len(r.chunks) < 2 {
+		t.Fatalf("100 KB in %d chunks", len(r.chunks))
+	}
+	total.Add(allRings) // others have used it up
+	for seq := uint64(100); len(r.chunks) > 1; seq++ {
+		if seq == 200 {
+			t.Fatalf("still %d chunks", len(r.chunks))
+		}
+		r.add(seq+1, seq, body)
+	}
+	if frames, last := r.after(r.base); len(frames) == 0 || last != r.head {
+		t.Errorf("it holds %d bytes up to %d, its head is %d", len(frames), last, r.head)
+	}
+}

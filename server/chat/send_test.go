@@ -1,0 +1,363 @@
+package chat
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/shared"
+)
+
+// An ack means: in the log, and the log is synced.
+func TestAnAckedMessageIsInTheLog(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.log.SyncAlways = true })
+	c := s.join("x")
+	for _, text := range texts(0, 20) {
+		ack := c.say(text)
+		e, err := s.log.At(t.Context(), "x", ack.Seq)
+		if err != nil || e.Seq == 0 {
+			t.Fatalf("%q was acked at %d, where the log has nothing: %v", text, ack.Seq, err)
+		}
+		m, err := decodeMessage(e)
+		if err != nil || m.Message != text || m.User != c.welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
+			t.Errorf("%q was acked with %+v; the log has %+v, %v", text, ack, m, err)
+		}
+		if heard := c.hear(1)[0]; heard != m {
+			t.Errorf("heard %+v, the log has %+v", heard, m)
+		}
+	}
+}
+
+// What a client says about who it is, or when, is not believed.
+func TestTheServersWordCounts(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.join("x")
+	c.raw(`{"type":"send_message","payload":{"message":"hi","user":"root","from":"Root","seq":7,"id":"mine","sent":"1999-01-01T00:00:00Z"},"id":"outer"}`)
+	ack := answer(c, shared.Ack, "outer")
+	m := c.hear(1)[0]
+	if m.User != c.welcome.User || m.From != c.welcome.Name || m.ID != "outer" || m.Seq != ack.Seq || m.Sent.Year() < 2020 {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestAnIDIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.join("x")
+	say := func(c *testClient, room, text string) {
+		c.raw(string(shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Room: room, Message: text})))
+	}
+	say(c, "x", "once")
+	first := answer(c, shared.Ack, "the-id")
+
+	say(c, "x", "once") // again
+	if again := answer(c, shared.Ack, "the-id"); again != first {
+		t.Errorf("the first ack was %+v, the second %+v", first, again)
+	}
+	say(c, "x", "something else")
+	c.refused("the-id", shared.CodeIDReused)
+
+	// From another connection of the same user it is the same message; from
+	// another user it is another.
+	second := s.join("x", c.welcome.Session)
+	say(second, "x", "once")
+	if again := answer(second, shared.Ack, "the-id"); again != first {
+		t.Errorf("on another connection the ack is %+v", again)
+	}
+	stranger := s.join("x")
+	say(stranger, "x", "once")
+	if theirs := answer(stranger, shared.Ack, "the-id"); theirs.Seq == first.Seq {
+		t.Errorf("a stranger's message was taken for the user's")
+	}
+
+	// In another room of the same shard it is another message.
+	beside := s.sameShard("x")
+	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	say(c, beside, "once")
+	if ack := answer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
+		t.Errorf("in another room the ack is %+v", ack)
+	}
+	if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"once", "once"}) { // the user's and the stranger's
+		t.Errorf("the room holds %q", got)
+	}
+	if got := textsOf(s.stored(beside)); !slices.Equal(got, []string{"once"}) {
+		t.Errorf("the other room holds %q", got)
+	}
+}
+
+// The same id many times in one go, before anything is answered: one answer for
+// each, all the same.
+func TestAnIDSentManyTimesAtOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.join("x")
+	const times = 100
+	for range times {
+		c.raw(string(shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Message: "once"})))
+	}
+	first := answer(c, shared.Ack, "the-id")
+	for range times - 1 {
+		if again := answer(c, shared.Ack, "the-id"); again != first {
+			t.Fatalf("the first ack was %+v, another %+v", first, again)
+		}
+	}
+	c.settle()
+	c.none("one more answer", func(e shared.Event) bool { return e.ID != "" })
+	if got := textsOf(s.stored("x")); len(got) != 1 {
+		t.Errorf("the room holds %q", got)
+	}
+}
+
+// Promise 1, without the crash: all members see each acked message once, in one
+// order, which is the log's, and each sender's messages in the order he sent
+// them.
+func TestAllMembersSeeTheSameOrder(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	const senders, each = 8, 200
+	total := senders * each
+	observers := []*testClient{s.join("x"), s.join("x")}
+	var clients []*testClient
+	for range senders {
+		clients = append(clients, s.join("x"))
+	}
+	heard := make([][]shared.Message, senders+len(observers))
+	acked := make([]map[string]uint64, senders)
+	var all sync.WaitGroup
+	for i, c := range clients {
+		acked[i] = map[string]uint64{}
+		all.Go(func() {
+			for n := range each {
+				id := fmt.Sprintf("%d-%d", i, n)
+				frame := shared.SendMessage.Frame(id, shared.SendMessagePayload{Message: id})
+				if err := c.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
+					t.Errorf("sender %d: %v", i, err)
+				}
+			}
+		})
+	}
+	for i, c := range append(clients, observers...) {
+		all.Go(func() {
+			for len(heard[i]) < total || i < senders && len(acked[i]) < each {
+				e, err := c.read()
+				if err != nil {
+					t.Errorf("reader %d after %d messages: %v", i, len(heard[i]), err)
+					return
+				}
+				switch e.Type {
+				case shared.NewMessage.Name():
+					m, _ := shared.NewMessage.Decode(e)
+					heard[i] = append(heard[i], m)
+				case shared.Ack.Name():
+					ack, _ := shared.Ack.Decode(e)
+					if acked[i][e.ID] != 0 {
+						t.Errorf("%s was acked twice", e.ID)
+					}
+					acked[i][e.ID] = ack.Seq
+				case shared.Presence.Name():
+				default:
+					t.Errorf("%s %s", e.Type, e.Payload)
+				}
+			}
+		})
+	}
+	all.Wait()
+	stored := s.stored("x")
+	if len(stored) != total {
+		t.Fatalf("the log holds %d messages, want %d", len(stored), total)
+	}
+	for i := range heard {
+		if !slices.Equal(heard[i], stored) {
+			t.Errorf("reader %d heard something else than the log holds", i)
+		}
+	}
+	next := make([]int, senders)
+	for _, m := range stored {
+		var i, n int
+		if _, err := fmt.Sscanf(m.ID, "%d-%d", &i, &n); err != nil {
+			t.Fatal(err)
+		}
+		if n != next[i] || acked[i][m.ID] != m.Seq || m.User != clients[i].welcome.User {
+			t.Fatalf("%+v was acked at %d; %d of this sender was to come", m, acked[i][m.ID], next[i])
+		}
+		next[i]++
+	}
+}
+
+// What the feed loses is found in the log.
+func TestWhatTheFeedLosesIsReadFromTheLog(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.join("x")
+	c.say("first")
+	s.manager.mu.RLock()
+	room := s.manager.rooms["x"]
+	s.manager.mu.RUnlock()
+	room.unfollow() // from here on the feed brings nothing of this room
+	for _, text := range texts(0, 20) {
+		c.say(text)
+	}
+	if got := textsOf(c.hear(21)); !slices.Equal(got, append([]string{"first"}, texts(0, 20)...)) {
+		t.Errorf("heard %q", got)
+	}
+}
+
+// A hole in the feed is seen at the next message, and what is missing comes
+// before it.
+func TestAHoleInTheFeedIsFilledFromTheLog(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.join("x")
+	c.say("first")
+	c.hear(1)
+	s.manager.mu.RLock()
+	room := s.manager.rooms["x"]
+	s.manager.mu.RUnlock()
+	room.unfollow()
+	beside := s.sameShard("x")
+	other := s.join(beside)
+	s.put("x", texts(0, 5)...)
+	other.say("so that the shard's follower has passed them")
+	other.hear(1)
+	_, unfollow, err := s.log.Follow(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unfollow()
+	c.say("last")
+	if got := textsOf(c.hear(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
+		t.Errorf("heard %q", got)
+	}
+	c.settle()
+	c.none("a message again", isMessageEvent)
+}
+
+// A client that sends and sends and never reads is held back at its own socket:
+// what it has in the server is bounded, and others' messages go through. When it
+// reads again, every event has its one answer.
+func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	other := s.join("x")
+	flooder := s.dialWith(smallBuffers(), "room=x", nil)
+	const most = 20_000 // 80 MB: no kernel holds that
+	text := strings.Repeat("x", shared.MaxMessageLength)
+	var written, stop atomic.Int64
+	var flood sync.WaitGroup
+	flood.Go(func() {
+		for n := int64(0); n < most && stop.Load() == 0; n++ {
+			frame := shared.SendMessage.Frame(fmt.Sprint("flood-", n), shared.SendMessagePayload{Message: text})
+			if err := flooder.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
+				t.Errorf("the flood broke off after %d: %v", n, err)
+				return
+			}
+			written.Add(1)
+		}
+	})
+	// It is held back when it has not moved while another had 100 messages acked
+	// and delivered.
+	for still, last := 0, int64(-1); still < 100; still++ {
+		other.say("another's")
+		other.take("another's message", func(e shared.Event) bool {
+			m, err := shared.NewMessage.Decode(e)
+			return isMessageEvent(e) && err == nil && m.Message == "another's"
+		})
+		other.inbox = nil
+		if now := written.Load(); now != last {
+			still, last = 0, now
+		}
+	}
+	if n := written.Load(); n == most {
+		t.Fatalf("all of the flood went in: nothing held it back")
+	}
+	t.Logf("held back after %d", written.Load())
+	stop.Store(1)
+
+	// The last one is held in a Write; it goes out as soon as answers are read.
+	done := make(chan struct{})
+	go func() { flood.Wait(); close(done) }()
+	answered := map[string]bool{}
+	flooded := func() bool {
+		select {
+		case <-done:
+			return int64(len(answered)) == written.Load()
+		default:
+			return false
+		}
+	}
+	for !flooded() {
+		e, err := flooder.read()
+		if err != nil {
+			t.Fatalf("after %d of %d answers: %v", len(answered), written.Load(), err)
+		}
+		if e.ID == "" {
+			continue
+		}
+		if e.Type != shared.Ack.Name() || answered[e.ID] {
+			t.Fatalf("%s was answered %s %s, before: %v", e.ID, e.Type, e.Payload, answered[e.ID])
+		}
+		answered[e.ID] = true
+	}
+	inLog := 0
+	for _, m := range s.stored("x") {
+		if m.User == flooder.welcome.User {
+			if m.ID != fmt.Sprint("flood-", inLog) {
+				t.Fatalf("%s is in the place of flood-%d", m.ID, inLog)
+			}
+			inLog++
+		}
+	}
+	if int64(inLog) != written.Load() {
+		t.Errorf("the log holds %d of %d", inLog, written.Load())
+	}
+}
+
+// Once an append has failed, the client's later ones fail too, until all that
+// were under way are settled: so what is sent again keeps its order.
+func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
+	t.Parallel()
+	c := &Client{}
+	if !c.sendBegins() || !c.sendBegins() || !c.sendBegins() {
+		t.Fatal("the first sends were refused")
+	}
+	c.sendEnds(false)
+	c.sendEnds(true) // one is still under way
+	if c.sendBegins() {
+		t.Error("a send was taken that could overtake the failed one")
+	}
+	c.sendEnds(false)
+	if !c.sendBegins() {
+		t.Error("all were settled, and the next was refused")
+	}
+}
+
+// When the log is gone, a send is refused as one to try again.
+func TestWithoutTheLogASendIsRefused(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.join("x")
+	c.say("stored")
+	s.log.Close()
+	for i := range 3 {
+		refusal := c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint(i)}), shared.CodeUnavailable)
+		if refusal.RetryAfter <= 0 {
+			t.Errorf("%+v does not say when to try again", refusal)
+		}
+	}
+	for _, id := range []string{
+		send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}),
+		send(c, shared.LoadHistory, shared.LoadHistoryPayload{}),
+		send(c, shared.SetName, shared.SetNamePayload{Name: "Ada"}),
+		send(c, shared.ListRooms, shared.ListRoomsPayload{}),
+	} {
+		c.refused(id, shared.CodeUnavailable)
+	}
+	c.settle() // and the connection lives
+}

@@ -1,0 +1,45 @@
+package roomlog
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// connect opens a connection to the store. What is published while it is down
+// fails at once instead of being kept back; it reconnects for ever.
+func (l *Log) connect(s *shard) (*nats.Conn, error) {
+	lost := func() {
+		if s != nil {
+			s.follower.lost()
+		}
+	}
+	options := []nats.Option{
+		nats.Name("websockets"),
+		nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				l.opts.Logger.Warn("lost the connection to the message log", "err", err)
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) { lost() }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			l.opts.Logger.Warn("message log", "err", err)
+			lost()
+		}),
+	}
+	if l.server != nil {
+		options = append(options, nats.InProcessServer(l.server))
+	}
+	conn, err := nats.Connect(l.opts.Servers, options...)
+	if err != nil && l.server == nil {
+		return nil, fmt.Errorf("cannot reach NATS at %s: %w", l.opts.Servers, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the message log: %w", err)
+	}
+	return conn, nil
+}
