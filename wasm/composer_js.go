@@ -44,7 +44,11 @@ func (c *composerParts) enter(room string) {
 		delete(c.drafts, room)
 	}
 	c.room, c.problem = room, ""
-	c.input.Set("placeholder", "Message #"+room)
+	placeholder := "Message"
+	if room != "" {
+		placeholder += " #" + room
+	}
+	c.input.Set("placeholder", placeholder)
 }
 
 func (c *composerParts) text() string { return c.input.Get("value").String() }

@@ -22,7 +22,6 @@ type connectionParts struct {
 	again   *label // the button
 	newer   js.Value
 	version string // the page's own
-	start   time.Time
 }
 
 func newConnectionParts() connectionParts {
@@ -57,6 +56,9 @@ func (p *Page) drawConnection(v client.View) {
 		lost, again = "Disconnected: "+v.Reason, "Connect again"
 	case v.State != client.Online && time.Since(v.Since) >= bannerAfter:
 		lost, retry = "The connection is lost. What you write is kept.", "Trying again…"
+		if !p.booted {
+			lost = "The server cannot be reached."
+		}
 		if wait := time.Until(v.Retry); v.State == client.Offline && wait > 0 {
 			retry = "Trying again in " + seconds(wait)
 		}

@@ -40,7 +40,7 @@ func newMemberParts() memberParts {
 	}
 }
 
-func (p *Page) drawMembers(v client.View) {
+func (p *Page) drawMembers(v client.View, names namesakes) {
 	parts := &p.members
 	number, word := strconv.Itoa(v.Room.Count), "members"
 	if v.Room.Count == 1 {
@@ -77,7 +77,6 @@ func (p *Page) drawMembers(v client.View) {
 			tag:    newLabel(find(element, ".tag")),
 		}}
 	})
-	names := namesOf(v)
 	for _, m := range members {
 		row := parts.list.children[m.User].data
 		row.avatar.set(initials(m.Name))

@@ -164,7 +164,8 @@ func (p *Page) draw() {
 	p.drawConnection(v)
 	p.drawRooms(v)
 	p.drawMe(v)
-	p.drawMembers(v)
+	names := namesOf(v)
+	p.drawMembers(v, names)
 	p.drawComposer(v)
 	p.typing.set(typingWords(v.Room.Typing))
 	p.title.set(titleOf(v))
@@ -179,7 +180,7 @@ func (p *Page) draw() {
 	}
 	setHidden(p.older, !room.More || !p.booted)
 	setHidden(p.empty, !room.Synced || room.More || len(room.Messages)+len(room.Pending)+len(room.Gaps) > 0)
-	p.timeline.draw(v)
+	p.timeline.draw(v, names)
 	p.read()
 
 	if e := v.LastError; e != nil && e != p.warned {

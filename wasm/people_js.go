@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"websockets/wasm/client"
 )
 
 // How a person looks, made from the user id and the name alone, so it is the
@@ -63,4 +65,19 @@ func (n namesakes) tag(name, user string) string {
 		return tagOf(user)
 	}
 	return ""
+}
+
+// namesOf finds the names that several people have.
+func namesOf(v client.View) namesakes {
+	names := make(namesakes)
+	if v.Me.User != "" {
+		names.add(v.Me.Name, v.Me.User)
+	}
+	for _, m := range v.Room.Members {
+		names.add(m.Name, m.User)
+	}
+	for _, m := range v.Room.Messages {
+		names.add(m.From, m.User)
+	}
+	return names
 }

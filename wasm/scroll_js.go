@@ -66,7 +66,7 @@ func (t *timeline) drawLatest(v client.View) {
 	if t.stuck {
 		return
 	}
-	news := 0
+	news := 0 // of others
 	for i := len(v.Room.Messages) - 1; i >= 0 && v.Room.Messages[i].Seq > t.seenSeq; i-- {
 		if v.Room.Messages[i].User != v.Me.User {
 			news++
@@ -184,14 +184,14 @@ func (p *Page) loadOlder(asked bool) {
 	}()
 }
 
-// copyLink puts the room's address on the clipboard.
+// copyLink puts the room's address on the clipboard, or at least on the page.
 func (p *Page) copyLink() {
 	link := window.Get("location").Get("origin").String() + addressOf(p.view.Current)
-	clipboard := window.Get("navigator").Get("clipboard") // missing on a page without TLS
-	if clipboard.IsUndefined() {
+	clipboard := window.Get("navigator").Get("clipboard")
+	if clipboard.IsUndefined() { // so it is on a page without TLS
 		p.sayNotice("The link to this room is " + link)
 		return
 	}
+	p.sayNotice("The link to this room is copied: " + link)
 	clipboard.Call("writeText", link)
-	p.announce.set("The link is copied.")
 }

@@ -65,7 +65,7 @@ func newTimeline(after func(time.Duration, func())) *timeline {
 }
 
 // draw makes the list show the view's current room.
-func (t *timeline) draw(v client.View) {
+func (t *timeline) draw(v client.View, names namesakes) {
 	room := v.Room
 	if room.Name != t.room {
 		t.clear(room.Name)
@@ -79,7 +79,7 @@ func (t *timeline) draw(v client.View) {
 	}
 
 	anchor, was := t.anchor()
-	t.place(t.entries(v))
+	t.place(t.entries(v, names))
 	if t.stuck {
 		t.toEnd()
 	} else if anchor.Truthy() && anchor.Get("isConnected").Bool() {
@@ -99,9 +99,8 @@ func (t *timeline) clear(room string) {
 }
 
 // entries lists what is to be seen, from the top down.
-func (t *timeline) entries(v client.View) []entry {
+func (t *timeline) entries(v client.View, names namesakes) []entry {
 	room := v.Room
-	names := namesOf(v)
 	list := make([]entry, 0, len(room.Messages)+len(room.Pending)+8)
 	if room.Refused != nil {
 		list = append(list, entry{key: "refused", text: "The server does not let you into this room: " + room.Refused.Message})
@@ -182,21 +181,6 @@ func (t *timeline) dayName(day string) string {
 		return "Yesterday"
 	}
 	return day
-}
-
-// namesOf finds the names that several people have.
-func namesOf(v client.View) namesakes {
-	names := make(namesakes)
-	if v.Me.User != "" {
-		names.add(v.Me.Name, v.Me.User)
-	}
-	for _, m := range v.Room.Members {
-		names.add(m.Name, m.User)
-	}
-	for _, m := range v.Room.Messages {
-		names.add(m.From, m.User)
-	}
-	return names
 }
 
 // place makes the list's children those of the entries.

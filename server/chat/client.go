@@ -204,7 +204,7 @@ func (c *Client) find(room string) *member {
 // still written if that takes no longer than a moment.
 func (c *Client) end() {
 	for _, m := range c.rooms {
-		c.manager.leave(m)
+		c.manager.leave(m, true)
 	}
 	c.rooms, c.current = nil, nil
 	c.awaitWriter(lastWords)

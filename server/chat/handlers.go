@@ -154,7 +154,7 @@ func (c *Client) forget(m *member) {
 	if c.current == m {
 		c.current = nil
 	}
-	c.manager.leave(m)
+	c.manager.leave(m, false)
 }
 
 func (m *Manager) leaveRoom(_ context.Context, r request, p shared.LeavePayload) error {
@@ -304,9 +304,9 @@ func (m *Manager) typing(_ context.Context, r request, p shared.RoomPayload) err
 	}
 	if now := m.now.Load(); here.lastTyping == 0 || now-here.lastTyping >= 2 {
 		here.lastTyping = now
-		here.room.offer(textFrame(shared.Typing.Frame("", shared.TypingPayload{
-			Room: here.room.name, User: r.user, Name: r.displayName(),
-		})), r.Client)
+		who := shared.TypingPayload{Room: here.room.name, User: r.user, Name: r.displayName()}
+		here.room.offer(textFrame(shared.Typing.Frame("", who)), r.Client)
+		here.room.signal(signal{Typing: &who})
 	}
 	return nil
 }

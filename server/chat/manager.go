@@ -119,7 +119,7 @@ func NewManager(log *roomlog.Log, guests *identity.Guests, config Config) (*Mana
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.now.Store(1)
-	log.Run(m.deliver, m.feedLost)
+	log.Run(roomlog.Feed{Deliver: m.deliver, Lost: m.feedLost, Signal: m.signalled})
 	m.wg.Go(m.watch)
 	m.wg.Go(m.tend)
 	return m, nil
@@ -258,6 +258,7 @@ func (m *Manager) join(ctx context.Context, name string) (*room, error) {
 	if opens {
 		r.err = r.open(m.ctx) // not the joiner's context: others wait for this too
 		close(r.ready)
+		r.signal(signal{Asks: true})
 	}
 	select {
 	case <-r.ready:
@@ -272,9 +273,14 @@ func (m *Manager) join(ctx context.Context, name string) (*room, error) {
 	return r, nil
 }
 
-// leave takes a client out of a room.
-func (m *Manager) leave(mem *member) {
-	mem.room.leave(mem)
+// leave takes a client out of a room; lost says that its connection ended, and
+// that it may come back.
+func (m *Manager) leave(mem *member, lost bool) {
+	now := int64(0)
+	if lost {
+		now = m.now.Load()
+	}
+	mem.room.leave(mem, now)
 	m.release(mem.room)
 }
 
@@ -291,6 +297,7 @@ func (m *Manager) release(r *room) {
 		return
 	}
 	if <-r.ready; r.err == nil {
+		r.signal(signal{All: true}) // nobody is here
 		r.unfollow()
 	}
 	r.mu.Lock()

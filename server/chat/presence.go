@@ -2,18 +2,37 @@ package chat
 
 import "websockets/shared"
 
+const (
+	// awayTicks is how long a user whose connection was lost counts as present: who
+	// comes back within it has not been away.
+	awayTicks = 3
+	// tellEvery is how often a server tells the others who is in a room with it,
+	// and forgetAfter for how long they believe it, in ticks.
+	tellEvery   = 10
+	forgetAfter = 25
+)
+
 // presence is who is in a room, a user once whatever the number of his
-// connections, and what of it has changed since it was last told. The room's
-// lock guards it.
+// connections and of the servers they are at, and what of it has changed since it
+// was last told. The room's lock guards it.
 type presence struct {
-	users   map[string]*attendance
+	users map[string]*attendance
+	heard map[string]int64 // other servers, and the tick at which they last told
+
 	changed map[string]string // users who came, went or were renamed; the name the others know, "" if none
+	here    map[string]bool   // users who came to or went from this server; true if they were here
 }
 
+// attendance is a user's in one room.
 type attendance struct {
 	name        string
-	connections int
+	connections int                 // at this server
+	leavesAt    int64               // the tick at which he is gone from here, 0 if he is not leaving
+	elsewhere   map[string]struct{} // other servers he is at
 }
+
+func (a *attendance) isHere() bool  { return a.connections > 0 || a.leavesAt != 0 }
+func (a *attendance) isThere() bool { return a.isHere() || len(a.elsewhere) > 0 }
 
 func (p *presence) count() int { return len(p.users) }
 
@@ -29,7 +48,8 @@ func (p *presence) list() []shared.Member {
 	return listed
 }
 
-func (p *presence) enter(user, name string) {
+// attend returns the user's attendance, noting what the others know of him.
+func (p *presence) attend(user, name string) *attendance {
 	a := p.users[user]
 	if a == nil {
 		if p.users == nil {
@@ -38,22 +58,97 @@ func (p *presence) enter(user, name string) {
 		p.note(user, "")
 		a = &attendance{name: name}
 		p.users[user] = a
+	} else if a.name != name {
+		p.note(user, a.name)
+		a.name = name
 	}
-	a.connections++
+	return a
 }
 
-func (p *presence) leave(user string) {
-	a := p.users[user]
-	if a.connections--; a.connections == 0 {
+// settle forgets a user who is nowhere any more.
+func (p *presence) settle(user string, a *attendance) {
+	if !a.isThere() {
 		p.note(user, a.name)
 		delete(p.users, user)
 	}
 }
 
+func (p *presence) enter(user, name string) {
+	a := p.attend(user, name)
+	p.noteHere(user, a.isHere())
+	a.connections++
+	a.leavesAt = 0
+}
+
+// leave takes one connection off. now 0 means that the user left; else his
+// connection was lost in that tick and he may come back.
+func (p *presence) leave(user string, now int64) {
+	a := p.users[user]
+	if a.connections--; a.connections > 0 {
+		return
+	}
+	if now != 0 {
+		a.leavesAt = now + awayTicks
+		return
+	}
+	p.noteHere(user, true)
+	p.settle(user, a)
+}
+
+// expire forgets who has not come back, and servers that have not told for long.
+func (p *presence) expire(now int64) {
+	for user, a := range p.users {
+		if a.leavesAt != 0 && now >= a.leavesAt {
+			p.noteHere(user, true)
+			a.leavesAt = 0
+			p.settle(user, a)
+		}
+	}
+	for node, at := range p.heard {
+		if now-at > forgetAfter {
+			p.elsewhere(node, nil, nil, true, now)
+			delete(p.heard, node)
+		}
+	}
+}
+
 func (p *presence) rename(user, name string) {
 	if a := p.users[user]; a != nil && a.name != name {
-		p.note(user, a.name)
-		a.name = name
+		p.noteHere(user, false) // so that the others get to know the new name
+		p.attend(user, name)
+	}
+}
+
+// elsewhere takes what another server tells: who came to it and who went, or all
+// who are there.
+func (p *presence) elsewhere(node string, came []shared.Member, went []string, all bool, now int64) {
+	if p.heard == nil {
+		p.heard = map[string]int64{}
+	}
+	p.heard[node] = now
+	if all {
+		stays := make(map[string]bool, len(came))
+		for _, m := range came {
+			stays[m.User] = true
+		}
+		for user, a := range p.users {
+			if _, was := a.elsewhere[node]; was && !stays[user] {
+				went = append(went, user)
+			}
+		}
+	}
+	for _, user := range went {
+		if a := p.users[user]; a != nil {
+			delete(a.elsewhere, node)
+			p.settle(user, a)
+		}
+	}
+	for _, m := range came {
+		a := p.attend(m.User, m.Name)
+		if a.elsewhere == nil {
+			a.elsewhere = map[string]struct{}{}
+		}
+		a.elsewhere[node] = struct{}{}
 	}
 }
 
@@ -65,6 +160,15 @@ func (p *presence) note(user, knownAs string) {
 	}
 	if _, noted := p.changed[user]; !noted {
 		p.changed[user] = knownAs
+	}
+}
+
+func (p *presence) noteHere(user string, wasHere bool) {
+	if p.here == nil {
+		p.here = map[string]bool{}
+	}
+	if _, noted := p.here[user]; !noted {
+		p.here[user] = wasHere
 	}
 }
 
@@ -95,13 +199,49 @@ func (p *presence) news(room string) *shared.PresencePayload {
 	return event
 }
 
-// tellPresence sends every member what has changed since the last call.
-func (r *room) tellPresence() {
+// newsForServers returns who came to and went from this server since the last
+// call.
+func (p *presence) newsForServers() (came []shared.Member, went []string) {
+	for user, was := range p.here {
+		a := p.users[user]
+		switch is := a != nil && a.isHere(); {
+		case is && !was:
+			came = append(came, shared.Member{User: user, Name: a.name})
+		case !is && was:
+			went = append(went, user)
+		}
+	}
+	p.here = nil
+	return came, went
+}
+
+// present returns who is at this server.
+func (p *presence) present() (here []shared.Member) {
+	for user, a := range p.users {
+		if a.isHere() {
+			here = append(here, shared.Member{User: user, Name: a.name})
+		}
+	}
+	return here
+}
+
+// tellPresence sends every member, and the servers that share the log, what has
+// changed since the last call.
+func (r *room) tellPresence(now int64) {
 	r.mu.Lock()
+	r.presence.expire(now)
 	news := r.presence.news(r.name)
+	came, went := r.presence.newsForServers()
 	r.mu.Unlock()
 	if news != nil {
 		r.offer(textFrame(shared.Presence.Frame("", *news)), nil)
+	}
+	switch {
+	case !r.log.Shared():
+	case now%tellEvery == int64(r.epoch[0])%tellEvery: // not every room in the same tick
+		r.tellServers(false)
+	case len(came)+len(went) > 0:
+		r.signal(signal{Came: came, Went: went})
 	}
 }
 

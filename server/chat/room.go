@@ -158,8 +158,8 @@ func (r *room) enter(c *Client, seq uint64) (m *member, count int, listed []shar
 	return m, r.presence.count(), r.presence.list()
 }
 
-// leave removes a member.
-func (r *room) leave(m *member) {
+// leave removes a member; now is as for presence.leave.
+func (r *room) leave(m *member, now int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	last := len(r.members) - 1
@@ -170,7 +170,7 @@ func (r *room) leave(m *member) {
 	if cap(r.members) > 64 && last < cap(r.members)/4 {
 		r.members = slices.Clip(slices.Clone(r.members))
 	}
-	r.presence.leave(m.client.user)
+	r.presence.leave(m.client.user, now)
 }
 
 // offer hands a frame that may be lost to every member but one.

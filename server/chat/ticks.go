@@ -25,7 +25,7 @@ func (m *Manager) watch() {
 		}
 		m.mu.RUnlock()
 		for _, r := range m.openRooms() {
-			r.tellPresence()
+			r.tellPresence(now)
 		}
 	}
 }

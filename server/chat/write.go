@@ -307,6 +307,10 @@ func (c *Client) letGo(segments []segment, n int) error {
 		c.partial = bytes.Clone(first.frames[n:])
 		return nil
 	}
+	if first.own != nil && first.own.last { // nothing comes after it, so its rest waits in the queue
+		c.putBack([]outgoing{{frame: bytes.Clone(first.frames[n:]), last: true}})
+		return nil
+	}
 	end := 0
 	start := 0
 	for end <= n && end < len(first.frames) {

@@ -30,12 +30,15 @@ type follower struct {
 	conn   *nats.Conn
 	feed   chan *nats.Msg
 	notice chan struct{} // the feed may have lost something
+
+	signals chan *nats.Msg
 }
 
 func (f *follower) open(conn *nats.Conn) {
 	f.conn = conn
 	f.feed = make(chan *nats.Msg, feedBuffer)
 	f.notice = make(chan struct{}, 1)
+	f.signals = make(chan *nats.Msg, signalBuffer)
 }
 
 // lost notes, from any goroutine and without blocking, that the feed may have
@@ -47,13 +50,24 @@ func (f *follower) lost() {
 	}
 }
 
-// Run starts a follower for each shard. Each calls deliver with what its stream
-// has stored, in order within a room, and lost when something of the shard may
-// have been missed. Both are called by one goroutine a shard and delay what
-// comes after them. Run returns at once; Close ends the followers.
-func (l *Log) Run(deliver func([]Entry), lost func(shard int)) {
+// Feed takes what the log brings. Each function is called by one goroutine a
+// shard and delays what comes after it.
+type Feed struct {
+	// Deliver takes what the shard's stream has stored, in order within a room.
+	Deliver func([]Entry)
+	// Lost is called when something of the shard may have been missed.
+	Lost func(shard int)
+	// Signal takes what servers have signalled about a room, this one included.
+	Signal func(room string, data []byte)
+}
+
+// Run starts a follower for each shard and returns at once; Close ends them.
+func (l *Log) Run(feed Feed) {
 	for _, s := range l.shards {
-		l.wg.Go(func() { s.follower.run(l.ctx, s.number, deliver, lost) })
+		l.wg.Go(func() { s.follower.run(l.ctx, s.number, feed.Deliver, feed.Lost) })
+		if l.Shared() {
+			l.wg.Go(func() { s.follower.runSignals(l.ctx, feed.Signal) })
+		}
 	}
 }
 
@@ -122,7 +136,17 @@ func (l *Log) Follow(ctx context.Context, room string) (head Entry, unfollow fun
 	if err != nil {
 		return Entry{}, nil, fmt.Errorf("%w: following %s: %w", ErrUnavailable, room, err)
 	}
-	unfollow = func() { _ = sub.Unsubscribe() }
+	signals, err := l.followSignals(s, room)
+	if err != nil {
+		_ = sub.Unsubscribe()
+		return Entry{}, nil, fmt.Errorf("%w: following %s: %w", ErrUnavailable, room, err)
+	}
+	unfollow = func() {
+		_ = sub.Unsubscribe()
+		if signals != nil {
+			_ = signals.Unsubscribe()
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	// The flush makes sure that the subscription is in force before the head is

@@ -17,13 +17,13 @@ type feed struct {
 
 func run(t *testing.T, l *roomlog.Log) feed {
 	f := feed{t, make(chan roomlog.Entry, 1<<16)} // more than any test appends, so that a follower never waits
-	l.Run(func(batch []roomlog.Entry) {
+	l.Run(roomlog.Feed{Deliver: func(batch []roomlog.Entry) {
 		for _, e := range batch {
 			f.entries <- e
 		}
-	}, func(shard int) {
+	}, Lost: func(shard int) {
 		t.Errorf("shard %d: the feed may have lost something", shard)
-	})
+	}})
 	return f
 }
 

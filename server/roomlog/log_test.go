@@ -369,7 +369,7 @@ func TestAfterCloseEverythingIsUnavailable(t *testing.T) {
 	t.Parallel()
 	l := open(t, t.TempDir())
 	put(t, l, "x", "key", "body")
-	l.Run(func([]roomlog.Entry) {}, func(int) {})
+	l.Run(roomlog.Feed{Deliver: func([]roomlog.Entry) {}, Lost: func(int) {}})
 	_, unfollow, err := l.Follow(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)

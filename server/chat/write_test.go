@@ -1,0 +1,342 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"websockets/server/roomlog"
+	"websockets/shared"
+)
+
+// stallingConn takes what is written to it, and stalls where it is told to: a
+// Write then takes what comes before that place and fails as an interrupted one
+// does.
+type stallingConn struct {
+	net.Conn
+	written []byte
+	stalls  []int         // offsets in all that is written, ascending
+	onStall func(nth int) // called while the writer waits
+	nth     int
+}
+
+func (c *stallingConn) Write(p []byte) (int, error) {
+	if c.nth < len(c.stalls) && len(c.written)+len(p) > c.stalls[c.nth] {
+		n := c.stalls[c.nth] - len(c.written)
+		c.written = append(c.written, p[:n]...)
+		if c.onStall != nil {
+			c.onStall(c.nth)
+		}
+		c.nth++
+		return n, os.ErrDeadlineExceeded
+	}
+	c.written = append(c.written, p...)
+	return len(p), nil
+}
+
+func (c *stallingConn) SetWriteDeadline(time.Time) error { return nil }
+
+// frames returns what was written, cut into the payloads of its frames.
+func (c *stallingConn) frames(t *testing.T) (payloads []string) {
+	t.Helper()
+	for rest := c.written; len(rest) > 0; {
+		if len(rest) < 2 || len(rest) < frameLength(rest) {
+			t.Fatalf("half a frame at the end of %q", c.written)
+		}
+		n := frameLength(rest)
+		header := 2
+		if rest[1] == 126 {
+			header = 4
+		}
+		payloads = append(payloads, string(rest[header:n]))
+		rest = rest[n:]
+	}
+	return payloads
+}
+
+// writeTest is a client whose connection stalls, in two rooms.
+type writeTest struct {
+	conn   *stallingConn
+	client *Client
+	a, b   *member
+	gauge  atomic.Int64
+}
+
+func messageBody(room string, seq uint64) []byte {
+	return []byte(fmt.Sprintf(`{"id":"%s-%d","room":"%s","message":"%s"}`, room, seq, room, strings.Repeat("x", int(seq%3))))
+}
+
+// newWriteTest returns a client that is active in room a, which has messages in
+// more than one piece of its ring, and has a queue: answers, one that is made
+// when its turn comes, an ack, then what makes it join room b, and more.
+func newWriteTest(stalls ...int) *writeTest {
+	w := &writeTest{conn: &stallingConn{stalls: stalls}}
+	w.client = &Client{manager: &Manager{}, net: w.conn, state: writerRuns, ctx: context.Background()}
+	w.client.manager.now.Store(1)
+	w.a, w.b = w.member("a"), w.member("b")
+	w.grow(w.a, 1, 3)
+	chunk := w.a.room.ring.chunks[0] // as if it were full: the next goes into another piece
+	chunk.frames = chunk.frames[:len(chunk.frames):len(chunk.frames)]
+	w.grow(w.a, 4, 2)
+	w.grow(w.b, 1, 3)
+	w.a.target, w.b.target = 5, 2
+	w.client.active = []*member{w.a}
+	for _, out := range []outgoing{
+		{frame: textFrame([]byte(`own 1`))},
+		{build: func() []byte { return textFrame([]byte(`own 2, built`)) }},
+		{frame: textFrame([]byte(`own 3`)), ack: true},
+		{frame: textFrame([]byte(`own 4, joins b`)), join: w.b},
+		{frame: textFrame([]byte(`own 5`)), ack: true},
+	} {
+		if out.ack {
+			w.client.egress.acks++
+		}
+		w.queue(out)
+	}
+	return w
+}
+
+func (w *writeTest) member(name string) *member {
+	r := &room{name: name, epoch: "e"}
+	r.ring.total = &w.gauge
+	return &member{room: r, client: w.client, syncing: true}
+}
+
+func (w *writeTest) grow(m *member, first, n uint64) {
+	for seq := first; seq < first+n; seq++ {
+		m.room.ring.add(seq, seq-1, messageBody(m.room.name, seq))
+	}
+}
+
+// queue does what enqueue does, without a goroutine for the writer.
+func (w *writeTest) queue(out outgoing) {
+	c := w.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.egress.queue = append(c.egress.queue, out)
+	c.egress.bytes += len(out.frame)
+	c.again = true
+}
+
+// of returns the frames of one origin: the client's own, or a room's.
+func of(payloads []string, origin string) (list []string) {
+	for _, p := range payloads {
+		var e struct {
+			Type    string
+			Payload struct {
+				Room   string
+				Seq    uint64
+				Cursor shared.Cursor
+			}
+		}
+		switch err := json.Unmarshal([]byte(p), &e); {
+		case err != nil:
+			if origin == "own" {
+				list = append(list, p)
+			}
+		case e.Payload.Room == origin:
+			list = append(list, fmt.Sprint(e.Type, " ", max(e.Payload.Seq, e.Payload.Cursor.Seq)))
+		}
+	}
+	return list
+}
+
+// check compares what was written: each origin's frames, all, once, in order;
+// and nothing of room b before it was joined.
+func (w *writeTest) check(t *testing.T, when string, want map[string][]string) {
+	t.Helper()
+	payloads := w.conn.frames(t)
+	for origin, list := range want {
+		if got := of(payloads, origin); !slices.Equal(got, list) {
+			t.Fatalf("%s: of %s came %q\nwant %q", when, origin, got, list)
+		}
+	}
+	joined := slices.Index(payloads, "own 4, joins b")
+	if early := of(payloads[:joined], "b"); len(early) > 0 {
+		t.Fatalf("%s: before b was joined came %q", when, early)
+	}
+	c := w.client
+	if c.egress.acks != 0 || c.egress.bytes != 0 || len(c.egress.queue) != 0 || len(c.partial) != 0 || c.state != writerIdle {
+		t.Fatalf("%s: left over: %d acks, %d bytes, %d queued, partial %q, state %d", when, c.egress.acks, c.egress.bytes, len(c.egress.queue), c.partial, c.state)
+	}
+}
+
+var wantWritten = map[string][]string{
+	"own": {"own 1", "own 2, built", "own 3", "own 4, joins b", "own 5"},
+	"a":   {"new_message 1", "new_message 2", "new_message 3", "new_message 4", "new_message 5", "synced 5"},
+	"b":   {"new_message 1", "new_message 2", "new_message 3", "synced 3"},
+}
+
+// A write that stalls after any number of bytes, and once more after any number
+// of those that follow: what is written in the end is the same.
+func TestWhateverAWriteWasCutAtTheSameIsWritten(t *testing.T) {
+	t.Parallel()
+	whole := newWriteTest()
+	whole.client.writeMessages()
+	whole.check(t, "without a stall", wantWritten)
+	random := seeded(t)
+	for first := range len(whole.conn.written) {
+		for _, more := range []int{-1, 0, random.IntN(150)} {
+			stalls := []int{first}
+			if more >= 0 {
+				stalls = append(stalls, first+more)
+			}
+			w := newWriteTest(stalls...)
+			w.client.writeMessages()
+			w.check(t, fmt.Sprintf("stalled at %v", stalls), wantWritten)
+		}
+	}
+}
+
+// While a write stalls, life goes on: answers are queued and rooms grow. What was
+// held back still comes first.
+func TestWhatComesWhileAWriteStallsComesAfterIt(t *testing.T) {
+	t.Parallel()
+	whole := newWriteTest()
+	whole.client.writeMessages()
+	for first := range len(whole.conn.written) {
+		w := newWriteTest(first)
+		w.conn.onStall = func(int) {
+			w.queue(outgoing{frame: textFrame([]byte(`own 6`))})
+			w.grow(w.a, 6, 1)
+			w.grow(w.b, 4, 1)
+		}
+		w.client.writeMessages()
+		payloads := w.conn.frames(t)
+		if got := of(payloads, "own"); !slices.Equal(got, append(slices.Clone(wantWritten["own"]), "own 6")) {
+			t.Fatalf("stalled at %d: own %q", first, got)
+		}
+		for origin, last := range map[string]int{"a": 6, "b": 4} {
+			next, synced := 1, 0
+			for _, f := range of(payloads, origin) {
+				if strings.HasPrefix(f, "synced") {
+					synced++
+					if f != fmt.Sprint("synced ", next-1) {
+						t.Fatalf("stalled at %d: %s after %d of %s", first, f, next-1, origin)
+					}
+				} else {
+					if f != fmt.Sprint("new_message ", next) {
+						t.Fatalf("stalled at %d: %s in the place of %d of %s", first, f, next, origin)
+					}
+					next++
+				}
+			}
+			if next-1 != last || synced != 1 {
+				t.Fatalf("stalled at %d: of %s came %d messages and %d times synced", first, origin, next-1, synced)
+			}
+		}
+	}
+}
+
+// A room that is left while a write with its messages stalls: of them only whole
+// frames come, in order, and none after left.
+func TestARoomIsLeftWhileAWriteStalls(t *testing.T) {
+	t.Parallel()
+	whole := newWriteTest()
+	whole.client.writeMessages()
+	for first := range len(whole.conn.written) {
+		w := newWriteTest(first)
+		w.conn.onStall = func(int) { w.queue(outgoing{frame: textFrame([]byte(`own 6, leaves a`)), leave: w.a}) }
+		w.client.writeMessages()
+		payloads := w.conn.frames(t)
+		if got := of(payloads, "own"); !slices.Equal(got, append(slices.Clone(wantWritten["own"]), "own 6, leaves a")) {
+			t.Fatalf("stalled at %d: own %q", first, got)
+		}
+		left := slices.Index(payloads, "own 6, leaves a")
+		if late := of(payloads[left:], "a"); len(late) > 0 {
+			t.Fatalf("stalled at %d: after it was left came %q", first, late)
+		}
+		got := of(payloads, "a")
+		if !slices.Equal(got, wantWritten["a"][:len(got)]) {
+			t.Fatalf("stalled at %d: of a came %q", first, got)
+		}
+		if got := of(payloads, "b"); !slices.Equal(got, wantWritten["b"]) {
+			t.Fatalf("stalled at %d: of b came %q", first, got)
+		}
+	}
+}
+
+// What is read from the log because the ring does not reach back that far is let
+// go of and read again in the same way.
+func TestAWriteFromTheLogIsCutAnywhere(t *testing.T) {
+	t.Parallel()
+	log, err := roomlog.Open(t.Context(), roomlog.Options{Dir: t.TempDir(), MaxBytes: 1 << 30, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	settled := make(chan error, 4)
+	var last atomic.Uint64
+	for seq := range uint64(4) {
+		err := log.Append(t.Context(), "b", fmt.Sprint(seq), messageBody("b", seq+1), func(r roomlog.Receipt, err error) {
+			last.Store(r.Seq)
+			settled <- err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 {
+		if err := <-settled; err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := func(stalls ...int) *writeTest {
+		w := newWriteTest(stalls...)
+		w.b.room.log = log
+		w.b.room.ring.restart(last.Load())
+		w.b.target = last.Load()
+		return w
+	}
+	want := map[string][]string{
+		"own": wantWritten["own"], "a": wantWritten["a"],
+		"b": {"new_message 1", "new_message 2", "new_message 3", "new_message 4", "synced 4"},
+	}
+	whole := fresh()
+	whole.client.writeMessages()
+	whole.check(t, "without a stall", want)
+	// b comes after what was written before it was joined, which other tests cut.
+	for first := strings.Index(string(whole.conn.written), "joins b"); first < len(whole.conn.written); first++ {
+		w := fresh(first)
+		w.client.writeMessages()
+		w.check(t, fmt.Sprintf("stalled at %d", first), want)
+	}
+}
+
+// The last words: what is queued before a close frame, and the close frame, come
+// whole, and nothing comes after it.
+func TestAClosingConnectionIsCutAnywhere(t *testing.T) {
+	t.Parallel()
+	run := func(stalls ...int) *stallingConn {
+		conn := &stallingConn{stalls: stalls}
+		c := &Client{manager: &Manager{}, net: conn, state: writerRuns, ctx: context.Background()}
+		c.manager.now.Store(1)
+		c.egress.queue = []outgoing{
+			{frame: textFrame([]byte(`own 1`))},
+			{frame: textFrame([]byte(`own 2`))},
+			{frame: closeFrame(shared.CloseRestart, "why"), last: true},
+			{frame: textFrame([]byte(`never`))},
+		}
+		c.writeMessages()
+		return conn
+	}
+	want := string(run().written)
+	if !strings.HasSuffix(want, "why") {
+		t.Fatalf("written: %q", want)
+	}
+	for first := range len(want) {
+		for second := first; second < len(want); second++ {
+			if got := string(run(first, second).written); got != want {
+				t.Errorf("stalled at %d and %d: written %q, want %q", first, second, got, want)
+			}
+		}
+	}
+}
