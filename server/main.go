@@ -45,6 +45,7 @@ type serveCommand struct {
 	Data        string   `default:"./data" placeholder:"DIR" help:"Folder of the message log. One process at a time. Default ${default}."`
 	Fsync       string   `enum:",always,interval" default:"" placeholder:"always|interval" help:"When an ack goes out: 'always' once the message is on disk; 'interval' earlier, and a crash of the machine (not of the process) may lose the last second. Default always."`
 	NATS        string   `name:"nats" placeholder:"URL,…" help:"Keep the log on these NATS servers instead of in --data; several servers of this kind may share them. How safe an ack is, is then theirs to say: set sync_interval: always there, or use --replicas 3."`
+	NewEpoch    bool     `help:"The store in --data was restored from a backup: clients that saw more than is in it start over. For one start."`
 	Replicas    int      `default:"1" placeholder:"N" help:"With --nats: how many servers of the cluster keep each message, 1, 3 or 5. Default ${default}."`
 	AllowOrigin []string `placeholder:"ORIGIN" help:"Origin (https://host) of another site whose pages may connect. May be repeated."`
 	Rate        float64  `default:"10" placeholder:"N" help:"Events a connection may send in a second, three times as many in a burst; 0 is no limit. Default ${default}."`
@@ -121,7 +122,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 
 	log, err := roomlog.Open(ctx, roomlog.Options{
 		Servers: s.NATS, Replicas: s.Replicas,
-		Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(s.MaxBytes),
+		NewEpoch: s.NewEpoch, Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(s.MaxBytes),
 		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
 	})
 	if err != nil {

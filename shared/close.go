@@ -20,7 +20,9 @@ const (
 // connection that broke without a close frame counts as 1006.
 func Reconnects(code int) bool {
 	switch {
-	case code == 1000, code == 1001, code == 1006, 1011 <= code && code <= 1013:
+	case code == 1000, code == 1001, 1011 <= code && code <= 1013:
+		return true
+	case code == 1005, code == 1006, code == 1014: // no code, no close frame, a proxy's bad gateway
 		return true
 	case 3000 <= code && code <= 3499, 4000 <= code && code <= 4499:
 		return true

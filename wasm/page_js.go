@@ -55,6 +55,7 @@ type Page struct {
 	typing   *label
 	warned   *shared.Error // the last error that the console was told
 	loading  bool          // older messages are on their way
+	probed   bool          // whether there are any was asked, for the current room
 
 	// queued is how many messages would be lost with the page; the browser's
 	// callback asks.
@@ -178,8 +179,15 @@ func (p *Page) draw() {
 			p.focusComposer()
 		}
 	}
-	setHidden(p.older, !room.More || !p.booted)
-	setHidden(p.empty, !room.Synced || room.More || len(room.Messages)+len(room.Pending)+len(room.Gaps) > 0)
+	// A room that has fewer than it was joined with has no older ones, most likely:
+	// asking tells, without the reader having to.
+	few := len(room.Messages) < shared.JoinBacklog
+	if few && room.More && room.Synced && !p.probed {
+		p.probed = true
+		p.loadOlder(false)
+	}
+	setHidden(p.older, !room.More || !p.booted || few && p.loading)
+	setHidden(p.empty, !room.Synced || len(room.Messages)+len(room.Pending)+len(room.Gaps) > 0)
 	p.timeline.draw(v, names)
 	p.read()
 
@@ -191,7 +199,7 @@ func (p *Page) draw() {
 
 // entered makes the page that of another room.
 func (p *Page) entered(v client.View) {
-	p.current = v.Current
+	p.current, p.probed = v.Current, false
 	p.heading.set(v.Current)
 	p.composer.enter(v.Current)
 	if p.booted {

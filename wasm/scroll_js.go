@@ -19,12 +19,13 @@ const nearEnd = 100
 // fetched before the reader has to ask.
 const nearTop = 200
 
-// scrolled notes where the reader is.
-func (t *timeline) scrolled() {
+// scrolled notes where the reader is, and returns whether that is at the end.
+func (t *timeline) scrolled() bool {
 	t.stuck = t.fromEnd() < nearEnd
 	if t.stuck {
 		t.seenSeq = t.lastSeq
 	}
+	return t.stuck
 }
 
 func (t *timeline) fromEnd() float64 {
@@ -99,9 +100,9 @@ func (p *Page) listenToTimeline() {
 	t := p.timeline
 	listen(t.scroll, "scroll", func(js.Value) {
 		p.post(func() {
-			t.scrolled()
-			t.drawLatest(p.view)
-			p.read()
+			if was := t.stuck; t.scrolled() != was {
+				p.redraw()
+			}
 			if !t.stuck && t.scroll.Get("scrollTop").Float() < nearTop {
 				p.loadOlder(false)
 			}

@@ -12,6 +12,10 @@ import (
 // share a head.
 const groupWithin = 5 * time.Minute
 
+// maxRows is how many messages are in the page while the reader is at the end:
+// laying out more costs more with each new one. Further up all are there.
+const maxRows = 300
+
 // timeline is the list of messages of the current room. Every row has a key and
 // stays one and the same element for as long as its key is there, so a message
 // that goes from pending to sent is never taken out and put in again.
@@ -125,12 +129,18 @@ func (t *timeline) entries(v client.View, names namesakes) []entry {
 		last = e
 	}
 
-	gaps := room.Gaps
+	messages, gaps := room.Messages, room.Gaps
+	if t.stuck && len(messages) > maxRows {
+		messages = messages[len(messages)-maxRows:]
+		for len(gaps) > 0 && gaps[0].After < messages[0].Seq {
+			gaps = gaps[1:]
+		}
+	}
 	gap := func() {
 		list = append(list, entry{key: "gap " + strconv.FormatUint(gaps[0].After, 10), text: "Some messages are gone: the room no longer has what was written here."})
 		gaps, last = gaps[1:], entry{}
 	}
-	for _, m := range room.Messages {
+	for _, m := range messages {
 		for len(gaps) > 0 && gaps[0].After < m.Seq {
 			gap()
 		}

@@ -63,11 +63,12 @@ type Client struct {
 }
 
 // sends counts the appends of a client that the log has not settled. After one
-// has failed, later ones fail too until all are settled, so that the client can
-// send them again in order.
+// has failed, later ones are refused too, until all are settled and the client
+// has had the time to hear of it: it sends them again in order.
 type sends struct {
-	open   int
-	failed bool
+	open    int
+	failed  bool
+	refuses time.Time // until then
 }
 
 // logger returns a logger that says whose connection it is.

@@ -249,7 +249,7 @@ func (r request) ack(room string, seq uint64, sent time.Time) {
 func (c *Client) sendBegins() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sends.failed {
+	if c.sends.failed || !c.sends.refuses.IsZero() && time.Now().Before(c.sends.refuses) {
 		return false
 	}
 	c.sends.open++
@@ -262,6 +262,9 @@ func (c *Client) sendEnds(failed bool) {
 	defer c.mu.Unlock()
 	c.sends.open--
 	c.sends.failed = (c.sends.failed || failed) && c.sends.open > 0
+	if failed {
+		c.sends.refuses = time.Now().Add(retryAfter)
+	}
 }
 
 // appendKey tells the log which messages are the same one: the user's, in the
@@ -355,8 +358,11 @@ func (c *Client) unavailable(err error) *shared.Error {
 	return tryAgain("the message log cannot be reached just now: nothing was stored")
 }
 
+// retryAfter is when a client may try again what could not be done.
+const retryAfter = time.Second
+
 func tryAgain(why string) *shared.Error {
 	refused := shared.Errorf(shared.CodeUnavailable, "%s", why)
-	refused.RetryAfter = 1
+	refused.RetryAfter = retryAfter.Seconds()
 	return refused
 }

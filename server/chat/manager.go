@@ -119,7 +119,10 @@ func NewManager(log *roomlog.Log, guests *identity.Guests, config Config) (*Mana
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.now.Store(1)
-	log.Run(roomlog.Feed{Deliver: m.deliver, Lost: m.feedLost, Signal: m.signalled})
+	err := log.Run(roomlog.Feed{Deliver: m.deliver, Lost: m.feedLost, Epoch: m.epochChanged, Signal: m.signalled})
+	if err != nil {
+		return nil, err
+	}
 	m.wg.Go(m.watch)
 	m.wg.Go(m.tend)
 	return m, nil

@@ -238,7 +238,7 @@ func (r *room) tellPresence(now int64) {
 	}
 	switch {
 	case !r.log.Shared():
-	case now%tellEvery == int64(r.epoch[0])%tellEvery: // not every room in the same tick
+	case now%tellEvery == int64(r.name[0])%tellEvery: // not every room in the same tick
 		r.tellServers(false)
 	case len(came)+len(went) > 0:
 		r.signal(signal{Came: came, Went: went})

@@ -21,6 +21,18 @@ func (m *Manager) feedLost(shard int) {
 	}
 }
 
+// epochChanged is called when another server has found a shard's log to be
+// another one: what rings and members know of it means nothing any more. The
+// members' connections are closed; when they come back with their cursors, they
+// are told to start over.
+func (m *Manager) epochChanged(shard int) {
+	for _, r := range m.openRooms() {
+		if m.roomlog.Shard(r.name) == shard {
+			r.startOver()
+		}
+	}
+}
+
 func (m *Manager) catchUp(r *room) {
 	head, err := r.log.Head(m.ctx, r.name)
 	if err != nil {

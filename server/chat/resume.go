@@ -12,7 +12,7 @@ func (r *room) resume(ctx context.Context, after *shared.Cursor) (shared.RoomJoi
 	if after == nil {
 		return r.begin(ctx, shared.StateNew)
 	}
-	if after.Epoch != r.epoch {
+	if after.Epoch != r.epochNow() {
 		return r.begin(ctx, shared.StateReset)
 	}
 	joined := shared.RoomJoinedPayload{Room: r.name, Cursor: *after}
@@ -85,7 +85,7 @@ func (r *room) begin(ctx context.Context, state string) (shared.RoomJoinedPayloa
 // backlog finds in the log where the last JoinBacklog messages begin: at the
 // message before them, or just before the room's first.
 func (r *room) backlog(ctx context.Context) (shared.Cursor, error) {
-	cursor := shared.Cursor{Epoch: r.epoch}
+	cursor := shared.Cursor{Epoch: r.epochNow()}
 	start, _, err := r.log.Back(ctx, r.name, 0, shared.JoinBacklog+1)
 	if err != nil {
 		return cursor, err

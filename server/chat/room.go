@@ -14,9 +14,8 @@ import (
 // members to wake when the ring has grown. It holds nothing for a member; each
 // has its own place in the log.
 type room struct {
-	name  string
-	epoch string
-	log   *roomlog.Log
+	name string
+	log  *roomlog.Log
 
 	refs     int           // guarded by Manager.mu: clients in it or coming in
 	ready    chan struct{} // closed when open has ended
@@ -26,6 +25,7 @@ type room struct {
 	acked atomic.Uint64 // the highest sequence an append from here was acked with
 
 	mu       sync.RWMutex
+	epoch    string // of the log that the room's sequences count in
 	ring     ring
 	members  []*member
 	presence presence
@@ -46,6 +46,13 @@ type member struct {
 	syncing bool   // synced is still to be written
 
 	lastTyping int64 // owned by the client's reader: tick of the last typing passed on
+}
+
+// epochNow returns the epoch.
+func (r *room) epochNow() string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.epoch
 }
 
 // open makes the room part of the feed. Entries may be delivered before it ends.
@@ -126,11 +133,22 @@ func (r *room) skipTo(seq uint64) {
 	}
 }
 
+// startOver takes the log's new epoch, empties the ring and closes the members' connections.
+func (r *room) startOver() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ring.restart(0)
+	r.epoch = r.log.Epoch(r.name)
+	for _, m := range r.members {
+		m.client.shutDown("the message log was replaced", 0)
+	}
+}
+
 // cursorAt returns the cursor of a sequence that the client has reached. It has
 // no id if the room has no message at seq: at its beginning.
 func (r *room) cursorAt(ctx context.Context, seq uint64) (shared.Cursor, error) {
-	cursor := shared.Cursor{Epoch: r.epoch, Seq: seq}
 	r.mu.RLock()
+	cursor := shared.Cursor{Epoch: r.epoch, Seq: seq}
 	frame, beginning := r.ring.frame(seq), r.ring.origin && seq <= r.ring.base
 	r.mu.RUnlock()
 	switch {

@@ -57,18 +57,26 @@ type Feed struct {
 	Deliver func([]Entry)
 	// Lost is called when something of the shard may have been missed.
 	Lost func(shard int)
+	// Epoch is called when another server has given a shard a new epoch: sequences
+	// known so far mean nothing any more.
+	Epoch func(shard int)
 	// Signal takes what servers have signalled about a room, this one included.
 	Signal func(room string, data []byte)
 }
 
 // Run starts a follower for each shard and returns at once; Close ends them.
-func (l *Log) Run(feed Feed) {
+func (l *Log) Run(feed Feed) error {
+	if err := l.watchEpochs(feed.Epoch); err != nil {
+		return err
+	}
 	for _, s := range l.shards {
+		l.wg.Go(func() { l.keepMark(s) })
 		l.wg.Go(func() { s.follower.run(l.ctx, s.number, feed.Deliver, feed.Lost) })
 		if l.Shared() {
 			l.wg.Go(func() { s.follower.runSignals(l.ctx, feed.Signal) })
 		}
 	}
+	return nil
 }
 
 func (f *follower) run(ctx context.Context, number int, deliver func([]Entry), lost func(int)) {

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -53,6 +54,9 @@ type Options struct {
 	// MaxAge and MaxRoomMessages bound what a room keeps; 0 means no bound.
 	MaxAge          time.Duration
 	MaxRoomMessages int64
+	// NewEpoch says that the store was restored from a backup: what clients know of
+	// the log may not be in it, so they start over.
+	NewEpoch bool
 	// Logger takes the warnings and errors of the store.
 	Logger *slog.Logger
 }
@@ -98,7 +102,8 @@ type Log struct {
 type shard struct {
 	number   int
 	stream   string
-	epoch    string
+	epoch    atomic.Pointer[string]
+	marked   mark // owned by keepMark once the log is open
 	appender appender
 	follower follower
 }
@@ -184,11 +189,9 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", s.stream, err)
 	}
-	epoch, err := l.Value(ctx, fmt.Sprintf("epoch.%d", n), randomEpoch)
-	if err != nil {
+	if err := l.openEpoch(ctx, s, count); err != nil {
 		return err
 	}
-	s.epoch = string(epoch)
 	conn, err := l.connect(s)
 	if err != nil {
 		return err
@@ -210,6 +213,7 @@ func (l *Log) Close() {
 	l.stop()
 	l.wg.Wait()
 	for _, s := range l.shards {
+		l.lastMark(s)
 		s.follower.conn.Close()
 	}
 	if l.conn != nil {
@@ -225,7 +229,7 @@ func (l *Log) Close() {
 }
 
 // Epoch names the log that the room's sequences count in.
-func (l *Log) Epoch(room string) string { return l.shardOf(room).epoch }
+func (l *Log) Epoch(room string) string { return *l.shardOf(room).epoch.Load() }
 
 // Shard tells which shard a room is in, from 0 on.
 func (l *Log) Shard(room string) int { return l.shardOf(room).number }

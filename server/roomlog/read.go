@@ -160,13 +160,37 @@ func (l *Log) LastSeq(ctx context.Context, number int) (uint64, error) {
 	return state.LastSeq, err
 }
 
-// state asks the stream's leader.
-func (l *Log) state(ctx context.Context, s *shard) (jetstream.StreamState, error) {
-	stream, err := l.js.Stream(ctx, s.stream)
+// state asks the stream's leader. The library's own type leaves out what the
+// store itself says is lost.
+func (l *Log) state(ctx context.Context, s *shard) (streamState, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	m, err := l.conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+s.stream, nil)
 	if err != nil {
-		return jetstream.StreamState{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return streamState{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return stream.CachedInfo().State, nil
+	var answer struct {
+		Error *jetstream.APIError
+		State streamState
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return streamState{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if answer.Error != nil {
+		return streamState{}, fmt.Errorf("%w: %w", ErrUnavailable, answer.Error)
+	}
+	return answer.State, nil
+}
+
+// streamState is what a stream holds.
+type streamState struct {
+	FirstSeq   uint64 `json:"first_seq"`
+	LastSeq    uint64 `json:"last_seq"`
+	Bytes      uint64 `json:"bytes"`
+	NumDeleted int    `json:"num_deleted"`
+	Lost       *struct {
+		Msgs []uint64 `json:"msgs"`
+	} `json:"lost"`
 }
 
 // Newest returns the newest entry of each of the shard's rooms that were last

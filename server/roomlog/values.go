@@ -2,8 +2,6 @@ package roomlog
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -76,10 +74,4 @@ func (l *Log) PutUserValue(ctx context.Context, user, key string, value []byte) 
 		return fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
 	}
 	return nil
-}
-
-func randomEpoch() []byte {
-	b := make([]byte, 6)
-	_, _ = rand.Read(b) // never fails
-	return hex.AppendEncode(nil, b)
 }

@@ -1,0 +1,211 @@
+package roomlog
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// An epoch names one life of a shard's log, in which a sequence means one message
+// for ever. A log that lost messages that had been acknowledged would give their
+// sequences to others; so it gets a new epoch, and clients that knew the old one
+// are told to start over instead of being shown another timeline under their
+// cursors. Only the check at start changes an epoch.
+
+// markEvery is how often the place that the log has reached is written down.
+const markEvery = time.Second
+
+// mark is a place that a shard's log has reached, written down beside it.
+type mark struct {
+	// Seq is the sequence of a message that was acknowledged, Sum says which.
+	Seq uint64 `json:"seq"`
+	Sum string `json:"sum"`
+	// First is the first sequence that the log had then.
+	First uint64 `json:"first"`
+	// Limited says that messages may have been removed from inside the log, by
+	// --max-room-messages, and Aged that they may have been by --max-age.
+	Limited bool `json:"limited,omitempty"`
+	Aged    bool `json:"aged,omitempty"`
+}
+
+func (s *shard) setEpoch(epoch []byte) {
+	name := string(epoch)
+	s.epoch.Store(&name)
+}
+
+func sumOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:8])
+}
+
+func (s *shard) epochKey() string { return fmt.Sprintf("epoch.%d", s.number) }
+func (s *shard) markKey() string  { return fmt.Sprintf("mark.%d", s.number) }
+
+// openEpoch finds out whether the shard's log is the one it was, and gives it a
+// new epoch if not.
+func (l *Log) openEpoch(ctx context.Context, s *shard, shards int) error {
+	if _, err := l.Value(ctx, s.epochKey(), randomEpoch); err != nil {
+		return err
+	}
+	entry, err := l.values.Get(ctx, s.epochKey())
+	if err != nil {
+		return fmt.Errorf("%w: reading the epoch: %w", ErrUnavailable, err)
+	}
+	s.setEpoch(entry.Value())
+	losses, err := l.losses(ctx, s, shards)
+	if err != nil {
+		return err
+	}
+	if l.opts.NewEpoch {
+		losses = append(losses, "it was asked to by --new-epoch")
+	}
+	if len(losses) == 0 {
+		return nil
+	}
+	fresh := randomEpoch()
+	if _, err := l.values.Update(ctx, s.epochKey(), fresh, entry.Revision()); err != nil {
+		return fmt.Errorf("changing the epoch of %s, which %s: %w (another server may have done so: start again)", s.stream, strings.Join(losses, "; "), err)
+	}
+	l.opts.Logger.Error("the log is not the one it was: its clients start over", "stream", s.stream,
+		"why", strings.Join(losses, "; "), "epoch", string(fresh), "before", *s.epoch.Load())
+	s.setEpoch(fresh)
+	return l.writeMark(ctx, s)
+}
+
+// losses compares the shard's log with the mark and says, for people, what is
+// gone from it that retention does not explain.
+func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string, err error) {
+	entry, err := l.values.Get(ctx, s.markKey())
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, l.writeMark(ctx, s)
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: reading the mark: %w", ErrUnavailable, err)
+	}
+	var m mark
+	if err := json.Unmarshal(entry.Value(), &m); err != nil {
+		return []string{"its mark cannot be read"}, nil
+	}
+	s.marked = m
+	state, err := l.state(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	lose := func(format string, v ...any) { losses = append(losses, fmt.Sprintf(format, v...)) }
+	if state.LastSeq < m.Seq {
+		lose("lost the messages %d to %d at its end", state.LastSeq+1, m.Seq)
+	} else if m.Seq >= state.FirstSeq && m.Seq > 0 {
+		at, err := l.one(ctx, s, directGet{Seq: m.Seq})
+		switch {
+		case err != nil:
+			return nil, err
+		case at.Seq == 0 && !m.Limited:
+			lose("lost the message %d", m.Seq)
+		case at.Seq != 0 && sumOf(at.Body) != m.Sum:
+			lose("has another message %d than it had", m.Seq)
+		}
+	}
+	full := l.opts.MaxBytes > 0 && int64(state.Bytes) > l.opts.MaxBytes/int64(shards)*8/10
+	if state.FirstSeq > m.First && !m.Aged && !m.Limited && !full {
+		lose("lost the messages %d to %d at its beginning", m.First, state.FirstSeq-1)
+	}
+	if state.Lost != nil && len(state.Lost.Msgs) > 0 {
+		lose("has %d messages that cannot be read, from %d on", len(state.Lost.Msgs), state.Lost.Msgs[0])
+	} else if state.NumDeleted > 0 && !m.Limited {
+		lose("lost %d messages from between others", state.NumDeleted)
+	}
+	return losses, nil
+}
+
+// keepMark writes the mark down once in markEvery, if it has moved, until the log
+// is closed.
+func (l *Log) keepMark(s *shard) {
+	ticker := time.NewTicker(markEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := l.writeMark(l.ctx, s); err != nil && l.ctx.Err() == nil {
+			l.opts.Logger.Warn("writing down where the log is", "stream", s.stream, "err", err)
+		}
+	}
+}
+
+// lastMark writes the mark down for the last time.
+func (l *Log) lastMark(s *shard) {
+	ctx, cancel := context.WithTimeout(context.Background(), markEvery)
+	defer cancel()
+	if err := l.writeMark(ctx, s); err != nil {
+		l.opts.Logger.Warn("writing down where the log is", "stream", s.stream, "err", err)
+	}
+}
+
+// writeMark writes down the last place that the log has reached, if that has
+// moved.
+func (l *Log) writeMark(ctx context.Context, s *shard) error {
+	state, err := l.state(ctx, s)
+	if err != nil {
+		return err
+	}
+	m := mark{First: state.FirstSeq, Limited: l.opts.MaxRoomMessages > 0, Aged: l.opts.MaxAge > 0}
+	if state.LastSeq > 0 {
+		last, err := l.one(ctx, s, directGet{Seq: state.LastSeq})
+		if err != nil {
+			return err
+		}
+		if last.Seq != 0 {
+			m.Seq, m.Sum = last.Seq, sumOf(last.Body)
+		}
+	}
+	m.Limited, m.Aged = m.Limited || s.marked.Limited, m.Aged || s.marked.Aged
+	if m == s.marked {
+		return nil
+	}
+	value, _ := json.Marshal(m) // numbers and strings
+	if _, err := l.values.Put(ctx, s.markKey(), value); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	s.marked = m
+	return nil
+}
+
+// watchEpochs calls changed when another server has given a shard a new epoch.
+func (l *Log) watchEpochs(changed func(shard int)) error {
+	watcher, err := l.values.Watch(l.ctx, "epoch.*", jetstream.UpdatesOnly())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	l.wg.Go(func() {
+		defer func() { _ = watcher.Stop() }()
+		for {
+			select {
+			case <-l.ctx.Done():
+				return
+			case update := <-watcher.Updates():
+				for _, s := range l.shards {
+					if update != nil && update.Key() == s.epochKey() && string(update.Value()) != *s.epoch.Load() {
+						s.setEpoch(update.Value())
+						changed(s.number)
+					}
+				}
+			}
+		}
+	})
+	return nil
+}
+
+func randomEpoch() []byte {
+	b := make([]byte, 6)
+	_, _ = rand.Read(b) // never fails
+	return hex.AppendEncode(nil, b)
+}
