@@ -14,7 +14,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
-	"golang.org/x/time/rate"
 
 	"websockets/shared"
 )
@@ -35,7 +34,7 @@ type Client struct {
 	// Owned by readMessages.
 	rooms   []*member // joined, in the order of joining
 	current *member   // where events go that name no room
-	limiter *rate.Limiter
+	pace    pace
 
 	// Written by one side, read by the manager's ticks. In ticks; 0 is "not now".
 	alive   atomic.Int64 // a byte moved
@@ -141,33 +140,6 @@ func (c *Client) fail(id string, err error) {
 		told = shared.Errorf(shared.CodeInternal, "the server could not do that; its log says why")
 	}
 	c.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(id, *told))})
-}
-
-// withinRate holds a client back that sends faster than it may, for up to
-// maxPause; beyond that the event is refused.
-func (c *Client) withinRate() error {
-	if c.limiter == nil {
-		return nil
-	}
-	now := time.Now()
-	r := c.limiter.ReserveN(now, 1)
-	delay := r.DelayFrom(now)
-	if delay > maxPause {
-		r.CancelAt(now)
-		refused := shared.Errorf(shared.CodeRateLimited, "too many events: wait %.0f s", delay.Seconds())
-		refused.RetryAfter = delay.Seconds()
-		return refused
-	}
-	if delay > 0 {
-		c.held.Store(true)
-		defer c.held.Store(false)
-		select {
-		case <-time.After(delay):
-		case <-c.ctx.Done():
-		}
-		c.heard()
-	}
-	return nil
 }
 
 // readFailed ends a connection that cannot be read any more.

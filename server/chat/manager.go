@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"golang.org/x/time/rate"
 
 	"websockets/server/identity"
 	"websockets/server/roomlog"
@@ -43,9 +42,6 @@ const (
 	// stallWait is how long a write may not come to an end before it lets go of
 	// what it holds.
 	stallWait = 2 * time.Second
-	// maxPause is how long a client over its rate is held back before its events
-	// are refused.
-	maxPause = 2 * time.Second
 )
 
 // maxRooms is how many rooms one connection may be in.
@@ -168,9 +164,7 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
 	c.ctx, c.cancel = context.WithCancel(m.ctx)
 	c.name.Store(&name)
-	if m.config.Rate > 0 {
-		c.limiter = rate.NewLimiter(rate.Limit(m.config.Rate), max(1, int(3*m.config.Rate)))
-	}
+	c.pace = newPace(m.config.Rate)
 	c.heard()
 	conn.SetPongHandler(func(string) error { c.heard(); return nil })
 	conn.SetPingHandler(func(data string) error {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -320,22 +322,26 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 }
 
 // Once an append has failed, the client's later ones fail too, until all that
-// were under way are settled: so what is sent again keeps its order.
+// were under way are settled and it is time to try again: so what is sent again
+// keeps its order.
 func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
 	t.Parallel()
-	c := &Client{}
-	if !c.sendBegins() || !c.sendBegins() || !c.sendBegins() {
-		t.Fatal("the first sends were refused")
-	}
-	c.sendEnds(false)
-	c.sendEnds(true) // one is still under way
-	if c.sendBegins() {
-		t.Error("a send was taken that could overtake the failed one")
-	}
-	c.sendEnds(false)
-	if !c.sendBegins() {
-		t.Error("all were settled, and the next was refused")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := &Client{}
+		if !c.sendBegins() || !c.sendBegins() || !c.sendBegins() {
+			t.Fatal("the first sends were refused")
+		}
+		c.sendEnds(false)
+		c.sendEnds(true) // one is still under way
+		time.Sleep(2 * retryAfter)
+		if c.sendBegins() {
+			t.Error("a send was taken that could overtake the failed one")
+		}
+		c.sendEnds(false)
+		if !c.sendBegins() {
+			t.Error("all were settled, and the next was refused")
+		}
+	})
 }
 
 // When the log is gone, a send is refused as one to try again.
