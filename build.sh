@@ -4,6 +4,7 @@
 #   ./build.sh               build the browser client and bin/websockets, page inside
 #   ./build.sh run [flags]   build, then serve; the flags go to websockets serve
 #   ./build.sh test          everything continuous integration checks
+#   ./build.sh chaos [flags] break things for 30 minutes; -chaos.for=2h -chaos.seed=N
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -162,7 +163,7 @@ run_tests() {
 		# Go in node stops when arguments and environment exceed some 12 kB, so it
 		# gets an environment of its own.
 		GOOS=js GOARCH=wasm go_test js -shuffle=on \
-			-exec="env -i \"PATH=$PATH\" \"$(go env GOROOT)/lib/wasm/go_js_wasm_exec\"" ./shared ./wasm/client/...
+			-exec="env -i \"PATH=$PATH\" \"$(go env GOROOT)/lib/wasm/go_js_wasm_exec\"" "${js_packages[@]}"
 	else
 		not_run "tests under GOOS=js: there is no node"
 	fi
@@ -183,8 +184,13 @@ run)
 test)
 	run_tests
 	;;
+chaos)
+	shift
+	need_go
+	go test -count=1 -timeout=0 -run='^TestChaos$' -v ./server -args -chaos.for=30m "$@"
+	;;
 *)
-	echo "usage: ./build.sh [run [flags] | test]" >&2
+	echo "usage: ./build.sh [run [flags] | test | chaos [flags]]" >&2
 	exit 2
 	;;
 esac
