@@ -25,6 +25,14 @@ type request struct {
 // answer queues the event's answer.
 func (r request) answer(event []byte) { r.enqueue(outgoing{frame: textFrame(event)}) }
 
+// done answers an event that asked for nothing but to be done. Without an id
+// there is nobody to tell.
+func (r request) done() {
+	if r.id != "" {
+		r.answer(shared.Ack.Frame(r.id, shared.AckPayload{}))
+	}
+}
+
 // setupEventHandlers maps every event type that a client may send to its
 // handler. Handlers run on the client's reader, one event after the other.
 func (m *Manager) setupEventHandlers() *shared.Registry[request] {
@@ -284,7 +292,7 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 	for _, room := range m.openRooms() { // his other connections' rooms are theirs to know
 		room.rename(r.user, p.Name)
 	}
-	r.answer(shared.Ack.Frame(r.id, shared.AckPayload{}))
+	r.done()
 	return nil
 }
 
@@ -324,7 +332,7 @@ func (m *Manager) markRead(_ context.Context, r request, p shared.MarkReadPayloa
 	}
 	frame := textFrame(shared.Read.Frame("", p))
 	m.othersOf(r.Client, func(other *Client) { other.offer(frame) })
-	r.answer(shared.Ack.Frame(r.id, shared.AckPayload{}))
+	r.done()
 	return nil
 }
 
