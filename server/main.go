@@ -142,7 +142,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	}
 
 	server := &http.Server{
-		Handler:           web.Handler(assets, manager, guests),
+		Handler:           web.Handler(assets, manager, guests, log.Ready),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
@@ -157,6 +157,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 
 	select {
 	case err = <-served:
+	case err = <-log.Failed():
 	case <-ctx.Done():
 	}
 	logger.Info("stopping")

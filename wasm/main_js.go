@@ -11,15 +11,24 @@ import (
 
 func main() {
 	page := newPage()
-	c, err := client.New(client.Config{
+	config := client.Config{
 		URL:      socketAddress(),
 		Room:     page.roomAtStart(),
 		OnChange: page.changed,
-	})
+	}
+	outboxes := openOutboxes()
+	if outboxes != nil {
+		config.Store, page.keeps = outboxes.store(outboxes.own), true
+	}
+	c, err := client.New(config)
 	if err != nil {
 		panic(err) // load.js says that the program has stopped
 	}
 	page.client = c
+	if outboxes != nil {
+		outboxes.adopt(c)
+		go outboxes.watch(c)
+	}
 	offerSendEvent(c)
 	go page.stayConnected(context.Background())
 	page.run() // for as long as the page is open

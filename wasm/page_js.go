@@ -58,8 +58,9 @@ type Page struct {
 	probed   bool          // whether there are any was asked, for the current room
 
 	// queued is how many messages would be lost with the page; the browser's
-	// callback asks.
+	// callback asks. None are if the browser keeps the outbox.
 	queued atomic.Int32
+	keeps  bool // set before run
 }
 
 func newPage() *Page {
@@ -157,7 +158,9 @@ func (p *Page) draw() {
 	p.drawing = false
 	v := p.client.View()
 	p.view = v
-	p.queued.Store(int32(v.Queued))
+	if !p.keeps {
+		p.queued.Store(int32(v.Queued))
+	}
 
 	if v.Current != p.current {
 		p.entered(v)

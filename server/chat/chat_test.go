@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -27,7 +28,13 @@ import (
 
 // Every test stops its servers before it ends, so when all are done no
 // connection, no follower and nothing of the embedded NATS may run.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of the tests wait for the server's ticks, so more of them run at a time
+	// than there are processors.
+	_ = flag.Set("test.parallel", "8")
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for what should take milliseconds, or a few
 // ticks where it is told once a tick.
@@ -91,6 +98,17 @@ func (s *testServer) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
 	s.manager.Shutdown(ctx)
+}
+
+// eventually waits until done reports true.
+func (s *testServer) eventually(what string, done func() bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	pollUntil(ctx, done)
+	if !done() {
+		s.t.Fatalf("waited in vain until %s", what)
+	}
 }
 
 // logged is what the server has logged.
@@ -292,11 +310,14 @@ func (c *testClient) take(what string, match func(shared.Event) bool) shared.Eve
 	}
 }
 
-// next returns the next event, whatever it is.
+// next returns the next event, whatever it is but presence, which comes with the
+// server's ticks.
 func (c *testClient) next() shared.Event {
 	c.t.Helper()
-	return c.take("any event", func(shared.Event) bool { return true })
+	return c.take("any event", notPresence)
 }
+
+func notPresence(e shared.Event) bool { return e.Type != shared.Presence.Name() }
 
 // until returns the next event of a type.
 func until[T any](c *testClient, event shared.Type[T]) T {

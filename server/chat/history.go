@@ -51,19 +51,12 @@ func (m *Manager) pageAfter(ctx context.Context, room string, after uint64, limi
 	if err != nil || len(entries) == 0 {
 		return nil, false, err
 	}
-	beyond, err := m.roomlog.Count(ctx, room, entries[len(entries)-1].Seq)
-	return entries, beyond > 0, err
+	next, err := m.roomlog.Next(ctx, room, entries[len(entries)-1].Seq)
+	return entries, next.Seq != 0, err
 }
 
 func (m *Manager) pageBefore(ctx context.Context, room string, before uint64, limit int) (entries []roomlog.Entry, more bool, err error) {
-	start, more, err := m.roomlog.Back(ctx, room, before, limit)
-	if err != nil {
-		return nil, false, err
-	}
-	entries, err = m.roomlog.After(ctx, room, start, limit, 0)
-	if before != 0 {
-		entries = slices.DeleteFunc(entries, func(e roomlog.Entry) bool { return e.Seq >= before })
-	}
+	entries, more, err = m.roomlog.Before(ctx, room, before, limit)
 	size := 0
 	for i, e := range slices.Backward(entries) {
 		if size += len(e.Body); size > historyBytes {

@@ -121,6 +121,7 @@ func NewManager(log *roomlog.Log, guests *identity.Guests, config Config) (*Mana
 	}
 	m.wg.Go(m.watch)
 	m.wg.Go(m.tend)
+	m.wg.Go(func() { m.marks.keep(m.ctx) })
 	return m, nil
 }
 

@@ -5,14 +5,15 @@ import (
 	"encoding/json"
 	"maps"
 	"sync"
+	"time"
 
 	"websockets/server/roomlog"
 )
 
 const (
-	// marksEvery is how often read marks are written, in ticks: reading must not
-	// use up the disk that messages are synced to.
-	marksEvery = 2
+	// marksEvery is how often read marks are written: reading must not use up the
+	// disk that messages are synced to.
+	marksEvery = 2 * time.Second
 	// maxMarked is how many users' marks may wait to be written.
 	maxMarked = 10_000
 	// maxMarks is how many rooms of a user are remembered.
@@ -85,6 +86,20 @@ func advance(kept, by map[string]uint64) {
 			}
 		}
 		delete(kept, oldest)
+	}
+}
+
+// keep writes what is waiting once in marksEvery, until ctx ends.
+func (k *marks) keep(ctx context.Context) {
+	ticker := time.NewTicker(marksEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			k.flush(ctx)
+		}
 	}
 }
 

@@ -49,7 +49,11 @@ func (c *Client) withinRate() error {
 	reserved := p.limiter.ReserveN(now, 1)
 	delay := reserved.DelayFrom(now)
 	if delay == 0 {
-		p.paused = 0
+		// One that has overslept finds a token too: within its rate is who has
+		// saved up half of his burst.
+		if p.limiter.TokensAt(now) >= float64(p.limiter.Burst()-1)/2 {
+			p.paused = 0
+		}
 		return nil
 	}
 	if p.paused+delay > maxPause {

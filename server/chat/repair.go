@@ -1,6 +1,11 @@
 package chat
 
 import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"websockets/server/roomlog"
@@ -11,12 +16,25 @@ import (
 // message shows: it compares rings with the log, and a ring that lags starts
 // anew at the log's head, which sends its members to the log for the rest.
 
-// feedLost is called when a shard's feed knows that it may have lost something.
-// It looks into the log for every room of the shard.
+const (
+	// lookEvery is how often rings are compared with the log. What the feed has lost
+	// is seen as such at the third look at the latest: the first may find that the
+	// ring has just grown, the second that the log has more, and the third that the
+	// feed has still not brought it. So members have it within 2 s.
+	lookEvery = tick / 2
+	// lookWait is how long the log may take to answer a look: one without an answer
+	// is repeated soon, since a leader that was chosen meanwhile never heard of it.
+	lookWait = time.Second
+)
+
+// feedLost is called when a shard's feed knows that it may have lost something:
+// the next look compares even the rooms whose rings have just grown.
 func (m *Manager) feedLost(shard int) {
 	for _, r := range m.openRooms() {
 		if m.roomlog.Shard(r.name) == shard {
-			m.catchUp(r)
+			r.mu.Lock()
+			r.looked = r.ring.head
+			r.mu.Unlock()
 		}
 	}
 }
@@ -33,88 +51,97 @@ func (m *Manager) epochChanged(shard int) {
 	}
 }
 
-func (m *Manager) catchUp(r *room) {
-	head, err := r.log.Head(m.ctx, r.name)
-	if err != nil {
-		if m.ctx.Err() == nil {
-			m.log.Warn("reading a room again", "room", r.name, "err", err)
-		}
-		return
-	}
-	r.skipTo(head.Seq)
-}
-
-// tend does once a tick what has to wait for the log: it looks after rooms whose
-// feed has not brought what the log has, and writes read marks.
+// tend looks after rooms whose feed has not brought what the log has.
 func (m *Manager) tend() {
-	ticker := time.NewTicker(tick)
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	moved := make([]movement, m.roomlog.Shards())
-	for n := 1; ; n++ {
+	for {
 		select {
 		case <-m.ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		quiet := make([][]*room, len(moved))
+		rooms := make([][]*room, m.roomlog.Shards())
 		for _, r := range m.openRooms() {
-			switch {
-			case r.missesAck():
-				m.catchUp(r)
-			case r.wasQuiet():
-				shard := m.roomlog.Shard(r.name)
-				quiet[shard] = append(quiet[shard], r)
+			shard := m.roomlog.Shard(r.name)
+			rooms[shard] = append(rooms[shard], r)
+		}
+		// Side by side: a shard that does not answer must not hold the others up.
+		var looks sync.WaitGroup
+		for shard, some := range rooms {
+			if len(some) > 0 {
+				looks.Go(func() { m.look(shard, some) })
 			}
 		}
-		for shard := range moved {
-			m.compare(shard, quiet[shard], &moved[shard])
-		}
-		if n%marksEvery == 0 {
-			m.marks.flush(m.ctx)
-		}
+		looks.Wait()
 	}
 }
 
-// movement is where a shard's log was at the last look, and at the one before.
-type movement struct{ before, last uint64 }
-
-// compare looks whether a shard's log has moved since the look before the last
-// one, in rooms whose rings have not: whoever wrote, on whichever server. Two
-// looks back, so that what was on its way at a look is seen at the next.
-func (m *Manager) compare(shard int, quiet []*room, moved *movement) {
-	if len(quiet) == 0 {
-		*moved = movement{}
-		return
-	}
-	last, err := m.roomlog.LastSeq(m.ctx, shard)
-	if err != nil {
-		return // the next look goes back as far
-	}
-	from := moved.before
-	*moved = movement{before: moved.last, last: last}
-	if from == 0 || from == last {
-		return
-	}
-	for len(quiet) > 0 {
-		some := quiet[:min(len(quiet), roomlog.MaxHeads)]
-		quiet = quiet[len(some):]
-		byName := make(map[string]*room, len(some))
-		names := make([]string, 0, len(some))
-		for _, r := range some {
-			byName[r.name] = r
-			names = append(names, r.name)
+// look repairs the rooms of a shard in which something is overdue, and compares
+// those whose rings have not grown with the log, whoever wrote, on whichever
+// server. The others show by themselves what they lack.
+func (m *Manager) look(shard int, rooms []*room) {
+	ctx, cancel := context.WithTimeout(m.ctx, lookWait)
+	defer cancel()
+	var err error
+	var quiet []*room
+	var whole []uint64
+	for _, r := range rooms {
+		if r.overdue() {
+			err = errors.Join(err, m.catchUp(ctx, r))
+		} else if seq, ok := r.quiet(); ok {
+			quiet, whole = append(quiet, r), append(whole, seq)
 		}
-		heads, err := m.roomlog.Heads(m.ctx, shard, names, from)
+	}
+	if len(quiet) > 0 {
+		err = errors.Join(err, m.compare(ctx, shard, quiet, whole))
+	}
+	if err != nil && m.ctx.Err() == nil {
+		m.log.Debug("comparing rooms with the log", "shard", shard, "err", err) // the next look does it
+	}
+}
+
+// catchUp sends the room's members to the log for what their ring lacks.
+func (m *Manager) catchUp(ctx context.Context, r *room) error {
+	head, err := r.log.Head(ctx, r.name)
+	if err == nil {
+		r.skipTo(head.Seq)
+	}
+	return err
+}
+
+// compare notes what the log has beyond the rings of these rooms, each of which is
+// known to be whole up to a sequence. It may be on its way, so it is overdue only
+// at the next look.
+func (m *Manager) compare(ctx context.Context, shard int, rooms []*room, whole []uint64) error {
+	last, err := m.roomlog.LastSeq(ctx, shard)
+	if err != nil {
+		return err
+	}
+	from := last
+	lag := make(map[string]*room)
+	for i, r := range rooms {
+		if whole[i] < last {
+			lag[r.name] = r
+			from = min(from, whole[i])
+		}
+	}
+	for names := range slices.Chunk(slices.Collect(maps.Keys(lag)), roomlog.MaxHeads) {
+		heads, sure, err := m.roomlog.Heads(ctx, shard, names, from, last)
 		if err != nil {
-			if m.ctx.Err() == nil {
-				m.log.Warn("comparing rooms with the log", "err", err)
-			}
-			return
+			return err
 		}
 		for _, head := range heads {
-			byName[head.Room].skipTo(head.Seq)
+			lag[head.Room].owes(head.Seq)
+		}
+		if !sure {
+			continue // the replica that answered lags itself: another look tells
+		}
+		for _, name := range names {
+			lag[name].wholeTo(last)
 		}
 	}
+	return nil
 }
 
 // openRooms returns the rooms that have been opened.

@@ -86,11 +86,7 @@ func (r *room) begin(ctx context.Context, state string) (shared.RoomJoinedPayloa
 // message before them, or just before the room's first.
 func (r *room) backlog(ctx context.Context) (shared.Cursor, error) {
 	cursor := shared.Cursor{Epoch: r.epochNow()}
-	start, _, err := r.log.Back(ctx, r.name, 0, shared.JoinBacklog+1)
-	if err != nil {
-		return cursor, err
-	}
-	entries, err := r.log.After(ctx, r.name, start, shared.JoinBacklog+1, 0)
+	entries, _, err := r.log.Before(ctx, r.name, 0, shared.JoinBacklog+1)
 	switch {
 	case err != nil || len(entries) == 0:
 		return cursor, err

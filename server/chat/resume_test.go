@@ -198,3 +198,21 @@ func TestResumeFromAnEmptyRoomAfterMessagesAreGone(t *testing.T) {
 		t.Errorf("of 45 messages 20 are left, and room_joined says %s", c.joined.State)
 	}
 }
+
+// Whoever is new has missed nothing, whatever the room does not keep any more.
+func TestANewMemberIsNotToldOfWhatIsGone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.log.MaxRoomMessages = 20 })
+	s.put("x", texts(0, 45)...)
+	c := s.dial("room=x", nil)
+	if joined := until(c, shared.RoomJoined); joined.State != shared.StateNew {
+		t.Errorf("room_joined: %+v", joined)
+	}
+	if got := textsOf(c.hear(20)); !slices.Equal(got, texts(25, 20)) {
+		t.Errorf("heard %q", got)
+	}
+	until(c, shared.Synced)
+	c.say("and from now on")
+	c.hear(1)
+	c.none("another room_joined", func(e shared.Event) bool { return e.Type == shared.RoomJoined.Name() })
+}

@@ -22,15 +22,16 @@ type room struct {
 	err      error         // set before ready is closed: why it could not be opened
 	unfollow func()
 
-	acked atomic.Uint64 // the highest sequence an append from here was acked with
+	acked atomic.Uint64 // the highest sequence an append from here was acked with since the last look
 
 	mu       sync.RWMutex
 	epoch    string // of the log that the room's sequences count in
 	ring     ring
 	members  []*member
 	presence presence
-	behind   bool   // acked was beyond the ring's head at the last look
+	owed     uint64 // what the log has that the feed was about to bring at the last look
 	looked   uint64 // the ring's head at the last look
+	compared uint64 // nothing up to here in the shard's log is missing from the ring
 	touched  bool   // owned by the shard's follower: grown in this batch
 }
 
@@ -100,29 +101,46 @@ func (r *room) noteAcked(seq uint64) {
 	}
 }
 
-// missesAck reports that the feed has not brought, since the last look, what the
-// log has acknowledged.
-func (r *room) missesAck() bool {
+// overdue reports that the feed has not brought, since the last look, what the log
+// was known to have then.
+func (r *room) overdue() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.behind
-	r.behind = r.acked.Load() > r.ring.head
-	return before && r.behind
+	overdue := r.owed > r.ring.head
+	r.owed = max(r.owed, r.acked.Swap(0))
+	return overdue
 }
 
-// wasQuiet reports that the ring has not grown since the last look.
-func (r *room) wasQuiet() bool {
+// quiet reports that the ring has not grown since the last look, and up to where
+// in the shard's log nothing is missing from it.
+func (r *room) quiet() (whole uint64, quiet bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	quiet := r.looked == r.ring.head
+	quiet = r.looked == r.ring.head
 	r.looked = r.ring.head
-	return quiet
+	return max(r.ring.head, r.compared), quiet
+}
+
+// owes remembers that the log has seq: if the feed has not brought it by the next
+// look, it is overdue.
+func (r *room) owes(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.owed = max(r.owed, seq)
+}
+
+// wholeTo remembers that what the ring lacks up to seq, if anything, is owed.
+func (r *room) wholeTo(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.compared = max(r.compared, seq)
 }
 
 // skipTo makes sure that the members get everything up to seq, which the log
 // has: if the ring does not reach as far, they read it from the log.
 func (r *room) skipTo(seq uint64) {
 	r.mu.Lock()
+	r.owed = 0
 	missing := seq > r.ring.head
 	if missing {
 		r.ring.restart(seq)
@@ -138,6 +156,8 @@ func (r *room) startOver() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ring.restart(0)
+	r.acked.Store(0)
+	r.owed, r.compared = 0, 0
 	r.epoch = r.log.Epoch(r.name)
 	for _, m := range r.members {
 		m.client.shutDown("the message log was replaced", 0)

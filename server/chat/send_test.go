@@ -263,9 +263,10 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 			written.Add(1)
 		}
 	})
-	// It is held back when it has not moved while another had 100 messages acked
-	// and delivered.
-	for still, last := 0, int64(-1); still < 100; still++ {
+	// It is held back when it has not moved for a while in which another had a
+	// hundred messages acked and delivered.
+	moved := time.Now()
+	for still, last := 0, int64(-1); still < 100 || time.Since(moved) < 2*time.Second; still++ {
 		other.say("another's")
 		other.take("another's message", func(e shared.Event) bool {
 			m, err := shared.NewMessage.Decode(e)
@@ -273,7 +274,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 		})
 		other.inbox = nil
 		if now := written.Load(); now != last {
-			still, last = 0, now
+			still, last, moved = 0, now, time.Now()
 		}
 	}
 	if n := written.Load(); n == most {

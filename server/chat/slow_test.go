@@ -153,3 +153,45 @@ func TestASlowReaderDoesNotDelayJoining(t *testing.T) {
 		c.leave()
 	}
 }
+
+// A write that does not move is interrupted now and then, to let go of all but
+// one frame, and begun again.
+func TestAWriteThatDoesNotMoveIsInterrupted(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	slow := s.dialWith(smallBuffers(), "room=x", nil)
+	until(slow, shared.Synced)
+	var here *Client
+	s.manager.mu.RLock()
+	for here = range s.manager.clients {
+	}
+	s.manager.mu.RUnlock()
+	s.put("x", long(0, 600)...)
+	var begun int64
+	s.eventually("a write stands still", func() bool {
+		begun = here.writing.Load()
+		return begun != 0 && s.manager.now.Load() > begun
+	})
+	s.eventually("it was begun again", func() bool { return here.writing.Load() > begun })
+	for _, text := range long(0, 600) {
+		slow.frameWith("new_message", text)
+	}
+}
+
+// However much was missed, synced comes after all of it.
+func TestSyncedComesAfterAllThatWasMissed(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	all := long(0, shared.JoinBacklog) // much more than one write takes
+	s.put("x", all...)
+	for _, from := range []string{"the log", "the ring"} { // the second finds the ring of the first
+		c := s.dial("room=x", nil)
+		until(c, shared.RoomJoined)
+		for _, text := range all {
+			if m := decode(c, shared.NewMessage, c.next()); m.Message != text {
+				t.Fatalf("from %s, in the place of %.10q comes %.10q", from, text, m.Message)
+			}
+		}
+		decode(c, shared.Synced, c.next())
+	}
+}

@@ -190,6 +190,9 @@ func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.T
 		}
 		last = e.Seq
 	}
+	if len(entries) > 0 && entries[0].Seq == m.seq+1 {
+		return frames, last, nil, nil // nothing lay between
+	}
 	// Asked after the page was read: while the message at our place is there,
 	// nothing beyond it has been removed.
 	at, err := log.At(c.ctx, r.name, m.seq)

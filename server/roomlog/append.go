@@ -3,6 +3,8 @@ package roomlog
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +44,9 @@ func (l *Log) Append(ctx context.Context, room, key string, body []byte, done fu
 	s := l.shardOf(room)
 	subject, err := s.subject(room)
 	if err != nil {
+		return err
+	}
+	if err := l.broken(); err != nil {
 		return err
 	}
 	return s.appender.append(ctx, subject, key, body, done)
@@ -116,6 +121,17 @@ func (a *appender) take(m *nats.Msg) func(Receipt, error) {
 		<-a.slots
 	}
 	return done
+}
+
+// fail settles everything under way. What the store has of it all the same counts
+// as not acknowledged, and sending again finds it.
+func (a *appender) fail(err error) {
+	a.mu.Lock()
+	under := slices.Collect(maps.Keys(a.pending))
+	a.mu.Unlock()
+	for _, m := range under {
+		a.settle(m, Receipt{}, err)
+	}
 }
 
 // close waits until every append under way is settled, for at most as long as

@@ -33,6 +33,8 @@ func (l *Log) connect(s *shard) (*nats.Conn, error) {
 	}
 	if l.server != nil {
 		options = append(options, nats.InProcessServer(l.server))
+	} else { // a server that is gone without a word is noticed within 6 s
+		options = append(options, nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2))
 	}
 	conn, err := nats.Connect(l.opts.Servers, options...)
 	if err != nil && l.server == nil {

@@ -1,6 +1,7 @@
 package roomlog
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -9,8 +10,9 @@ import (
 )
 
 // startServer starts NATS inside this process: no port, no signals, only
-// in-process connections.
-func startServer(opts Options) (*server.Server, error) {
+// in-process connections. failed is called when it meets that its disk cannot be
+// written.
+func startServer(opts Options, failed func(error)) (*server.Server, error) {
 	const forValues = 1 << 30 // beside the messages: names, read marks, epochs
 	srv, err := server.NewServer(&server.Options{
 		ServerName:         "websockets",
@@ -26,7 +28,7 @@ func startServer(opts Options) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS: %w", err)
 	}
-	srv.SetLoggerV2(serverLogger{opts.Logger}, false, false, false)
+	srv.SetLoggerV2(serverLogger{opts.Logger, failed}, false, false, false)
 	srv.Start()
 	if !srv.ReadyForConnections(30 * time.Second) {
 		srv.Shutdown()
@@ -39,18 +41,29 @@ func startServer(opts Options) (*server.Server, error) {
 	return srv, nil
 }
 
-// serverLogger hands the embedded server's warnings and errors to ours.
-type serverLogger struct{ log *slog.Logger }
+// serverLogger hands the embedded server's warnings and errors to ours. That a
+// write has failed is told nowhere else: the message is just not acknowledged.
+type serverLogger struct {
+	log    *slog.Logger
+	failed func(error)
+}
 
 func (l serverLogger) Noticef(string, ...any) {}
 func (l serverLogger) Debugf(string, ...any)  {}
 func (l serverLogger) Tracef(string, ...any)  {}
 func (l serverLogger) Warnf(format string, v ...any) {
-	l.log.Warn("nats: " + fmt.Sprintf(format, v...))
+	l.tell(slog.LevelWarn, format, v)
 }
 func (l serverLogger) Errorf(format string, v ...any) {
-	l.log.Error("nats: " + fmt.Sprintf(format, v...))
+	l.tell(slog.LevelError, format, v)
 }
 func (l serverLogger) Fatalf(format string, v ...any) {
-	l.log.Error("nats: " + fmt.Sprintf(format, v...))
+	l.tell(slog.LevelError, format, v)
+}
+
+func (l serverLogger) tell(level slog.Level, format string, v []any) {
+	l.log.Log(context.Background(), level, "nats: "+fmt.Sprintf(format, v...))
+	if err := writeFailure(v); err != nil {
+		l.failed(err)
+	}
 }

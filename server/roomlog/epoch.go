@@ -25,11 +25,14 @@ const markEvery = time.Second
 
 // mark is a place that a shard's log has reached, written down beside it.
 type mark struct {
-	// Seq is the sequence of a message that was acknowledged, Sum says which.
+	// Seq is the log's last sequence, which was acknowledged; Sum says which message
+	// that was, if it was there.
 	Seq uint64 `json:"seq"`
 	Sum string `json:"sum"`
-	// First is the first sequence that the log had then.
-	First uint64 `json:"first"`
+	// First is the first sequence that the log had then, and Deleted how many
+	// between the first and the last it did not have.
+	First   uint64 `json:"first"`
+	Deleted int    `json:"deleted,omitempty"`
 	// Limited says that messages may have been removed from inside the log, by
 	// --max-room-messages, and Aged that they may have been by --max-age.
 	Limited bool `json:"limited,omitempty"`
@@ -80,48 +83,81 @@ func (l *Log) openEpoch(ctx context.Context, s *shard, shards int) error {
 	return l.writeMark(ctx, s)
 }
 
-// losses compares the shard's log with the mark and says, for people, what is
-// gone from it that retention does not explain.
+// losses says, for people, what is gone from the shard's log that retention does
+// not explain: what was found in its blocks, and where it is not what the mark
+// says it was.
 func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string, err error) {
-	entry, err := l.values.Get(ctx, s.markKey())
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, l.writeMark(ctx, s)
-	} else if err != nil {
-		return nil, fmt.Errorf("%w: reading the mark: %w", ErrUnavailable, err)
-	}
-	var m mark
-	if err := json.Unmarshal(entry.Value(), &m); err != nil {
-		return []string{"its mark cannot be read"}, nil
-	}
-	s.marked = m
+	lose := func(format string, v ...any) { losses = append(losses, fmt.Sprintf(format, v...)) }
 	state, err := l.state(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	lose := func(format string, v ...any) { losses = append(losses, fmt.Sprintf(format, v...)) }
-	if state.LastSeq < m.Seq {
-		lose("lost the messages %d to %d at its end", state.LastSeq+1, m.Seq)
-	} else if m.Seq >= state.FirstSeq && m.Seq > 0 {
+	entry, err := l.values.Get(ctx, s.markKey())
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound) && state.LastSeq == 0:
+		return losses, l.writeMark(ctx, s)
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		lose("lost the mark that says what was in it")
+		return losses, nil
+	case err != nil:
+		return nil, fmt.Errorf("%w: reading the mark: %w", ErrUnavailable, err)
+	}
+	var m mark
+	if err := json.Unmarshal(entry.Value(), &m); err != nil {
+		lose("has a mark that cannot be read")
+		return losses, nil
+	}
+	s.marked = &m
+	end := state.LastSeq
+	for _, gone := range l.damage[s.stream] {
+		if gone.last == 0 && m.Seq >= gone.first {
+			gone.last = m.Seq
+		}
+		lose("lost %v", gone)
+		end = max(end, gone.last)
+	}
+	if end < m.Seq {
+		lose("lost %v at its end", span{end + 1, m.Seq})
+	} else if m.Seq >= state.FirstSeq && m.Seq <= state.LastSeq && m.Sum != "" {
 		at, err := l.one(ctx, s, directGet{Seq: m.Seq})
 		switch {
 		case err != nil:
 			return nil, err
-		case at.Seq == 0 && !m.Limited:
-			lose("lost the message %d", m.Seq)
+		case at.Seq == 0 && !m.Limited && losses == nil:
+			lose("lost %v", span{m.Seq, m.Seq})
 		case at.Seq != 0 && sumOf(at.Body) != m.Sum:
 			lose("has another message %d than it had", m.Seq)
 		}
 	}
 	full := l.opts.MaxBytes > 0 && int64(state.Bytes) > l.opts.MaxBytes/int64(shards)*8/10
-	if state.FirstSeq > m.First && !m.Aged && !m.Limited && !full {
-		lose("lost the messages %d to %d at its beginning", m.First, state.FirstSeq-1)
+	if state.FirstSeq > max(1, m.First) && !m.Aged && !m.Limited && !full {
+		lose("lost %v at its beginning", span{max(1, m.First), state.FirstSeq - 1})
 	}
-	if state.Lost != nil && len(state.Lost.Msgs) > 0 {
-		lose("has %d messages that cannot be read, from %d on", len(state.Lost.Msgs), state.Lost.Msgs[0])
-	} else if state.NumDeleted > 0 && !m.Limited {
-		lose("lost %d messages from between others", state.NumDeleted)
+	if losses == nil && state.NumDeleted > m.Deleted && !m.Limited {
+		state, err := l.state(ctx, s, `{"deleted_details":true}`)
+		if err != nil {
+			return nil, err
+		}
+		for _, gone := range spans(state.Deleted) {
+			lose("lost %v", gone)
+		}
+	}
+	if losses == nil && state.Lost != nil {
+		lose("has %d messages that cannot be read", len(state.Lost.Msgs))
 	}
 	return losses, nil
+}
+
+// spans makes ranges of sequences that are in order.
+func spans(seqs []uint64) (ranges []span) {
+	for _, seq := range seqs {
+		if n := len(ranges); n > 0 && ranges[n-1].last+1 == seq {
+			ranges[n-1].last = seq
+		} else {
+			ranges = append(ranges, span{seq, seq})
+		}
+	}
+	return ranges
 }
 
 // keepMark writes the mark down once in markEvery, if it has moved, until the log
@@ -135,7 +171,10 @@ func (l *Log) keepMark(s *shard) {
 			return
 		case <-ticker.C:
 		}
-		if err := l.writeMark(l.ctx, s); err != nil && l.ctx.Err() == nil {
+		if l.broken() != nil {
+			return
+		}
+		if err := l.writeMark(l.ctx, s); err != nil && l.ctx.Err() == nil && l.broken() == nil {
 			l.opts.Logger.Warn("writing down where the log is", "stream", s.stream, "err", err)
 		}
 	}
@@ -143,6 +182,9 @@ func (l *Log) keepMark(s *shard) {
 
 // lastMark writes the mark down for the last time.
 func (l *Log) lastMark(s *shard) {
+	if l.broken() != nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), markEvery)
 	defer cancel()
 	if err := l.writeMark(ctx, s); err != nil {
@@ -157,25 +199,27 @@ func (l *Log) writeMark(ctx context.Context, s *shard) error {
 	if err != nil {
 		return err
 	}
-	m := mark{First: state.FirstSeq, Limited: l.opts.MaxRoomMessages > 0, Aged: l.opts.MaxAge > 0}
+	m := mark{Seq: state.LastSeq, First: state.FirstSeq, Deleted: state.NumDeleted, Limited: l.opts.MaxRoomMessages > 0, Aged: l.opts.MaxAge > 0}
 	if state.LastSeq > 0 {
 		last, err := l.one(ctx, s, directGet{Seq: state.LastSeq})
 		if err != nil {
 			return err
 		}
 		if last.Seq != 0 {
-			m.Seq, m.Sum = last.Seq, sumOf(last.Body)
+			m.Sum = sumOf(last.Body)
 		}
 	}
-	m.Limited, m.Aged = m.Limited || s.marked.Limited, m.Aged || s.marked.Aged
-	if m == s.marked {
-		return nil
+	if s.marked != nil {
+		m.Limited, m.Aged = m.Limited || s.marked.Limited, m.Aged || s.marked.Aged
+		if m == *s.marked {
+			return nil
+		}
 	}
 	value, _ := json.Marshal(m) // numbers and strings
 	if _, err := l.values.Put(ctx, s.markKey(), value); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	s.marked = m
+	s.marked = &m
 	return nil
 }
 

@@ -8,6 +8,7 @@
 package roomlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,13 @@ type Log struct {
 	shards []*shard
 	reads  chan struct{} // a place for each read under way: bounds their memory
 
+	damage map[string][]span // what the embedded store was found to have lost, by stream
+	used   bool              // the store had messages when it was opened
+
+	failures chan error            // to watchStore
+	failure  atomic.Pointer[error] // why the store does not write any more
+	failed   chan error            // see Failed
+
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -103,7 +111,7 @@ type shard struct {
 	number   int
 	stream   string
 	epoch    atomic.Pointer[string]
-	marked   mark // owned by keepMark once the log is open
+	marked   *mark // what is written down; owned by keepMark once the log is open
 	appender appender
 	follower follower
 }
@@ -112,7 +120,10 @@ type shard struct {
 // it. It fails if another process has the folder.
 func Open(ctx context.Context, opts Options) (*Log, error) {
 	opts.Replicas = max(1, opts.Replicas)
-	l := &Log{opts: opts, reads: make(chan struct{}, maxReads)}
+	l := &Log{
+		opts: opts, reads: make(chan struct{}, maxReads),
+		failures: make(chan error, 1), failed: make(chan error, 1),
+	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	if err := l.start(ctx); err != nil {
 		l.Close()
@@ -130,7 +141,13 @@ func (l *Log) embed() (err error) {
 	if l.lock, err = lockFile(filepath.Join(dir, "lock")); err != nil {
 		return fmt.Errorf("the data folder %s is in use by another process (or cannot be locked: %w); stop it, or choose another with --data", dir, err)
 	}
-	l.server, err = startServer(l.opts)
+	if l.damage, err = repairStore(dir, l.opts.Logger); err != nil {
+		return fmt.Errorf("looking through the store in %s: %w", dir, err)
+	}
+	if err := probe(dir); err != nil {
+		l.noteFailure(err) // it may be readable all the same
+	}
+	l.server, err = startServer(l.opts, l.noteFailure)
 	return err
 }
 
@@ -149,7 +166,11 @@ func (l *Log) start(ctx context.Context) (err error) {
 	if err := l.openValues(ctx); err != nil {
 		return err
 	}
-	kept, err := l.Value(ctx, "shards", func() []byte { return strconv.AppendInt(nil, newShards, 10) })
+	streams, err := l.streams(ctx)
+	if err != nil {
+		return err
+	}
+	kept, err := l.Value(ctx, "shards", func() []byte { return strconv.AppendInt(nil, int64(cmp.Or(streams, newShards)), 10) })
 	if err != nil {
 		return err
 	}
@@ -162,7 +183,24 @@ func (l *Log) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if l.server != nil {
+		l.wg.Go(l.watchStore)
+	}
 	return nil
+}
+
+// streams counts the shards that the store has already, and finds out whether
+// there is anything in them.
+func (l *Log) streams(ctx context.Context) (count int, err error) {
+	list := l.js.ListStreams(ctx, jetstream.WithStreamListSubject("room.>"))
+	for info := range list.Info() {
+		count++
+		l.used = l.used || info.State.LastSeq > 0
+	}
+	if list.Err() != nil {
+		return 0, fmt.Errorf("%w: looking for what the store has: %w", ErrUnavailable, list.Err())
+	}
+	return count, nil
 }
 
 func (l *Log) openShard(ctx context.Context, n, count int) error {
@@ -208,7 +246,9 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 // the store. It is safe to call more than once.
 func (l *Log) Close() {
 	for _, s := range l.shards {
-		s.appender.close()
+		if l.broken() == nil {
+			s.appender.close()
+		}
 	}
 	l.stop()
 	l.wg.Wait()

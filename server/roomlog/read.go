@@ -3,9 +3,11 @@ package roomlog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,6 +19,9 @@ const (
 	maxReads = 16
 	// readTimeout ends a read that the store does not answer.
 	readTimeout = 10 * time.Second
+	// askAgain is how long an answer may take before the question is put again: the
+	// leader that a cluster has chosen meanwhile never heard it.
+	askAgain = 2 * time.Second
 )
 
 // Head returns the room's newest entry; its Seq is 0 if there is none.
@@ -64,8 +69,19 @@ func (l *Log) Removed(ctx context.Context, room string, seq uint64) (bool, error
 	if l.opts.MaxRoomMessages == 0 {
 		return false, nil
 	}
-	kept, err := l.Count(ctx, room, 0)
-	return int64(kept) >= l.opts.MaxRoomMessages, err
+	kept, err := l.kept(ctx, room)
+	return kept >= l.opts.MaxRoomMessages, err
+}
+
+// kept asks the stream's leader how many messages the room has.
+func (l *Log) kept(ctx context.Context, room string) (int64, error) {
+	s := l.shardOf(room)
+	subject, err := s.subject(room)
+	if err != nil {
+		return 0, err
+	}
+	state, err := l.state(ctx, s, fmt.Sprintf(`{"subjects_filter":%q}`, subject))
+	return state.Subjects[subject], err
 }
 
 // After returns the room's entries beyond seq, oldest first: at most limit, and
@@ -162,10 +178,14 @@ func (l *Log) LastSeq(ctx context.Context, number int) (uint64, error) {
 
 // state asks the stream's leader. The library's own type leaves out what the
 // store itself says is lost.
-func (l *Log) state(ctx context.Context, s *shard) (streamState, error) {
+func (l *Log) state(ctx context.Context, s *shard, request ...string) (streamState, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	m, err := l.conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+s.stream, nil)
+	var m *nats.Msg
+	err := persist(ctx, func(ctx context.Context) (err error) {
+		m, err = l.conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+s.stream, []byte(strings.Join(request, "")))
+		return err
+	})
 	if err != nil {
 		return streamState{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -184,11 +204,14 @@ func (l *Log) state(ctx context.Context, s *shard) (streamState, error) {
 
 // streamState is what a stream holds.
 type streamState struct {
-	FirstSeq   uint64 `json:"first_seq"`
-	LastSeq    uint64 `json:"last_seq"`
-	Bytes      uint64 `json:"bytes"`
-	NumDeleted int    `json:"num_deleted"`
-	Lost       *struct {
+	FirstSeq   uint64   `json:"first_seq"`
+	LastSeq    uint64   `json:"last_seq"`
+	Bytes      uint64   `json:"bytes"`
+	NumDeleted int      `json:"num_deleted"`
+	Deleted    []uint64 `json:"deleted"` // only with deleted_details
+	// Subjects are message counts; only with subjects_filter.
+	Subjects map[string]int64 `json:"subjects"`
+	Lost     *struct {
 		Msgs []uint64 `json:"msgs"`
 	} `json:"lost"`
 }
@@ -212,19 +235,22 @@ func (l *Log) Newest(ctx context.Context, number int, seq uint64) ([]Entry, uint
 
 // Heads returns the newest entries of those of the rooms, all of one shard, that
 // were written to beyond seq. MaxHeads rooms are the most. On a cluster a replica
-// may not have the last ones yet.
-func (l *Log) Heads(ctx context.Context, number int, rooms []string, seq uint64) ([]Entry, error) {
+// may not have the last ones yet: sure says that no room has another one up to
+// last, which is what LastSeq has told before.
+func (l *Log) Heads(ctx context.Context, number int, rooms []string, seq, last uint64) (heads []Entry, sure bool, err error) {
 	s := l.shards[number]
 	get := directGet{Seq: seq + 1}
 	for _, room := range rooms {
 		subject, err := s.subject(room)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		get.LastOf = append(get.LastOf, subject)
 	}
 	page, err := l.direct(ctx, s, get)
-	return page.entries, err
+	// An answer without entries does not say how far the replica has got.
+	sure = err == nil && (page.upTo >= last || l.opts.Replicas == 1)
+	return page.entries, sure, err
 }
 
 // MaxHeads is how many rooms Heads takes.
@@ -241,10 +267,13 @@ type directGet struct {
 	MaxBytes int      `json:"max_bytes,omitempty"`
 }
 
-// page is an answer; pending is how many more match the request.
+// page is an answer; pending is how many more match the request, upTo is how far
+// the log went for the one who answered a request with LastOf, 0 if it does not
+// say.
 type page struct {
 	entries []Entry
 	pending int
+	upTo    uint64
 }
 
 // one asks for one message; its Seq is 0 if there is none. With replicas it asks
@@ -286,10 +315,22 @@ func (l *Log) limited(ctx context.Context, s *shard, read func(context.Context) 
 	case <-ctx.Done():
 		return fmt.Errorf("%w: reading: %w", ErrUnavailable, ctx.Err())
 	}
-	if err := read(ctx); err != nil {
+	if err := persist(ctx, read); err != nil {
 		return fmt.Errorf("%w: reading %s: %w", ErrUnavailable, s.stream, err)
 	}
 	return nil
+}
+
+// persist asks until there is an answer, be it an error, or ctx ends.
+func persist(ctx context.Context, ask func(context.Context) error) error {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, askAgain)
+		err := ask(attempt)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
 }
 
 // askLeader asks for one message through the stream's API, which only its leader
@@ -346,7 +387,9 @@ func (l *Log) request(ctx context.Context, s *shard, get directGet) (p page, err
 		switch status := m.Header.Get("Status"); status {
 		case "":
 		case "204": // end of the batch
-			p.pending, err = strconv.Atoi(m.Header.Get("Nats-Num-Pending"))
+			if p.pending, err = strconv.Atoi(m.Header.Get("Nats-Num-Pending")); err == nil && get.LastOf != nil {
+				p.upTo, err = strconv.ParseUint(m.Header.Get("Nats-UpTo-Sequence"), 10, 64)
+			}
 			return p, err
 		case "404": // nothing there
 			return p, nil

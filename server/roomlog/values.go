@@ -29,7 +29,8 @@ func (l *Log) openValues(ctx context.Context) (err error) {
 }
 
 // Value returns what the store keeps under key, storing what fresh makes if it
-// is the first to ask. All servers on one store get the same.
+// is the first to ask. All servers on one store get the same. A value that has to
+// be made for a store that has messages was lost, which is logged.
 func (l *Log) Value(ctx context.Context, key string, fresh func() []byte) ([]byte, error) {
 	for {
 		e, err := l.values.Get(ctx, key)
@@ -43,6 +44,9 @@ func (l *Log) Value(ctx context.Context, key string, fresh func() []byte) ([]byt
 		_, err = l.values.Create(ctx, key, value)
 		switch {
 		case err == nil:
+			if l.used {
+				l.opts.Logger.Error("a value of the server is lost, though the store is not new: it is made anew", "value", key)
+			}
 			return value, nil
 		case !errors.Is(err, jetstream.ErrKeyExists):
 			return nil, fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
@@ -70,6 +74,9 @@ func (l *Log) UserValue(ctx context.Context, user, key string) ([]byte, error) {
 
 // PutUserValue keeps a value for a user; it is on disk when this returns.
 func (l *Log) PutUserValue(ctx context.Context, user, key string, value []byte) error {
+	if err := l.broken(); err != nil {
+		return err
+	}
 	if _, err := l.users.Put(ctx, user+"."+key, value); err != nil {
 		return fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
 	}

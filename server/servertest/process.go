@@ -144,6 +144,30 @@ func (p *Process) Stop() time.Duration {
 	return time.Since(begin)
 }
 
+// AwaitEnd waits until the server has ended by itself and returns its exit code. It
+// can be started again; Log has what it said.
+func (p *Process) AwaitEnd(within time.Duration) (code int) {
+	p.t.Helper()
+	never := regexp.MustCompile(`$.`)
+	p.log.await(never, within)
+	if !p.log.done() {
+		p.Kill()
+		p.t.Fatalf("the server did not end within %v:\n%s", within, p.log)
+	}
+	_ = p.cmd.Wait() // after the log is read: Wait closes it
+	code = p.cmd.ProcessState.ExitCode()
+	p.cmd = nil
+	return code
+}
+
+// AwaitLog waits until the running server logs a line that matches.
+func (p *Process) AwaitLog(pattern *regexp.Regexp) {
+	p.t.Helper()
+	if !p.log.await(pattern, patience) {
+		p.t.Fatalf("the server did not log %v:\n%s", pattern, p.log)
+	}
+}
+
 // URL is the page's address, WS the WebSocket's.
 func (p *Process) URL() string { return "http://" + p.Addr + "/" }
 func (p *Process) WS() string  { return "ws://" + p.Addr + "/ws" }
@@ -201,6 +225,12 @@ func (l *tail) await(pattern *regexp.Regexp, patience time.Duration) bool {
 			return false
 		}
 	}
+}
+
+func (l *tail) done() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended
 }
 
 func (l *tail) String() string {

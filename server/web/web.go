@@ -3,6 +3,8 @@
 package web
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -22,7 +24,10 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsaf
 //	/static/…       what the page loads
 //	/ws             the WebSocket
 //	/healthz        200 while the process lives
-func Handler(assets *static.Assets, manager *chat.Manager, guests *identity.Guests) http.Handler {
+//	/readyz         200 while messages can be stored, else 503 and why not
+//
+// ready says why messages cannot be stored, nil if they can.
+func Handler(assets *static.Assets, manager *chat.Manager, guests *identity.Guests, ready func(context.Context) error) http.Handler {
 	page := withSession(guests, http.HandlerFunc(assets.ServePage))
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page)
@@ -32,6 +37,15 @@ func Handler(assets *static.Assets, manager *chat.Manager, guests *identity.Gues
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if err := ready(r.Context()); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = fmt.Fprintln(w, "not ready:", err)
+			return
+		}
+		_, _ = w.Write([]byte("ready\n"))
 	})
 	return withHeaders(mux)
 }

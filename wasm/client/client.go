@@ -36,6 +36,9 @@ type Config struct {
 	// Session makes a client without cookies the same user again. See
 	// Client.Session. A browser leaves it empty.
 	Session string
+	// Store keeps the outbox for a client that comes after this one, with what
+	// another one left in it; nil means that it ends with the Client.
+	Store Store
 	// Dial opens a connection and gives up when ctx ends; nil means a WebSocket.
 	Dial func(ctx context.Context, url, session string) (Conn, error)
 
@@ -112,11 +115,13 @@ type Client struct {
 	limits    shared.Limits
 	lastError *shared.Error
 
-	rooms   []*room              // those we are in and some that we left
-	current string               // the current room's name, empty without one
-	asked   string               // the room that we have last asked the server to make the current one
-	known   []shared.RoomSummary // the last ListRooms
-	outbox  outbox
+	rooms   []*room // those we are in and some that we left
+	current string  // the current room's name, empty without one
+	asked   string  // the room that we have last asked the server to make the current one
+	// askedAfter is where the connection's address asked it to begin.
+	askedAfter *shared.Cursor
+	known      []shared.RoomSummary // the last ListRooms
+	outbox     outbox
 
 	answering string                       // id of the event being routed
 	asks      map[string]*ask              // joins and leaves without an answer yet, by id
@@ -160,6 +165,9 @@ func New(config Config) (*Client, error) {
 		current:  config.Room,
 	}
 	c.roomNamed(config.Room).wanted = true
+	if config.Store != nil {
+		c.Adopt(config.Store)
+	}
 	return c, nil
 }
 

@@ -98,11 +98,11 @@ func (c *Client) dial(ctx context.Context, group *sync.WaitGroup) (Conn, error) 
 func (c *Client) address() string {
 	u := *c.url
 	q := u.Query()
-	c.asked = c.current
+	c.asked, c.askedAfter = c.current, nil
 	if r := c.findRoom(c.current); r != nil {
 		q.Set("room", r.name)
-		if r.cursor != nil {
-			after, _ := json.Marshal(r.cursor) // a struct of strings and a number
+		if c.askedAfter = c.begin(r); c.askedAfter != nil {
+			after, _ := json.Marshal(c.askedAfter) // a struct of strings and a number
 			q.Set("after", string(after))
 		}
 	}

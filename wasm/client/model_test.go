@@ -38,6 +38,20 @@ type modelConn struct {
 	rooms   map[string]int // how many messages of the room's log were sent
 }
 
+func newModel(random *rand.Rand) *model {
+	return &model{random: random, logs: map[string][]shared.Message{}, stored: map[string]int{}, dials: make(chan *modelConn, 64)}
+}
+
+// serve makes a client connect to the model.
+func (m *model) serve(_ *harness, c *Config) {
+	c.Dial = func(_ context.Context, address, _ string) (Conn, error) {
+		u, err := url.Parse(address)
+		p := newPipe()
+		m.dials <- &modelConn{pipe: p, url: u, rooms: map[string]int{}}
+		return p, err
+	}
+}
+
 func (m *model) cursor(room string, n int) shared.Cursor {
 	if n == 0 {
 		return shared.Cursor{Epoch: "e"}
@@ -87,6 +101,18 @@ func (m *model) handle(c *modelConn, e shared.Event) {
 		c.toClient <- shared.Failed.Frame(e.ID, shared.Error{Code: code, Message: "no", RetryAfter: retry})
 	}
 	switch e.Type {
+	case "load_history":
+		p, _ := shared.LoadHistory.Decode(e)
+		page := shared.HistoryPayload{Room: p.Room}
+		for _, message := range m.logs[p.Room] {
+			if message.Seq < p.Before {
+				page.Messages = append(page.Messages, message)
+			}
+		}
+		if n := len(page.Messages) - p.Limit; n > 0 {
+			page.Messages, page.More = page.Messages[n:], true
+		}
+		c.toClient <- shared.History.Frame(e.ID, page)
 	case "ping":
 		c.toClient <- shared.Pong.Frame(e.ID, shared.Empty{})
 	case "change_room":
@@ -245,15 +271,8 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 	for seed := range seeds {
 		bubble(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
-			m := &model{random: random, logs: map[string][]shared.Message{}, stored: map[string]int{}, dials: make(chan *modelConn, 16)}
-			h := start(t, func(_ *harness, c *Config) {
-				c.Dial = func(_ context.Context, address, _ string) (Conn, error) {
-					u, err := url.Parse(address)
-					p := newPipe()
-					m.dials <- &modelConn{pipe: p, url: u, rooms: map[string]int{}}
-					return p, err
-				}
-			})
+			m := newModel(random)
+			h := start(t, m.serve)
 			synctest.Wait()
 			written := map[string][]string{} // ids by room
 			var all []string
@@ -289,7 +308,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 			// The line is good now: everything gets through.
 			check(t, h.JoinRoom("general"))
 			check(t, h.JoinRoom("other"))
-			m.calm(h)
+			m.calm()
 
 			for _, id := range all {
 				if n := m.stored[id]; n != 1 {
@@ -334,7 +353,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 }
 
 // calm serves without faults until nothing moves any more.
-func (m *model) calm(h *harness) {
+func (m *model) calm() {
 	for range 400 {
 		time.Sleep(100 * time.Millisecond)
 		m.settle()

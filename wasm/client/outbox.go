@@ -9,8 +9,12 @@ import (
 )
 
 const (
-	// maxOutbox is how many messages of ours are kept.
-	maxOutbox = 1000
+	// maxOutbox is how many messages of ours are kept, and maxOutboxBytes how many
+	// bytes: a browser gives all the tabs of a site about 5 MB.
+	maxOutbox      = 1000
+	maxOutboxBytes = 2 << 20
+	// messageOverhead is about what a message takes beside its text.
+	messageOverhead = 400
 	// maxInFlight is how many are on the wire without an ack. The server may want
 	// fewer.
 	maxInFlight = 32
@@ -24,6 +28,8 @@ const (
 type outbox struct {
 	messages []*outgoing
 	byID     map[string]*outgoing
+	bytes    int    // of all messages
+	order    uint64 // of the message written last
 	// pausedUntil: nothing is sent before. settling: nor before all that is on the
 	// wire is answered, so that what was refused goes first again.
 	pausedUntil time.Time
@@ -35,15 +41,23 @@ type outgoing struct {
 	id, room, message string
 
 	written time.Time
+	order   uint64 // grows in the order written
 	state   PendingState
 	reason  string
 
+	store Store // nil without one, and when it is struck
+	kept  bool  // the store has had it, or there is none
+
 	// asked is when it went on the wire of this connection, else zero.
 	asked time.Time
-	// user is who we were when it was first sent, empty if it never was, and after
-	// where in the room: from there on the log tells whether it arrived.
+	// user is who we were when it was written, empty if that was not known yet: it
+	// is sent as nobody else. after is where in the room we were when it was first
+	// sent, nil if it never was: from there on the log tells whether it arrived.
 	user  string
-	after shared.Cursor
+	after *shared.Cursor
+	// lookBack: a client before this one sent it, so what lies beyond after has not
+	// been looked through.
+	lookBack bool
 	// doubt: a part of the log that may hold it is out of our sight.
 	doubt bool
 	// seen: it came back as a new_message; place says where it is in the log, and
@@ -55,21 +69,42 @@ type outgoing struct {
 // waits reports whether it still has to be sent or acked.
 func (m *outgoing) waits() bool { return m.state == Waiting && !m.seen }
 
-func (o *outbox) add(m *outgoing) bool {
-	if len(o.messages) >= maxOutbox {
-		return false
-	}
+// bytes is about what the message takes in a store.
+func (m *outgoing) bytes() int { return len(m.message) + messageOverhead }
+
+// full reports whether there is no room for m.
+func (o *outbox) full(m *outgoing) bool {
+	return len(o.messages) >= maxOutbox || o.bytes+m.bytes() > maxOutboxBytes
+}
+
+// add puts a message behind all others.
+func (o *outbox) add(m *outgoing) {
+	m.order = o.order + 1
+	o.messages = append(o.messages, m)
+	o.note(m)
+}
+
+// note counts a message in.
+func (o *outbox) note(m *outgoing) {
 	if o.byID == nil {
 		o.byID = map[string]*outgoing{}
 	}
-	o.messages = append(o.messages, m)
 	o.byID[m.id] = m
-	return true
+	o.bytes += m.bytes()
+	o.order = max(o.order, m.order)
 }
 
+// remove takes a message out, here and not in the store.
 func (o *outbox) remove(m *outgoing) {
 	delete(o.byID, m.id)
+	o.bytes -= m.bytes()
 	o.messages = slices.DeleteFunc(o.messages, func(n *outgoing) bool { return n == m })
+}
+
+// done takes a message out for good: it is in the log, or given up.
+func (o *outbox) done(m *outgoing) {
+	m.strike()
+	o.remove(m)
 }
 
 // undecided returns a message that the user must decide on, or nil.
@@ -117,7 +152,7 @@ func (o *outbox) disconnected(cause error) {
 			oldest := o.oldestOnWire()
 			i := slices.IndexFunc(o.messages, func(m *outgoing) bool { return !m.asked.IsZero() && m.asked.Equal(oldest) })
 			if i >= 0 {
-				o.messages[i].state, o.messages[i].reason = Failed, closed.Error()
+				o.messages[i].becomes(Failed, closed.Error())
 			}
 		}
 	}
@@ -139,24 +174,45 @@ func (c *Client) flush(now time.Time) {
 		c.change()
 	}
 	o.settling, o.pausedUntil = false, time.Time{}
+	behind := o.behind()
 	for _, m := range o.messages {
-		if free <= 0 {
-			return
-		}
-		r := c.findRoom(m.room)
-		if !m.waits() || !m.asked.IsZero() || r == nil || r.phase != synced {
-			continue
-		}
-		frame := shared.SendMessage.Frame(m.id, shared.SendMessagePayload{Room: m.room, Message: m.message})
-		if !c.sendEvent(frame) {
+		if free <= 0 || c.egressFull() {
 			return // the writer pokes us when there is room again
 		}
-		m.asked = now
-		if m.user == "" {
-			m.user, m.after = c.me.User, *r.cursor
+		r := c.findRoom(m.room)
+		if !m.waits() || !m.asked.IsZero() || r == nil || r.phase != synced || behind[m.room] {
+			continue
 		}
+		if m.user != "" && m.user != c.me.User {
+			m.becomes(Unsure, "it was written when the server knew you as another user")
+			continue
+		}
+		if !c.firstSend(m, r) {
+			continue
+		}
+		c.sendEvent(shared.SendMessage.Frame(m.id, shared.SendMessagePayload{Room: m.room, Message: m.message}))
+		m.asked = now
 		free--
 	}
+}
+
+// firstSend notes where in the log the room is before a message goes on the wire
+// for the first time, and keeps that: a client that comes after this one has to
+// know from where to look for it. It reports whether the message may be sent.
+func (c *Client) firstSend(m *outgoing, r *room) bool {
+	if m.after != nil {
+		return true
+	}
+	after := *r.cursor
+	m.user, m.after = c.me.User, &after
+	if err := m.save(); err != nil {
+		// What is kept says that it was never sent, and it would be sent again.
+		m.after = nil
+		m.state, m.reason = Failed, "it could not be kept safe: "+err.Error()
+		return false
+	}
+	m.kept = true
+	return true
 }
 
 func (c *Client) inFlight() int {
@@ -173,9 +229,10 @@ func (c *Client) acked(id string, place shared.AckPayload) {
 		return
 	}
 	m.asked, m.state, m.place = time.Time{}, Sent, place
+	m.strike()
 	c.sent(m)
 	if r := c.findRoom(m.room); r == nil || r.cursor == nil || r.cursor.Seq >= place.Seq {
-		c.outbox.remove(m) // its row stands in the timeline
+		c.outbox.done(m) // its row stands in the timeline
 	}
 }
 
@@ -187,7 +244,7 @@ func (c *Client) refused(id string, e shared.Error, now time.Time) bool {
 	}
 	m.asked = time.Time{}
 	if m.seen { // the log has it all the same, from an earlier connection
-		c.outbox.remove(m)
+		c.outbox.done(m)
 		c.sent(m)
 		return true
 	}
@@ -203,7 +260,7 @@ func (c *Client) refused(id string, e shared.Error, now time.Time) bool {
 	case e.Code == shared.CodeRateLimited, e.Code == shared.CodeUnavailable:
 		pause = defaultPause
 	default:
-		m.state, m.reason = Rejected, e.Message
+		m.becomes(Rejected, e.Message)
 		return true
 	}
 	// It stays where it is, before all that was written later.
@@ -212,70 +269,6 @@ func (c *Client) refused(id string, e shared.Error, now time.Time) bool {
 		c.outbox.pausedUntil = until
 	}
 	return true
-}
-
-// recognise strikes a message of ours that came back through the log. While the
-// server still owes its answer we wait for that: it says that the message is on
-// disk.
-func (c *Client) recognise(n shared.Message) {
-	m := c.outbox.byID[n.ID]
-	if m == nil || m.room != n.Room || m.user != n.User {
-		return
-	}
-	if m.state == Sent { // and told
-		c.outbox.remove(m)
-		return
-	}
-	m.seen, m.place = true, shared.AckPayload{Room: n.Room, Seq: n.Seq, Sent: n.Sent}
-	if m.asked.IsZero() {
-		c.outbox.remove(m)
-		c.sent(m)
-	}
-}
-
-// rejoined notes how much of the log the room lost sight of. Call it before what
-// was missed arrives.
-func (c *Client) rejoined(r *room, state string) {
-	for _, m := range slices.Clone(c.outbox.messages) {
-		if m.room != r.name || m.user == "" || !m.asked.IsZero() {
-			continue
-		}
-		switch {
-		case state == shared.StateReset && m.state == Sent:
-			c.outbox.remove(m) // acked; its row went with the others
-		case state == shared.StateReset:
-			m.seen, m.doubt = false, true
-		case state != shared.StateCurrent && state != shared.StateRecovered:
-			m.doubt = true
-		}
-	}
-}
-
-// resolve decides on the messages that were sent before, once everything that
-// was missed in their room has arrived: what was found is struck, what may be
-// out of sight is the user's to decide on, the rest is sent again.
-func (c *Client) resolve(r *room) {
-	for _, m := range slices.Clone(c.outbox.messages) {
-		if m.room != r.name || m.user == "" || !m.asked.IsZero() {
-			continue
-		}
-		switch {
-		case m.state == Sent:
-			if r.cursor.Seq >= m.place.Seq {
-				c.outbox.remove(m)
-			}
-		case m.state != Waiting:
-		case m.seen:
-			c.outbox.remove(m)
-			c.sent(m)
-		case m.doubt:
-			m.state = Unsure
-			m.reason = "part of the room's log is gone: this message may have been sent"
-		case m.user != c.me.User:
-			m.state = Unsure
-			m.reason = "the server knows us as another user now: this message may have been sent"
-		}
-	}
 }
 
 // sent tells OnAck.

@@ -115,7 +115,7 @@ func TestRecoveredMessagesAreNotSentAgain(t *testing.T) {
 		}
 		p.quiet()
 		h.Client.mu.Lock()
-		after := h.outbox.byID[ids[2]].after
+		after := *h.outbox.byID[ids[2]].after
 		h.Client.mu.Unlock()
 		if after != at(0) {
 			t.Errorf("the cursor at the first send is %v, want %v", after, at(0))

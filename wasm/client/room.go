@@ -51,6 +51,7 @@ type room struct {
 	anew     bool // the log was reset
 	lives    int  // how often the log was reset: a page of an older life is not for this one
 	fresh    bool // joined without a past: what is unread shows when it is synced
+	thin     bool // and so near the end that there is little to show: see fill
 
 	count   int
 	members []shared.Member // not changed in place
@@ -94,7 +95,11 @@ func (r *room) join(p shared.RoomJoinedPayload) {
 		r.lives++
 		r.anew = true
 	case p.State == shared.StateTruncated && p.Truncated != nil:
-		r.missed(*p.Truncated)
+		gap := *p.Truncated
+		if gap.First == 0 || gap.First > had.Seq+1 { // else it lies in what we have seen
+			gap.After = max(gap.After, had.Seq)
+			r.missed(gap)
+		}
 	case p.State == shared.StateNew && p.Cursor.Seq > had.Seq:
 		r.missed(shared.Truncated{After: had.Seq, First: p.Cursor.Seq + 1})
 	}
@@ -103,6 +108,7 @@ func (r *room) join(p shared.RoomJoinedPayload) {
 		return
 	}
 	r.cursor, r.more, r.fresh = &p.Cursor, p.Cursor.Seq > 0, true
+	r.thin = had == nil && p.State != shared.StateNew && p.State != shared.StateReset
 }
 
 // reach moves the cursor forward, never back: what it has passed may be on the

@@ -27,6 +27,10 @@ type ask struct {
 	// leaves is the room that a change leaves, was its phase before.
 	leaves *room
 	was    phase
+	// after is where a join begins.
+	after *shared.Cursor
+	// fills: it asks for the history before this sequence instead.
+	fills uint64
 }
 
 // ChangeRoom makes name the current room: it leaves the one that was and joins
@@ -113,6 +117,7 @@ func (c *Client) settle(now time.Time, next *alarm) {
 	if r := c.findRoom(c.current); r != nil && c.asked != r.name && r.mayAsk(now, next) {
 		c.askChange(r, now)
 	}
+	behind := c.outbox.behind()
 	for _, r := range c.rooms {
 		needed := r.wanted || c.outbox.needs(r.name)
 		switch r.phase {
@@ -127,7 +132,8 @@ func (c *Client) settle(now time.Time, next *alarm) {
 				c.askJoin(r, now) // the address asked, and nothing was said
 			}
 		case joined, synced:
-			if !needed {
+			// In a room we are in the server does not go back: we leave and return.
+			if !needed || r.phase == synced && behind[r.name] {
 				c.askLeave(r, now)
 			}
 		}
@@ -143,10 +149,11 @@ func (c *Client) settle(now time.Time, next *alarm) {
 
 func (c *Client) askChange(r *room, now time.Time) {
 	id := newID()
-	if !c.sendEvent(shared.ChangeRoom.Frame(id, shared.JoinPayload{Name: r.name, After: r.cursor})) {
+	after := c.begin(r)
+	if !c.sendEvent(shared.ChangeRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
 		return
 	}
-	a := &ask{room: r, at: now}
+	a := &ask{room: r, at: now, after: after}
 	if old := c.findRoom(c.asked); old != nil {
 		a.leaves, a.was = old, old.phase
 		old.phase = leaving
@@ -158,9 +165,9 @@ func (c *Client) askChange(r *room, now time.Time) {
 }
 
 func (c *Client) askJoin(r *room, now time.Time) {
-	id := newID()
-	if c.sendEvent(shared.JoinRoom.Frame(id, shared.JoinPayload{Name: r.name, After: r.cursor})) {
-		c.asks[id] = &ask{room: r, at: now}
+	id, after := newID(), c.begin(r)
+	if c.sendEvent(shared.JoinRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
+		c.asks[id] = &ask{room: r, at: now, after: after}
 		r.phase, r.askedAt = joining, now
 	}
 }
@@ -176,6 +183,21 @@ func (c *Client) askLeave(r *room, now time.Time) {
 	}
 }
 
+// fill asks for history when a room was joined near its end, where a message of
+// the outbox was to be looked for: it shows as much as any other. If the
+// connection ends before the answer, the next one asks again.
+func (c *Client) fill(r *room) {
+	want := shared.JoinBacklog - len(r.messages)
+	if !r.more || want <= 0 {
+		r.thin = false
+		return
+	}
+	id, before := newID(), r.oldest()
+	if c.sendEvent(shared.LoadHistory.Frame(id, shared.LoadHistoryPayload{Room: r.name, Before: before, Limit: want})) {
+		c.asks[id] = &ask{room: r, at: time.Now(), fills: before}
+	}
+}
+
 // takeAsk returns what the event being routed answers, and forgets it.
 func (c *Client) takeAsk() *ask {
 	a := c.asks[c.answering]
@@ -185,7 +207,7 @@ func (c *Client) takeAsk() *ask {
 
 func (c *Client) isAsking(r *room) bool {
 	for _, a := range c.asks {
-		if a.room == r {
+		if a.room == r && a.fills == 0 {
 			return true
 		}
 	}
@@ -198,6 +220,7 @@ func (c *Client) askFailed(a *ask, e shared.Error, now time.Time) {
 		a.leaves.phase = a.was // a refused change leaves nothing
 	}
 	switch {
+	case a.fills != 0: // the user can still ask for it
 	case a.leave && a.room.phase == leaving:
 		c.isOut(a.room) // we were not in it
 	case !a.leave && a.room.phase == joining:
@@ -221,7 +244,7 @@ func (c *Client) shutOut(r *room, e shared.Error, now time.Time) {
 	}
 	for _, m := range c.outbox.messages {
 		if m.room == r.name && m.waits() {
-			m.state, m.reason = Rejected, e.Message
+			m.becomes(Rejected, e.Message)
 		}
 	}
 }
@@ -243,7 +266,7 @@ func (c *Client) isOut(r *room) {
 	c.rooms = slices.DeleteFunc(c.rooms, func(r *room) bool { return r == oldest })
 	for _, m := range slices.Clone(c.outbox.messages) {
 		if m.room == oldest.name && m.state == Sent {
-			c.outbox.remove(m) // its row will never be seen to arrive
+			c.outbox.done(m) // its row will never be seen to arrive
 		}
 	}
 }

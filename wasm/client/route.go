@@ -22,10 +22,10 @@ func setupEventHandlers() *shared.Registry[*Client] {
 	shared.On(r, shared.Typing, handleTyping)
 	shared.On(r, shared.Read, handleRead)
 	shared.On(r, shared.Ack, handleAck)
+	shared.On(r, shared.History, handleHistory)
 	shared.On(r, shared.Failed, handleFailed)
 	shared.On(r, shared.Closing, handleClosing)
 	// The call that asked takes these; that one has arrived is all a pong says.
-	shared.On(r, shared.History, handleAnswer[shared.HistoryPayload])
 	shared.On(r, shared.Rooms, handleAnswer[shared.RoomsPayload])
 	shared.On(r, shared.Pong, handleAnswer[shared.Empty])
 	return r
@@ -74,8 +74,12 @@ func handleWelcome(_ context.Context, c *Client, p shared.WelcomePayload) error 
 
 func handleRoomJoined(_ context.Context, c *Client, p shared.RoomJoinedPayload) error {
 	r := c.roomNamed(p.Room)
-	if a := c.takeAsk(); a != nil && a.leaves != nil && a.leaves.phase == leaving && !c.isAsking(a.leaves) {
-		c.isOut(a.leaves) // unless we have asked to come back meanwhile
+	from := c.askedAfter
+	if a := c.takeAsk(); a != nil {
+		from = a.after
+		if a.leaves != nil && a.leaves.phase == leaving && !c.isAsking(a.leaves) {
+			c.isOut(a.leaves) // unless we have asked to come back meanwhile
+		}
 	}
 	r.refused, r.retryAt = nil, time.Time{}
 	r.count, r.members = p.Count, p.Members
@@ -92,7 +96,7 @@ func handleRoomJoined(_ context.Context, c *Client, p shared.RoomJoinedPayload) 
 	// sent is answered on this connection, so it is not in doubt.
 	goesOn := in && p.State == shared.StateTruncated
 	if !goesOn || was == joined {
-		c.rejoined(r, p.State)
+		c.rejoined(r, p, from)
 	}
 	r.join(p)
 	if !goesOn && was != leaving {
@@ -114,6 +118,9 @@ func handleSynced(_ context.Context, c *Client, p shared.SyncedPayload) error {
 		r.toldSeq = r.readSeq
 	}
 	c.resolve(r)
+	if r.thin {
+		c.fill(r)
+	}
 	if r.name == c.current {
 		c.attempt = 0
 	}
@@ -124,11 +131,15 @@ func handleSynced(_ context.Context, c *Client, p shared.SyncedPayload) error {
 
 func handleNewMessage(_ context.Context, c *Client, m shared.Message) error {
 	r := c.findRoom(m.Room)
-	if r == nil || !r.add(m) {
-		return nil // a room we have left, or a message we have
+	if r == nil {
+		return nil // we have left it
+	}
+	added := r.add(m)
+	c.recognise(m)
+	if !added {
+		return nil // we have it; it comes again when a message is looked for
 	}
 	delete(r.typing, m.User)
-	c.recognise(m)
 	if c.config.OnMessage != nil {
 		c.tell(func() { c.config.OnMessage(m) })
 	}
@@ -193,6 +204,22 @@ func handleAck(_ context.Context, c *Client, p shared.AckPayload) error {
 	c.acked(c.answering, p)
 	c.flush(time.Now())
 	c.change()
+	return nil
+}
+
+// handleHistory takes the page that fill has asked for. All others are for the
+// call that waits.
+func handleHistory(_ context.Context, c *Client, p shared.HistoryPayload) error {
+	if c.asks[c.answering] == nil {
+		return nil
+	}
+	// What came meanwhile lies behind the page; if the user has asked for more, or
+	// the log is another one, it is of no use.
+	if a := c.takeAsk(); a.room.thin && a.fills != 0 && a.room.oldest() >= a.fills {
+		a.room.prepend(p)
+		a.room.thin = false
+		c.change()
+	}
 	return nil
 }
 

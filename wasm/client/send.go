@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,13 +32,17 @@ func (c *Client) sendEvent(frame []byte) bool {
 	return true
 }
 
+// egressFull reports whether sendEvent would find no room. Call it with mu held
+// and a connection.
+func (c *Client) egressFull() bool { return len(c.link.egress) == cap(c.link.egress) }
+
 // Send puts a message for a room into the outbox and returns its id; an empty
 // room means the current one. It is sent once, after everything written before
 // it for the same room, as soon as we are in that room, now or after the
 // connection has come back. OnAck and View tell how it went. It does not block.
 //
 // The error is an *shared.Error if the message is not one a room takes,
-// ErrNoRoom, or ErrOutboxFull.
+// ErrNoRoom, or one that wraps ErrOutboxFull: nothing is kept or sent then.
 func (c *Client) Send(room, message string) (id string, err error) {
 	if err := (shared.SendMessagePayload{Room: room, Message: message}).Validate(); err != nil {
 		return "", err
@@ -50,12 +55,24 @@ func (c *Client) Send(room, message string) (id string, err error) {
 	if room == "" {
 		return "", ErrNoRoom
 	}
-	m := &outgoing{id: newID(), room: room, message: message, written: time.Now(), state: Waiting}
-	if !c.outbox.add(m) {
+	now := time.Now()
+	m := &outgoing{id: newID(), room: room, message: message, written: now, state: Waiting, user: c.me.User, store: c.config.Store}
+	if c.outbox.full(m) {
 		return "", ErrOutboxFull
 	}
+	c.outbox.add(m)
 	c.roomNamed(room)
-	c.flush(time.Now())
+	c.flush(now)
+	if !m.kept { // one that went on the wire at once is kept already
+		if m.state == Waiting {
+			err = m.save()
+		}
+		if m.state != Waiting || err != nil {
+			c.outbox.remove(m)
+			return "", fmt.Errorf("%w: %s", ErrOutboxFull, cmp.Or(m.reason, fmt.Sprint(err)))
+		}
+		m.kept = true
+	}
 	c.change()
 	return m.id, nil
 }
@@ -70,11 +87,13 @@ func (c *Client) Retry(id string) error {
 		return ErrNoMessage
 	}
 	c.outbox.remove(m)
-	m.state, m.reason, m.doubt = Waiting, "", false
-	if m.user != c.me.User {
-		m.user = "" // for that user it is a new message
+	if m.state == Unsure || c.me.User != "" && m.user != c.me.User {
+		// A new message: where it may have been before, the user has decided on.
+		m.user, m.after, m.lookBack = c.me.User, nil, false
 	}
+	m.doubt = false
 	c.outbox.add(m)
+	m.becomes(Waiting, "")
 	c.roomNamed(m.room).refused = nil
 	c.flush(time.Now())
 	c.change()
@@ -90,7 +109,7 @@ func (c *Client) Discard(id string) error {
 	if m == nil {
 		return ErrNoMessage
 	}
-	c.outbox.remove(m)
+	c.outbox.done(m)
 	c.change()
 	return nil
 }

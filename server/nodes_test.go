@@ -1,0 +1,620 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/server/servertest"
+	"websockets/shared"
+	"websockets/wasm/client"
+)
+
+// The second promise says "to any node": these tests run several servers on one
+// external NATS and break the servers, NATS and the lines between them.
+
+// repaired is within what time members are promised to see what the feed did not
+// bring. Tests wait for longer and log what it was, since a machine may be slow.
+const repaired = 20 * time.Second
+
+// serveOn starts a server whose log is on a NATS at these addresses.
+func serveOn(t *testing.T, nats string, args ...string) *servertest.Process {
+	t.Helper()
+	server := servertest.Start(t, append([]string{"--rate", "0", "--nats", nats}, args...)...)
+	t.Cleanup(func() {
+		// No epoch may have changed: nothing has lost a message here.
+		if log := server.Log(); t.Failed() || strings.Contains(log, "not the one it was") {
+			t.Errorf("the log of the server at %s:\n%s", server.Addr, log)
+		}
+	})
+	return server
+}
+
+// crowd is recorders that are in the same rooms, on one server or several.
+type crowd struct {
+	t         *testing.T
+	rooms     []string
+	recorders []*recorder
+	ctx       context.Context
+	stop      context.CancelFunc
+	running   sync.WaitGroup
+}
+
+// gather puts a recorder at each of the addresses into the rooms.
+func gather(t *testing.T, rooms []string, urls ...string) *crowd {
+	t.Helper()
+	c := &crowd{t: t, rooms: rooms}
+	c.ctx, c.stop = context.WithCancel(t.Context())
+	t.Cleanup(c.end)
+	for _, url := range urls {
+		c.add(url)
+	}
+	for _, r := range c.recorders {
+		r.awaitJoined(rooms)
+	}
+	return c
+}
+
+func (c *crowd) add(url string) *recorder {
+	c.t.Helper()
+	r := newRecorder(c.t, url, fmt.Sprintf("c%d", len(c.recorders)), c.rooms)
+	c.recorders = append(c.recorders, r)
+	c.running.Go(func() { r.run(c.ctx) })
+	return r
+}
+
+// end takes the recorders' connections down.
+func (c *crowd) end() {
+	c.stop()
+	c.running.Wait()
+}
+
+// floodDuring has these recorders flood the rooms while do runs.
+func (c *crowd) floodDuring(recorders []*recorder, do func()) {
+	c.t.Helper()
+	ctx, endFlood := context.WithCancel(c.ctx)
+	defer endFlood()
+	var floods sync.WaitGroup
+	for _, r := range recorders {
+		floods.Go(func() { r.flood(ctx, c.rooms) })
+	}
+	c.awaitAcks(recorders, 50)
+	do()
+	endFlood()
+	floods.Wait()
+}
+
+// awaitAcks waits until each has got n more acks.
+func (c *crowd) awaitAcks(recorders []*recorder, n int) {
+	c.t.Helper()
+	before := map[*recorder]int{}
+	for _, r := range recorders {
+		before[r] = r.ackedCount()
+	}
+	for _, r := range recorders {
+		r.await(fmt.Sprintf("%d more acks", n), func() bool { return len(r.acked) >= before[r]+n })
+	}
+}
+
+// awaitEverywhere waits until everything that has been acked by now has been shown
+// to everybody, and returns how long that took.
+func (c *crowd) awaitEverywhere() time.Duration {
+	c.t.Helper()
+	begin := time.Now()
+	missing := map[string]bool{}
+	for _, r := range c.recorders {
+		for _, text := range r.ackedTexts() {
+			missing[text] = true
+		}
+	}
+	for _, r := range c.recorders {
+		next, left := map[string]int{}, len(missing)
+		r.await("being shown all that was acked", func() bool {
+			for room, texts := range r.shown {
+				for _, text := range texts[next[room]:] {
+					if missing[text] {
+						left--
+					}
+				}
+				next[room] = len(texts)
+			}
+			return left == 0
+		})
+	}
+	return time.Since(begin)
+}
+
+// judge waits until everything is acked and shown, and compares the recorders'
+// records with the log as each of the addresses tells it.
+func (c *crowd) judge(urls ...string) {
+	c.t.Helper()
+	for _, r := range c.recorders {
+		r.awaitSettled()
+	}
+	written := map[string][]string{}
+	for _, room := range c.rooms {
+		for i, url := range urls {
+			texts := readAll(c.t, url, room)
+			if i == 0 {
+				written[room] = texts
+			} else if !slices.Equal(texts, written[room]) {
+				c.t.Errorf("two servers tell two logs of %q: %s", room, difference(texts, written[room]))
+			}
+		}
+	}
+	for _, r := range c.recorders {
+		r.awaitShown(written)
+	}
+	c.end()
+	v := judge(c.t, c.recorders, written)
+	c.t.Logf("%d messages acked, %d in the log", v.acked, v.logged)
+	if v.acked == 0 {
+		c.t.Error("nothing was acked: this run proves nothing")
+	}
+}
+
+// TestOneOrderOnAllServers: senders on two servers, members on both: everybody is
+// shown the same, once, in the same order.
+func TestOneOrderOnAllServers(t *testing.T) {
+	nats := servertest.StartNATS(t, 1)
+	a, b := serveOn(t, nats.URL()), serveOn(t, nats.URL())
+	c := gather(t, []string{"one", "two", "three"}, a.WS(), a.WS(), b.WS(), b.WS())
+	c.floodDuring(c.recorders, func() { c.awaitAcks(c.recorders, 300) })
+	c.judge(a.WS(), b.WS())
+}
+
+// TestClientsGoOnAtAnotherServer: a server is killed under load; its clients go on
+// at the other one, as the same users, with their cursors and what they had not
+// got an ack for.
+func TestClientsGoOnAtAnotherServer(t *testing.T) {
+	nats := servertest.StartNATS(t, 1)
+	servers := []*servertest.Process{serveOn(t, nats.URL()), serveOn(t, nats.URL())}
+	door := servertest.NewProxy(t, servers[0].Addr)
+	c := gather(t, []string{"one", "two", "three"}, door.WS(), door.WS(), servers[1].WS())
+	moving := c.recorders[:2]
+	var users []string
+	for _, r := range moving {
+		users = append(users, r.client.View().Me.User)
+	}
+	c.floodDuring(c.recorders, func() {
+		for range 3 { // there, back again, and there
+			servers[0].Kill()
+			servers[0], servers[1] = servers[1], servers[0]
+			door.SwitchTo(servers[0].Addr)
+			c.awaitAcks(moving, 100)
+			servers[1].Start()
+			door.Cut() // who came to it before it was killed again
+			c.awaitAcks(moving, 100)
+		}
+	})
+	c.judge(servers[0].WS(), servers[1].WS())
+	for i, r := range moving {
+		if user := r.client.View().Me.User; user != users[i] {
+			t.Errorf("client %s is the user %s, was %s on the first server", r.name, user, users[i])
+		}
+	}
+}
+
+// TestResentThroughAnotherServer: the answer to a message is cut, and the client
+// sends it again through another server, while the first server's publish has not
+// arrived yet, or has but nobody knows. It is in the log once.
+func TestResentThroughAnotherServer(t *testing.T) {
+	for name, disturb := range map[string]func(*servertest.Proxy){
+		"in flight": (*servertest.Proxy).Hold,
+		"stored":    (*servertest.Proxy).Swallow,
+	} {
+		t.Run(name, func(t *testing.T) {
+			nats := servertest.StartNATS(t, 1)
+			line := servertest.NewProxy(t, nats.Nodes[0].Addr)
+			a, b := serveOn(t, "nats://"+line.Addr), serveOn(t, nats.URL())
+			door := servertest.NewProxy(t, a.Addr)
+			c := gather(t, []string{"room"}, door.WS(), b.WS())
+			moving, watching := c.recorders[0], c.recorders[1]
+
+			disturb(line)
+			moving.send("room", "once")
+			// Events of a connection are handled in order: a pong means that the message
+			// has been handed to the log.
+			if _, err := client.Call(c.ctx, moving.client, shared.Ping, shared.Empty{}, shared.Pong); err != nil {
+				t.Fatal(err)
+			}
+			if name == "stored" {
+				watching.await("the message to come from the log", func() bool { return len(watching.shown["room"]) == 1 })
+			}
+			door.SwitchTo(b.Addr)
+			door.Cut()
+			moving.awaitSettled()
+
+			if name == "stored" {
+				line.Cut() // what was swallowed is a hole
+			}
+			line.Forward()
+			// What the first server stores now was handed to NATS after the first try.
+			late := c.add(a.WS())
+			late.awaitJoined(c.rooms)
+			late.send("room", "late")
+			c.judge(a.WS(), b.WS())
+			if got := late.shownIn("room"); !slices.Equal(got, []string{"once", "late"}) {
+				t.Errorf("the room is %q", got)
+			}
+		})
+	}
+}
+
+// send writes one message.
+func (r *recorder) send(room, text string) {
+	r.t.Helper()
+	r.mu.Lock() // before the ack can come
+	defer r.mu.Unlock()
+	id, err := r.client.Send(room, text)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.texts[id] = text
+}
+
+// TestSendsWhileNATSIsDown: NATS is killed under load and started again on its
+// store. Meanwhile sends fail as ones to try again; afterwards everything goes on
+// by itself, and nothing is lost or doubled.
+func TestSendsWhileNATSIsDown(t *testing.T) {
+	nats := servertest.StartNATS(t, 1)
+	node := nats.Nodes[0]
+	a, b := serveOn(t, nats.URL()), serveOn(t, nats.URL())
+	c := gather(t, []string{"one", "two"}, a.WS(), b.WS())
+	asking := newProbe(t, a, "one", "")
+	c.floodDuring(c.recorders, func() {
+		for range 3 {
+			node.Kill()
+			for _, r := range c.recorders {
+				r.await("being told to send later", func() bool { return r.client.View().PausedUntil.After(time.Now()) })
+			}
+			refused := asking.ask(shared.SendMessage.Frame("m", shared.SendMessagePayload{Message: "refused"}))
+			var told *shared.Error
+			if e, err := shared.Failed.Decode(refused); err != nil || refused.Type != shared.Failed.Name() {
+				t.Errorf("sending without NATS is answered with %s %s, %v", refused.Type, refused.Payload, err)
+			} else if told = &e; told.Code != shared.CodeUnavailable || told.RetryAfter <= 0 {
+				t.Errorf("sending without NATS is answered with %+v, want %s and when to try again", *told, shared.CodeUnavailable)
+			}
+			begin := time.Now()
+			node.Start()
+			c.awaitAcks(c.recorders, 50)
+			back := time.Since(begin)
+			t.Logf("acks again after %v, shown to all %v after them", back.Round(time.Millisecond), c.awaitEverywhere().Round(time.Millisecond))
+		}
+	})
+	c.judge(a.WS(), b.WS())
+}
+
+// TestReplicasComeAndGo: of a cluster of three with three replicas, the leader of
+// a room's stream is killed under load, and comes back; then a replica is frozen,
+// falls behind, and goes on. Once there is a leader, members see everything soon;
+// who joins or comes back meanwhile misses nothing.
+func TestReplicasComeAndGo(t *testing.T) {
+	t.Parallel()
+	nats := servertest.StartNATS(t, 3)
+	a, b := serveOn(t, nats.URL(), "--replicas", "3"), serveOn(t, nats.URL(), "--replicas", "3")
+	door := servertest.NewProxy(t, a.Addr)
+	c := gather(t, []string{"room"}, a.WS(), b.WS(), door.WS())
+	writing := c.recorders[:2]
+
+	come := func(when string) {
+		t.Helper()
+		door.Cut() // who was there comes back with a cursor
+		newcomer := gather(t, c.rooms, b.WS())
+		defer newcomer.end()
+		t.Logf("%s: joined", when)
+	}
+	c.floodDuring(writing, func() {
+		stream := nats.Fullest("ROOMS_") // the room's
+		leader := nats.AwaitLeader(stream, nil)
+		leader.Kill()
+		killed := time.Now()
+		nats.AwaitLeader(stream, leader)
+		elected := time.Since(killed)
+		come("without the leader that was")
+		c.awaitAcks(writing, 50)
+		t.Logf("a leader %v after the kill, acks after %v, shown to all %v after them", elected.Round(time.Millisecond),
+			time.Since(killed).Round(time.Millisecond), c.awaitEverywhere().Round(time.Millisecond))
+		leader.Start()
+		nats.AwaitHealthy()
+
+		leader = nats.AwaitLeader(stream, nil)
+		lagging := nats.Nodes[0]
+		if lagging == leader {
+			lagging = nats.Nodes[1]
+		}
+		lagging.Freeze()
+		frozen := time.Now()
+		c.awaitAcks(writing, 200)
+		t.Logf("200 acks %v after %s was frozen", time.Since(frozen).Round(time.Millisecond), lagging.Name)
+		come("with a frozen replica")
+		lagging.Thaw()
+		come("with a replica that lags")
+		t.Logf("shown to all %v after", c.awaitEverywhere().Round(time.Millisecond))
+		c.awaitAcks(writing, 50)
+	})
+	nats.AwaitInSync()
+	c.judge(a.WS(), b.WS())
+}
+
+// TestTheFeedLies: what the feed does not bring, members get from the log.
+func TestTheFeedLies(t *testing.T) {
+	t.Parallel()
+	nats := servertest.StartNATS(t, 1)
+	line := servertest.NewProxy(t, nats.Nodes[0].Addr)
+	thief := newThief(t, line.Addr)
+	a, b := serveOn(t, nats.URL()), serveOn(t, "nats://"+thief.addr)
+	c := gather(t, []string{"room"}, a.WS(), b.WS())
+	there, here := c.recorders[0], c.recorders[1]
+	shown := func(r *recorder, text string) func() bool {
+		return func() bool { return slices.Contains(r.shown["room"], text) }
+	}
+
+	// The last message of a room is the one that no later one gives away.
+	for _, from := range c.recorders {
+		var longest time.Duration
+		for n := range 8 {
+			randomMoment() // so that the theft falls on any moment between two looks
+			text := fmt.Sprintf("stolen %s-%d", from.name, n)
+			stolen := thief.steal(text)
+			from.send("room", "just before "+text)
+			from.send("room", text)
+			from.await("an ack for "+text, func() bool { return len(from.acked) == len(from.texts) })
+			at := awaitTheft(t, stolen, text)
+			here.await(text, shown(here, text))
+			longest = max(longest, time.Since(at))
+		}
+		if longest > repaired {
+			t.Errorf("a stolen message was seen after %v", longest)
+		}
+		t.Logf("stolen from the feed, written at client %s's server: seen within %v", from.name, longest.Round(time.Millisecond))
+	}
+
+	// The first of a room that has just been opened.
+	var longest time.Duration
+	for n := range 4 {
+		randomMoment()
+		fresh := gather(t, []string{fmt.Sprintf("fresh-%d", n)}, b.WS(), a.WS())
+		text := fmt.Sprintf("stolen first-%d", n)
+		stolen := thief.steal(text)
+		fresh.recorders[1].send(fresh.rooms[0], text)
+		at := awaitTheft(t, stolen, text)
+		fresh.recorders[0].await(text, func() bool { return len(fresh.recorders[0].shown[fresh.rooms[0]]) > 0 })
+		longest = max(longest, time.Since(at))
+		fresh.end()
+	}
+	t.Logf("stolen from a room just opened: seen within %v", longest.Round(time.Millisecond))
+
+	// The feed is cut and comes back.
+	thief.cut()
+	there.send("room", "while it is cut")
+	begin := time.Now()
+	here.await("what was written while the feed was cut", shown(here, "while it is cut"))
+	t.Logf("written while the feed was cut: seen after %v", time.Since(begin).Round(time.Millisecond))
+
+	// The feed stands still, on connections that stay open.
+	thief.freeze()
+	there.send("room", "while it stands still")
+	begin = time.Now()
+	here.await("what was written while the feed stood still", shown(here, "while it stands still"))
+	t.Logf("written while the feed stood still: seen after %v", time.Since(begin).Round(time.Millisecond))
+	c.judge(a.WS(), b.WS())
+}
+
+// randomMoment lets a moment pass whose length is the dice's: when a fault falls matters,
+// and is not the program's to choose.
+func randomMoment() {
+	timer := time.NewTimer(time.Duration(rand.IntN(1000)) * time.Millisecond)
+	<-timer.C
+}
+
+// thief is a line between a server and NATS that reads NATS's protocol and can
+// take single messages out of the feed.
+type thief struct {
+	addr     string
+	target   string
+	listener net.Listener
+	wg       sync.WaitGroup
+
+	mu     sync.Mutex
+	lines  map[net.Conn]*bool // what is open, and whether it stands still
+	wanted string             // a text, in the feed
+	stolen chan time.Time     // when it was
+	closed bool
+	ended  chan struct{}
+}
+
+func newThief(t *testing.T, target string) *thief {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &thief{addr: l.Addr().String(), target: target, listener: l, lines: map[net.Conn]*bool{}, ended: make(chan struct{})}
+	h.wg.Go(h.accept)
+	t.Cleanup(func() {
+		_ = l.Close()
+		h.mu.Lock()
+		h.closed = true
+		h.mu.Unlock()
+		close(h.ended)
+		h.cut()
+		h.wg.Wait()
+	})
+	return h
+}
+
+// steal takes the next message of the feed that holds the text, and tells when.
+func (h *thief) steal(text string) <-chan time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wanted, h.stolen = text, make(chan time.Time, 1)
+	return h.stolen
+}
+
+// awaitTheft returns when the theft was; without one a test proves nothing.
+func awaitTheft(t *testing.T, stolen <-chan time.Time, text string) time.Time {
+	t.Helper()
+	select {
+	case at := <-stolen:
+		return at
+	case <-time.After(repaired):
+		t.Fatalf("the feed never brought %q", text)
+		panic("unreachable")
+	}
+}
+
+// cut breaks all connections.
+func (h *thief) cut() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for conn := range h.lines {
+		_ = conn.Close()
+	}
+}
+
+// freeze keeps back for good what NATS says on the connections that are open.
+func (h *thief) freeze() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, still := range h.lines {
+		*still = true
+	}
+}
+
+func (h *thief) accept() {
+	for {
+		server, err := h.listener.Accept()
+		if err != nil {
+			return
+		}
+		nats, err := net.Dial("tcp", h.target)
+		if err != nil {
+			_ = server.Close()
+			continue
+		}
+		still := new(bool)
+		h.mu.Lock()
+		h.lines[server], h.lines[nats] = still, still
+		if h.closed {
+			_, _ = server.Close(), nats.Close()
+		}
+		h.mu.Unlock()
+		both := func(do func()) {
+			do()
+			_, _ = server.Close(), nats.Close()
+			h.mu.Lock()
+			delete(h.lines, server)
+			delete(h.lines, nats)
+			h.mu.Unlock()
+		}
+		h.wg.Go(func() { both(func() { _, _ = io.Copy(nats, server) }) })
+		h.wg.Go(func() { both(func() { h.carry(server, bufio.NewReader(nats), still) }) })
+	}
+}
+
+// carry passes NATS's messages on, one by one, until the line breaks.
+func (h *thief) carry(to io.Writer, from *bufio.Reader, still *bool) {
+	for {
+		frame, err := from.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		line := strings.Fields(string(frame))
+		if len(line) > 1 && (line[0] == "MSG" || line[0] == "HMSG") { // a subject first, a size last
+			size, err := strconv.Atoi(line[len(line)-1])
+			if err != nil {
+				return
+			}
+			body := make([]byte, size+len("\r\n"))
+			if _, err := io.ReadFull(from, body); err != nil {
+				return
+			}
+			if strings.HasPrefix(line[1], "feed.") && h.takes(body) {
+				continue
+			}
+			frame = append(frame, body...)
+		}
+		h.mu.Lock()
+		stands := *still
+		h.mu.Unlock()
+		if stands {
+			continue
+		}
+		if _, err := to.Write(frame); err != nil {
+			return
+		}
+	}
+}
+
+func (h *thief) takes(body []byte) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.wanted == "" || !strings.Contains(string(body), strconv.Quote(h.wanted)) {
+		return false
+	}
+	h.wanted = ""
+	h.stolen <- time.Now()
+	return true
+}
+
+// probe is a connection that shows what is on the wire, event by event.
+type probe struct {
+	t    *testing.T
+	conn *websocket.Conn
+}
+
+// newProbe connects to a room, as a new user or with a session.
+func newProbe(t *testing.T, server *servertest.Process, room, session string) *probe {
+	t.Helper()
+	header := http.Header{}
+	if session != "" {
+		header.Set("Authorization", "Bearer "+session)
+	}
+	conn, _, err := websocket.DefaultDialer.Dial(server.WS()+"?room="+room, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
+	return &probe{t, conn}
+}
+
+// next reads up to an event that fits.
+func (p *probe) next(fits func(shared.Event) bool) shared.Event {
+	p.t.Helper()
+	for {
+		_, frame, err := p.conn.ReadMessage()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		event, err := shared.DecodeEvent(frame)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if fits(event) {
+			return event
+		}
+	}
+}
+
+// ask sends an event with the id "m" and returns its answer.
+func (p *probe) ask(frame []byte) shared.Event {
+	p.t.Helper()
+	if err := p.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
+		p.t.Fatal(err)
+	}
+	return p.next(func(e shared.Event) bool { return e.ID == "m" })
+}

@@ -1,0 +1,450 @@
+//go:build !js
+
+package client
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"websockets/server/servertest"
+	"websockets/shared"
+)
+
+// These tests close a client with a message on its way, and open another one
+// with its store and session, against the real server.
+
+// line is a TCP connection's way through the network, with a knife: what goes in
+// one direction can be lost while the connection stands.
+type line struct {
+	addr       string
+	loseToUs   atomic.Bool // what the server says
+	loseToThem atomic.Bool // what the client says
+}
+
+func newLine(t *testing.T, server string) *line {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	l := &line{addr: listener.Addr().String()}
+	var open sync.WaitGroup
+	carry := func(to, from net.Conn, lost *atomic.Bool) {
+		defer to.Close()
+		buffer := make([]byte, 32<<10)
+		for {
+			n, err := from.Read(buffer)
+			if err != nil {
+				return
+			}
+			if lost.Load() {
+				continue
+			}
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+	}
+	open.Go(func() {
+		for {
+			us, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			them, err := net.Dial("tcp", server)
+			if err != nil {
+				us.Close()
+				continue
+			}
+			open.Go(func() { carry(us, them, &l.loseToUs) })
+			open.Go(func() { carry(them, us, &l.loseToThem) })
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		open.Wait()
+	})
+	return l
+}
+
+// screen is a running client and all that it was told.
+type screen struct {
+	*Client
+	t     *testing.T
+	close func() // ends the client
+
+	mu   sync.Mutex
+	told []shared.Message
+	acks []string
+	sent []string // ids of its send_message frames
+	news chan struct{}
+}
+
+func openScreen(t *testing.T, addr, session string, store Store) *screen {
+	t.Helper()
+	s := &screen{t: t, news: make(chan struct{})}
+	note := func(change func()) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		change()
+		close(s.news)
+		s.news = make(chan struct{})
+	}
+	config := Config{
+		URL: "ws://" + addr + "/ws", Session: session,
+		OnMessage: func(m shared.Message) { note(func() { s.told = append(s.told, m) }) },
+		OnAck:     func(id string, _ shared.AckPayload) { note(func() { s.acks = append(s.acks, id) }) },
+		OnChange:  func() { note(func() {}) },
+		OnFrame: func(sent bool, frame []byte) {
+			if e, err := shared.DecodeEvent(frame); sent && err == nil && e.Type == shared.SendMessage.Name() {
+				note(func() { s.sent = append(s.sent, e.ID) })
+			}
+		},
+	}
+	if store != nil {
+		config.Store = store
+	}
+	c, err := New(config)
+	check(t, err)
+	s.Client = c
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		_ = c.Run(ctx)
+		close(ended)
+	}()
+	s.close = func() { cancel(); <-ended }
+	t.Cleanup(s.close)
+	return s
+}
+
+// await waits for something that comes with news.
+func (s *screen) await(what string, is func() bool) {
+	s.t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		s.mu.Lock()
+		news := s.news
+		s.mu.Unlock()
+		if is() {
+			return
+		}
+		select {
+		case <-news:
+		case <-deadline:
+			s.t.Fatalf("waited in vain for %s; the view is %+v", what, s.View())
+		}
+	}
+}
+
+func (s *screen) awaitSynced() {
+	s.t.Helper()
+	s.await("the room", func() bool { return s.View().Room.Synced })
+}
+
+func (s *screen) times(id string) (told, sent, acked int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.told {
+		if m.ID == id {
+			told++
+		}
+	}
+	for _, other := range s.sent {
+		if other == id {
+			sent++
+		}
+	}
+	for _, other := range s.acks {
+		if other == id {
+			acked++
+		}
+	}
+	return
+}
+
+func (s *screen) awaitTold(id string) {
+	s.t.Helper()
+	s.await("message "+id, func() bool { told, _, _ := s.times(id); return told > 0 })
+}
+
+func (s *screen) state(id string) PendingState {
+	for _, m := range s.View().Room.Pending {
+		if m.ID == id {
+			return m.State
+		}
+	}
+	return ""
+}
+
+// others are somebody else, who looks on and writes.
+type others struct{ *screen }
+
+func openOthers(t *testing.T, server *servertest.Process) others {
+	s := openScreen(t, server.Addr, "", nil)
+	s.awaitSynced()
+	return others{s}
+}
+
+// write sends n messages and waits until all are stored.
+func (o others) write(n int) {
+	o.t.Helper()
+	var last string
+	for i := range n {
+		id, err := o.Send("", fmt.Sprint("by others ", i))
+		check(o.t, err)
+		last = id
+	}
+	o.await("the acks", func() bool { _, _, acked := o.times(last); return acked > 0 })
+}
+
+// everything returns the room's ids as the log has them.
+func everything(t *testing.T, server *servertest.Process) (ids []string) {
+	t.Helper()
+	s := openScreen(t, server.Addr, "", nil)
+	s.awaitSynced()
+	for s.View().Room.More {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		check(t, s.LoadOlder(ctx, shared.DefaultRoom))
+		cancel()
+	}
+	for _, m := range s.View().Room.Messages {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+func count(ids []string, id string) (n int) {
+	for _, other := range ids {
+		if other == id {
+			n++
+		}
+	}
+	return n
+}
+
+// sendAndLose opens a client, waits until its room is there, loses what loses
+// says from then on, sends texts, waits until wire says that they are as far as
+// they come, and closes it.
+func sendAndLose(t *testing.T, server *servertest.Process, store Store, loses func(*line), wire func(*screen, []string), texts ...string) (session string, ids []string) {
+	t.Helper()
+	l := newLine(t, server.Addr)
+	s := openScreen(t, l.addr, "", store)
+	s.awaitSynced()
+	loses(l)
+	for _, text := range texts {
+		id, err := s.Send("", text)
+		check(t, err)
+		ids = append(ids, id)
+	}
+	wire(s, ids)
+	s.close()
+	return s.Session(), ids
+}
+
+func losesAnswers(l *line)   { l.loseToUs.Store(true) }
+func losesQuestions(l *line) { l.loseToThem.Store(true) }
+
+func onTheWire(s *screen, ids []string) {
+	for _, id := range ids {
+		s.await("the frame", func() bool { _, sent, _ := s.times(id); return sent > 0 })
+	}
+}
+
+// Stored, the ack lost, the tab closed, 500 messages later opened again. It does
+// not rest on the server's memory for ids: the message is not sent again.
+func TestStoredAndTheAckLost(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0")
+	others := openOthers(t, server)
+	others.write(60)
+	store := newMemoryStore()
+	session, ids := sendAndLose(t, server, store, losesAnswers, func(_ *screen, ids []string) {
+		others.awaitTold(ids[0])
+		others.awaitTold(ids[1])
+	}, "first", "second")
+	if kept := store.ids(); len(kept) != 2 {
+		t.Fatalf("the store keeps %v", kept)
+	}
+	others.write(500)
+
+	s := openScreen(t, server.Addr, session, store)
+	s.awaitSynced()
+	s.await("the strikes", func() bool { return len(store.ids()) == 0 })
+	log := everything(t, server)
+	for _, id := range ids {
+		told, sent, acked := s.times(id)
+		if told != 1 || sent != 0 || acked != 1 {
+			t.Errorf("after opening again %s was shown %d times, sent %d times, acked %d times", id, told, sent, acked)
+		}
+		if told, _, _ := others.times(id); told != 1 {
+			t.Errorf("the others were shown it %d times", told)
+		}
+		if n := count(log, id); n != 1 {
+			t.Errorf("it is in the log %d times", n)
+		}
+	}
+	v := s.View()
+	if n := len(v.Room.Messages); n != timeline || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Pending) != 0 {
+		t.Errorf("the view has %d messages and %d pending", n, len(v.Room.Pending))
+	}
+	if len(log) != 562 {
+		t.Errorf("the log has %d messages", len(log))
+	}
+}
+
+// The same with nothing after it: the view is as full as any.
+func TestTheViewAfterALostAck(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0")
+	others := openOthers(t, server)
+	others.write(80)
+	store := newMemoryStore()
+	session, ids := sendAndLose(t, server, store, losesAnswers, func(_ *screen, ids []string) { others.awaitTold(ids[0]) }, "last")
+	s := openScreen(t, server.Addr, session, store)
+	s.await("a full view", func() bool { return len(s.View().Room.Messages) == shared.JoinBacklog })
+	var shown []string
+	for _, m := range s.View().Room.Messages {
+		shown = append(shown, m.ID)
+	}
+	if log := everything(t, server); !slices.Equal(shown, log[len(log)-shared.JoinBacklog:]) {
+		t.Errorf("shown are\n%v\nthe log has\n%v", shown, log)
+	}
+	if count(shown, ids[0]) != 1 {
+		t.Errorf("ours is not there")
+	}
+}
+
+// On the wire and never stored: sent once, in the order written, with what was
+// not on the wire at all.
+func TestNeverStored(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0")
+	others := openOthers(t, server)
+	store := newMemoryStore()
+	session, ids := sendAndLose(t, server, store, losesQuestions, onTheWire, "first", "second")
+	offline := openScreen(t, newDeadAddr(t), session, store)
+	third, err := offline.Send("", "third")
+	check(t, err)
+	offline.close()
+	ids = append(ids, third)
+	others.write(500)
+
+	s := openScreen(t, server.Addr, session, store)
+	for _, id := range ids {
+		s.awaitTold(id)
+		others.awaitTold(id)
+	}
+	s.await("the acks", func() bool { return len(store.ids()) == 0 })
+	log := everything(t, server)
+	if got := log[len(log)-3:]; !slices.Equal(got, ids) || len(log) != 503 {
+		t.Errorf("the log has %d messages and ends with %v, want %v", len(log), got, ids)
+	}
+	for _, id := range ids {
+		if told, sent, acked := s.times(id); told != 1 || sent != 1 || acked != 1 {
+			t.Errorf("%s was shown %d times, sent %d times, acked %d times", id, told, sent, acked)
+		}
+	}
+}
+
+// newDeadAddr returns an address where nobody listens.
+func newDeadAddr(t *testing.T) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// The user is asked, and what he says is done.
+func askedAndDone(t *testing.T, server *servertest.Process, s *screen, store *memoryStore, ids []string) {
+	t.Helper()
+	for _, id := range ids {
+		s.await("the question", func() bool { return s.state(id) == Unsure })
+		if _, sent, _ := s.times(id); sent != 0 {
+			t.Errorf("%s was sent again without asking", id)
+		}
+	}
+	if kept := store.ids(); len(kept) != 2 {
+		t.Errorf("%v are kept", kept)
+	}
+	check(t, s.Discard(ids[0]))
+	check(t, s.Retry(ids[1]))
+	s.await("the ack", func() bool { return len(store.ids()) == 0 })
+	s.awaitTold(ids[1])
+	log := everything(t, server)
+	if count(log, ids[0]) != 0 || count(log, ids[1]) != 1 {
+		t.Errorf("the log has the discarded message %d times and the other %d times", count(log, ids[0]), count(log, ids[1]))
+	}
+}
+
+func TestTheRangeIsTruncated(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0", "--max-room-messages", "100")
+	others := openOthers(t, server)
+	others.write(10)
+	store := newMemoryStore()
+	session, ids := sendAndLose(t, server, store, losesQuestions, onTheWire, "discarded", "retried")
+	others.write(500)
+	askedAndDone(t, server, openScreen(t, server.Addr, session, store), store, ids)
+}
+
+func TestTheLogIsAnotherOne(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0")
+	others := openOthers(t, server)
+	others.write(10)
+	store := newMemoryStore()
+	session, ids := sendAndLose(t, server, store, losesQuestions, onTheWire, "discarded", "retried")
+	// For the server it is the same whether its log has changed or our cursor.
+	for id, value := range store.Load() {
+		changed := strings.Replace(value, `"epoch":"`, `"epoch":"old`, 1)
+		if changed == value {
+			t.Fatalf("%s has no epoch", value)
+		}
+		check(t, store.Save(id, changed))
+	}
+	askedAndDone(t, server, openScreen(t, server.Addr, session, store), store, ids)
+}
+
+// A tab that shows the room takes over what a closed one has sent.
+func TestAdoptedWhileItRuns(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0")
+	others := openOthers(t, server)
+	others.write(70)
+	store := newMemoryStore()
+	session, stored := sendAndLose(t, server, store, losesAnswers, func(_ *screen, ids []string) { others.awaitTold(ids[0]) }, "stored")
+	// The same user's next tab, whose message does not arrive.
+	l := newLine(t, server.Addr)
+	second := newMemoryStore()
+	tab := openScreen(t, l.addr, session, second)
+	tab.awaitSynced()
+	losesQuestions(l)
+	lost, err := tab.Send("", "lost")
+	check(t, err)
+	onTheWire(tab, []string{lost})
+	tab.close()
+
+	s := openScreen(t, server.Addr, session, newMemoryStore())
+	s.awaitSynced()
+	others.write(200)
+	s.Adopt(store)
+	s.Adopt(second)
+	s.await("the strikes", func() bool { return len(store.ids()) == 0 && len(second.ids()) == 0 })
+	s.awaitTold(lost)
+	others.write(1)
+	if told, sent, acked := s.times(stored[0]); told > 1 || sent != 0 || acked != 1 {
+		t.Errorf("the stored message was shown %d times, sent %d times, acked %d times", told, sent, acked)
+	}
+	if told, sent, acked := s.times(lost); told != 1 || sent != 1 || acked != 1 {
+		t.Errorf("the lost message was shown %d times, sent %d times, acked %d times", told, sent, acked)
+	}
+	log := everything(t, server)
+	last := log[len(log)-1]
+	s.awaitTold(last)
+	var shown []string
+	for _, m := range s.View().Room.Messages {
+		shown = append(shown, m.ID)
+	}
+	if len(shown) > len(log) || !slices.Equal(shown, log[len(log)-len(shown):]) || len(shown) < 200 {
+		t.Errorf("shown are %d messages that are not the end of the log's %d", len(shown), len(log))
+	}
+}

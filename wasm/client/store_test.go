@@ -1,0 +1,704 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"websockets/shared"
+)
+
+// memoryStore is a Store that outlives its clients.
+type memoryStore struct {
+	mu     sync.Mutex
+	values map[string]string
+	saves  int
+	broken error // what Save returns
+}
+
+func newMemoryStore() *memoryStore { return &memoryStore{values: map[string]string{}} }
+
+func (s *memoryStore) Load() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.values)
+}
+
+func (s *memoryStore) Save(key, value string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.saves++
+	if s.broken != nil {
+		return s.broken
+	}
+	s.values[key] = value
+	return nil
+}
+
+func (s *memoryStore) Remove(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.values, key)
+}
+
+func (s *memoryStore) refuse(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = err
+}
+
+// ids returns what is kept.
+func (s *memoryStore) ids() []string { return slices.Sorted(maps.Keys(s.Load())) }
+
+// with gives a client this store.
+func (s *memoryStore) with(_ *harness, c *Config) { c.Store = s }
+
+// offline is a client that gets no connection.
+func offline(h *harness, _ *Config) { h.refuse = errors.New("no route") }
+
+// end ends a client as closing its tab does, as far as the store can tell.
+func (h *harness) end() {
+	h.cancel()
+	<-h.ended
+}
+
+func TestWhatSendTookIsKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newMemoryStore()
+		h := start(t, store.with, offline)
+		var ids []string
+		for i := range 20 {
+			ids = append(ids, h.send(fmt.Sprint("message ", i)))
+			if _, kept := store.Load()[ids[i]]; !kept {
+				t.Fatalf("Send has returned and message %d is not kept", i)
+			}
+		}
+		h.end()
+
+		h = start(t, store.with)
+		if v := h.View(); v.Queued != len(ids) || v.Room.Pending[3].Message != "message 3" {
+			t.Errorf("after a restart %d are queued: %v", v.Queued, v.Room.Pending)
+		}
+		p := h.accept()
+		if p.after() != nil {
+			t.Errorf("they were never sent, but the room is read from %v on", p.after())
+		}
+		p.welcome("general", shared.StateNew, at(0))
+		for i, want := range ids {
+			id, m := expect(p, shared.SendMessage)
+			if id != want || m.Message != fmt.Sprint("message ", i) {
+				t.Errorf("sent %s %q, want %s", id, m.Message, want)
+			}
+			p.ackAt(id, "general", uint64(i+1))
+		}
+		p.quiet()
+		h.wantAcked(ids...)
+		if got := store.ids(); len(got) != 0 {
+			t.Errorf("all are acked, and %v are kept", got)
+		}
+	})
+}
+
+// The cursor is in the store before the message is on the wire, and the strike
+// is there with the ack.
+func TestTheStoreKnowsFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newMemoryStore()
+		h := start(t, store.with)
+		p := h.connect()
+		p.message("general", 5, "you", "m5")
+		synctest.Wait()
+		id := h.send("hello")
+		if kept := store.Load()[id]; !strings.Contains(kept, `"after":{"epoch":"e1","seq":5,"id":"m5"}`) || !strings.Contains(kept, `"user":"me"`) {
+			t.Errorf("kept is %s", kept)
+		}
+		if store.saves != 1 {
+			t.Errorf("%d writes for a message that went on the wire at once", store.saves)
+		}
+		expect(p, shared.SendMessage)
+		p.ackAt(id, "general", 6)
+		synctest.Wait()
+		if kept := store.ids(); len(kept) != 0 {
+			t.Errorf("acked, and still kept: %v", kept)
+		}
+		h.wantPending(id, Sent)
+	})
+}
+
+// sentAndClosed sends messages that nobody answers, and closes the client. The
+// room was at seq 5.
+func sentAndClosed(t *testing.T, store *memoryStore, texts ...string) (ids []string) {
+	h := start(t, store.with)
+	p := h.connect()
+	p.message("general", 5, "you", "m5")
+	synctest.Wait()
+	for _, text := range texts {
+		ids = append(ids, h.send(text))
+		expect(p, shared.SendMessage)
+	}
+	h.end()
+	return ids
+}
+
+func TestSentBeforeIsLookedFor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newMemoryStore()
+		ids := sentAndClosed(t, store, "a", "b", "c")
+		h := start(t, store.with)
+		p := h.accept()
+		if after := p.after(); after == nil || *after != at(5) {
+			t.Fatalf("the room is read from %v on, want %v", after, at(5))
+		}
+		p.greet()
+		p.joined("", "general", shared.StateRecovered, at(5))
+		p.message("general", 6, "me", ids[1])
+		p.message("general", 7, "you", ids[0]) // another's with our id is not ours
+		p.quiet()
+		p.synced("general", at(7))
+		p.toServerSkipHistory(t)
+		for _, want := range []string{ids[0], ids[2]} {
+			if id, _ := expect(p, shared.SendMessage); id != want {
+				t.Errorf("sent %s, want %s", id, want)
+			}
+		}
+		p.quiet()
+		h.wantAcked(ids[1])
+		if kept := store.ids(); slices.Contains(kept, ids[1]) || len(kept) != 2 {
+			t.Errorf("%v are kept, want all but %s", kept, ids[1])
+		}
+	})
+}
+
+// toServerSkipHistory takes the question for the history that fills the view.
+func (p *peer) toServerSkipHistory(t *testing.T) {
+	t.Helper()
+	id, ask := expect(p, shared.LoadHistory)
+	if ask.Room == "" || ask.Before == 0 || ask.Limit <= 0 || ask.Limit > shared.JoinBacklog {
+		t.Errorf("asked for history %+v", ask)
+	}
+	reply(p, shared.History, id, shared.HistoryPayload{Room: ask.Room})
+}
+
+// Looking for a message does not leave the reader with an empty room.
+func TestTheViewIsFilled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newMemoryStore()
+		sentAndClosed(t, store, "a")
+		h := start(t, store.with)
+		p := h.accept()
+		p.welcome("general", shared.StateCurrent, at(5))
+		id, ask := expect(p, shared.LoadHistory)
+		if ask.Room != "general" || ask.Before != 6 || ask.Limit != shared.JoinBacklog {
+			t.Errorf("asked for %+v", ask)
+		}
+		expect(p, shared.SendMessage)
+		var page []shared.Message
+		for seq := range uint64(5) {
+			page = append(page, shared.Message{Seq: seq + 1, ID: fmt.Sprint("m", seq+1), Room: "general", User: "you"})
+		}
+		reply(p, shared.History, id, shared.HistoryPayload{Room: "general", Messages: page})
+		synctest.Wait()
+		if v := h.View(); len(v.Room.Messages) != 5 || v.Room.More {
+			t.Errorf("the view has %d messages, and more: %v", len(v.Room.Messages), v.Room.More)
+		}
+		p.quiet()
+	})
+}
+
+func TestTruncatedOrResetIsTheUsers(t *testing.T) {
+	for _, state := range []string{shared.StateTruncated, shared.StateReset} {
+		bubble(t, func(t *testing.T) {
+			store := newMemoryStore()
+			ids := sentAndClosed(t, store, "a", "b")
+			h := start(t, store.with)
+			begin := shared.RoomJoinedPayload{Room: "general", Cursor: at(5), State: state}
+			if state == shared.StateReset {
+				begin.Cursor = shared.Cursor{Epoch: "e2", Seq: 1, ID: "m1"}
+			} else {
+				begin.Truncated = &shared.Truncated{After: 5, First: 50}
+			}
+			p := h.accept()
+			p.greet()
+			reply(p, shared.RoomJoined, "", begin)
+			p.synced("general", begin.Cursor)
+			if state == shared.StateTruncated {
+				p.toServerSkipHistory(t)
+			}
+			p.quiet()
+			for _, id := range ids {
+				h.wantPending(id, Unsure)
+			}
+			h.end()
+
+			// The decision is the user's in the next life too.
+			h = start(t, store.with)
+			p = h.connect()
+			p.quiet()
+			h.wantPending(ids[0], Unsure)
+			check(t, h.Discard(ids[0]))
+			check(t, h.Retry(ids[1]))
+			if id, _ := expect(p, shared.SendMessage); id != ids[1] {
+				t.Errorf("%s: Retry sent %s, want %s", state, id, ids[1])
+			}
+			if kept := store.ids(); !slices.Equal(kept, ids[1:]) {
+				t.Errorf("%s: %v are kept, want %v", state, kept, ids[1:])
+			}
+			p.ackAt(ids[1], "general", 60)
+			synctest.Wait()
+			if kept := store.ids(); len(kept) != 0 {
+				t.Errorf("%s: %v are kept", state, kept)
+			}
+		})
+	}
+}
+
+// What was truncated before a message was sent does not put it in doubt.
+func TestTruncatedBeforeItWasSent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newMemoryStore()
+		old := sentAndClosed(t, store, "old")[0]
+		h := start(t, store.with)
+		p := h.accept()
+		p.welcome("general", shared.StateCurrent, at(5))
+		p.toServerSkipHistory(t)
+		expect(p, shared.SendMessage)
+		p.message("general", 100, "you", "m100")
+		synctest.Wait()
+		young := h.send("young")
+		expect(p, shared.SendMessage)
+		h.end()
+
+		h = start(t, store.with)
+		p = h.accept()
+		if after := p.after(); after == nil || *after != at(5) {
+			t.Fatalf("the room is read from %v on", after)
+		}
+		p.greet()
+		reply(p, shared.RoomJoined, "", shared.RoomJoinedPayload{
+			Room: "general", Cursor: at(5), State: shared.StateTruncated, Truncated: &shared.Truncated{After: 5, First: 90},
+		})
+		p.synced("general", at(100))
+		p.toServerSkipHistory(t)
+		if id, _ := expect(p, shared.SendMessage); id != young {
+			t.Errorf("sent %s, want %s", id, young)
+		}
+		p.quiet()
+		h.wantPending(old, Unsure)
+	})
+}
+
+func TestWrittenAsAnotherUser(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newMemoryStore()
+		sent := sentAndClosed(t, store, "sent")[0]
+		h := start(t, store.with)
+		p := h.accept()
+		p.greet() // and nothing of the room: it is never sent
+		synctest.Wait()
+		unsent := h.send("not sent")
+		h.end()
+
+		h = start(t, store.with)
+		p = h.accept()
+		reply(p, shared.Welcome, "", shared.WelcomePayload{User: "someone else", Heartbeat: 25})
+		p.joined("", "general", shared.StateCurrent, at(5))
+		p.synced("general", at(5))
+		p.toServerSkipHistory(t)
+		p.quiet()
+		h.wantPending(sent, Unsure)
+		h.wantPending(unsent, Unsure)
+		check(t, h.Retry(sent))
+		if id, _ := expect(p, shared.SendMessage); id != sent {
+			t.Errorf("sent %s", id)
+		}
+	})
+}
+
+// Another tab was closed while this one shows the room and is ahead of it: the
+// room is read again from where that tab was, nobody is shown anything twice.
+func TestAdoptedInTheMiddle(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		closed := newMemoryStore()
+		ids := sentAndClosed(t, closed, "stored", "not stored")
+		own := newMemoryStore()
+		h := start(t, own.with)
+		p := h.accept()
+		p.welcome("general", shared.StateNew, at(7))
+		p.message("general", 8, "you", "m8")
+		synctest.Wait()
+		h.Adopt(closed)
+		leave, _ := expect(p, shared.LeaveRoom)
+		mine := h.send("mine")
+		p.message("general", 9, "you", "m9") // was on its way
+		change, ask := expect(p, shared.ChangeRoom)
+		if ask.Name != "general" || ask.After == nil || *ask.After != at(5) {
+			t.Fatalf("came back with %+v", ask)
+		}
+		reply(p, shared.Left, leave, shared.LeavePayload{Name: "general"})
+		p.joined(change, "general", shared.StateRecovered, at(5))
+		p.message("general", 6, "me", ids[0])
+		for seq := uint64(7); seq < 11; seq++ {
+			p.message("general", seq, "you", fmt.Sprint("m", seq))
+		}
+		p.quiet()
+		p.synced("general", at(10))
+		for _, want := range []string{ids[1], mine} {
+			if id, _ := expect(p, shared.SendMessage); id != want {
+				t.Errorf("sent %s, want %s", id, want)
+			}
+		}
+		p.quiet()
+		h.wantSeen("m8", "m9", "m10")
+		h.wantAcked(ids[0])
+		if kept := closed.ids(); !slices.Equal(kept, ids[1:]) {
+			t.Errorf("of the closed tab's %v are kept, want %v", kept, ids[1:])
+		}
+		if kept := own.ids(); !slices.Equal(kept, []string{mine}) {
+			t.Errorf("our store keeps %v, want %s", kept, mine)
+		}
+		if v := h.View(); v.Current != "general" || len(v.Room.Gaps) != 0 || v.Room.StartedOver || len(v.Room.Messages) != 3 {
+			t.Errorf("the view: %+v", v.Room)
+		}
+	})
+}
+
+// A range that has gone is a gap in the view only where the view has not been.
+func TestAdoptedBehindWhatIsGone(t *testing.T) {
+	for first, gap := range map[uint64]shared.Truncated{9: {}, 10: {}, 50: {After: 9, First: 50}, 0: {After: 9}} {
+		bubble(t, func(t *testing.T) {
+			closed := newMemoryStore()
+			id := sentAndClosed(t, closed, "a")[0]
+			h := start(t)
+			p := h.accept()
+			p.welcome("general", shared.StateNew, at(8))
+			p.message("general", 9, "you", "m9")
+			synctest.Wait()
+			h.Adopt(closed)
+			leave, _ := expect(p, shared.LeaveRoom)
+			change, _ := expect(p, shared.ChangeRoom)
+			reply(p, shared.Left, leave, shared.LeavePayload{Name: "general"})
+			reply(p, shared.RoomJoined, change, shared.RoomJoinedPayload{
+				Room: "general", Cursor: at(5), State: shared.StateTruncated, Truncated: &shared.Truncated{After: 5, First: first},
+			})
+			p.synced("general", at(max(9, first)))
+			p.quiet()
+			h.wantPending(id, Unsure)
+			if gaps := h.View().Room.Gaps; gap.After == 0 && len(gaps) != 0 || gap.After != 0 && !slices.Equal(gaps, []shared.Truncated{gap}) {
+				t.Errorf("before %d all is gone: the view has the gaps %v, want %v", first, gaps, gap)
+			}
+		})
+	}
+}
+
+// What lies in a log that is not there any more cannot be looked for.
+func TestAdoptedFromAnotherLog(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		closed := newMemoryStore()
+		id := sentAndClosed(t, closed, "old")[0]
+		h := start(t)
+		p := h.accept()
+		p.welcome("general", shared.StateNew, shared.Cursor{Epoch: "e2", Seq: 3, ID: "m3"})
+		synctest.Wait()
+		h.Adopt(closed)
+		leave, _ := expect(p, shared.LeaveRoom)
+		change, ask := expect(p, shared.ChangeRoom)
+		if ask.After == nil || ask.After.Epoch != "e2" {
+			t.Errorf("came back with %+v", ask.After)
+		}
+		reply(p, shared.Left, leave, shared.LeavePayload{Name: "general"})
+		p.joined(change, "general", shared.StateCurrent, *ask.After)
+		p.synced("general", *ask.After)
+		p.quiet()
+		h.wantPending(id, Unsure)
+	})
+}
+
+// Two tabs that were closed knew two logs: each message is looked for in its own.
+func TestTwoLogsInTheOutbox(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newMemoryStore()
+		cursor := `{"epoch":"%s","seq":%d,"id":"m"}`
+		keep := func(id string, order int, epoch string, seq int) {
+			store.values[id] = fmt.Sprintf(`{"v":1,"order":%d,"room":"general","message":"x","written":"2026-01-02T03:04:05Z","user":"me","state":"pending","after":`+cursor+`}`, order, epoch, seq)
+		}
+		keep("new", 1, "e2", 3)
+		keep("old", 2, "e1", 5) // written last, so its log is tried first
+		h := start(t, store.with)
+		p := h.accept()
+		if after := p.after(); after == nil || after.Epoch != "e1" {
+			t.Fatalf("began at %v", after)
+		}
+		now := shared.Cursor{Epoch: "e2", Seq: 40, ID: "m40"}
+		p.welcome("general", shared.StateReset, now)
+		leave, _ := expect(p, shared.LeaveRoom)
+		change, ask := expect(p, shared.ChangeRoom)
+		if ask.After == nil || ask.After.Epoch != "e2" || ask.After.Seq != 3 {
+			t.Fatalf("came back with %+v", ask.After)
+		}
+		h.wantPending("old", Unsure)
+		reply(p, shared.Left, leave, shared.LeavePayload{Name: "general"})
+		p.joined(change, "general", shared.StateRecovered, *ask.After)
+		p.message("general", 4, "me", "new")
+		p.synced("general", now)
+		p.quiet()
+		h.wantAcked("new")
+		h.wantSeen()
+		if kept := store.ids(); !slices.Equal(kept, []string{"old"}) {
+			t.Errorf("%v are kept", kept)
+		}
+	})
+}
+
+func TestAFullStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newMemoryStore()
+		h := start(t, store.with)
+		full := errors.New("QuotaExceededError")
+		store.refuse(full)
+		if _, err := h.Send("", "before the welcome"); !errors.Is(err, ErrOutboxFull) || !strings.Contains(err.Error(), full.Error()) {
+			t.Errorf("Send: %v", err)
+		}
+		store.refuse(nil)
+		queued := h.send("queued")
+		store.refuse(full)
+		p := h.connect()
+		// It was kept as never sent: on the wire the next client would send it twice.
+		p.quiet()
+		h.wantPending(queued, Failed)
+		if _, err := h.Send("", "online"); !errors.Is(err, ErrOutboxFull) {
+			t.Errorf("Send: %v", err)
+		}
+		p.quiet()
+		if n := len(h.View().Room.Pending); n != 1 {
+			t.Errorf("%d are pending", n)
+		}
+		check(t, h.Retry(queued)) // the store is still full
+		p.quiet()
+		h.wantPending(queued, Failed)
+		store.refuse(nil)
+		check(t, h.Retry(queued))
+		if id, _ := expect(p, shared.SendMessage); id != queued {
+			t.Errorf("sent %s", id)
+		}
+	})
+}
+
+func TestTheOutboxIsBoundedInBytes(t *testing.T) {
+	c, err := New(Config{URL: "ws://chat.test/ws", Store: newMemoryStore()})
+	check(t, err)
+	long := strings.Repeat("€", shared.MaxMessageLength)
+	n := 0
+	for ; n <= maxOutbox; n++ {
+		if _, err = c.Send("", long); err != nil {
+			break
+		}
+	}
+	kept := 0
+	for _, value := range c.config.Store.Load() {
+		kept += len(value)
+	}
+	if want := maxOutboxBytes / (len(long) + messageOverhead); err != ErrOutboxFull || n != want || kept > maxOutboxBytes {
+		t.Errorf("after %d messages of %d bytes, %d bytes kept: %v; want %d messages", n, len(long), kept, err, want)
+	}
+	// What is given up makes room.
+	c.mu.Lock()
+	c.outbox.messages[0].becomes(Rejected, "")
+	c.mu.Unlock()
+	check(t, c.Discard(c.View().Room.Pending[0].ID))
+	if _, err := c.Send("", long); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+}
+
+func TestGarbageInTheStore(t *testing.T) {
+	const good = `{"v":1,"order":1,"room":"general","message":"x","written":"2026-01-02T03:04:05Z","user":"me","state":"pending"}`
+	broken := map[string]string{
+		"text": "hello", "empty": "", "null": "null", "list": "[]", "number": "7", "cut": good[:40],
+		"v0":      `{"room":"general","message":"x","state":"pending"}`,
+		"state":   `{"v":1,"room":"general","message":"x","state":"flying"}`,
+		"sent":    `{"v":1,"room":"general","message":"x","state":"sent"}`,
+		"room":    `{"v":1,"room":"../x","message":"x","state":"pending"}`,
+		"noroom":  `{"v":1,"message":"x","state":"pending"}`,
+		"nothing": `{"v":1,"room":"general","message":"","state":"pending"}`,
+		"long":    `{"v":1,"room":"general","message":"` + strings.Repeat("x", 5000) + `","state":"pending"}`,
+		"time":    `{"v":1,"room":"general","message":"x","written":"yesterday","state":"pending"}`,
+		"cursor":  `{"v":1,"room":"general","message":"x","user":"me","after":{},"state":"pending"}`,
+		"nobody":  `{"v":1,"room":"general","message":"x","after":{"epoch":"e","seq":1,"id":"m"},"state":"pending"}`,
+		"bad id!": good, "": good, strings.Repeat("i", 65): good,
+	}
+	for id, value := range broken {
+		store := newMemoryStore()
+		store.values = map[string]string{id: value, "good": good}
+		var logged bytes.Buffer
+		log.SetOutput(&logged)
+		c, err := New(Config{URL: "ws://chat.test/ws", Store: store})
+		log.SetOutput(log.Default().Writer())
+		check(t, err)
+		if v := c.View(); v.Queued != 1 || v.Room.Pending[0].ID != "good" {
+			t.Errorf("with %q %s the outbox is %v", id, value, v.Room.Pending)
+		}
+		if got := store.ids(); !slices.Equal(got, []string{"good"}) {
+			t.Errorf("with %q %s kept is %v", id, value, got)
+		}
+		if !strings.Contains(logged.String(), "is dropped: ") {
+			t.Errorf("with %q %s the log says %q", id, value, logged.String())
+		}
+	}
+
+	// A newer client's is not garbage.
+	store := newMemoryStore()
+	store.values["newer"] = `{"v":2,"text":"who knows"}`
+	c, err := New(Config{URL: "ws://chat.test/ws", Store: store})
+	check(t, err)
+	if n := c.View().Queued; n != 0 || len(store.ids()) != 1 {
+		t.Errorf("%d are queued and %v kept", n, store.ids())
+	}
+}
+
+func TestWaitingIsWrittenOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newMemoryStore()
+		h := start(t, store.with)
+		p := h.connect()
+		const n = 200
+		for range n {
+			h.send("text")
+		}
+		for i := range n {
+			id, _ := expect(p, shared.SendMessage)
+			p.ackAt(id, "general", uint64(i+1))
+		}
+		synctest.Wait()
+		if store.saves > 2*n || len(store.ids()) != 0 {
+			t.Errorf("%d messages took %d writes, %d are kept", n, store.saves, len(store.ids()))
+		}
+	})
+}
+
+// TestNothingIsLostOrDoubledByClosing is TestNothingIsLostOrDoubled with two
+// tabs that are closed at any moment; what a closed one leaves, the other or a
+// new one takes over.
+func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
+	seeds := uint64(150)
+	if testing.Short() {
+		seeds = 20
+	}
+	for seed := range seeds {
+		bubble(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 2))
+			m := newModel(random)
+			type tab struct {
+				*harness
+				stores []*memoryStore // its own, and those it has taken over
+			}
+			written := map[*memoryStore][]string{}
+			open := func() *tab {
+				store := newMemoryStore()
+				written[store] = nil
+				return &tab{start(t, store.with, m.serve), []*memoryStore{store}}
+			}
+			tabs := []*tab{open(), open()}
+			rooms := []string{"general", "other"}
+			act := func() {
+				i := random.IntN(2)
+				tab := tabs[i]
+				switch random.IntN(10) {
+				case 0, 1, 2, 3, 4:
+					id, err := tab.Send(rooms[random.IntN(2)], "text")
+					check(t, err)
+					written[tab.stores[0]] = append(written[tab.stores[0]], id)
+				case 5:
+					check(t, tab.ChangeRoom(rooms[random.IntN(2)]))
+				case 6:
+					tab.Wake()
+				case 7:
+					tab.end()
+					tabs[i] = open()
+					heir := tabs[random.IntN(2)]
+					for _, store := range tab.stores {
+						heir.Adopt(store)
+						heir.stores = append(heir.stores, store)
+					}
+				}
+			}
+			for range 300 {
+				if random.IntN(4) == 0 {
+					act()
+				}
+				if random.IntN(3) > 0 {
+					m.step()
+				}
+				if random.IntN(2) == 0 {
+					m.settle()
+				}
+				time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond)
+			}
+			m.calm()
+
+			for store, ids := range written {
+				for _, id := range ids {
+					if n := m.stored[id]; n != 1 {
+						t.Errorf("seed %d: message %s is in the log %d times", seed, id, n)
+					}
+				}
+				if kept := store.ids(); len(kept) > 0 {
+					t.Errorf("seed %d: %v are still kept", seed, kept)
+				}
+				for _, room := range rooms { // what one tab wrote stays in order
+					last := -1
+					for _, message := range m.logs[room] {
+						if i := slices.Index(ids, message.ID); i >= 0 {
+							if i < last {
+								t.Errorf("seed %d: in %s %s comes after %s", seed, room, ids[i], ids[last])
+							}
+							last = i
+						}
+					}
+				}
+			}
+			for i, tab := range tabs {
+				if n, _ := tab.left(); n != 0 {
+					t.Errorf("seed %d: tab %d has %d messages left", seed, i, n)
+				}
+				told := map[string][]string{}
+				for _, message := range tab.told() {
+					told[message.Room] = append(told[message.Room], message.ID)
+				}
+				for _, name := range rooms {
+					var logged, shown []string
+					for _, message := range m.logs[name] {
+						logged = append(logged, message.ID)
+					}
+					r, _ := tab.Room(name)
+					for _, message := range r.Messages {
+						shown = append(shown, message.ID)
+					}
+					if !r.Synced {
+						continue
+					}
+					// Each was told and is shown once, in order, up to the end.
+					for what, got := range map[string][]string{"told": told[name], "shown": shown} {
+						if n := len(logged) - len(got); n < 0 || !slices.Equal(got, logged[n:]) {
+							t.Errorf("seed %d: tab %d was %s in %s\n%s\nthe log is\n%s", seed, i, what, name, got, logged)
+						}
+					}
+					if want := min(len(logged), shared.JoinBacklog); len(shown) < want {
+						t.Errorf("seed %d: tab %d shows %d messages, want %d", seed, i, len(shown), want)
+					}
+				}
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}

@@ -1,0 +1,352 @@
+//go:build !js
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// startProfile is a browser profile that lives without any of its tabs: what the
+// browser stores is that of one user.
+func startProfile(t *testing.T, browser context.Context) context.Context {
+	t.Helper()
+	profile, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	if err := chromedp.Do(profile); err != nil {
+		t.Fatal(err)
+	}
+	return profile
+}
+
+// close closes the tab as a user does.
+func (b *tab) close() {
+	b.t.Helper()
+	if err := chromedp.Cancel(b.ctx); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// awaitOutbox waits until the browser keeps that many messages for this site.
+func (b *tab) awaitOutbox(n int) {
+	b.t.Helper()
+	b.await(fmt.Sprintf("%d messages in the store", n),
+		fmt.Sprintf(`Object.keys(localStorage).filter(k => /^outbox\/.+\//.test(k)).length === %d`, n))
+}
+
+// awaitMessages waits until the timeline shows exactly these, in any order, and
+// each of ours is sent.
+func (b *tab) awaitMessages(want ...string) {
+	b.t.Helper()
+	for _, text := range want {
+		b.awaitMessage(text)
+	}
+	b.awaitSettled()
+	got := b.messages()
+	slices.Sort(got)
+	if want = slices.Sorted(slices.Values(want)); !slices.Equal(got, want) {
+		b.t.Errorf("the timeline shows %q, want %q", got, want)
+	}
+}
+
+// gate stands between the browser and the server. The page always gets through;
+// its WebSocket only while the gate is open, and its answers only while they are
+// not lost.
+type gate struct {
+	port   string
+	shut   atomic.Bool
+	loses  atomic.Bool
+	mu     sync.Mutex
+	socket []net.Conn // of WebSockets
+}
+
+func startGate(t *testing.T, server string) *gate {
+	t.Helper()
+	listener, err := net.Listen("tcp4", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{}
+	_, g.port, _ = net.SplitHostPort(listener.Addr().String())
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			us, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go g.carry(us, server)
+		}
+	}()
+	return g
+}
+
+func (g *gate) carry(us net.Conn, server string) {
+	defer us.Close()
+	r := bufio.NewReader(us)
+	begin, _ := r.Peek(len("GET /ws"))
+	socket := bytes.Equal(begin, []byte("GET /ws"))
+	if socket {
+		if g.shut.Load() {
+			return
+		}
+		g.mu.Lock()
+		g.socket = append(g.socket, us)
+		g.mu.Unlock()
+	}
+	them, err := net.Dial("tcp", server)
+	if err != nil {
+		return
+	}
+	defer them.Close()
+	go func() {
+		defer us.Close()
+		buffer := make([]byte, 32<<10)
+		for {
+			n, err := them.Read(buffer)
+			if err != nil {
+				return
+			}
+			if socket && g.loses.Load() {
+				continue
+			}
+			if _, err := us.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	_, _ = r.WriteTo(them)
+}
+
+// close lets no WebSocket through any more and cuts those that are.
+func (g *gate) close() {
+	g.shut.Store(true)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, conn := range g.socket {
+		conn.Close()
+	}
+}
+
+func (g *gate) open() { g.shut.Store(false) }
+
+func (b *tab) awaitDisconnected() {
+	b.t.Helper()
+	b.await("noticing", `document.getElementById("connection").dataset.state !== "connected"`)
+}
+
+// sentTexts counts the send_message frames of the tab that carry a text.
+func (b *tab) sentTexts(text string) (n int) {
+	for _, e := range b.events(true, "send_message") {
+		if strings.Contains(string(e.Payload), text) {
+			n++
+		}
+	}
+	return n
+}
+
+// Written while the server was down, the tab closed, opened again: sent once.
+func TestOutboxSurvivesTheTab(t *testing.T) {
+	server := startServer(t)
+	browser := startBrowser(t)
+	profile := startProfile(t, browser)
+	ann := openTab(t, profile, server.URL())
+	ann.name("Ann")
+	ann.say("before")
+	ann.awaitSettled()
+	ann.awaitOutbox(0)
+	server.Kill()
+	ann.awaitDisconnected()
+	ann.say("first of the closed tab")
+	ann.say("second of the closed tab")
+	ann.awaitOutbox(2)
+	ann.close()
+
+	server.Start()
+	bob := openAs(t, browser, server.URL())
+	bob.name("Bob")
+	if got := bob.messages(); !slices.Equal(got, []string{"before"}) {
+		t.Errorf("with Ann away Bob sees %q", got)
+	}
+	again := openTab(t, profile, server.URL())
+	want := []string{"before", "first of the closed tab", "second of the closed tab"}
+	again.awaitMessages(want...)
+	again.awaitOutbox(0)
+	for who, b := range map[string]*tab{"Ann": again, "Bob": bob} {
+		b.awaitMessage(want[2])
+		if got := b.messages(); !slices.Equal(got, want) {
+			t.Errorf("%s sees %q, want %q", who, got, want)
+		}
+		b.calm()
+	}
+	if n := again.sentTexts("of the closed tab"); n != 2 {
+		t.Errorf("%d frames for two messages", n)
+	}
+}
+
+// Stored, the ack lost, the tab closed: it is found, and not sent again.
+func TestOutboxFindsWhatIsStored(t *testing.T) {
+	server := startServer(t)
+	gate := startGate(t, server.Addr)
+	browser := startBrowser(t)
+	bob := openAs(t, browser, server.URL())
+	bob.name("Bob")
+	profile := startProfile(t, browser)
+	url := "http://127.0.0.1:" + gate.port + "/"
+	ann := openTab(t, profile, url)
+	ann.name("Ann")
+	gate.loses.Store(true)
+	ann.say("stored")
+	bob.awaitMessage("stored")
+	ann.awaitOutbox(1)
+	ann.close()
+	gate.loses.Store(false)
+	want := []string{"stored"}
+	bob.run("100 more", chromedp.Evaluate[chromedp.Void](`for (let i = 0; i < 100; i++) sendEvent("send_message", {message: "more " + i})`))
+	for i := range 100 {
+		want = append(want, fmt.Sprint("more ", i))
+	}
+	bob.awaitMessage("more 99")
+	bob.awaitSettled()
+
+	again := openTab(t, profile, url)
+	again.awaitOutbox(0)
+	again.awaitMessage("more 99")
+	if got := again.messages(); !slices.Equal(got, want) {
+		t.Errorf("the new tab shows %q", got)
+	}
+	if n := again.sentTexts("stored"); n != 0 {
+		t.Errorf("it was sent again, %d times", n)
+	}
+	if got := bob.messages(); !slices.Equal(got, want) {
+		t.Errorf("Bob sees %q", got)
+	}
+	again.calm()
+}
+
+// A reload keeps what waits, without asking whether to leave.
+func TestReloadWhilePending(t *testing.T) {
+	server := startServer(t)
+	gate := startGate(t, server.Addr)
+	profile := startProfile(t, startBrowser(t))
+	ann := openTab(t, profile, "http://127.0.0.1:"+gate.port+"/")
+	ann.name("Ann")
+	ann.say("before")
+	ann.awaitSettled()
+	gate.close()
+	ann.awaitDisconnected()
+	ann.say("pending")
+	for range 3 {
+		ann.run("reloading", chromedp.Reload())
+		ann.await("the message", `document.querySelectorAll('#messages li.message[data-state="pending"]').length === 1`)
+		ann.awaitOutbox(1)
+	}
+	gate.open()
+	ann.awaitConnected()
+	ann.awaitMessages("before", "pending")
+	ann.awaitOutbox(0)
+	if n := ann.sentTexts("pending"); n != 1 {
+		t.Errorf("it was sent %d times", n)
+	}
+}
+
+// Two tabs with a message each: whichever is closed, what it left is sent once by
+// the other one, and each message of a living tab by that tab.
+func TestTwoTabsSendEachOnce(t *testing.T) {
+	server := startServer(t)
+	gate := startGate(t, server.Addr)
+	browser := startBrowser(t)
+	for _, test := range []struct {
+		name, host string
+		locks      bool
+	}{
+		{"with locks", "127.0.0.1", true},
+		// Not an address of this machine for the browser, so a page that is not secure.
+		{"without locks", "0.0.0.0", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			gate.open()
+			room := "r/" + strings.ReplaceAll(test.name, " ", "-")
+			url := "http://" + test.host + ":" + gate.port + "/" + room
+			profile := startProfile(t, browser)
+			one := openTab(t, profile, url)
+			one.name("Ann")
+			two := openTab(t, profile, url)
+			three := openTab(t, profile, url)
+			one.await("what the browser offers", fmt.Sprintf(`(navigator.locks !== undefined) === %v`, test.locks))
+			gate.close()
+			texts := []string{"of the first tab", "of the second tab", "of the third tab"}
+			for i, b := range []*tab{one, two, three} {
+				b.awaitDisconnected()
+				b.run("writing", chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`sendEvent("send_message", {message: %q})`, texts[i])))
+				b.awaitMessage(texts[i])
+				if got := b.messages(); !slices.Equal(got, texts[i:i+1]) {
+					t.Errorf("tab %d shows %q", i, got)
+				}
+			}
+			two.awaitOutbox(3)
+
+			// One living tab is left alone, the closed one is taken over when another
+			// comes into view.
+			one.close()
+			for _, b := range []*tab{two, three} {
+				b.run("coming into view", chromedp.Evaluate[chromedp.Void](`document.dispatchEvent(new Event("visibilitychange"))`))
+			}
+			gate.open()
+			for _, b := range []*tab{two, three} {
+				b.awaitConnected()
+				b.awaitMessages(texts...)
+			}
+			two.awaitOutbox(0)
+			for _, text := range texts {
+				if n := two.sentTexts(text) + three.sentTexts(text); n != 1 {
+					t.Errorf("%q was sent %d times", text, n)
+				}
+			}
+			two.calmButFor("WebSocket connection to")
+			three.calmButFor("WebSocket connection to")
+
+			// All are closed: a new one takes over everything.
+			gate.close()
+			two.awaitDisconnected()
+			three.awaitDisconnected()
+			more := []string{"left by the second tab", "left by the third tab"}
+			for i, b := range []*tab{two, three} {
+				b.run("writing", chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`sendEvent("send_message", {message: %q})`, more[i])))
+				b.awaitMessage(more[i])
+			}
+			two.awaitOutbox(2)
+			two.close()
+			three.close()
+			gate.open()
+			four := openTab(t, profile, url)
+			four.awaitMessages(append(texts, more...)...)
+			four.awaitOutbox(0)
+			for _, text := range more {
+				if n := four.sentTexts(text); n != 1 {
+					t.Errorf("%q was sent %d times", text, n)
+				}
+			}
+		})
+	}
+}
+
+// calmButFor is calm, except for what a cut connection makes the browser say.
+func (b *tab) calmButFor(part string) {
+	b.t.Helper()
+	for _, trouble := range b.trouble() {
+		if !strings.Contains(trouble, part) {
+			b.t.Errorf("in the console: %s", trouble)
+		}
+	}
+}
