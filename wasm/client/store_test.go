@@ -588,7 +588,7 @@ func TestWaitingIsWrittenOnce(t *testing.T) {
 // tabs that are closed at any moment; what a closed one leaves, the other or a
 // new one takes over.
 func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
-	seeds := uint64(150)
+	seeds := uint64(60)
 	if testing.Short() {
 		seeds = 20
 	}
