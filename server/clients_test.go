@@ -45,8 +45,8 @@ type way struct {
 	room    string // empty: the default one
 	after   *shared.Cursor
 	session string
-	// narrow lets the kernel hold little, as between machines: about 50 KB on
-	// either side instead of megabytes, so that a reader that stops is soon felt.
+	// narrow lets the kernel hold little at first, as between machines: some 100 KB
+	// instead of megabytes. After a lot of traffic it is a megabyte all the same.
 	narrow bool
 }
 
@@ -95,7 +95,7 @@ func tryConnect(t *testing.T, addr string, w way) (*raw, error) {
 
 // narrow makes the segments those of an ethernet and the receive buffer small.
 func narrow(_, _ string, socket syscall.RawConn) (err error) {
-	const bytes, segment = 8 << 10, 1400
+	const bytes, segment = 16 << 10, 1400
 	controlErr := socket.Control(func(fd uintptr) {
 		err = errors.Join(
 			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, bytes),
@@ -256,9 +256,10 @@ func floodRoom(t *testing.T, senders []*raw, room, name string, n, window int, t
 	lists := make([][]stored, len(senders))
 	var floods sync.WaitGroup
 	for i, c := range senders {
+		share := n*(i+1)/len(senders) - n*i/len(senders)
 		floods.Go(func() {
 			var err error
-			if lists[i], err = c.flood(room, fmt.Sprintf("%s-%d", name, i), n/len(senders), window, text); err != nil {
+			if lists[i], err = c.flood(room, fmt.Sprintf("%s-%d", name, i), share, window, text); err != nil {
 				t.Errorf("flooding %s: %v", room, err)
 			}
 		})
@@ -331,15 +332,51 @@ func p99(times []time.Duration) time.Duration {
 // memory returns the server's resident memory in bytes.
 func memory(t *testing.T, server *servertest.Process) int64 {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", server.PID()))
+	bytes, err := residentBytes(server.PID())
 	if errors.Is(err, os.ErrNotExist) {
 		t.Skip("NOT RUN: there is no /proc to read the server's memory from")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return bytes
+}
+
+func residentBytes(pid int) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
 	}
 	var kilobytes int64
-	if _, scanErr := fmt.Sscanf(between(status, "VmRSS:", "kB"), "%d", &kilobytes); err != nil || scanErr != nil {
-		t.Fatal(err, scanErr)
+	_, err = fmt.Sscan(between(status, "VmRSS:", "kB"), &kilobytes)
+	return kilobytes << 10, err
+}
+
+// watchMemory looks at the server's memory all the time until the function that
+// it returns is called, which returns the most that was seen.
+func watchMemory(t *testing.T, server *servertest.Process) (most func() int64) {
+	pid, peak := server.PID(), memory(t, server)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				bytes, _ := residentBytes(pid)
+				peak = max(peak, bytes)
+			case <-stop:
+				return
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	return func() int64 {
+		close(stop)
+		<-stopped
+		return peak
 	}
-	return kilobytes << 10
 }
 
 func closeAll(all []*raw) {
@@ -399,7 +436,9 @@ func (r *recorder) start() (stop func()) {
 // is stopped, and keeps a record.
 type listener struct {
 	*raw
-	room string
+	room  string
+	epoch string
+	ended chan struct{} // closed when the connection has ended
 
 	mu      sync.Mutex    // guards what follows
 	stopped chan struct{} // not nil while it does not read; closed when it is to read on
@@ -412,19 +451,27 @@ type listener struct {
 
 // listen reads a room until the connection ends, which it does with the test.
 func listen(c *raw, room string) *listener {
-	l := &listener{raw: c, room: room}
-	mustUntil(c, shared.Synced)
-	var running sync.WaitGroup
-	running.Go(l.run)
+	l := listenLater(c, room)
+	l.readOn()
+	return l
+}
+
+// listenLater is listen for one who reads up to synced and then has stopped.
+func listenLater(c *raw, room string) *listener {
+	l := &listener{raw: c, room: room, ended: make(chan struct{})}
+	l.epoch = mustUntil(c, shared.Synced).Cursor.Epoch
+	l.stop()
+	go l.run()
 	c.t.Cleanup(func() {
 		l.readOn()
 		_ = c.conn.Close()
-		running.Wait()
+		<-l.ended
 	})
 	return l
 }
 
 func (l *listener) run() {
+	defer close(l.ended)
 	for {
 		l.mu.Lock()
 		stopped := l.stopped

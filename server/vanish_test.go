@@ -35,6 +35,7 @@ func TestVanishedMembersAreGone(t *testing.T) {
 	watch := lookOut(t, server)
 	line := startProxy(t, server.Addr)
 
+	alive := time.Now()
 	killed := connect(t, server.Addr, way{room: "aside"}).welcome // makes a user
 	process := memberProcess(t, server, killed.Session)
 	silent := listen(connect(t, line.addr(), way{room: "x"}), "x")
@@ -85,19 +86,9 @@ func TestVanishedMembersAreGone(t *testing.T) {
 		}
 	}
 
-	gone := func(who, id string, since time.Time, least, most time.Duration) {
-		t.Helper()
-		watch.await("leaving of "+who, func(w *lookout) bool { return !w.left[id].IsZero() })
-		_, left := watch.of(id)
-		took := left.Sub(since)
-		t.Logf("%s was gone after %v", who, took.Round(time.Second/100))
-		if took < least || took > most {
-			t.Errorf("%s was gone after %v, want between %v and %v", who, took, least, most)
-		}
-	}
-	gone("the killed process", killed.User, dead, grace-time.Second, grace+aLittle)
-	gone("a client whose line was dead", silent.welcome.User, frozen, pingAndPong, pingAndPong+grace+aLittle)
-	gone("a real client whose line was dead", userID, frozen, pingAndPong, pingAndPong+grace+aLittle)
+	watch.gone("the killed process", killed.User, alive, 0, dead, grace+aLittle)
+	watch.gone("a client whose line was dead", silent.welcome.User, alive, pingAndPong, frozen, pingAndPong+grace+aLittle)
+	watch.gone("a real client whose line was dead", userID, alive, pingAndPong, frozen, pingAndPong+grace+aLittle)
 	if count := watch.lastCount(); count != 4 {
 		t.Errorf("the last presence event counts %d users, want 4: who looks out, who spoke, and the two who flickered", count)
 	}
@@ -217,6 +208,20 @@ func (w *lookout) of(user string) (joined int, left time.Time) {
 	return w.joined[user], w.left[user]
 }
 
+// gone waits until a user is told to have left and checks when that was: at the
+// earliest at least after alive, when he was certainly still there, at the latest
+// most after dead, when he certainly was not.
+func (w *lookout) gone(who, user string, alive time.Time, least time.Duration, dead time.Time, most time.Duration) {
+	w.t.Helper()
+	w.await("leaving of "+who, func(w *lookout) bool { return !w.left[user].IsZero() })
+	_, left := w.of(user)
+	w.t.Logf("%s was gone after %v", who, left.Sub(dead).Round(time.Second/100))
+	if left.Sub(alive) < least || left.Sub(dead) > most {
+		w.t.Errorf("%s was gone %v after the last sign of life and %v after the end, want at least %v and at most %v",
+			who, left.Sub(alive), left.Sub(dead), least, most)
+	}
+}
+
 func (w *lookout) lastCount() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -233,6 +238,7 @@ type proxy struct {
 	conns  []net.Conn
 	frozen chan struct{} // not nil while it is; closed when it thaws
 	total  int           // connections, ever
+	ended  bool
 }
 
 // startProxy starts a line that ends with the test.
@@ -245,6 +251,9 @@ func startProxy(t *testing.T, to string) *proxy {
 	p.running.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
+		p.mu.Lock()
+		p.ended = true
+		p.mu.Unlock()
 		p.cut()
 		p.thaw()
 		p.running.Wait()
@@ -268,7 +277,11 @@ func (p *proxy) accept() {
 		p.mu.Lock()
 		p.conns = append(p.conns, near, far)
 		p.total++
+		ended := p.ended
 		p.mu.Unlock()
+		if ended {
+			p.cut()
+		}
 		p.running.Go(func() { p.carry(far, near) })
 		p.running.Go(func() { p.carry(near, far) })
 	}

@@ -117,8 +117,8 @@ func (c *Client) readMessages() {
 // event and the connection lives on.
 func (c *Client) routeEvent(frame []byte) {
 	event, err := shared.DecodeEvent(frame)
-	if err == nil {
-		err = c.withinRate()
+	if tooFast := c.withinRate(); tooFast != nil { // what cannot be decoded counts too
+		err = tooFast
 	}
 	if err == nil {
 		err = c.manager.registry.Route(c.ctx, request{Client: c, id: event.ID}, event)

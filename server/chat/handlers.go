@@ -140,6 +140,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 		r.logger().Info("a cursor did not fit the log: the client starts anew", "room", p.Name, "cursor", *p.After)
 	}
 	here, count, members := room.enter(r.Client, joined.Cursor.Seq)
+	here.told = joined.State == shared.StateTruncated
 	joined.Count, joined.Members = count, members
 	r.rooms = append(r.rooms, here)
 	r.enqueue(outgoing{frame: textFrame(shared.RoomJoined.Frame(r.id, joined)), leave: leaving, join: here})
@@ -324,9 +325,11 @@ func (m *Manager) typing(_ context.Context, r request, p shared.RoomPayload) err
 
 // markRead remembers how far the user has read and tells his other connections.
 func (m *Manager) markRead(_ context.Context, r request, p shared.MarkReadPayload) error {
-	if r.find(p.Room) == nil {
+	here := r.find(p.Room)
+	if here == nil {
 		return notMember(p.Room)
 	}
+	p.Seq = min(p.Seq, here.room.head()) // nobody has read what is not there yet
 	if err := m.marks.set(r.user, p.Room, p.Seq); err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ const maxListing = 5000
 type listing struct {
 	log *roomlog.Log
 
-	mu     sync.Mutex
+	mu     sync.Mutex // also held while one looks, so that only one does
 	looked time.Time
 	seen   []uint64             // per shard, how far it has looked
 	active map[string]time.Time // when a room's newest message was sent

@@ -45,6 +45,7 @@ type member struct {
 	seq     uint64 // everything up to here has been written
 	target  uint64 // at or beyond it the client has what it missed
 	syncing bool   // synced is still to be written
+	told    bool   // room_joined has told what is gone beyond seq
 
 	lastTyping int64 // owned by the client's reader: tick of the last typing passed on
 }
@@ -89,6 +90,13 @@ func (r *room) wake() {
 	for _, m := range r.members {
 		m.client.wake()
 	}
+}
+
+// head returns the newest sequence that members can have been shown.
+func (r *room) head() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.ring.head
 }
 
 // noteAcked remembers that the log has seq, which the feed is about to bring.

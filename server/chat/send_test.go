@@ -329,8 +329,10 @@ func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &Client{}
-		if !c.sendBegins() || !c.sendBegins() || !c.sendBegins() {
-			t.Fatal("the first sends were refused")
+		for range 3 {
+			if !c.sendBegins() {
+				t.Fatal("one of the first sends was refused")
+			}
 		}
 		c.sendEnds(false)
 		c.sendEnds(true) // one is still under way

@@ -140,9 +140,10 @@ func (c *Client) collectRoom(segments []segment, m *member) ([]segment, error) {
 			if frames, last, gone, err = c.readBack(m); err != nil {
 				return nil, err
 			}
-			if gone != nil {
+			if gone != nil && !m.told {
 				segments = append(segments, segment{frames: c.toldGone(m, *gone), m: m, from: m.seq})
 			}
+			m.told = false
 		}
 		if last == m.seq {
 			break
@@ -183,6 +184,7 @@ func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.T
 	}
 	r.mu.RLock()
 	last = r.ring.base
+	origin := r.ring.origin
 	r.mu.RUnlock()
 	for _, e := range entries {
 		if isMessage(e.Body) {
@@ -190,8 +192,13 @@ func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.T
 		}
 		last = e.Seq
 	}
-	if len(entries) > 0 && entries[0].Seq == m.seq+1 {
+	switch {
+	case len(entries) > 0 && entries[0].Seq == m.seq+1:
 		return frames, last, nil, nil // nothing lay between
+	case len(entries) > 0 && entries[0].Gap:
+		return frames, last, &shared.Truncated{After: m.seq, First: entries[0].Seq}, nil
+	case len(entries) == 0 && !origin && last > m.seq: // the ring knows of a message there
+		return nil, last, &shared.Truncated{After: m.seq, First: last + 1}, nil
 	}
 	// Asked after the page was read: while the message at our place is there,
 	// nothing beyond it has been removed.

@@ -2,6 +2,7 @@ package roomlog_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -398,6 +399,107 @@ func TestDamageAnywhere(t *testing.T) {
 			}
 			if lost != strings.Contains(errors.String(), "stream="+s.stream) {
 				t.Errorf("messages are missing: %v; logged:\n%s", lost, &errors)
+			}
+			l.Close()
+		})
+	}
+}
+
+// TestDamageWhileOpen damages a message of a store that is open and has not looked
+// at it since. Reading goes on after it, and says where something is missing.
+func TestDamageWhileOpen(t *testing.T) {
+	t.Parallel()
+	s := fillStore(t)
+	var errors journal
+	l := open(t, s.dir, smallBlocks, errors.option)
+	flip(30, 150)(s)
+	flip(31, 150)(s)
+	flip(50, 150)(s)
+	for range 2 {
+		var gaps, got []uint64
+		for seq := uint64(0); ; {
+			page, err := l.After(t.Context(), s.room, seq, 64, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, e := range page {
+				got = append(got, e.Seq)
+				if e.Gap {
+					gaps = append(gaps, e.Seq)
+				}
+			}
+			seq = got[len(got)-1]
+		}
+		if want := []uint64{32, 51}; !slices.Equal(gaps, want) {
+			t.Errorf("the gaps are before %d, want %d", gaps, want)
+		}
+		if len(got) != s.messages-3 {
+			t.Errorf("%d messages can be read, want %d", len(got), s.messages-3)
+		}
+	}
+	for _, want := range []string{"after=29 before=32", "after=49 before=51"} {
+		if strings.Count(errors.String(), want) != 1 {
+			t.Errorf("%q is not logged once:\n%s", want, &errors)
+		}
+	}
+	l.Close()
+}
+
+// TestNoDamage reopens stores that lost nothing: after retention has removed
+// messages, after an orderly stop and after a crash, also one in the middle of a
+// write that nobody was told of. The epoch stays and nothing is logged.
+func TestNoDamage(t *testing.T) {
+	t.Parallel()
+	for name, option := range map[string]func(*roomlog.Options){
+		"everything kept":  func(*roomlog.Options) {},
+		"the oldest go":    smallBlocks,
+		"a room keeps few": func(o *roomlog.Options) { smallBlocks(o); o.MaxRoomMessages = 7 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var errors journal
+			dir := t.TempDir()
+			l := open(t, dir, option, errors.option)
+			if err := l.Run(roomlog.Feed{Deliver: func([]roomlog.Entry) {}, Lost: func(int) {}, Epoch: func(int) {}}); err != nil {
+				t.Fatal(err)
+			}
+			rooms := roomsOfOneShard(l, 3)
+			epoch := l.Epoch(rooms[0])
+			body := strings.Repeat("x", 1000)
+			random := rand.New(rand.NewPCG(1, 2))
+			for round := range 6 {
+				for i := range 60 {
+					put(t, l, rooms[random.IntN(3)], fmt.Sprint(round, i), body)
+				}
+				crashed := t.TempDir() // as it is on disk now, without an end
+				if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
+					t.Fatal(err)
+				}
+				l.Close()
+				if round%2 == 0 {
+					dir = crashed
+				}
+				if round == 2 { // the head of a record, and not all of its message
+					blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "$G", "streams", fmt.Sprintf("ROOMS_%d", l.Shard(rooms[0])), "msgs", "*.blk"))
+					if err != nil || len(blocks) == 0 {
+						t.Fatal(blocks, err)
+					}
+					newest := slices.MaxFunc(blocks, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+					data, err := os.ReadFile(newest)
+					if err != nil || len(data) < 700 {
+						t.Fatalf("the newest block has %d bytes, %v", len(data), err)
+					}
+					if err := os.WriteFile(newest, append(data, data[:700]...), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				l = open(t, dir, option, errors.option)
+				if l.Epoch(rooms[0]) != epoch || errors.String() != "" {
+					t.Fatalf("round %d: the epoch is %s, was %s; logged:\n%s", round, l.Epoch(rooms[0]), epoch, &errors)
+				}
 			}
 			l.Close()
 		})

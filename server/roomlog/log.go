@@ -78,6 +78,11 @@ type Entry struct {
 	Prev uint64
 	// Body is the message as it was appended: a shared.Message without seq.
 	Body []byte
+	// Gap says that the room had messages just before this one that cannot be read.
+	// Only entries that come from After have it.
+	Gap bool
+
+	left int // how many of the room come after it, as the store counts
 }
 
 // Log is an open log. Its methods may be called from any goroutine; after Close
@@ -96,6 +101,7 @@ type Log struct {
 	damage map[string][]span // what the embedded store was found to have lost, by stream
 	used   bool              // the store had messages when it was opened
 
+	gaps     sync.Map              // what was told of already: gapAt to true
 	failures chan error            // to watchStore
 	failure  atomic.Pointer[error] // why the store does not write any more
 	failed   chan error            // see Failed

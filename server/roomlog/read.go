@@ -97,7 +97,10 @@ func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxByte
 		return nil, nil
 	}
 	page, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: limit, MaxBytes: maxBytes})
-	return page.entries, err
+	if err != nil {
+		return nil, err
+	}
+	return l.withoutGaps(ctx, s, subject, seq, page)
 }
 
 // Count returns how many entries the room has beyond seq.
@@ -110,8 +113,7 @@ func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
 	if seq == math.MaxUint64 {
 		return 0, nil
 	}
-	page, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: 1})
-	return len(page.entries) + page.pending, err
+	return l.countBeyond(ctx, s, subject, seq)
 }
 
 // Back returns the sequence from which on the room has n entries below before,
@@ -412,5 +414,6 @@ func storedEntry(m *nats.Msg) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("a message without a sequence: %w", err)
 	}
-	return Entry{Room: roomOf(m.Header.Get(jetstream.SubjectHeader)), Seq: seq, Body: m.Data}, nil
+	left, _ := strconv.Atoi(m.Header.Get("Nats-Num-Pending")) // only in a batch
+	return Entry{Room: roomOf(m.Header.Get(jetstream.SubjectHeader)), Seq: seq, Body: m.Data, left: left}, nil
 }

@@ -1,0 +1,208 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"websockets/server/servertest"
+	"websockets/shared"
+)
+
+// TestDamagedStore flips one bit of one message while the server is down. The
+// next start says which message is lost; clients that know that log start over,
+// those of rooms in another do not; the rest can be read and the room goes on.
+func TestDamagedStore(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0")
+	type known struct {
+		room   string
+		cursor shared.Cursor
+	}
+	text := func(id string) string { return "<" + id + ">" }
+	rooms := []string{"a", "b", "c", "d", "e", "f", "g", "h"} // more than one shard's
+	var knew []known
+	for _, room := range rooms {
+		c := connect(t, server.Addr, way{room: room})
+		epoch := mustUntil(c, shared.RoomJoined).Cursor.Epoch
+		acked, err := c.flood(room, room, 40, 10, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.SortFunc(acked, func(a, b stored) int { return int(a.seq) - int(b.seq) })
+		knew = append(knew, known{room, shared.Cursor{Epoch: epoch, Seq: acked[30].seq, ID: acked[30].id}})
+	}
+	server.Kill()
+
+	lost := text(rooms[0] + "-20")
+	stream := damageMessage(t, server.Dir, lost)
+	server.Start()
+	told := regexp.MustCompile(`level=ERROR msg="the log is not the one it was: its clients start over" stream=(\w+) why="lost the message \d+"`).
+		FindAllStringSubmatch(server.Log(), -1)
+	if len(told) != 1 || told[0][1] != stream || strings.Count(server.Log(), "ERROR") != 1 {
+		t.Errorf("it does not name the message that %s lost, and nothing else:\n%s", stream, server.Log())
+	}
+
+	states := map[string]int{}
+	for _, k := range knew {
+		c := connect(t, server.Addr, way{room: k.room, after: &k.cursor})
+		joined := mustUntil(c, shared.RoomJoined)
+		changed := joined.Cursor.Epoch != k.cursor.Epoch
+		got := readUpTo(c, shared.Synced)
+		switch {
+		case joined.State == shared.StateReset && changed:
+			want := 40 // as much as is there, up to 50
+			if k.room == rooms[0] {
+				want--
+			}
+			if len(got) != want {
+				t.Errorf("%s: after the reset %d messages come, want %d", k.room, len(got), want)
+			}
+		case joined.State == shared.StateRecovered && !changed && k.room != rooms[0]:
+			if len(got) != 9 {
+				t.Errorf("%s: %d messages come, want 9", k.room, len(got))
+			}
+		default:
+			t.Errorf("%s is joined in state %s, another epoch: %v", k.room, joined.State, changed)
+		}
+		states[joined.State]++
+		if _, err := ask(c, shared.SendMessage, shared.SendMessagePayload{Message: "on we go"}, shared.Ack); err != nil {
+			t.Errorf("%s: sending: %v", k.room, err)
+		}
+	}
+	if states[shared.StateRecovered] == 0 || states[shared.StateReset] == 0 {
+		t.Errorf("this test needs rooms of several logs: %v", states)
+	}
+	if got := readAll(t, server.WS(), rooms[0]); len(got) != 40 || slices.Contains(got, lost) {
+		t.Errorf("the room has %d messages, want 40 without the lost one: %q", len(got), got)
+	}
+}
+
+// TestDamageWhileRunning flips a bit of a message that nobody has read since the
+// start. A member that reads by is told of the gap, in its place, and gets all the
+// rest.
+func TestDamageWhileRunning(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0", "--max-bytes", "64MB") // for blocks of 4 MB
+	c := connect(t, server.Addr, way{room: "x"})
+	epoch := mustUntil(c, shared.RoomJoined).Cursor.Epoch
+	filler := strings.Repeat("🙂", 4000)
+	acked, err := c.flood("x", "m", 350, 20, func(id string) string { return filler + "<" + id + ">" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	acked = inOrder(acked)
+	server.Stop()
+	server.Start()
+	damageMessage(t, server.Dir, "<"+acked[100].id+">")
+
+	after := shared.Cursor{Epoch: epoch, Seq: acked[9].seq, ID: acked[9].id}
+	c = connect(t, server.Addr, way{room: "x", after: &after})
+	if joined := mustUntil(c, shared.RoomJoined); joined.State != shared.StateRecovered {
+		t.Fatalf("joined in state %s", joined.State)
+	}
+	before := readUpTo(c, shared.RoomJoined) // which says what is gone
+	told, err := decode(shared.RoomJoined, c.buf.Bytes())
+	gone := shared.Truncated{After: acked[99].seq, First: acked[101].seq}
+	if err != nil || told.State != shared.StateTruncated || told.Truncated == nil || *told.Truncated != gone {
+		t.Errorf("told %+v, %v; want that %+v is gone", told, err, gone)
+	}
+	behind := readUpTo(c, shared.Synced)
+	if !slices.Equal(before, acked[10:100]) || !slices.Equal(behind, acked[101:]) {
+		t.Errorf("%d messages come before the gap and %d after it, want 90 and 249", len(before), len(behind))
+	}
+	server.AwaitLog(regexp.MustCompile(`level=ERROR msg="messages cannot be read`))
+}
+
+// damageMessage flips a bit of the message with this text and returns the stream
+// that it is in.
+func damageMessage(t *testing.T, dir, text string) (stream string) {
+	t.Helper()
+	blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "ROOMS_*", "msgs", "*.blk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range blocks {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := bytes.Index(data, []byte(text))
+		if at < 0 {
+			continue
+		}
+		data[at] ^= 1
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Base(filepath.Dir(filepath.Dir(path)))
+	}
+	t.Fatalf("%s is not in the store", text)
+	return ""
+}
+
+// TestRestoredBackup puts a copy of the store back that is older than what clients
+// have seen. Those whose cursor it does not have start over, alone, also when the
+// log has grown beyond their place again; with --new-epoch all do.
+func TestRestoredBackup(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0")
+	c := connect(t, server.Addr, way{room: "x"})
+	epoch := mustUntil(c, shared.RoomJoined).Cursor.Epoch
+	write := func(name string) []stored {
+		t.Helper()
+		c := connect(t, server.Addr, way{room: "x"})
+		mustUntil(c, shared.Synced)
+		acked, err := c.flood("x", name, 40, 1, func(id string) string { return id })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return acked
+	}
+	old := write("before")
+	server.Stop()
+	backup := t.TempDir()
+	if err := os.CopyFS(backup, os.DirFS(server.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	server.Start()
+	gone := write("gone")
+	server.Kill()
+	if err := os.RemoveAll(filepath.Join(server.Dir, "jetstream")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(server.Dir, "jetstream"), os.DirFS(filepath.Join(backup, "jetstream"))); err != nil {
+		t.Fatal(err)
+	}
+	server.Start()
+
+	at := func(m stored) shared.Cursor { return shared.Cursor{Epoch: epoch, Seq: m.seq, ID: m.id} }
+	states := func(when string, want map[string]shared.Cursor) {
+		t.Helper()
+		for state, cursor := range want {
+			c := connect(t, server.Addr, way{room: "x", after: &cursor})
+			if joined := mustUntil(c, shared.RoomJoined); joined.State != state {
+				t.Errorf("%s, a client with the cursor %+v joins in state %s, want %s", when, cursor, joined.State, state)
+			}
+		}
+	}
+	states("restored", map[string]shared.Cursor{shared.StateRecovered: at(old[20]), shared.StateReset: at(gone[20])})
+	again := write("again")
+	if again[20].seq != gone[20].seq {
+		t.Fatalf("the log has grown to other sequences: %d, was %d", again[20].seq, gone[20].seq)
+	}
+	states("grown again", map[string]shared.Cursor{shared.StateRecovered: at(old[20]), shared.StateReset: at(gone[20])})
+
+	server.Kill()
+	t.Setenv("WEBSOCKETS_NEW_EPOCH", "true")
+	server.Start()
+	for _, m := range []stored{old[20], gone[20], again[39]} {
+		states("with --new-epoch", map[string]shared.Cursor{shared.StateReset: at(m)})
+	}
+	if !strings.Contains(server.Log(), "--new-epoch") {
+		t.Errorf("the log does not say why:\n%s", server.Log())
+	}
+}

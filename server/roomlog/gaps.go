@@ -1,0 +1,86 @@
+package roomlog
+
+import (
+	"context"
+	"sort"
+)
+
+// The store steps over a message that it cannot read without a word, as if it had
+// been deleted, but counts it all the same. What is damaged when the store is
+// opened has been taken out by then (blocks.go); this is for what goes bad later,
+// and for a store that is not ours.
+
+// countTries is how often a range is counted again because the room grew
+// meanwhile.
+const countTries = 3
+
+// withoutGaps compares a page of a room's entries beyond seq with what the store
+// counts there. If there should be more it returns the page up to the gap, or if
+// it begins with it, the one entry after it with Gap set. It costs one more request
+// a page, a quarter of its time. Replicas are not compared: one that lags behind
+// another counts less, and each mends what it cannot read from the others.
+func (l *Log) withoutGaps(ctx context.Context, s *shard, subject string, seq uint64, p page) ([]Entry, error) {
+	n := len(p.entries)
+	if l.opts.Replicas > 1 || n == 0 || p.entries[0].left == n-1 { // all that there is beyond seq
+		return p.entries, nil
+	}
+	missing := func(i int) (bool, error) {
+		count, err := l.countBetween(ctx, s, subject, seq, p.entries[i].Seq, p.entries[0].left+1, i+1)
+		return count > i+1, err
+	}
+	gap, err := missing(n - 1)
+	if err != nil || !gap {
+		return p.entries, err
+	}
+	i := sort.Search(n, func(i int) bool {
+		if err != nil {
+			return true
+		}
+		gap, err = missing(i)
+		return gap
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case i > 0:
+		return p.entries[:min(i, n)], nil
+	}
+	first := p.entries[0]
+	first.Gap = true
+	if _, told := l.gaps.LoadOrStore(gapAt{s.number, first.Seq}, true); !told {
+		l.opts.Logger.Error("messages cannot be read: they are left out, and members are told", "stream", s.stream,
+			"room", first.Room, "after", seq, "before", first.Seq)
+	}
+	return []Entry{first}, nil
+}
+
+// gapAt names a gap by the entry after it.
+type gapAt struct {
+	shard int
+	seq   uint64
+}
+
+// countBetween returns how many entries the store counts for a subject beyond from
+// and up to to. beyond is how many it had beyond from when the page was read. If
+// that is not what is expected, the room may have grown since, and is counted again
+// until it has not.
+func (l *Log) countBetween(ctx context.Context, s *shard, subject string, from, to uint64, beyond, expected int) (int, error) {
+	for try := 1; ; try++ {
+		rest, err := l.countBeyond(ctx, s, subject, to)
+		if err != nil || beyond-rest == expected {
+			return expected, err
+		} else if try == countTries {
+			return beyond - rest, nil
+		}
+		again, err := l.countBeyond(ctx, s, subject, from)
+		if err != nil || again == beyond {
+			return beyond - rest, err
+		}
+		beyond = again
+	}
+}
+
+func (l *Log) countBeyond(ctx context.Context, s *shard, subject string, seq uint64) (int, error) {
+	p, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: 1})
+	return len(p.entries) + p.pending, err
+}
