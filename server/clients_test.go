@@ -553,10 +553,3 @@ func (l *listener) latest(n int) []time.Duration {
 	defer l.mu.Unlock()
 	return slices.Clone(l.late[len(l.late)-n:])
 }
-
-// forget begins the record anew.
-func (l *listener) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.got, l.late = nil, nil
-}

@@ -119,6 +119,9 @@ func dial(t *testing.T, server *servertest.Process) *websocket.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+	if _, _, err := conn.ReadMessage(); err != nil { // welcome: the server knows it
+		t.Fatal(err)
+	}
 	return conn
 }
 

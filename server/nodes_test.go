@@ -128,9 +128,9 @@ func (c *crowd) awaitAcks(recorders []*recorder, n int) {
 	}
 }
 
-// awaitEverywhere waits until everything that has been acked by now has been shown
-// to everybody, and returns how long that took.
-func (c *crowd) awaitEverywhere() time.Duration {
+// awaitSeen waits until everything that has been acked by now has been shown to
+// these recorders, and returns how long that took.
+func (c *crowd) awaitSeen(by []*recorder) time.Duration {
 	c.t.Helper()
 	begin := time.Now()
 	missing := map[string]bool{}
@@ -139,7 +139,7 @@ func (c *crowd) awaitEverywhere() time.Duration {
 			missing[text] = true
 		}
 	}
-	for _, r := range c.recorders {
+	for _, r := range by {
 		next, left := map[string]int{}, len(missing)
 		r.await("being shown all that was acked", func() bool {
 			for room, texts := range r.shown {
@@ -157,13 +157,13 @@ func (c *crowd) awaitEverywhere() time.Duration {
 }
 
 // judge waits until everything is acked and shown, and compares the recorders'
-// records with the log as each of the addresses tells it.
-func (c *crowd) judge(urls ...string) {
+// records with the log as each of the addresses tells it, which it returns.
+func (c *crowd) judge(urls ...string) (written map[string][]string) {
 	c.t.Helper()
 	for _, r := range c.recorders {
 		r.awaitSettled()
 	}
-	written := map[string][]string{}
+	written = map[string][]string{}
 	for _, room := range c.rooms {
 		for i, url := range urls {
 			texts := readAll(c.t, url, room)
@@ -183,6 +183,7 @@ func (c *crowd) judge(urls ...string) {
 	if v.acked == 0 {
 		c.t.Error("nothing was acked: this run proves nothing")
 	}
+	return written
 }
 
 // TestOneOrderOnAllServers: senders on two servers, members on both: everybody is
@@ -318,10 +319,53 @@ func TestSendsWhileNATSIsDown(t *testing.T) {
 			node.Start()
 			c.awaitAcks(c.recorders, 50)
 			back := time.Since(begin)
-			t.Logf("acks again after %v, shown to all %v after them", back.Round(time.Millisecond), c.awaitEverywhere().Round(time.Millisecond))
+			t.Logf("acks again after %v, shown to all %v after them", back.Round(time.Millisecond), c.awaitSeen(c.recorders).Round(time.Millisecond))
 		}
 	})
 	c.judge(a.WS(), b.WS())
+}
+
+// TestStopWhileNATSStandsStill: a server is stopped in order while NATS does not
+// answer: it ends as soon as ever, with what is under way not acked.
+func TestStopWhileNATSStandsStill(t *testing.T) {
+	t.Parallel()
+	nats := servertest.StartNATS(t, 1)
+	server := serveOn(t, nats.URL())
+	c := gather(t, []string{"room"}, server.WS())
+	nats.Nodes[0].Freeze()
+	c.recorders[0].send("room", "under way")
+	if _, err := client.Call(c.ctx, c.recorders[0].client, shared.Ping, shared.Empty{}, shared.Pong); err != nil {
+		t.Fatal(err)
+	}
+	if took := server.Stop(); took > 5*time.Second {
+		t.Errorf("stopping took %v, want at most 5 s", took)
+	}
+	if acked := c.recorders[0].ackedCount(); acked > 0 {
+		t.Error("a message was acked that nobody stored")
+	}
+}
+
+// TestWrongUseOfNATS: flags that cannot be are refused in one line.
+func TestWrongUseOfNATS(t *testing.T) {
+	const unreachable = "nats://127.0.0.1:1"
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"unreachable":      {[]string{"--nats", unreachable}, "cannot reach NATS at " + unreachable},
+		"fsync":            {[]string{"--nats", unreachable, "--fsync", "always"}, "--fsync is for the log in --data"},
+		"replicas of none": {[]string{"--data", t.TempDir(), "--replicas", "3"}, "--replicas is for a cluster: it goes with --nats"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := servertest.Run(t, append([]string{"--listen", "127.0.0.1:0"}, c.args...)...)
+			if code == 0 || stdout != "" {
+				t.Errorf("exit code %d, standard output %q", code, stdout)
+			}
+			if strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "websockets: ") || !strings.Contains(stderr, c.want) {
+				t.Errorf("it says %q, want one line with %q", stderr, c.want)
+			}
+		})
+	}
 }
 
 // TestReplicasComeAndGo: of a cluster of three with three replicas, the leader of
@@ -336,12 +380,11 @@ func TestReplicasComeAndGo(t *testing.T) {
 	c := gather(t, []string{"room"}, a.WS(), b.WS(), door.WS())
 	writing := c.recorders[:2]
 
-	come := func(when string) {
+	var newcomers []*crowd
+	come := func() {
 		t.Helper()
 		door.Cut() // who was there comes back with a cursor
-		newcomer := gather(t, c.rooms, b.WS())
-		defer newcomer.end()
-		t.Logf("%s: joined", when)
+		newcomers = append(newcomers, gather(t, c.rooms, b.WS()))
 	}
 	c.whileWriting(writing, func() {
 		stream := nats.Fullest("ROOMS_") // the room's
@@ -350,10 +393,10 @@ func TestReplicasComeAndGo(t *testing.T) {
 		killed := time.Now()
 		nats.AwaitLeader(stream, leader)
 		elected := time.Since(killed)
-		come("without the leader that was")
+		come()
 		c.awaitAcks(writing, 50)
-		t.Logf("a leader %v after the kill, acks after %v, shown to all %v after them", elected.Round(time.Millisecond),
-			time.Since(killed).Round(time.Millisecond), c.awaitEverywhere().Round(time.Millisecond))
+		t.Logf("a leader %v after the kill, acks after %v, seen by the members %v after them", elected.Round(time.Millisecond),
+			time.Since(killed).Round(time.Millisecond), c.awaitSeen(writing).Round(time.Millisecond))
 		leader.Start()
 		nats.AwaitHealthy()
 
@@ -366,14 +409,113 @@ func TestReplicasComeAndGo(t *testing.T) {
 		frozen := time.Now()
 		c.awaitAcks(writing, 200)
 		t.Logf("200 acks %v after %s was frozen", time.Since(frozen).Round(time.Millisecond), lagging.Name)
-		come("with a frozen replica")
+		come()
 		lagging.Thaw()
-		come("with a replica that lags")
-		t.Logf("shown to all %v after", c.awaitEverywhere().Round(time.Millisecond))
+		t.Logf("a replica lags: seen by the members after %v", c.awaitSeen(writing).Round(time.Millisecond))
+		come()
+		nats.AwaitLeader(stream, nil) // a replica that comes back may have another chosen
+		t.Logf("seen by those who came back meanwhile after %v", c.awaitSeen(c.recorders).Round(time.Millisecond))
 		c.awaitAcks(writing, 50)
 	})
 	nats.AwaitInSync()
-	c.judge(a.WS(), b.WS())
+	written := c.judge(a.WS(), b.WS())["room"]
+	for _, n := range newcomers {
+		r := n.recorders[0]
+		r.await("the last message", func() bool { return slices.Contains(r.shown["room"], written[len(written)-1]) })
+		got := r.shownIn("room")
+		if want := written[max(0, len(written)-len(got)):]; len(got) < 50 || !slices.Equal(got, want) {
+			t.Errorf("who came meanwhile was shown another room than the log has from there on: %s", difference(got, want))
+		}
+		n.end()
+	}
+}
+
+// TestPresenceAcrossServers: who is in a room is known on every server; nobody
+// counts twice, who moves from one server to another is not seen to go, and who is
+// gone with his server is not believed in for long.
+func TestPresenceAcrossServers(t *testing.T) {
+	t.Parallel()
+	const room = "room"
+	nats := servertest.StartNATS(t, 1)
+	a, b, c := serveOn(t, nats.URL()), serveOn(t, nats.URL()), serveOn(t, nats.URL())
+	door := servertest.NewProxy(t, a.Addr)
+	people := gather(t, []string{room}, b.WS(), door.WS(), c.WS())
+	watcher, ann, bob := people.recorders[0], people.recorders[1], people.recorders[2]
+	user := func(r *recorder) string { return r.client.View().Me.User }
+	awaitCount := func(r *recorder, n int) {
+		t.Helper()
+		r.await(fmt.Sprintf("knowing of %d users", n), func() bool { v, _ := r.client.Room(room); return v.Count == n })
+	}
+	awaitGone := func(r *recorder) {
+		t.Helper()
+		watcher.await("knowing that "+r.name+" is gone", func() bool {
+			v, _ := watcher.client.Room(room)
+			return !slices.ContainsFunc(v.Members, func(m shared.Member) bool { return m.User == user(r) })
+		})
+	}
+
+	awaitCount(watcher, 3)
+	first := newProbe(t, b, room, "")
+	if joined := first.joined(); joined.Count != 4 || !names(joined.Members, user(ann)) || !names(joined.Members, user(bob)) {
+		t.Errorf("who joins on one server is told of %d users, %v: want 4, those on other servers too", joined.Count, joined.Members)
+	}
+	awaitCount(ann, 4)
+
+	ann.client.Typing(room)
+	watcher.await("seeing that somebody on another server types", func() bool {
+		v, _ := watcher.client.Room(room)
+		return names(v.Typing, user(ann))
+	})
+
+	// The last of a room on its server moves to another, and back again.
+	lost := newProbe(t, c, room, "")
+	awaitCount(watcher, 5)
+	first.ask(shared.Ping.Frame("m", shared.Empty{})) // what came before is read
+	for _, server := range []*servertest.Process{b, a} {
+		door.SwitchTo(server.Addr)
+		door.Cut()
+		ann.send(room, "moved to "+server.Addr)
+		ann.awaitSettled()
+	}
+	_ = lost.conn.Close()
+	first.next(func(e shared.Event) bool {
+		if e.Type != shared.Presence.Name() {
+			return false
+		}
+		news, err := shared.Presence.Decode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names(news.Joined, user(ann)) || slices.Contains(news.Left, user(ann)) {
+			t.Errorf("a move from one server to another is told as %s", e.Payload)
+		}
+		// It was lost after the moves, so all that they are told as has been told.
+		return slices.Contains(news.Left, lost.user)
+	})
+
+	// A user who is on two servers is one.
+	awaitCount(ann, 4)
+	newProbe(t, a, room, watcher.client.Session())
+	if joined := newProbe(t, a, room, "").joined(); joined.Count != 5 {
+		t.Errorf("with one user on two servers %d are counted, want 5", joined.Count)
+	}
+	awaitCount(watcher, 5)
+
+	a.Kill()
+	begin := time.Now()
+	c.Stop()
+	awaitGone(bob)
+	t.Logf("a server was stopped in order: its members are gone after %v", time.Since(begin).Round(time.Millisecond))
+	awaitGone(ann)
+	awaitCount(watcher, 2)
+	t.Logf("a server was killed: its members are gone after %v", time.Since(begin).Round(time.Millisecond))
+	if took := time.Since(begin); took > 35*time.Second {
+		t.Errorf("the members of a server that was killed are gone after %v, want 30 s at most", took)
+	}
+}
+
+func names(members []shared.Member, user string) bool {
+	return slices.ContainsFunc(members, func(m shared.Member) bool { return m.User == user })
 }
 
 // TestTheFeedLies: what the feed does not bring, members get from the log.
@@ -601,6 +743,7 @@ func (h *thief) takes(body []byte) bool {
 type probe struct {
 	t    *testing.T
 	conn *websocket.Conn
+	user string
 }
 
 // newProbe connects to a room, as a new user or with a session.
@@ -616,7 +759,23 @@ func newProbe(t *testing.T, server *servertest.Process, room, session string) *p
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
-	return &probe{t, conn}
+	p := &probe{t: t, conn: conn}
+	welcome, err := shared.Welcome.Decode(p.next(func(shared.Event) bool { return true }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.user = welcome.User
+	return p
+}
+
+// joined reads up to the news of having joined.
+func (p *probe) joined() shared.RoomJoinedPayload {
+	p.t.Helper()
+	joined, err := shared.RoomJoined.Decode(p.next(func(e shared.Event) bool { return e.Type == shared.RoomJoined.Name() }))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return joined
 }
 
 // next reads up to an event that fits.

@@ -181,6 +181,8 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 		return nil
 	})
 	if !m.addClient(c) {
+		restart := websocket.FormatCloseMessage(shared.CloseRestart, "the server restarts")
+		_ = conn.WriteControl(websocket.CloseMessage, restart, time.Now().Add(lastWords))
 		_ = conn.Close()
 		c.cancel()
 		return
@@ -295,7 +297,7 @@ func (m *Manager) release(r *room) {
 		return
 	}
 	if <-r.ready; r.err == nil {
-		r.signal(signal{All: true}) // nobody is here
+		r.tellClosed()
 		r.unfollow()
 	}
 	r.mu.Lock()
@@ -363,7 +365,9 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	<-cut
 	m.wg.Wait()
 	m.awaitAppends(ctx)
-	m.marks.flush(context.WithoutCancel(ctx))
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	m.marks.flush(last)
 }
 
 // awaitAppends waits, for a moment, until what has been handed to the log is

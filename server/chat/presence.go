@@ -29,10 +29,13 @@ type attendance struct {
 	connections int                 // at this server
 	leavesAt    int64               // the tick at which he is gone from here, 0 if he is not leaving
 	elsewhere   map[string]struct{} // other servers he is at
+	awayUntil   int64               // the tick until which one that he was at may have lost him to another, 0 if none
 }
 
-func (a *attendance) isHere() bool  { return a.connections > 0 || a.leavesAt != 0 }
-func (a *attendance) isThere() bool { return a.isHere() || len(a.elsewhere) > 0 }
+func (a *attendance) isHere() bool { return a.connections > 0 || a.leavesAt != 0 }
+func (a *attendance) isThere() bool {
+	return a.isHere() || len(a.elsewhere) > 0 || a.awayUntil != 0
+}
 
 func (p *presence) count() int { return len(p.users) }
 
@@ -77,7 +80,7 @@ func (p *presence) enter(user, name string) {
 	a := p.attend(user, name)
 	p.noteHere(user, a.isHere())
 	a.connections++
-	a.leavesAt = 0
+	a.leavesAt, a.awayUntil = 0, 0
 }
 
 // leave takes one connection off. now 0 means that the user left; else his
@@ -103,10 +106,14 @@ func (p *presence) expire(now int64) {
 			a.leavesAt = 0
 			p.settle(user, a)
 		}
+		if a.awayUntil != 0 && now >= a.awayUntil {
+			a.awayUntil = 0
+			p.settle(user, a)
+		}
 	}
 	for node, at := range p.heard {
 		if now-at > forgetAfter {
-			p.elsewhere(node, nil, nil, true, now)
+			p.elsewhere(signal{Server: node, All: true}, now)
 			delete(p.heard, node)
 		}
 	}
@@ -119,14 +126,22 @@ func (p *presence) rename(user, name string) {
 	}
 }
 
-// elsewhere takes what another server tells: who came to it and who went, or all
-// who are there.
-func (p *presence) elsewhere(node string, came []shared.Member, went []string, all bool, now int64) {
+// elsewhere takes what another server tells in this tick.
+func (p *presence) elsewhere(s signal, now int64) {
+	node, came, went := s.Server, s.Came, s.Went
 	if p.heard == nil {
 		p.heard = map[string]int64{}
 	}
 	p.heard[node] = now
-	if all {
+	for _, user := range s.Away {
+		if a := p.users[user]; a != nil {
+			if _, was := a.elsewhere[node]; was {
+				delete(a.elsewhere, node)
+				a.awayUntil = now + awayTicks
+			}
+		}
+	}
+	if s.All {
 		stays := make(map[string]bool, len(came))
 		for _, m := range came {
 			stays[m.User] = true

@@ -19,6 +19,9 @@ type signal struct {
 	Came []shared.Member `json:"came,omitempty"`
 	Went []string        `json:"went,omitempty"`
 	All  bool            `json:"all,omitempty"`
+	// Away are those that the server has lost and who may be on their way to
+	// another one: it has nobody in the room any more, so it cannot tell later.
+	Away []string `json:"away,omitempty"`
 	// Asks wants the others to tell who is at theirs.
 	Asks bool `json:"asks,omitempty"`
 	// Typing is somebody at that server.
@@ -38,8 +41,11 @@ func (r *room) signal(s signal) {
 		return
 	}
 	s.Server = thisServer
-	s.Came = s.Came[:min(len(s.Came), maxTold)]
+	if len(s.Came) > maxTold { // not everyone, then
+		s.Came, s.All = s.Came[:maxTold], false
+	}
 	s.Went = s.Went[:min(len(s.Went), maxTold)]
+	s.Away = s.Away[:min(len(s.Away), maxTold)]
 	data, _ := json.Marshal(s) // strings and flags
 	_ = r.log.Signal(r.name, data)
 }
@@ -50,6 +56,17 @@ func (r *room) tellServers(asks bool) {
 	here := r.presence.present()
 	r.mu.RUnlock()
 	r.signal(signal{Came: here, All: true, Asks: asks})
+}
+
+// tellClosed tells that nobody is here any more.
+func (r *room) tellClosed() {
+	var away []string
+	r.mu.RLock()
+	for _, m := range r.presence.present() {
+		away = append(away, m.User)
+	}
+	r.mu.RUnlock()
+	r.signal(signal{All: true, Away: away})
 }
 
 // signalled takes what a server has told about a room.
@@ -65,7 +82,7 @@ func (m *Manager) signalled(name string, data []byte) {
 		return
 	}
 	r.mu.Lock()
-	r.presence.elsewhere(s.Server, s.Came, s.Went, s.All, m.now.Load())
+	r.presence.elsewhere(s, m.now.Load())
 	r.mu.Unlock()
 	if s.Typing != nil {
 		r.offer(textFrame(shared.Typing.Frame("", *s.Typing)), nil)

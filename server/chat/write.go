@@ -14,9 +14,10 @@ import (
 
 const (
 	// pageMessages and pageBytes bound what is read from the log at once for a
-	// client that is behind.
+	// client that is behind. A client that takes none of it holds it until its write
+	// is interrupted, and a thousand may stop at once.
 	pageMessages = 256
-	pageBytes    = 64 << 10
+	pageBytes    = 12 << 10
 	// batchBytes is about how much one write takes: enough that system calls do
 	// not count, little enough that one client does not hold others up.
 	batchBytes = 64 << 10
@@ -124,6 +125,10 @@ func (c *Client) takeEgress() (own []outgoing, changes bool) {
 // collectRoom adds what a room has beyond the member's place: from the ring if
 // it reaches back that far, else a page of the log.
 func (c *Client) collectRoom(segments []segment, m *member) ([]segment, error) {
+	segments, err := c.collectSynced(segments, m)
+	if err != nil {
+		return nil, err
+	}
 	r := m.room
 	for bytes := 0; bytes < batchBytes; {
 		r.mu.RLock()
@@ -152,20 +157,28 @@ func (c *Client) collectRoom(segments []segment, m *member) ([]segment, error) {
 			segments = append(segments, segment{frames: frames, m: m, from: m.seq})
 		}
 		m.seq = last
-		bytes += len(frames)
-	}
-	if m.syncing && m.seq >= m.target {
-		cursor, err := r.cursorAt(c.ctx, m.seq)
-		if err != nil {
-			return nil, err
+		if bytes += len(frames); behind {
+			break // a page at a time: it is memory of this client's own
 		}
-		m.syncing = false
-		segments = append(segments, segment{
-			frames: textFrame(shared.Synced.Frame("", shared.SyncedPayload{Room: r.name, Cursor: cursor})),
-			m:      m, from: m.seq, synced: true,
-		})
 	}
-	return segments, nil
+	return c.collectSynced(segments, m)
+}
+
+// collectSynced adds the news that the member has what it missed, as soon as it
+// has.
+func (c *Client) collectSynced(segments []segment, m *member) ([]segment, error) {
+	if !m.syncing || m.seq < m.target {
+		return segments, nil
+	}
+	cursor, err := m.room.cursorAt(c.ctx, m.seq)
+	if err != nil {
+		return nil, err
+	}
+	m.syncing = false
+	return append(segments, segment{
+		frames: textFrame(shared.Synced.Frame("", shared.SyncedPayload{Room: m.room.name, Cursor: cursor})),
+		m:      m, from: m.seq, synced: true,
+	}), nil
 }
 
 // readBack encodes a page of the log beyond the member's place. gone is set if
@@ -186,6 +199,11 @@ func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.T
 	last = r.ring.base
 	origin := r.ring.origin
 	r.mu.RUnlock()
+	size := 0
+	for _, e := range entries {
+		size += messageFrameLength(e.Body)
+	}
+	frames = make([]byte, 0, size)
 	for _, e := range entries {
 		if isMessage(e.Body) {
 			frames = appendMessageFrame(frames, e.Seq, e.Body)

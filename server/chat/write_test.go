@@ -87,7 +87,7 @@ func newWriteTest(stalls ...int) *writeTest {
 	chunk.frames = chunk.frames[:len(chunk.frames):len(chunk.frames)]
 	w.grow(w.a, 4, 2)
 	w.grow(w.b, 1, 3)
-	w.a.target, w.b.target = 5, 2
+	w.a.target, w.b.target = 5, 3
 	w.client.active = []*member{w.a}
 	for _, out := range []outgoing{
 		{frame: textFrame([]byte(`own 1`))},

@@ -134,14 +134,13 @@ func (a *appender) fail(err error) {
 	}
 }
 
-// close waits until every append under way is settled, for at most as long as
-// the store may take.
-func (a *appender) close() {
+// close waits until every append under way is settled or ctx ends.
+func (a *appender) close(ctx context.Context) {
 	if a.js == nil {
 		return
 	}
 	select {
 	case <-a.js.PublishAsyncComplete():
-	case <-time.After(appendTimeout):
+	case <-ctx.Done():
 	}
 }

@@ -181,12 +181,10 @@ func (l *Log) keepMark(s *shard) {
 }
 
 // lastMark writes the mark down for the last time.
-func (l *Log) lastMark(s *shard) {
+func (l *Log) lastMark(ctx context.Context, s *shard) {
 	if l.broken() != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), markEvery)
-	defer cancel()
 	if err := l.writeMark(ctx, s); err != nil {
 		l.opts.Logger.Warn("writing down where the log is", "stream", s.stream, "err", err)
 	}

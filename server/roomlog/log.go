@@ -32,6 +32,9 @@ import (
 // again within it is the same message.
 const DedupeWindow = 2 * time.Minute
 
+// closeWait is how long Close waits for a store that does not answer.
+const closeWait = time.Second
+
 // newShards is how many streams a new store gets; the store remembers it. One
 // stream writes about 5,000 messages a second when each is synced to disk, four
 // together about 10,000.
@@ -248,18 +251,20 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	return nil
 }
 
-// Close ends the feeds, waits for the appends under way to be settled and stops
-// the store. It is safe to call more than once.
+// Close ends the feeds, waits for a moment until the appends under way are settled
+// and stops the store. It is safe to call more than once.
 func (l *Log) Close() {
+	ending, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
 	for _, s := range l.shards {
 		if l.broken() == nil {
-			s.appender.close()
+			s.appender.close(ending)
 		}
 	}
 	l.stop()
 	l.wg.Wait()
 	for _, s := range l.shards {
-		l.lastMark(s)
+		l.lastMark(ending, s)
 		s.follower.conn.Close()
 	}
 	if l.conn != nil {

@@ -60,7 +60,7 @@ var natsServer = sync.OnceValues(func() (path string, err error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("Go does not keep %s", path)
+	return "", fmt.Errorf("the go command does not keep %s", path)
 })
 
 // StartNATS runs a server on its own, or a cluster of several, and waits until
