@@ -56,6 +56,8 @@ type Client struct {
 
 	// Owned by writeMessages.
 	active   []*member // rooms whose messages are written
+	turn     int       // which of them was the last to be looked at
+	pages    pages     // of the log, for rooms that it is behind in
 	partial  []byte    // the rest of a frame of which a part is out
 	vector   [][]byte  // reused
 	segments []segment // reused

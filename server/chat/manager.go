@@ -80,6 +80,7 @@ type Manager struct {
 	now     atomic.Int64 // ticks since the start, from 1 on
 	appends atomic.Int64 // handed to the log and not settled
 	memory  atomic.Int64 // of all rings
+	pages   atomic.Int64 // of the log in all clients' hands
 
 	mu      sync.RWMutex // guards what follows, and room.refs
 	clients map[*Client]struct{}
@@ -166,6 +167,7 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 	c.ctx, c.cancel = context.WithCancel(m.ctx)
 	c.name.Store(&name)
 	c.pace = newPace(m.config.Rate)
+	c.pages.total = &m.pages
 	c.heard()
 	conn.SetPongHandler(func(string) error { c.heard(); return nil })
 	conn.SetPingHandler(func(data string) error {

@@ -12,16 +12,9 @@ import (
 	"websockets/shared"
 )
 
-const (
-	// pageMessages and pageBytes bound what is read from the log at once for a
-	// client that is behind. A client that takes none of it holds it until its write
-	// is interrupted, and a thousand may stop at once.
-	pageMessages = 256
-	pageBytes    = 12 << 10
-	// batchBytes is about how much one write takes: enough that system calls do
-	// not count, little enough that one client does not hold others up.
-	batchBytes = 64 << 10
-)
+// batchBytes is about how much one write takes: enough that system calls do
+// not count, little enough that one client does not hold others up.
+const batchBytes = 64 << 10
 
 // errLastWritten ends the writer after a close frame; the reader waits for the
 // other side's.
@@ -51,6 +44,7 @@ func (c *Client) writeMessages() {
 			err = c.write(segments)
 			clear(segments) // or an idle connection would hold what it wrote
 		}
+		c.pages.done(err == nil && len(c.partial) == 0)
 		if c.segments = segments[:0]; cap(segments) > 4 {
 			c.segments = nil
 		}
@@ -90,10 +84,16 @@ func (c *Client) collect() ([]segment, error) {
 	if changes {
 		return segments, nil
 	}
-	for _, m := range c.active {
+	// Rooms take turns: one that always has something does not hold the others up.
+	for bytes, n := 0, len(c.active); n > 0 && bytes < batchBytes; n-- {
+		c.turn = (c.turn + 1) % len(c.active)
+		before := len(segments)
 		var err error
-		if segments, err = c.collectRoom(segments, m); err != nil {
+		if segments, err = c.collectRoom(segments, c.active[c.turn]); err != nil {
 			return nil, err
+		}
+		for _, s := range segments[before:] {
+			bytes += len(s.frames)
 		}
 	}
 	return segments, nil
@@ -185,7 +185,7 @@ func (c *Client) collectSynced(segments []segment, m *member) ([]segment, error)
 // retention may have removed messages between that place and the page.
 func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.Truncated, err error) {
 	r, log := m.room, m.room.log
-	entries, err := log.After(c.ctx, r.name, m.seq, pageMessages, pageBytes)
+	entries, err := log.After(c.ctx, r.name, m.seq, pageMessages, c.pages.next())
 	if err == nil && len(entries) == 0 { // there must be some, or they were removed
 		var next roomlog.Entry
 		if next, err = log.Next(c.ctx, r.name, m.seq); next.Seq != 0 {
@@ -211,7 +211,7 @@ func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.T
 		last = e.Seq
 	}
 	switch {
-	case len(entries) > 0 && entries[0].Seq == m.seq+1:
+	case len(entries) > 0 && roomlog.Contiguous(m.seq, entries):
 		return frames, last, nil, nil // nothing lay between
 	case len(entries) > 0 && entries[0].Gap:
 		return frames, last, &shared.Truncated{After: m.seq, First: entries[0].Seq}, nil

@@ -80,6 +80,7 @@ func messageBody(room string, seq uint64) []byte {
 func newWriteTest(stalls ...int) *writeTest {
 	w := &writeTest{conn: &stallingConn{stalls: stalls}}
 	w.client = &Client{manager: &Manager{}, net: w.conn, state: writerRuns, ctx: context.Background()}
+	w.client.pages.total = &w.client.manager.pages
 	w.client.manager.now.Store(1)
 	w.a, w.b = w.member("a"), w.member("b")
 	w.grow(w.a, 1, 3)
@@ -318,6 +319,7 @@ func TestAClosingConnectionIsCutAnywhere(t *testing.T) {
 	run := func(stalls ...int) *stallingConn {
 		conn := &stallingConn{stalls: stalls}
 		c := &Client{manager: &Manager{}, net: conn, state: writerRuns, ctx: context.Background()}
+		c.pages.total = &c.manager.pages
 		c.manager.now.Store(1)
 		c.egress.queue = []outgoing{
 			{frame: textFrame([]byte(`own 1`))},
