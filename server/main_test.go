@@ -30,6 +30,7 @@ func TestWrongUseIsToldInOneLine(t *testing.T) {
 		"unknown value":  {[]string{"--fsync", "never"}, `"always","interval" but got "never"`},
 		"size":           {[]string{"--max-bytes", "5 apples"}, `"5 apples" is not a size like 500MB or 10GB`},
 		"number":         {[]string{"--rate", "fast"}, "--rate"},
+		"short memory":   {[]string{"--max-age", "1m"}, "--max-age=1m0s is too short: a message is kept for at least 2m0s"},
 		"port in use":    {[]string{"--listen", running.Addr, "--data", t.TempDir()}, running.Addr + " is in use: stop what listens there, or choose another with --listen"},
 		"folder in use":  {[]string{"--listen", "127.0.0.1:0", "--data", running.Dir}, "is in use by another process"},
 		"not an address": {[]string{"--listen", "nowhere", "--data", t.TempDir()}, "cannot listen on nowhere"},

@@ -219,21 +219,33 @@ type streamState struct {
 }
 
 // Newest returns the newest entry of each of the shard's rooms that were last
-// written to beyond seq, oldest first, and the sequence up to which it looked.
-// It looks at the last few hundred messages at the most.
+// written to beyond seq, oldest first, and the sequence up to which it looked. If
+// the shard has more rooms than the store answers for at once, about a thousand,
+// these are only the rooms of the last few hundred messages.
 func (l *Log) Newest(ctx context.Context, number int, seq uint64) ([]Entry, uint64, error) {
 	const window = 500
 	last, err := l.LastSeq(ctx, number)
 	if err != nil || last <= seq {
 		return nil, seq, err
 	}
-	if last > window {
-		seq = max(seq, last-window)
-	}
 	s := l.shards[number]
-	page, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: fmt.Sprintf("room.%d.*", number), Batch: window})
-	return page.entries, last, err
+	all := fmt.Sprintf("room.%d.*", number)
+	p, err := l.direct(ctx, s, directGet{Seq: seq + 1, LastOf: []string{all}})
+	switch {
+	case errors.Is(err, errTooMany):
+		if last > window {
+			seq = max(seq, last-window)
+		}
+		p, err = l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: all, Batch: window})
+		p.upTo = last
+	case p.upTo == 0 && l.opts.Replicas == 1: // there is nothing: what was is gone
+		p.upTo = last
+	}
+	return p.entries, max(seq, p.upTo), err
 }
+
+// errTooMany is the store's refusal to answer for so many rooms at once.
+var errTooMany = errors.New("too many rooms to answer for at once")
 
 // Heads returns the newest entries of those of the rooms, all of one shard, that
 // were written to beyond seq. MaxHeads rooms are the most. On a cluster a replica
@@ -395,6 +407,8 @@ func (l *Log) request(ctx context.Context, s *shard, get directGet) (p page, err
 			return p, err
 		case "404": // nothing there
 			return p, nil
+		case "413":
+			return p, errTooMany
 		default:
 			return p, fmt.Errorf("the store answered %s %s", status, m.Header.Get("Description"))
 		}

@@ -193,3 +193,37 @@ func TestNewestTellsTheRoomsWrittenToSince(t *testing.T) {
 		}
 	}
 }
+
+// TestAQuietRoomIsListedBesideABusyOne: also one that was last written to long
+// ago. Of more rooms than the store answers for, the last ones are listed.
+func TestAQuietRoomIsListedBesideABusyOne(t *testing.T) {
+	t.Parallel()
+	l := open(t, t.TempDir())
+	rooms := roomsOfOneShard(l, 1101)
+	shard := l.Shard(rooms[0])
+	put(t, l, rooms[0], "quiet", "quiet")
+	for i := range 700 {
+		put(t, l, rooms[1], fmt.Sprint("busy", i), "busy")
+	}
+	listed := func() (names []string) {
+		entries, _, err := l.Newest(t.Context(), shard, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if !slices.Contains(names, e.Room) {
+				names = append(names, e.Room)
+			}
+		}
+		return names
+	}
+	if got := listed(); !slices.Equal(got, rooms[:2]) {
+		t.Errorf("listed are %q, want %q", got, rooms[:2])
+	}
+	for i, room := range rooms[2:] {
+		put(t, l, room, fmt.Sprint("one", i), "one")
+	}
+	if got := listed(); !slices.Equal(got, rooms[len(rooms)-500:]) {
+		t.Errorf("listed are %d rooms from %q on, want the last 500", len(got), got[0])
+	}
+}
