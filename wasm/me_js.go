@@ -8,6 +8,7 @@ import (
 
 	"websockets/shared"
 	"websockets/wasm/client"
+	"websockets/wasm/view"
 )
 
 // meParts are the reader's own name: a button under the rooms, and the dialog
@@ -41,8 +42,8 @@ func (p *Page) drawMe(v client.View) {
 		return
 	}
 	setHidden(p.me.button, false)
-	setHue(p.me.button, hueOf(v.Me.User))
-	p.me.avatar.set(initials(v.Me.Name))
+	setHue(p.me.button, view.Hue(v.Me.User))
+	p.me.avatar.set(view.Initials(v.Me.Name))
 	p.me.name.set(v.Me.Name)
 	if !v.Me.Named && !p.me.asked {
 		p.askName()
@@ -124,7 +125,7 @@ func words(err error) string {
 	var said *shared.Error
 	switch {
 	case errors.As(err, &said):
-		return sentence(said.Message)
+		return view.Sentence(said.Message)
 	case errors.Is(err, client.ErrDisconnected), errors.Is(err, client.ErrBusy):
 		return "There is no connection right now. Please try again in a moment."
 	case errors.Is(err, context.DeadlineExceeded):
@@ -136,13 +137,5 @@ func words(err error) string {
 	case errors.Is(err, client.ErrNoRoom):
 		return "Please choose a room first."
 	}
-	return sentence(err.Error())
-}
-
-// sentence begins with a capital and ends with a stop.
-func sentence(text string) string {
-	if text == "" {
-		return text
-	}
-	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+	return view.Sentence(err.Error())
 }

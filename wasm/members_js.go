@@ -9,6 +9,7 @@ import (
 
 	"websockets/shared"
 	"websockets/wasm/client"
+	"websockets/wasm/view"
 )
 
 // memberParts are the column of members, which lies over the timeline on a
@@ -40,7 +41,7 @@ func newMemberParts() memberParts {
 	}
 }
 
-func (p *Page) drawMembers(v client.View, names namesakes) {
+func (p *Page) drawMembers(v client.View, names view.Names) {
 	parts := &p.members
 	number, word := strconv.Itoa(v.Room.Count), "members"
 	if v.Room.Count == 1 {
@@ -70,7 +71,7 @@ func (p *Page) drawMembers(v client.View, names namesakes) {
 	}
 	parts.list.place(keys, func(i int) *child[memberRow] {
 		element := clone(parts.template)
-		setHue(element, hueOf(members[i].User))
+		setHue(element, view.Hue(members[i].User))
 		return &child[memberRow]{element: element, data: memberRow{
 			avatar: newLabel(find(element, ".avatar")),
 			name:   newLabel(find(element, ".name")),
@@ -79,9 +80,9 @@ func (p *Page) drawMembers(v client.View, names namesakes) {
 	})
 	for _, m := range members {
 		row := parts.list.children[m.User].data
-		row.avatar.set(initials(m.Name))
+		row.avatar.set(view.Initials(m.Name))
 		row.name.set(m.Name)
-		tag := names.tag(m.Name, m.User)
+		tag := names.Tag(m.Name, m.User)
 		if m.User == v.Me.User {
 			tag = "you"
 		}

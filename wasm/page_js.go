@@ -11,6 +11,7 @@ import (
 
 	"websockets/shared"
 	"websockets/wasm/client"
+	"websockets/wasm/view"
 )
 
 // Page shows the client's View and tells the client what the reader does.
@@ -168,7 +169,7 @@ func (p *Page) draw() {
 	p.drawConnection(v)
 	p.drawRooms(v)
 	p.drawMe(v)
-	names := namesOf(v)
+	names := view.NamesOf(v)
 	p.drawMembers(v, names)
 	p.drawComposer(v)
 	p.typing.set(typingWords(v.Room.Typing))

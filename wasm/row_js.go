@@ -5,11 +5,13 @@ import (
 	"syscall/js"
 	"time"
 	"unicode"
+
+	"websockets/wasm/view"
 )
 
 // row is what one child of the list shows.
 type row struct {
-	shown entry
+	shown view.Entry
 	parts *messageParts // of a message
 }
 
@@ -18,11 +20,11 @@ type messageParts struct {
 	avatar, from, tag, time, body, word js.Value
 }
 
-func (t *timeline) newRow(e entry) *child[row] {
+func (t *timeline) newRow(e view.Entry) *child[row] {
 	switch {
-	case strings.HasPrefix(e.key, "day "):
+	case strings.HasPrefix(e.Key, "day "):
 		return &child[row]{element: clone(t.day)}
-	case !e.message:
+	case !e.Message:
 		return &child[row]{element: clone(t.note)}
 	}
 	r := &child[row]{element: clone(t.message)}
@@ -34,12 +36,12 @@ func (t *timeline) newRow(e entry) *child[row] {
 		body:   find(r.element, ".body"),
 		word:   find(r.element, ".state span"),
 	}
-	r.element.Get("dataset").Set("key", e.key)
+	r.element.Get("dataset").Set("key", e.Key)
 	return r
 }
 
 // fill writes into the row what has changed.
-func (t *timeline) fill(r *child[row], e entry) {
+func (t *timeline) fill(r *child[row], e view.Entry) {
 	was := r.data.shown
 	if was == e {
 		return
@@ -47,57 +49,57 @@ func (t *timeline) fill(r *child[row], e entry) {
 	r.data.shown = e
 	p := r.data.parts
 	if p == nil {
-		r.element.Get("firstElementChild").Set("textContent", e.text)
+		r.element.Get("firstElementChild").Set("textContent", e.Text)
 		return
 	}
-	if was.user != e.user || was.from != e.from {
-		setHue(r.element, hueOf(e.user))
-		p.avatar.Set("textContent", initials(e.from))
-		p.from.Set("textContent", e.from)
+	if was.User != e.User || was.From != e.From {
+		setHue(r.element, view.Hue(e.User))
+		p.avatar.Set("textContent", view.Initials(e.From))
+		p.from.Set("textContent", e.From)
 	}
-	if was.tag != e.tag {
-		p.tag.Set("textContent", e.tag)
+	if was.Tag != e.Tag {
+		p.tag.Set("textContent", e.Tag)
 	}
-	if was.sent != e.sent || was.follows != e.follows {
-		at := time.UnixMilli(e.sent)
+	if was.Sent != e.Sent || was.Follows != e.Follows {
+		at := time.UnixMilli(e.Sent)
 		hour := t.clock.hourOf(at)
-		if e.follows { // it stands in the gutter, where there is no room for AM or PM
+		if e.Follows { // it stands in the gutter, where there is no room for AM or PM
 			hour = strings.TrimFunc(hour, func(r rune) bool { return !unicode.IsDigit(r) })
 		}
 		p.time.Set("textContent", hour)
 		p.time.Set("title", t.clock.fullOf(at))
 		p.time.Set("dateTime", at.UTC().Format(time.RFC3339))
 	}
-	if was.text != e.text {
-		writeBody(p.body, e.text)
+	if was.Text != e.Text {
+		writeBody(p.body, e.Text)
 	}
-	if was.follows != e.follows {
-		r.element.Get("classList").Call("toggle", "follows", e.follows)
+	if was.Follows != e.Follows {
+		r.element.Get("classList").Call("toggle", "follows", e.Follows)
 	}
-	if was.state != e.state {
-		r.element.Get("dataset").Set("state", e.state)
+	if was.State != e.State {
+		r.element.Get("dataset").Set("state", e.State)
 	}
-	if was.word != e.word {
-		p.word.Set("textContent", e.word)
+	if was.Word != e.Word {
+		p.word.Set("textContent", e.Word)
 	}
 }
 
 // writeBody puts a message's text into its row, with its links as links.
 func writeBody(body js.Value, text string) {
-	spans := spansOf(text)
-	if len(spans) == 1 && spans[0].href == "" {
+	spans := view.Spans(text)
+	if len(spans) == 1 && spans[0].Href == "" {
 		body.Set("textContent", text)
 		return
 	}
 	body.Call("replaceChildren")
 	for _, s := range spans {
-		if s.href == "" {
-			body.Call("append", s.text)
+		if s.Href == "" {
+			body.Call("append", s.Text)
 			continue
 		}
 		a := document.Call("createElement", "a")
-		a.Set("textContent", s.text)
-		a.Set("href", s.href)
+		a.Set("textContent", s.Text)
+		a.Set("href", s.Href)
 		a.Set("rel", "noopener noreferrer")
 		a.Set("target", "_blank")
 		body.Call("append", a)

@@ -8,34 +8,6 @@ import (
 	"websockets/wasm/client"
 )
 
-func TestInitials(t *testing.T) {
-	for name, want := range map[string]string{
-		"Ada Lovelace": "AL", "grace": "G", "Kōji 光司": "K光", "anna maria rossi": "AM",
-		"(Bob) -": "B", "🦊": "🦊", "": "", "42 is": "4I",
-	} {
-		if got := initials(name); got != want {
-			t.Errorf("the initials of %q are %q, not %q", name, got, want)
-		}
-	}
-}
-
-func TestNamesakesAreToldApart(t *testing.T) {
-	names := make(namesakes)
-	names.add("Ada", "user-1111")
-	names.add("Bob", "user-2222")
-	if tag := names.tag("Ada", "user-1111"); tag != "" {
-		t.Errorf("the only Ada has the tag %q", tag)
-	}
-	names.add("Ada", "user-3333")
-	names.add("Ada", "user-1111")
-	if a, b := names.tag("Ada", "user-1111"), names.tag("Ada", "user-3333"); a != "1111" || b != "3333" {
-		t.Errorf("two of one name have the tags %q and %q", a, b)
-	}
-	if tag := names.tag("Bob", "user-2222"); tag != "" {
-		t.Errorf("the only Bob has the tag %q", tag)
-	}
-}
-
 func TestRoomOfAddress(t *testing.T) {
 	for path, want := range map[string]string{
 		"/": shared.DefaultRoom, "/r/ops": "ops", addressOf("a-b_1"): "a-b_1",

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"net/url"
@@ -7,16 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// span is a piece of a message: text, and where it leads if it is a link.
-type span struct {
-	text string
-	href string
+// Span is a piece of a message: text, and where it leads if it is a link.
+type Span struct {
+	Text string
+	Href string
 }
 
-// spansOf splits a message into text and links. Only http, https and mailto
+// Spans splits a message into text and links. Only http, https and mailto
 // become links.
-func spansOf(message string) []span {
-	var spans []span
+func Spans(message string) []Span {
+	var spans []Span
 	from := 0 // of the text that is not in spans yet
 	for at := 0; at < len(message); {
 		length := linkAt(message, at)
@@ -26,15 +26,15 @@ func spansOf(message string) []span {
 			continue
 		}
 		if at > from {
-			spans = append(spans, span{text: message[from:at]})
+			spans = append(spans, Span{Text: message[from:at]})
 		}
 		link := message[at : at+length]
-		spans = append(spans, span{text: link, href: link})
+		spans = append(spans, Span{Text: link, Href: link})
 		at += length
 		from = at
 	}
 	if from < len(message) {
-		spans = append(spans, span{text: message[from:]})
+		spans = append(spans, Span{Text: message[from:]})
 	}
 	return spans
 }

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"slices"
@@ -25,10 +25,10 @@ func TestLinks(t *testing.T) {
 	} {
 		var links []string
 		var all strings.Builder
-		for _, s := range spansOf(test.message) {
-			all.WriteString(s.text)
-			if s.href != "" {
-				links = append(links, s.href)
+		for _, s := range Spans(test.message) {
+			all.WriteString(s.Text)
+			if s.Href != "" {
+				links = append(links, s.Href)
 			}
 		}
 		if all.String() != test.message {
