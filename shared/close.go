@@ -12,6 +12,7 @@ const (
 	CloseRestart         = 1012 // the server restarts: come back in a moment
 	CloseTryLater        = 1013 // the server is full or its log cannot be reached
 	CloseSilent          = 4000 // nothing was heard for longer than the heartbeat allows
+	CloseSession         = 4501 // the session is refused: come back with another
 )
 
 // Reconnects reports whether a client should connect again after a connection

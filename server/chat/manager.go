@@ -139,6 +139,10 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the session is not one of this server's: connect without one to get a new one", http.StatusUnauthorized)
 		return
 	}
+	if errors.Is(err, identity.ErrBadSession) {
+		m.refuseSession(w, r)
+		return
+	}
 	var header http.Header
 	if err != nil {
 		session = m.guests.New()
@@ -159,6 +163,20 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	first := firstRoom{name: query.Get("room"), after: query.Get("after")}
 	m.start(conn, session, name, named, first)
+}
+
+// refuseSession tells a browser that its cookie is not a session of this server's,
+// as when the store is another one. It hears of a refusal after the upgrade only,
+// and its user is to decide: what waits to be sent was written as somebody else.
+func (m *Manager) refuseSession(w http.ResponseWriter, r *http.Request) {
+	conn, err := m.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		m.log.Debug("refused an upgrade", "err", err, "from", r.RemoteAddr)
+		return
+	}
+	refused := websocket.FormatCloseMessage(shared.CloseSession, "the session is not one of this server's")
+	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(lastWords))
+	_ = conn.Close()
 }
 
 // start makes a connection a client and lets its reader run.

@@ -23,6 +23,7 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsaf
 //	/               the page; /r/<room> is the page in that room
 //	/static/…       what the page loads
 //	/ws             the WebSocket
+//	/forget         POST from the page itself: the browser becomes another guest
 //	/healthz        200 while the process lives
 //	/readyz         200 while messages can be stored, else 503 and why not
 //
@@ -34,6 +35,7 @@ func Handler(assets *static.Assets, manager *chat.Manager, guests *identity.Gues
 	mux.Handle("GET /r/{room}", page)
 	mux.HandleFunc("GET /static/", assets.ServeFile)
 	mux.HandleFunc("GET /ws", manager.ServeWS)
+	mux.Handle("POST /forget", http.NewCrossOriginProtection().Handler(forget(guests)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("ok\n"))
@@ -69,5 +71,19 @@ func withSession(guests *identity.Guests, next http.Handler) http.Handler {
 			http.SetCookie(w, identity.Cookie(guests.New(), r))
 		}
 		next.ServeHTTP(w, r)
+	})
+}
+
+// forget takes the session away from a browser, whose page cannot: the cookie is
+// for the server alone. A new guest's takes its place at once, so that several
+// tabs that start over together are one user. Nobody can get the old one back.
+//
+// What the browser stores for the page is the page's to clear: Clear-Site-Data
+// would do it over https only.
+func forget(guests *identity.Guests) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, identity.Cookie(guests.New(), r))
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNoContent)
 	})
 }

@@ -49,8 +49,8 @@ type Config struct {
 	OnMessage func(shared.Message)
 	// OnAck is told once for every message of ours that the server's log has.
 	OnAck func(id string, ack shared.AckPayload)
-	// OnFrame is told every frame, for a developer's drawer. It must not change it.
-	OnFrame func(sent bool, frame []byte)
+	// OnFrame is told every frame, until Tap names another.
+	OnFrame func(Frame)
 	// OnChange is told that View has changed, once for several changes.
 	OnChange func()
 }
@@ -100,6 +100,7 @@ type Client struct {
 	running  bool
 	state    State
 	reason   string
+	code     int // the close code that Ended us
 	since    time.Time
 	retry    time.Time
 	attempt  int           // attempts to connect since a connection was synced
@@ -127,8 +128,9 @@ type Client struct {
 	asks      map[string]*ask              // joins and leaves without an answer yet, by id
 	calls     map[string]chan shared.Event // calls without an answer yet, by id
 
-	callbacks []func() // for Run's goroutine to call
-	changed   bool     // the View, since the last OnChange
+	tap       func(Frame) // is told every frame; nil mostly
+	callbacks []func()    // for Run's goroutine to call
+	changed   bool        // the View, since the last OnChange
 }
 
 // New returns a client that Run starts. It fails if the configuration cannot
@@ -163,6 +165,7 @@ func New(config Config) (*Client, error) {
 		since:    time.Now(),
 		session:  config.Session,
 		current:  config.Room,
+		tap:      config.OnFrame,
 	}
 	c.roomNamed(config.Room).wanted = true
 	if config.Store != nil {

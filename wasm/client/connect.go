@@ -41,6 +41,9 @@ func (c *Client) Run(ctx context.Context) error {
 	c.mu.Lock()
 	c.running = false
 	c.setState(Ended, err.Error())
+	if closed := (*CloseError)(nil); errors.As(err, &closed) {
+		c.code = closed.Code
+	}
 	c.mu.Unlock()
 	c.deliver()
 	return err
@@ -146,7 +149,8 @@ func (c *Client) rest(ctx context.Context, cause error) error {
 }
 
 // Wake says that the network or the page has come back: a client that waits
-// connects at once, one that is connected finds out whether it still is.
+// connects at once, one that is connected finds out with one ping whether it
+// still is.
 func (c *Client) Wake() {
 	c.mu.Lock()
 	c.woken = true
@@ -173,6 +177,6 @@ func (c *Client) setState(s State, reason string) {
 	if s != Offline {
 		c.retry = time.Time{}
 	}
-	c.state, c.reason = s, reason
+	c.state, c.reason, c.code = s, reason, 0
 	c.change()
 }

@@ -147,7 +147,7 @@ func TestCloseCodes(t *testing.T) {
 			if !errors.As(err, &closed) || closed.Code != test.code || closed.Reason != "because" {
 				t.Errorf("code %d: Run returned %v", test.code, err)
 			}
-			if v := h.View(); v.State != Ended || v.Reason != err.Error() {
+			if v := h.View(); v.State != Ended || v.Reason != err.Error() || v.Code != test.code {
 				t.Errorf("code %d: the view is %s (%s)", test.code, v.State, v.Reason)
 			}
 		})
@@ -214,8 +214,8 @@ func TestSilenceIsAnsweredWithOnePingThenTheEnd(t *testing.T) {
 func TestASlowCallbackIsNotSilence(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, func(_ *harness, c *Config) {
-			c.OnFrame = func(sent bool, _ []byte) {
-				if sent { // the ping
+			c.OnFrame = func(f Frame) {
+				if f.Sent { // the ping
 					time.Sleep(2 * grace)
 				}
 			}
@@ -235,14 +235,15 @@ func TestASleeperPingsWhenItWakes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
-		time.Sleep(5 * time.Second)
+		time.Sleep(justHeard / 2)
 		h.Wake()
 		p.quiet() // heard a moment ago
-		time.Sleep(25 * time.Second)
+		time.Sleep(5 * time.Second)
+		h.Wake()
 		h.Wake()
 		synctest.Wait()
 		if len(p.toServer) != 1 {
-			t.Fatal("no ping after Wake on a connection that was silent for 30 s")
+			t.Fatalf("%d pings after Wake on a connection that was silent for 5 s", len(p.toServer))
 		}
 		expect(p, shared.Ping)
 	})

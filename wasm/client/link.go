@@ -19,6 +19,8 @@ const (
 	// grace is how much longer than the heartbeat the server may be silent, and how
 	// long it has for the answer to our ping.
 	grace = 10 * time.Second
+	// justHeard is how recent a sign of life is that Wake does not doubt.
+	justHeard = time.Second
 	// ackTimeout is how long an answer may take when nothing else arrives, and
 	// lateAck when other things do.
 	ackTimeout = 10 * time.Second
@@ -241,7 +243,8 @@ func (c *Client) judge(l *link, now time.Time, next *alarm) error {
 	}
 	if c.woken {
 		c.woken = false
-		if !now.Before(l.heard.Add(c.beat)) {
+		// By the wall clock: the other one stands still while the machine sleeps.
+		if now.Round(0).Sub(l.heard.Round(0)) >= justHeard {
 			probe = now
 		}
 	}

@@ -99,8 +99,8 @@ func openScreen(t *testing.T, addr, session string, store Store) *screen {
 		OnMessage: func(m shared.Message) { note(func() { s.told = append(s.told, m) }) },
 		OnAck:     func(id string, _ shared.AckPayload) { note(func() { s.acks = append(s.acks, id) }) },
 		OnChange:  func() { note(func() {}) },
-		OnFrame: func(sent bool, frame []byte) {
-			if e, err := shared.DecodeEvent(frame); sent && err == nil && e.Type == shared.SendMessage.Name() {
+		OnFrame: func(f Frame) {
+			if e, err := shared.DecodeEvent(f.Text); f.Sent && err == nil && e.Type == shared.SendMessage.Name() {
 				note(func() { s.sent = append(s.sent, e.ID) })
 			}
 		},

@@ -35,9 +35,7 @@ func setupEventHandlers() *shared.Registry[*Client] {
 // it. A type that we do not know is a newer server's: ignored. Call it with mu
 // held.
 func (c *Client) routeEvent(ctx context.Context, frame []byte) {
-	if c.config.OnFrame != nil {
-		c.tell(func() { c.config.OnFrame(false, frame) })
-	}
+	c.tapped(false, frame)
 	e, err := shared.DecodeEvent(frame)
 	if err == nil {
 		c.answering = e.ID

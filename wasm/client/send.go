@@ -26,9 +26,7 @@ func (c *Client) sendEvent(frame []byte) bool {
 	default:
 		return false
 	}
-	if c.config.OnFrame != nil {
-		c.tell(func() { c.config.OnFrame(true, frame) })
-	}
+	c.tapped(true, frame)
 	return true
 }
 
@@ -119,7 +117,7 @@ func (c *Client) Discard(id string) error {
 // methods do; anything else is sent as it is, now or never: ErrDisconnected,
 // ErrBusy. payload is what encoding/json takes; nil means {}.
 func (c *Client) SendEvent(eventType string, payload any) error {
-	e := shared.Event{Type: eventType, ID: newID()}
+	e := shared.Event{Type: eventType}
 	if payload != nil {
 		raw, err := encode(payload)
 		if err != nil {
@@ -127,7 +125,16 @@ func (c *Client) SendEvent(eventType string, payload any) error {
 		}
 		e.Payload = raw
 	}
-	switch eventType {
+	return c.SendRaw(e)
+}
+
+// SendRaw is SendEvent for an event that is written out, with an id if it shall
+// have that one. What the methods do gets an id of theirs.
+func (c *Client) SendRaw(e shared.Event) error {
+	if e.ID == "" {
+		e.ID = newID()
+	}
+	switch e.Type {
 	case shared.SendMessage.Name():
 		return with(shared.SendMessage, e, func(p shared.SendMessagePayload) error {
 			_, err := c.Send(p.Room, p.Message)

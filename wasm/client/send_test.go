@@ -179,12 +179,12 @@ func TestFramesAreShown(t *testing.T) {
 		}
 		var frames []frame
 		h := start(t, func(_ *harness, c *Config) {
-			c.OnFrame = func(sent bool, raw []byte) {
-				e, err := shared.DecodeEvent(raw)
+			c.OnFrame = func(f Frame) {
+				e, err := shared.DecodeEvent(f.Text)
 				if err != nil {
 					t.Error(err)
 				}
-				frames = append(frames, frame{sent, e.Type})
+				frames = append(frames, frame{f.Sent, e.Type})
 			}
 		})
 		p := h.connect()

@@ -19,6 +19,9 @@ type View struct {
 	// Reason says why the last connection or attempt ended, for people; empty while
 	// Online.
 	Reason string
+	// Code is the close code that was final; set in Ended only, and 0 there if it
+	// was our side that ended it.
+	Code int
 	// Since is when the connection was last lost, zero while Online.
 	Since time.Time
 
@@ -146,7 +149,7 @@ func (c *Client) View() View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v := View{
-		State: c.state, Retry: c.retry, Reason: c.reason, Since: c.since,
+		State: c.state, Retry: c.retry, Reason: c.reason, Code: c.code, Since: c.since,
 		Me: c.me, Version: c.version, Limits: c.limits,
 		Current: c.current, Rooms: c.entries(),
 		PausedUntil: c.outbox.pausedUntil, LastError: c.lastError,

@@ -1,0 +1,42 @@
+package client
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"websockets/shared"
+)
+
+func TestTapIsToldWhatPassesWhileItIsThere(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		var seen []string
+		h.Tap(func(f Frame) {
+			e, err := shared.DecodeEvent(f.Text)
+			if err != nil || time.Since(f.At) != 0 {
+				t.Errorf("%v %v: %s", err, f.At, f.Text)
+			}
+			if f.Sent {
+				e.Type = "> " + e.Type
+			}
+			seen = append(seen, e.Type+" "+e.ID)
+		})
+		if err := h.SendRaw(shared.Event{Type: "ping", ID: "mine"}); err != nil {
+			t.Fatal(err)
+		}
+		id, _ := expect(p, shared.Ping)
+		reply(p, shared.Pong, id, shared.Empty{})
+		synctest.Wait()
+		if len(seen) != 2 || seen[0] != "> ping mine" || seen[1] != "pong mine" {
+			t.Errorf("seen: %q", seen)
+		}
+		h.Tap(nil)
+		p.message("general", 1, "you", "x")
+		synctest.Wait()
+		if len(seen) != 2 {
+			t.Errorf("seen after the tap was taken away: %q", seen)
+		}
+	})
+}

@@ -1,0 +1,72 @@
+package view
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"websockets/shared"
+	"websockets/wasm/client"
+)
+
+func TestConnectionWords(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	in := func(d time.Duration) time.Time { return now.Add(d) }
+	const away, booted = true, true
+	for _, test := range []struct {
+		name           string
+		v              client.View
+		noNet, fresh   bool
+		dot, word      string
+		lost, retry    string
+		button, do     string
+		look           time.Duration
+		refused, newer bool
+	}{
+		{name: "connected", v: client.View{State: client.Online}, dot: "connected", word: "Connected"},
+		{name: "connected, whatever the browser thinks", v: client.View{State: client.Online}, noNet: away, dot: "connected", word: "Connected"},
+		{name: "first", v: client.View{State: client.Connecting, Since: ago(0)}, fresh: booted, dot: "connecting", word: "Connecting", look: time.Second},
+		{name: "first, long", v: client.View{State: client.Offline, Since: ago(time.Minute), Retry: in(time.Second)}, fresh: booted, dot: "connecting", word: "Connecting",
+			lost: "The server cannot be reached. What you write is kept.", retry: "Reconnecting in 1 s", button: "Now", do: DoNow, look: time.Second},
+		{name: "just lost", v: client.View{State: client.Offline, Since: ago(4999 * time.Millisecond), Retry: in(8 * time.Second)},
+			dot: "connecting", word: "Reconnecting", look: time.Millisecond},
+		{name: "lost for 5 s", v: client.View{State: client.Offline, Since: ago(5 * time.Second), Retry: in(7400 * time.Millisecond)},
+			dot: "connecting", word: "Reconnecting", lost: "The connection is lost. What you write is kept.", retry: "Reconnecting in 8 s", button: "Now", do: DoNow, look: 400 * time.Millisecond},
+		{name: "due", v: client.View{State: client.Offline, Since: ago(time.Minute), Retry: now},
+			dot: "connecting", word: "Reconnecting", lost: "The connection is lost. What you write is kept.", retry: "Reconnecting…", button: "Now", do: DoNow, look: time.Second},
+		{name: "trying", v: client.View{State: client.Connecting, Since: ago(time.Hour)},
+			dot: "connecting", word: "Reconnecting", lost: "The connection is lost. What you write is kept.", retry: "Reconnecting…", button: "Now", do: DoNow, look: time.Second},
+		{name: "no network", v: client.View{State: client.Offline, Since: ago(time.Second), Retry: in(time.Second)}, noNet: away, dot: "offline", word: "Offline", look: time.Second},
+		{name: "no network for long", v: client.View{State: client.Offline, Since: ago(time.Minute), Retry: in(time.Second)}, noNet: away, dot: "offline", word: "Offline",
+			lost: "This device is offline. What you write is kept.", button: "Now", do: DoNow},
+		{name: "session", v: client.View{State: client.Ended, Since: ago(0), Code: shared.CloseSession}, dot: "offline", word: "Disconnected",
+			lost: "Your session has ended. What you wrote is kept.", button: "Continue as a new guest", do: DoContinue, refused: true},
+		{name: "policy", v: client.View{State: client.Ended, Since: ago(0), Code: shared.ClosePolicy}, dot: "offline", word: "Disconnected",
+			lost: "The server has closed the connection: too much", button: "Connect again", do: DoConnect},
+		{name: "too big", v: client.View{State: client.Ended, Since: ago(0), Code: shared.CloseTooBig}, dot: "offline", word: "Disconnected",
+			lost: "The server has closed the connection: a message was larger", button: "Connect again", do: DoConnect},
+		{name: "not understood", v: client.View{State: client.Ended, Since: ago(0), Code: shared.CloseUnsupportedData}, dot: "offline", word: "Disconnected",
+			lost: "The server did not understand this page.", button: "Reload", do: DoReload},
+		{name: "any other", v: client.View{State: client.Ended, Since: ago(0), Code: 4999, Reason: "closed: " + strings.Repeat("x", 500)}, dot: "offline", word: "Disconnected",
+			lost: "The server has ended the connection for good (closed: ", button: "Connect again", do: DoConnect},
+		{name: "our own", v: client.View{State: client.Ended, Since: ago(time.Hour)}, dot: "offline", word: "Disconnected"},
+		{name: "same version", v: client.View{State: client.Online, Version: "v1"}, dot: "connected", word: "Connected"},
+		{name: "another version", v: client.View{State: client.Online, Version: "v2"}, dot: "connected", word: "Connected", newer: true},
+		{name: "another version, and lost", v: client.View{State: client.Offline, Version: "v2", Since: ago(0)}, dot: "connecting", word: "Reconnecting", newer: true, look: time.Second},
+	} {
+		got := ConnectionOf(test.v, now, !test.noNet, !test.fresh, "v1")
+		lost := got.Lost
+		if test.lost != "" && strings.HasPrefix(lost, test.lost) {
+			lost = test.lost
+		}
+		want := Connection{Dot: test.dot, Word: test.word, Lost: test.lost, Retry: test.retry, Button: test.button, Do: test.do,
+			Refused: test.refused, Newer: test.newer, Look: test.look}
+		if whole := got; lost != test.lost || len(whole.Lost) > 300 {
+			t.Errorf("%s: it says %q, want %q", test.name, whole.Lost, test.lost)
+		}
+		if got.Lost = test.lost; got != want {
+			t.Errorf("%s:\n got %+v\nwant %+v", test.name, got, want)
+		}
+	}
+}
