@@ -130,8 +130,6 @@ func words(err error) string {
 		return "There is no connection right now. Please try again in a moment."
 	case errors.Is(err, context.DeadlineExceeded):
 		return "The server has not answered. Please try again in a moment."
-	case errors.Is(err, client.ErrHistoryFull):
-		return "This is as much as one page keeps. Reload it to begin at the end again."
 	case errors.Is(err, client.ErrOutboxFull):
 		return "Too many messages wait to be sent. Please wait for the connection."
 	case errors.Is(err, client.ErrNoRoom):

@@ -26,7 +26,7 @@ import (
 //
 // The callbacks are called one at a time, on the goroutine that called Run, with
 // no lock held: they may use the Client, except that they must not wait for
-// Call or what uses it (LoadOlder, ListRooms, SetName), whose answer comes
+// Call or what uses it (LoadOlder, LoadNewer, ListRooms, SetName), whose answer comes
 // through the same goroutine. While one runs, nothing else arrives.
 type Config struct {
 	// URL is the server's, such as wss://chat.example/ws.
@@ -63,7 +63,6 @@ var (
 	ErrNoRoom       = errors.New("client: not in a room")
 	ErrRunning      = errors.New("client: Run is running already")
 	ErrNoMessage    = errors.New("client: no such message waits for a decision")
-	ErrHistoryFull  = errors.New("client: this is as much history as is kept in memory")
 )
 
 // CloseError is how a connection ended with a close frame. Run returns one when

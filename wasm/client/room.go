@@ -8,10 +8,9 @@ import (
 )
 
 const (
-	// timeline is how many messages of a room are kept; LoadOlder makes it more, up
-	// to maxTimeline, until the room is left.
-	timeline    = 500
-	maxTimeline = 5000
+	// timeline is how many messages of a room's tail are kept. For a user who reads
+	// further up there is the window.
+	timeline = 500
 	// maxGaps is how many missing ranges of a room are kept.
 	maxGaps = 16
 	// typingHolds is how long someone who typed counts as typing.
@@ -45,13 +44,13 @@ type room struct {
 	cursor *shared.Cursor
 	// messages are never changed in place: a View shares them. Appending is fine.
 	messages []shared.Message
-	keep     int  // how many messages are kept now
 	more     bool // there are older ones
-	gaps     []shared.Truncated
-	anew     bool // the log was reset
-	lives    int  // how often the log was reset: a page of an older life is not for this one
-	fresh    bool // joined without a past: what is unread shows when it is synced
-	thin     bool // and so near the end that there is little to show: see fill
+	window   *window
+	gaps     []shared.Truncated // in order
+	anew     bool               // the log was reset since the user came
+	lives    int                // how often the log was reset: a page of an older life is not for this one
+	fresh    bool               // joined without a past: what is unread shows when it is synced
+	thin     bool               // and so near the end that there is little to show: see fill
 
 	count   int
 	members []shared.Member // not changed in place
@@ -85,25 +84,24 @@ func (r *room) mayAsk(now time.Time, next *alarm) bool {
 
 // join takes over from where the server continues.
 func (r *room) join(p shared.RoomJoinedPayload) {
-	had := r.cursor
-	r.anew = false
+	had, anew := r.cursor, false
 	switch {
 	case had == nil:
 	case p.State == shared.StateReset:
-		r.messages, r.gaps, r.keep = nil, nil, timeline
+		r.messages, r.gaps, r.window = nil, nil, nil
 		r.readSeq, r.toldSeq = 0, 0
 		r.lives++
-		r.anew = true
+		r.anew, anew = true, true
 	case p.State == shared.StateTruncated && p.Truncated != nil:
 		gap := *p.Truncated
 		if gap.First == 0 || gap.First > had.Seq+1 { // else it lies in what we have seen
 			gap.After = max(gap.After, had.Seq)
-			r.missed(gap)
+			r.miss(gap)
 		}
 	case p.State == shared.StateNew && p.Cursor.Seq > had.Seq:
-		r.missed(shared.Truncated{After: had.Seq, First: p.Cursor.Seq + 1})
+		r.miss(shared.Truncated{After: had.Seq, First: p.Cursor.Seq + 1})
 	}
-	if had != nil && !r.anew {
+	if had != nil && !anew {
 		r.reach(p.Cursor)
 		return
 	}
@@ -119,11 +117,20 @@ func (r *room) reach(to shared.Cursor) {
 	}
 }
 
-func (r *room) missed(gap shared.Truncated) {
+// miss notes a range that is or may be gone.
+func (r *room) miss(gap shared.Truncated) {
 	if len(r.messages) == 0 {
 		return
 	}
-	r.gaps = append(slices.Clone(r.gaps), gap)
+	i := len(r.gaps)
+	for i > 0 && r.gaps[i-1].After > gap.After {
+		i--
+	}
+	if i > 0 && r.gaps[i-1].After == gap.After {
+		r.gaps[i-1].First = max(r.gaps[i-1].First, gap.First)
+		return
+	}
+	r.gaps = slices.Insert(r.gaps, i, gap)
 	if len(r.gaps) > maxGaps {
 		r.gaps = r.gaps[1:]
 	}
@@ -135,6 +142,9 @@ func (r *room) add(m shared.Message) bool {
 		return false
 	}
 	r.cursor = &shared.Cursor{Epoch: r.cursor.Epoch, Seq: m.Seq, ID: m.ID}
+	if w := r.window; w != nil && len(w.messages) < maxWindow && r.attached() {
+		w.messages = append(w.messages, m)
+	}
 	r.messages = append(r.messages, m)
 	r.trim()
 	return true
@@ -148,31 +158,17 @@ func (r *room) oldest() uint64 {
 	return r.cursor.Seq + 1
 }
 
-// prepend puts a page of history before the messages.
+// prepend puts a page of history before the tail.
 func (r *room) prepend(page shared.HistoryPayload) {
-	older := page.Messages
-	for len(older) > 0 && older[len(older)-1].Seq >= r.oldest() {
-		older = older[:len(older)-1]
-	}
-	r.messages = slices.Concat(older, r.messages)
-	r.keep = max(r.keep, min(len(r.messages), maxTimeline))
+	r.messages = slices.Concat(below(page.Messages, r.oldest()), r.messages)
 	r.more = page.More
 	r.trim()
 }
 
-// fold gives back what LoadOlder added.
-func (r *room) fold() {
-	r.keep = timeline
-	r.trim()
-}
-
 func (r *room) trim() {
-	if n := len(r.messages) - r.keep; n > 0 {
+	if n := len(r.messages) - timeline; n > 0 {
 		r.messages = r.messages[n:]
 		r.more = true
-		for len(r.gaps) > 0 && r.gaps[0].After < r.messages[0].Seq {
-			r.gaps = r.gaps[1:]
-		}
 	}
 }
 

@@ -143,54 +143,12 @@ func TestTheTimelineIsBounded(t *testing.T) {
 			t.Errorf("%d messages from %d on, more: %v, unread: %d", len(before.Messages), before.Messages[0].Seq, before.More, before.Unread)
 		}
 
-		older := make(chan error)
-		go func() { older <- h.LoadOlder(context.Background(), "general") }()
-		id, ask := expect(p, shared.LoadHistory)
-		if ask.Room != "general" || ask.Before != 101 || ask.After != 0 {
-			t.Errorf("asked for %+v", ask)
+		for seq := range uint64(maxWindow) {
+			p.message("general", seq+timeline+101, "you", "m")
 		}
-		var page []shared.Message
-		for seq := uint64(61); seq <= 101; seq++ { // one that we have
-			page = append(page, shared.Message{Seq: seq, ID: fmt.Sprint("m", seq), Room: "general", User: "you", Message: "x"})
-		}
-		reply(p, shared.History, id, shared.HistoryPayload{Room: "general", Messages: page, More: true})
-		if err := <-older; err != nil {
-			t.Fatal(err)
-		}
-		p.message("general", timeline+101, "you", "new")
 		synctest.Wait()
-		v := h.View().Room
-		if len(v.Messages) != timeline+40 || v.Messages[0].Seq != 62 {
-			t.Errorf("%d messages from %d on", len(v.Messages), v.Messages[0].Seq)
-		}
 		if before.Messages[0].Seq != 101 || before.Messages[timeline-1].Seq != timeline+100 {
 			t.Error("an older view has changed")
-		}
-		for i := 1; i < len(v.Messages); i++ {
-			if v.Messages[i].Seq <= v.Messages[i-1].Seq {
-				t.Fatalf("%d comes after %d", v.Messages[i].Seq, v.Messages[i-1].Seq)
-			}
-		}
-		// A gap is told for as long as what lies before it is shown.
-		reply(p, shared.RoomJoined, "", shared.RoomJoinedPayload{
-			Room: "general", Cursor: at(700), State: shared.StateTruncated, Truncated: &shared.Truncated{After: timeline + 101, First: 701},
-		})
-		for seq := range uint64(timeline + 40) {
-			synctest.Wait()
-			if v := h.View().Room; len(v.Gaps) != 1 {
-				t.Fatalf("the gap is gone when the first message is %d", v.Messages[0].Seq)
-			}
-			p.message("general", seq+701, "you", fmt.Sprint("m", seq+701))
-		}
-		synctest.Wait()
-		if v := h.View().Room; len(v.Gaps) != 0 || v.Messages[0].Seq != 701 {
-			t.Errorf("%d gaps, the first message is %d", len(v.Gaps), v.Messages[0].Seq)
-		}
-		if err := h.ChangeRoom("other"); err != nil {
-			t.Fatal(err)
-		}
-		if r, _ := h.Room("general"); len(r.Messages) != timeline {
-			t.Errorf("%d messages of a room that was left", len(r.Messages))
 		}
 	})
 }
@@ -291,6 +249,31 @@ func TestTheListTellsWhatIsUnreadInANewRoom(t *testing.T) {
 		synctest.Wait()
 		if v := h.View().Room; v.Unread != 2 || v.ReadSeq != 3 {
 			t.Errorf("%d unread after %d", v.Unread, v.ReadSeq)
+		}
+	})
+}
+
+func TestTheListTellsWhatWaitsForADecision(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		h.send("no")
+		h.send("fine")
+		id, _ := expect(p, shared.SendMessage)
+		reply(p, shared.Failed, id, shared.Error{Code: shared.CodeBadMessage, Message: "no"})
+		synctest.Wait()
+		if v := h.View(); len(v.Rooms) != 1 || v.Rooms[0].Undecided != 1 {
+			t.Errorf("the rooms are %+v", v.Rooms)
+		}
+		check(t, h.ChangeRoom("other"))
+		v := h.View()
+		i := slices.IndexFunc(v.Rooms, func(e RoomEntry) bool { return e.Name == "general" })
+		if i < 0 || v.Rooms[i] != (RoomEntry{Name: "general", Undecided: 1}) {
+			t.Errorf("from another room the rooms are %+v", v.Rooms)
+		}
+		check(t, h.Discard(id))
+		if v := h.View(); len(v.Rooms) != 1 || v.Rooms[0].Undecided != 0 {
+			t.Errorf("decided, the rooms are %+v", v.Rooms)
 		}
 	})
 }

@@ -95,7 +95,7 @@ func (c *Client) want(name string) {
 
 func (c *Client) unwant(r *room) {
 	r.wanted, r.leftAt = false, time.Now()
-	r.fold()
+	r.window, r.anew = nil, false
 	if r.phase == out {
 		c.isOut(r)
 	}
@@ -285,7 +285,7 @@ func (c *Client) findRoom(name string) *room {
 func (c *Client) roomNamed(name string) *room {
 	r := c.findRoom(name)
 	if r == nil {
-		r = &room{name: name, leftAt: time.Now(), keep: timeline}
+		r = &room{name: name, leftAt: time.Now()}
 		c.rooms = append(c.rooms, r)
 	}
 	return r

@@ -275,37 +275,3 @@ func (c *Client) SetName(ctx context.Context, name string) error {
 	c.change()
 	return nil
 }
-
-// LoadOlder waits for a page of messages before the oldest one the room's view
-// has, and puts it there. Errors are those of Call, ErrNoRoom if
-// the room was never joined, and ErrHistoryFull.
-func (c *Client) LoadOlder(ctx context.Context, name string) error {
-	c.mu.Lock()
-	r := c.findRoom(name)
-	switch {
-	case r == nil || r.cursor == nil:
-		c.mu.Unlock()
-		return ErrNoRoom // nothing is known of it that something could be older than
-	case !r.more:
-		c.mu.Unlock()
-		return nil
-	case len(r.messages) >= maxTimeline:
-		c.mu.Unlock()
-		return ErrHistoryFull
-	}
-	before, lives := r.oldest(), r.lives
-	c.mu.Unlock()
-
-	page, err := Call(ctx, c, shared.LoadHistory,
-		shared.LoadHistoryPayload{Room: name, Before: before, Limit: shared.JoinBacklog}, shared.History)
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r.lives == lives && r.oldest() == before { // else the page is of another log, or no longer fits
-		r.prepend(page)
-		c.change()
-	}
-	return nil
-}

@@ -36,8 +36,8 @@ type View struct {
 	// that room.
 	Current string
 	Room    RoomView
-	// Rooms are the rooms we are in and those of the last ListRooms, by recent
-	// activity.
+	// Rooms are the rooms we are in, those of the last ListRooms, and those that
+	// have messages for the user to decide on, by recent activity.
 	Rooms []RoomEntry
 
 	// Queued counts the messages of all rooms that wait to be sent or for their
@@ -73,6 +73,7 @@ type RoomEntry struct {
 	LastActivity time.Time // zero if not known
 	Unread       int       // up to shared.MaxUnread+1
 	Joined       bool      // we are in it, or will be as soon as there is a connection
+	Undecided    int       // our messages there that wait for the user's decision
 }
 
 // RoomView is a room as it is to be shown. Messages come first, then Pending.
@@ -85,18 +86,24 @@ type RoomView struct {
 	// Refused is why the server does not let us in.
 	Refused *shared.Error
 
-	// Messages in the room's order, oldest first. Key names their rows.
+	// Messages are the part of the room that is to be shown, in the room's order,
+	// oldest first. Key names their rows.
 	Messages []shared.Message
-	// More says that older ones are to be had with LoadOlder.
-	More bool
+	// More says that older ones are to be had with LoadOlder, Newer that newer ones
+	// are with LoadNewer or ToLatest.
+	More, Newer bool
+	// Latest are the room's newest messages, whichever part is shown. They are
+	// Messages unless the user reads further up.
+	Latest []shared.Message
+	// Epoch names the log that the sequences count in, empty before the first join.
+	Epoch string
 	// Gaps are the ranges that are or may be gone, in order: beyond After, before
 	// First.
 	Gaps []shared.Truncated
-	// StartedOver says that the server's log is not the one it was: what was shown
-	// before is gone.
+	// StartedOver says that the server's log is not the one it was when the user
+	// came to the room: what was shown before is gone.
 	StartedOver bool
-	// Pending are our own messages that are not in Messages yet, in the order
-	// written.
+	// Pending are our own messages that are not in Latest yet, in the order written.
 	Pending []Pending
 
 	// Count is how many users are in the room, Members some of them, at most
@@ -177,11 +184,16 @@ func (c *Client) Room(name string) (RoomView, bool) {
 }
 
 func (c *Client) viewRoom(r *room) RoomView {
+	messages, more, newer := r.shown()
 	v := RoomView{
 		Name: r.name, Joined: r.wanted, Synced: r.phase == synced, Refused: r.refused,
-		Messages: slices.Clip(r.messages), More: r.more, Gaps: slices.Clip(r.gaps), StartedOver: r.anew,
+		Messages: slices.Clip(messages), More: more, Newer: newer, Latest: slices.Clip(r.messages),
+		Gaps: r.shownGaps(), StartedOver: r.anew,
 		Count: r.count, Members: slices.Clip(r.members),
 		ReadSeq: r.readSeq, Unread: r.unread(c.me.User),
+	}
+	if r.cursor != nil {
+		v.Epoch = r.cursor.Epoch
 	}
 	for _, m := range c.outbox.messages {
 		if m.room == r.name && !m.seen {
@@ -220,6 +232,14 @@ func (c *Client) entries() []RoomEntry {
 		if r.wanted {
 			add(RoomEntry{Name: r.name})
 		}
+	}
+	for _, m := range c.outbox.messages {
+		if m.state == Waiting || m.state == Sent {
+			continue
+		}
+		add(RoomEntry{Name: m.room})
+		i := slices.IndexFunc(list, func(e RoomEntry) bool { return e.Name == m.room })
+		list[i].Undecided++
 	}
 	slices.SortStableFunc(list, func(a, b RoomEntry) int {
 		return cmp.Or(b.LastActivity.Compare(a.LastActivity), cmp.Compare(a.Name, b.Name))

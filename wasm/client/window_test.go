@@ -1,0 +1,398 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"websockets/shared"
+)
+
+// roomLog is a room's log in the hands of a test: sequences in order, from which
+// retention takes the first ones.
+type roomLog []uint64
+
+// page answers load_history as the server does.
+func (l roomLog) page(p shared.LoadHistoryPayload) shared.HistoryPayload {
+	seqs, more := l, false
+	if p.After != 0 {
+		i, found := slices.BinarySearch(l, p.After)
+		if found {
+			i++
+		}
+		seqs = l[i:]
+		if more = len(seqs) > p.Limit; more {
+			seqs = seqs[:p.Limit]
+		}
+	} else {
+		i, _ := slices.BinarySearch(l, p.Before)
+		seqs = l[:i]
+		if more = len(seqs) > p.Limit; more {
+			seqs = seqs[len(seqs)-p.Limit:]
+		}
+	}
+	page := shared.HistoryPayload{Room: p.Room, More: more}
+	for _, seq := range seqs {
+		page.Messages = append(page.Messages, shared.Message{Seq: seq, ID: fmt.Sprint("m", seq), Room: p.Room, User: "you", Message: "x"})
+	}
+	return page
+}
+
+// reader is a client in a room whose log the test has, at its tail.
+type reader struct {
+	*harness
+	p   *peer
+	log roomLog
+}
+
+// read starts a client that has seen n messages of general. The log's sequences
+// begin at 1 and are step apart.
+func read(t *testing.T, n int, step uint64) *reader {
+	r := &reader{harness: start(t)}
+	r.p = r.connect()
+	for range n {
+		r.grow(step)
+	}
+	synctest.Wait()
+	return r
+}
+
+// grow puts one more message into the log, which the client is told of.
+func (r *reader) grow(step uint64) {
+	seq := uint64(1)
+	if n := len(r.log); n > 0 {
+		seq = r.log[n-1] + step
+	}
+	r.log = append(r.log, seq)
+	r.p.message("general", seq, "you", fmt.Sprint("m", seq))
+}
+
+// load lets the client load in one direction, and answers what it asks. meanwhile
+// is called before the answers.
+func (r *reader) load(load func(context.Context, string) error, meanwhile func()) (asked int) {
+	r.t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- load(context.Background(), "general") }()
+	for ; ; asked++ {
+		synctest.Wait()
+		select {
+		case err := <-done:
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			return asked
+		default:
+		}
+		if meanwhile != nil {
+			meanwhile()
+			meanwhile = nil
+		}
+		e := r.p.next()
+		for e.Type != shared.LoadHistory.Name() {
+			e = r.p.next()
+		}
+		p, err := shared.LoadHistory.Decode(e)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		reply(r.p, shared.History, e.ID, r.log.page(p))
+	}
+}
+
+// shown returns the sequences that the view shows.
+func (r *reader) shown() (seqs []uint64) {
+	synctest.Wait()
+	for _, m := range r.View().Room.Messages {
+		seqs = append(seqs, m.Seq)
+	}
+	return seqs
+}
+
+// wantShown checks the first and the last sequence that is shown, and whether
+// there are newer ones.
+func (r *reader) wantShown(first, last uint64, newer bool) {
+	r.t.Helper()
+	seqs := r.shown()
+	if v := r.View().Room; seqs[0] != first || seqs[len(seqs)-1] != last || v.Newer != newer {
+		r.t.Errorf("shown is %d to %d, newer: %v; want %d to %d, %v", seqs[0], seqs[len(seqs)-1], v.Newer, first, last, newer)
+	}
+}
+
+func TestReadingToTheFirstMessageAndBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := read(t, 3000, 1)
+		r.wantShown(2501, 3000, false)
+		pages := 0
+		for r.View().Room.More {
+			pages += r.load(r.LoadOlder, nil)
+			if n := len(r.shown()); n > maxWindow {
+				t.Fatalf("%d messages are kept", n)
+			}
+		}
+		r.wantShown(1, maxWindow, true)
+		if want := 2500/windowPage + 1; pages != want {
+			t.Errorf("%d pages were asked for, want %d", pages, want)
+		}
+
+		// The tail goes on beside it: nothing of it is lost on the reader.
+		r.grow(1)
+		id := r.send("mine")
+		_, sent := expect(r.p, shared.SendMessage)
+		r.log = append(r.log, 3002)
+		r.p.message("general", 3002, "me", id)
+		reply(r.p, shared.Ack, id, shared.AckPayload{Room: "general", Seq: 3002})
+		synctest.Wait()
+		v := r.View().Room
+		if latest := v.Latest; sent.Message != "mine" || len(latest) != timeline || latest[timeline-1].Seq != 3002 || len(v.Pending) != 0 {
+			t.Errorf("the tail has %d messages, %d are pending", len(latest), len(v.Pending))
+		}
+		r.wantAcked(id)
+		r.wantShown(1, maxWindow, true)
+		r.MarkRead("general", 3002)
+		if _, mark := expect(r.p, shared.MarkRead); mark.Seq != 3002 {
+			t.Errorf("marked %d", mark.Seq)
+		}
+
+		asked := 0
+		for r.View().Room.Newer {
+			asked += r.load(r.LoadNewer, nil)
+			if n := len(r.shown()); n > maxWindow {
+				t.Fatalf("%d messages are kept", n)
+			}
+		}
+		r.wantShown(3002-maxWindow+1, 3002, false)
+		if most := 2 * (3000/windowPage + 1); asked > most {
+			t.Errorf("%d questions, want %d at most", asked, most)
+		}
+		r.ToLatest("general")
+		r.wantShown(3002-timeline+1, 3002, false)
+		if n := r.load(r.LoadNewer, nil); n != 0 {
+			t.Errorf("at its end the room was asked for %d pages", n)
+		}
+	})
+}
+
+func TestTheTailTakesOlderMessagesWhileItHasRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := read(t, 0, 1)
+		for seq := range uint64(1000) {
+			r.log = append(r.log, seq+1)
+		}
+		r.p.drop()
+		r.p = r.accept()
+		r.p.welcome("general", shared.StateReset, shared.Cursor{Epoch: "e2", Seq: 950})
+		for seq := uint64(951); seq <= 1000; seq++ {
+			r.p.message("general", seq, "you", fmt.Sprint("m", seq))
+		}
+		r.load(r.LoadOlder, nil)
+		r.wantShown(751, 1000, false)
+		if v := r.View().Room; len(v.Latest) != 250 {
+			t.Errorf("the tail has %d messages", len(v.Latest))
+		}
+		r.load(r.LoadOlder, nil)
+		r.wantShown(551, 1000, false)
+		r.load(r.LoadOlder, nil)
+		r.wantShown(351, 950, true)
+		if v := r.View().Room; len(v.Latest) != 450 {
+			t.Errorf("the tail has %d messages", len(v.Latest))
+		}
+		r.ToLatest("general")
+		r.wantShown(551, 1000, false)
+	})
+}
+
+func TestWhatIsHeldStaysWhileNewMessagesCome(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := read(t, timeline, 1)
+		before := r.View().Room.Messages
+		r.Hold("general")
+		for range maxWindow - timeline {
+			r.grow(1)
+		}
+		r.wantShown(1, maxWindow, false)
+		for range 50 {
+			r.grow(1)
+		}
+		r.wantShown(1, maxWindow, true)
+		if n := r.load(r.LoadNewer, nil); n != 0 {
+			t.Errorf("what the tail has was asked for in %d pages", n)
+		}
+		r.wantShown(51, 650, false)
+		if before[0].Seq != 1 || before[timeline-1].Seq != timeline {
+			t.Error("an older view has changed")
+		}
+		r.ToLatest("general")
+		r.wantShown(151, 650, false)
+	})
+}
+
+// away makes a reader see messages 1 to maxWindow of a room of 3,000.
+func away(t *testing.T) *reader {
+	r := read(t, 3000, 1)
+	for r.View().Room.More {
+		r.load(r.LoadOlder, nil)
+	}
+	r.wantShown(1, maxWindow, true)
+	return r
+}
+
+func TestTheLogIsReplacedWhileReading(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := away(t)
+		r.load(r.LoadNewer, func() {
+			r.p.joined("", "general", shared.StateReset, shared.Cursor{Epoch: "e2", Seq: 50, ID: "x50"})
+			r.p.message("general", 51, "you", "x51")
+			synctest.Wait()
+		})
+		r.wantShown(51, 51, false)
+		if v := r.View().Room; !v.StartedOver || v.Epoch != "e2" || !v.More {
+			t.Errorf("after the reset: %+v", v)
+		}
+		check(t, r.ChangeRoom("other"))
+		if v, _ := r.Room("general"); v.StartedOver {
+			t.Error("the room that was left still says that it started over")
+		}
+	})
+}
+
+func TestLeavingARoomEndsItsWindow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := away(t)
+		r.load(r.LoadNewer, func() { check(t, r.ChangeRoom("other")) })
+		if v, _ := r.Room("general"); v.Newer || v.Messages[0].Seq != 2501 {
+			t.Errorf("the room that was left shows from %d on, newer: %v", v.Messages[0].Seq, v.Newer)
+		}
+	})
+}
+
+func TestARangeGoesWhileReading(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := away(t)
+		r.log = r.log[700:] // the next message is 701
+		r.load(r.LoadNewer, nil)
+		r.wantShown(201, 900, true)
+		gap := shared.Truncated{After: 600, First: 701}
+		if v := r.View().Room; !slices.Equal(v.Gaps, []shared.Truncated{gap}) || !v.More {
+			t.Errorf("the gaps are %v", v.Gaps)
+		}
+		r.load(r.LoadNewer, nil)
+		if v := r.View().Room; len(v.Gaps) != 1 {
+			t.Errorf("then they are %v", v.Gaps)
+		}
+		// All that the window has is gone, and all before the tail.
+		r.log = nil
+		r.load(r.LoadNewer, nil)
+		if v := r.View().Room; !slices.Equal(v.Gaps, []shared.Truncated{{After: 1100, First: 2501}}) {
+			t.Errorf("at the end they are %v", v.Gaps)
+		}
+		// Before the window nothing is to be had any more.
+		r.ToLatest("general")
+		r.load(r.LoadOlder, nil)
+		if v := r.View().Room; v.More || len(v.Gaps) != 0 || v.Messages[0].Seq != 2501 {
+			t.Errorf("the tail shows %v, more: %v", v.Gaps, v.More)
+		}
+	})
+}
+
+func TestAGapAtTheTailShowsWhenTheReaderComesThere(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := away(t)
+		gap := shared.Truncated{After: 3000, First: 3101}
+		reply(r.p, shared.RoomJoined, "", shared.RoomJoinedPayload{Room: "general", Cursor: at(3100), State: shared.StateTruncated, Truncated: &gap})
+		r.p.message("general", 3101, "you", "m3101")
+		synctest.Wait()
+		if v := r.View().Room; len(v.Gaps) != 0 || !v.Newer {
+			t.Errorf("far from it the gaps are %v", v.Gaps)
+		}
+		r.log = append(r.log, 3101)
+		for r.View().Room.Newer {
+			r.load(r.LoadNewer, nil)
+		}
+		if v := r.View().Room; !slices.Equal(v.Gaps, []shared.Truncated{gap}) {
+			t.Errorf("at the end the gaps are %v", v.Gaps)
+		}
+	})
+}
+
+// TestReadingAround scrolls up and down at random while the room grows and
+// retention takes its beginning, and compares what is shown with the log: always
+// a range of it, without a hole that is not told.
+func TestReadingAround(t *testing.T) {
+	for seed := range uint64(15) {
+		bubble(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 4))
+			r := read(t, 600+random.IntN(1500), 1+random.Uint64N(3))
+			all := slices.Clone(r.log) // with what retention has taken
+			grow := func() {
+				r.grow(1 + random.Uint64N(3))
+				all = append(all, r.log[len(r.log)-1])
+			}
+			gone := 0
+			for range 60 {
+				var meanwhile func()
+				if random.IntN(3) == 0 {
+					meanwhile = func() {
+						for range random.IntN(40) {
+							grow()
+						}
+						synctest.Wait()
+					}
+				}
+				switch random.IntN(10) {
+				case 0, 1, 2, 3:
+					r.load(r.LoadOlder, meanwhile)
+				case 4, 5, 6:
+					r.load(r.LoadNewer, meanwhile)
+				case 7:
+					for range random.IntN(300) {
+						grow()
+					}
+				case 8:
+					switch random.IntN(4) {
+					case 0:
+						r.ToLatest("general")
+					case 1:
+						n := random.IntN(300)
+						if n < len(r.log)-100 { // what is the tail's is another test's
+							r.log, gone = r.log[n:], gone+n
+						}
+					}
+				case 9:
+					r.Hold("general")
+				}
+
+				shown, v := r.shown(), r.View().Room
+				if len(shown) > maxWindow || len(v.Latest) > timeline {
+					t.Fatalf("seed %d: %d messages are shown, %d are kept of the tail", seed, len(shown), len(v.Latest))
+				}
+				if last := all[len(all)-1]; v.Latest[len(v.Latest)-1].Seq != last || v.Newer != (shown[len(shown)-1] != last) {
+					t.Fatalf("seed %d: newer is %v at %d of %d", seed, v.Newer, shown[len(shown)-1], last)
+				}
+				for i := 1; i < len(shown); i++ {
+					at, found := slices.BinarySearch(all, shown[i-1])
+					next := all[min(at+1, len(all)-1)]
+					told := slices.Contains(v.Gaps, shared.Truncated{After: shown[i-1], First: shown[i]})
+					switch {
+					case !found || shown[i] < next:
+						t.Fatalf("seed %d: %d is shown after %d", seed, shown[i], shown[i-1])
+					case shown[i] > next && !told:
+						t.Fatalf("seed %d: %d follows %d without a word, the gaps are %v", seed, shown[i], shown[i-1], v.Gaps)
+					}
+				}
+			}
+			// And back to the end, whatever was.
+			for r.View().Room.Newer {
+				r.load(r.LoadNewer, nil)
+			}
+			if shown := r.shown(); shown[len(shown)-1] != all[len(all)-1] {
+				t.Errorf("seed %d: the end is %d", seed, shown[len(shown)-1])
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
