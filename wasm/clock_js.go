@@ -3,27 +3,33 @@ package main
 import (
 	"syscall/js"
 	"time"
+
+	"websockets/wasm/view"
 )
 
 // clock says times as the reader's own region does. The browser knows the
 // reader's language and the zone's summer time; Go in a browser knows neither.
 type clock struct {
-	hour, day, full js.Value // Intl.DateTimeFormat
+	hour, day, moment, full js.Value // Intl.DateTimeFormat
 	// days keeps the names of days by the quarter of an hour: no zone has a border
 	// between two days elsewhere, and asking the browser for each row is slow.
-	days map[int64]string
+	days  map[int64]string
+	names view.Clock
 }
 
 func newClock() *clock {
 	format := func(options map[string]any) js.Value {
 		return window.Get("Intl").Get("DateTimeFormat").New(js.Undefined(), options)
 	}
-	return &clock{
-		hour: format(map[string]any{"hour": "2-digit", "minute": "2-digit"}),
-		day:  format(map[string]any{"weekday": "long", "day": "numeric", "month": "long", "year": "numeric"}),
-		days: make(map[int64]string),
-		full: format(map[string]any{"dateStyle": "full", "timeStyle": "long"}),
+	c := &clock{
+		hour:   format(map[string]any{"hour": "2-digit", "minute": "2-digit"}),
+		day:    format(map[string]any{"weekday": "long", "day": "numeric", "month": "long", "year": "numeric"}),
+		days:   make(map[int64]string),
+		moment: format(map[string]any{"dateStyle": "medium", "timeStyle": "short"}),
+		full:   format(map[string]any{"dateStyle": "full", "timeStyle": "long"}),
 	}
+	c.names = view.Clock{Day: c.dayOf, Moment: func(t time.Time) string { return say(c.moment, t) }}
+	return c
 }
 
 func say(format js.Value, t time.Time) string {

@@ -140,7 +140,7 @@ func (p *Page) send() {
 		c.problem = words(err)
 	} else {
 		c.setText("")
-		p.timeline.stuck = true
+		p.sent()
 	}
 	c.input.Call("focus")
 	p.redraw()

@@ -52,10 +52,9 @@ type Page struct {
 	notice   *label
 	announce *label
 	empty    js.Value
-	older    js.Value
 	typing   *label
 	warned   *shared.Error // the last error that the console was told
-	loading  bool          // older messages are on their way
+	loading  bool          // messages of the log are on their way
 	probed   bool          // whether there are any was asked, for the current room
 
 	// queued is how many messages would be lost with the page; the browser's
@@ -74,7 +73,6 @@ func newPage() *Page {
 		notice:   newLabel(find(byID("notice"), "span")),
 		announce: newLabel(byID("announce")),
 		empty:    byID("empty"),
-		older:    byID("older"),
 		typing:   newLabel(byID("typing")),
 	}
 	p.frame = js.FuncOf(func(js.Value, []js.Value) any {
@@ -157,6 +155,11 @@ func (p *Page) redraw() {
 // draw shows the View.
 func (p *Page) draw() {
 	p.drawing = false
+	if p.timeline.AtEnd {
+		p.client.ToLatest(p.current)
+	} else {
+		p.client.Hold(p.current)
+	}
 	v := p.client.View()
 	p.view = v
 	if !p.keeps {
@@ -188,11 +191,10 @@ func (p *Page) draw() {
 	few := len(room.Messages) < shared.JoinBacklog
 	if few && room.More && room.Synced && !p.probed {
 		p.probed = true
-		p.loadOlder(false)
+		p.load(view.Older, false)
 	}
-	setHidden(p.older, !room.More || !p.booted || few && p.loading)
 	setHidden(p.empty, !room.Synced || len(room.Messages)+len(room.Pending)+len(room.Gaps) > 0)
-	p.timeline.draw(v, names)
+	p.drawTimeline(v, names)
 	p.read()
 
 	if e := v.LastError; e != nil && e != p.warned {
@@ -215,8 +217,8 @@ func (p *Page) entered(v client.View) {
 
 // read tells the server what the reader has before his eyes.
 func (p *Page) read() {
-	if p.timeline.stuck && p.view.Room.Synced && p.timeline.lastSeq > p.view.Room.ReadSeq && !document.Get("hidden").Bool() {
-		p.client.MarkRead(p.view.Current, p.timeline.lastSeq)
+	if seq := p.timeline.Read(p.view.Room, document.Get("hidden").Bool()); seq != 0 {
+		p.client.MarkRead(p.view.Current, seq)
 	}
 }
 

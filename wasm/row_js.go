@@ -17,14 +17,16 @@ type row struct {
 
 // messageParts are the elements of a message's row that change.
 type messageParts struct {
-	avatar, from, tag, time, body, word js.Value
+	avatar, from, tag, time, body, word, retry js.Value
 }
 
 func (t *timeline) newRow(e view.Entry) *child[row] {
-	switch {
-	case strings.HasPrefix(e.Key, "day "):
+	switch e.Kind {
+	case view.Day:
 		return &child[row]{element: clone(t.day)}
-	case !e.Message:
+	case view.Divider:
+		return &child[row]{element: clone(t.divider)}
+	case view.Note:
 		return &child[row]{element: clone(t.note)}
 	}
 	r := &child[row]{element: clone(t.message)}
@@ -35,6 +37,7 @@ func (t *timeline) newRow(e view.Entry) *child[row] {
 		time:   find(r.element, "time"),
 		body:   find(r.element, ".body"),
 		word:   find(r.element, ".state span"),
+		retry:  find(r.element, "[data-act=retry]"),
 	}
 	r.element.Get("dataset").Set("key", e.Key)
 	return r
@@ -72,6 +75,7 @@ func (t *timeline) fill(r *child[row], e view.Entry) {
 	}
 	if was.Text != e.Text {
 		writeBody(p.body, e.Text)
+		p.body.Get("classList").Call("toggle", "emoji", view.EmojiAlone(e.Text))
 	}
 	if was.Follows != e.Follows {
 		r.element.Get("classList").Call("toggle", "follows", e.Follows)
@@ -82,26 +86,37 @@ func (t *timeline) fill(r *child[row], e view.Entry) {
 	if was.Word != e.Word {
 		p.word.Set("textContent", e.Word)
 	}
+	if was.Reason != e.Reason {
+		p.word.Set("title", e.Reason)
+	}
+	if was.Retry != e.Retry {
+		p.retry.Set("textContent", e.Retry)
+	}
 }
 
 // writeBody puts a message's text into its row, with its links as links.
 func writeBody(body js.Value, text string) {
 	spans := view.Spans(text)
-	if len(spans) == 1 && spans[0].Href == "" {
+	if len(spans) == 1 && spans[0].Href == "" && !spans[0].Code {
 		body.Set("textContent", text)
 		return
 	}
 	body.Call("replaceChildren")
 	for _, s := range spans {
-		if s.Href == "" {
+		switch {
+		case s.Href != "":
+			a := document.Call("createElement", "a")
+			a.Set("textContent", s.Text)
+			a.Set("href", s.Href)
+			a.Set("rel", "noopener noreferrer")
+			a.Set("target", "_blank")
+			body.Call("append", a)
+		case s.Code:
+			code := document.Call("createElement", "code")
+			code.Set("textContent", s.Text)
+			body.Call("append", code)
+		default:
 			body.Call("append", s.Text)
-			continue
 		}
-		a := document.Call("createElement", "a")
-		a.Set("textContent", s.Text)
-		a.Set("href", s.Href)
-		a.Set("rel", "noopener noreferrer")
-		a.Set("target", "_blank")
-		body.Call("append", a)
 	}
 }

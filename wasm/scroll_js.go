@@ -3,53 +3,42 @@ package main
 import (
 	"context"
 	"sort"
-	"strconv"
 	"syscall/js"
-	"time"
 
-	"websockets/shared"
 	"websockets/wasm/client"
+	"websockets/wasm/view"
 )
 
 // nearEnd is how far from its end, in CSS pixels, the timeline still sticks to
 // it.
 const nearEnd = 100
 
-// nearTop is how close to its beginning, in CSS pixels, older messages are
-// fetched before the reader has to ask.
-const nearTop = 200
-
-// scrolled notes where the reader is, and returns whether that is at the end.
-func (t *timeline) scrolled() bool {
-	t.stuck = t.fromEnd() < nearEnd
-	if t.stuck {
-		t.seenSeq = t.lastSeq
-	}
-	return t.stuck
-}
-
 func (t *timeline) fromEnd() float64 {
 	s := t.scroll
 	return s.Get("scrollHeight").Float() - s.Get("scrollTop").Float() - s.Get("clientHeight").Float()
 }
 
-// toEnd goes to the newest message and stays there.
-func (t *timeline) toEnd() {
-	t.stuck, t.seenSeq = true, t.lastSeq
-	t.scroll.Set("scrollTop", t.scroll.Get("scrollHeight"))
+// rowAt returns the index of the first row that begins at or below a place in the
+// window.
+func (t *timeline) rowAt(y float64) int {
+	order := t.rows.order
+	return sort.Search(len(order), func(i int) bool { return top(t.rows.children[order[i]].element) >= y })
 }
 
 // anchor is the first message that is in sight, with where it is: it must not
 // move when something is put in above it.
 func (t *timeline) anchor() (element js.Value, at float64) {
-	if t.stuck {
+	if t.AtEnd {
 		return js.Undefined(), 0
 	}
-	edge, order := top(t.scroll), t.rows.order
-	first := sort.Search(len(order), func(i int) bool { return top(t.rows.children[order[i]].element) >= edge })
-	for _, key := range order[first:] {
-		if r := t.rows.children[key]; r.data.parts != nil { // a day's name may go elsewhere
-			return r.element, top(r.element)
+	edge := top(t.scroll)
+	for _, key := range t.rows.order[max(0, t.rowAt(edge)-1):] { // the one before may reach into sight
+		r := t.rows.children[key]
+		if r.data.parts == nil { // a day's name may go elsewhere
+			continue
+		}
+		if box := r.element.Call("getBoundingClientRect"); box.Get("bottom").Float() > edge {
+			return r.element, box.Get("top").Float()
 		}
 	}
 	return js.Undefined(), 0
@@ -60,52 +49,32 @@ func top(element js.Value) float64 {
 	return element.Call("getBoundingClientRect").Get("top").Float()
 }
 
-// drawLatest offers a way down to a reader who is further up, with how many
-// messages of others came meanwhile.
-func (t *timeline) drawLatest(v client.View) {
-	setHidden(t.latest, t.stuck)
-	if t.stuck {
+// look sees to it that there is always more in the page than in sight.
+func (p *Page) look() {
+	t := p.timeline
+	if t.AtEnd || len(t.rows.order) == 0 {
 		return
 	}
-	news := 0 // of others
-	for i := len(v.Room.Messages) - 1; i >= 0 && v.Room.Messages[i].Seq > t.seenSeq; i-- {
-		if v.Room.Messages[i].User != v.Me.User {
-			news++
-		}
+	edge := top(t.scroll)
+	first, below := t.rowAt(edge), t.rowAt(edge+t.scroll.Get("clientHeight").Float())
+	moved, load := t.Look(p.view.Room, max(0, first-1), below-1)
+	if moved {
+		t.quiet()
+		p.redraw()
 	}
-	text := "↓ Latest"
-	if news > 0 {
-		text = "↓ " + strconv.Itoa(min(news, shared.MaxUnread))
-		if news > shared.MaxUnread {
-			text += "+"
-		}
-		text += " new"
+	if load != view.Nothing {
+		p.load(load, false)
 	}
-	t.latest.Set("textContent", text)
-}
-
-// quiet keeps a screen reader from reading out what is added now: history is not
-// news.
-func (t *timeline) quiet() {
-	t.scroll.Call("setAttribute", "aria-live", "off")
-	t.quiets++
-	t.after(time.Second, func() {
-		if t.quiets--; t.quiets == 0 {
-			t.scroll.Call("removeAttribute", "aria-live")
-		}
-	})
 }
 
 func (p *Page) listenToTimeline() {
 	t := p.timeline
 	listen(t.scroll, "scroll", func(js.Value) {
 		p.post(func() {
-			if was := t.stuck; t.scrolled() != was {
+			if t.Scrolled(t.fromEnd() < nearEnd) {
 				p.redraw()
 			}
-			if !t.stuck && t.scroll.Get("scrollTop").Float() < nearTop {
-				p.loadOlder(false)
-			}
+			p.look()
 		})
 	})
 	listen(t.rows.parent, "click", func(event js.Value) {
@@ -116,21 +85,21 @@ func (p *Page) listenToTimeline() {
 		act, key := button.Get("dataset").Get("act").String(), keyOf(button)
 		p.post(func() { p.decide(act, key) })
 	})
-	listen(t.latest, "click", func(js.Value) {
+	listen(t.latest.Value, "click", func(js.Value) {
 		p.post(func() {
-			t.toEnd()
+			t.AtEnd = true
 			p.redraw()
 		})
 	})
-	listen(p.older, "click", func(js.Value) { p.post(func() { p.loadOlder(true) }) })
+	listen(t.older.Value, "click", func(js.Value) { p.post(func() { p.load(view.Older, true) }) })
 	listen(byID("copy-link"), "click", func(js.Value) { p.post(p.copyLink) })
 
 	// The timeline becomes lower when the composer grows or a phone's keyboard
 	// comes up: who was at the end stays there.
 	observer := window.Get("ResizeObserver").New(js.FuncOf(func(js.Value, []js.Value) any {
 		p.post(func() {
-			if t.stuck {
-				t.toEnd()
+			if t.AtEnd {
+				t.scroll.Set("scrollTop", t.scroll.Get("scrollHeight"))
 			}
 		})
 		return nil
@@ -160,22 +129,43 @@ func (p *Page) decide(act, id string) {
 	p.redraw()
 }
 
-// loadOlder fetches the page of messages before the first one shown. asked says
-// that the reader wants to know if it fails.
-func (p *Page) loadOlder(asked bool) {
-	if p.loading || !p.view.Room.More || !asked && p.view.State != client.Online {
+// sent comes when the reader has written something: he wants to see it.
+func (p *Page) sent() {
+	p.timeline.Sent(p.view.Room)
+	p.redraw()
+}
+
+// dismiss is what Esc does when no dialog is open: it takes the divider away,
+// else it goes to the newest message. It reports false if there was neither to
+// do.
+func (p *Page) dismiss() bool {
+	if !p.timeline.Dismiss(p.view.Room) {
+		return false
+	}
+	p.redraw()
+	return true
+}
+
+// load fetches messages of the log beyond those there are. asked says that the
+// reader wants to know if it fails.
+func (p *Page) load(which view.Load, asked bool) {
+	if p.loading || which == view.Older && !p.view.Room.More || !asked && p.view.State != client.Online {
 		return
 	}
 	p.loading = true
-	p.older.Set("textContent", "Loading…")
+	load := p.client.LoadNewer
+	if which == view.Older {
+		load = p.client.LoadOlder
+		p.timeline.older.set("Loading…")
+	}
 	room := p.view.Current
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		err := p.client.LoadOlder(ctx, room)
+		err := load(ctx, room)
 		p.post(func() {
 			p.loading = false
-			p.older.Set("textContent", "Show older")
+			p.timeline.older.set("Show older")
 			if err != nil && asked && room == p.view.Current {
 				p.sayNotice(words(err))
 			}

@@ -14,68 +14,71 @@ import (
 //
 // Only the page's goroutine touches it.
 type timeline struct {
+	view.Timeline
 	clock   *clock
 	after   func(time.Duration, func()) // see Page.after
 	scroll  js.Value
-	latest  js.Value
+	latest  *label
+	older   *label
 	message js.Value // templates
 	day     js.Value
 	note    js.Value
+	divider js.Value
 
-	room string
-	rows *list[row]
-
-	stuck   bool   // the reader is at the end and stays there
-	seenSeq uint64 // the last message that was there when the reader was at the end
-	lastSeq uint64
-	quiets  int // calls of quiet whose time is not over
+	room   string
+	synced bool // at the last draw
+	rows   *list[row]
+	quiets int // calls of quiet whose time is not over
 }
 
 func newTimeline(after func(time.Duration, func())) *timeline {
-	return &timeline{
+	t := &timeline{
 		clock:   newClock(),
 		after:   after,
 		scroll:  byID("scroll"),
-		latest:  byID("latest"),
+		latest:  newLabel(byID("latest")),
+		older:   newLabel(byID("older")),
 		message: byID("t-message"),
 		day:     byID("t-day"),
 		note:    byID("t-note"),
+		divider: byID("t-divider"),
 		rows:    newList[row](byID("messages")),
-		stuck:   true,
 	}
+	t.AtEnd = true
+	return t
 }
 
-// draw makes the list show the view's current room.
-func (t *timeline) draw(v client.View, names view.Names) {
-	room := v.Room
-	if room.Name != t.room {
-		t.clear(room.Name)
+// drawTimeline makes the list show the View's current room.
+func (p *Page) drawTimeline(v client.View, names view.Names) {
+	t := p.timeline
+	if v.Room.Name != t.room {
+		t.clear(v.Room.Name)
 	}
-	if !room.Synced {
-		t.quiet()
+	if !v.Room.Synced || !t.synced {
+		t.quiet() // what was missed is history
 	}
-	t.lastSeq = 0
-	if n := len(room.Messages); n > 0 {
-		t.lastSeq = room.Messages[n-1].Seq
-	}
+	t.synced = v.Room.Synced
 
 	anchor, was := t.anchor()
-	t.place(view.Entries(v, names, t.clock.dayOf, t.stuck))
-	if t.stuck {
-		t.toEnd()
+	entries := t.Show(v, names, t.clock.names, document.Get("hidden").Bool())
+	setHidden(t.older.Value, !t.OlderButton(v.Room) || !p.booted)
+	t.place(entries)
+	if t.AtEnd {
+		t.scroll.Set("scrollTop", t.scroll.Get("scrollHeight"))
 	} else if anchor.Truthy() && anchor.Get("isConnected").Bool() {
 		if moved := top(anchor) - was; moved != 0 {
 			t.scroll.Set("scrollTop", t.scroll.Get("scrollTop").Float()+moved)
 		}
 	}
-	t.drawLatest(v)
+	t.latest.say(t.LatestButton(v))
+	p.look()
 }
 
 // clear empties the list for another room.
 func (t *timeline) clear(room string) {
 	t.quiet()
 	t.rows.clear()
-	t.room, t.stuck, t.seenSeq = room, true, 0
+	t.room = room
 	t.scroll.Call("setAttribute", "aria-label", "Messages in "+room)
 }
 
@@ -89,4 +92,16 @@ func (t *timeline) place(entries []view.Entry) {
 	for _, e := range entries {
 		t.fill(t.rows.children[e.Key], e)
 	}
+}
+
+// quiet keeps a screen reader from reading out what is added now: history is not
+// news.
+func (t *timeline) quiet() {
+	t.scroll.Call("setAttribute", "aria-live", "off")
+	t.quiets++
+	t.after(time.Second, func() {
+		if t.quiets--; t.quiets == 0 {
+			t.scroll.Call("removeAttribute", "aria-live")
+		}
+	})
 }

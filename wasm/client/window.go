@@ -118,7 +118,7 @@ func (c *Client) LoadOlder(ctx context.Context, name string) error {
 		c.mu.Unlock()
 		return nil
 	}
-	before, lives := r.cursor.Seq+1, r.lives
+	w, before, lives := r.window, r.cursor.Seq+1, r.lives
 	if len(messages) > 0 {
 		before = messages[0].Seq
 	}
@@ -132,8 +132,8 @@ func (c *Client) LoadOlder(ctx context.Context, name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	messages, _, _ = r.shown()
-	if r.lives != lives || len(messages) > 0 && messages[0].Seq != before {
-		return nil // the page is of another log, or no longer fits
+	if r.lives != lives || r.window != w || len(messages) > 0 && messages[0].Seq != before {
+		return nil // the page is of another log, or the user is elsewhere by now
 	}
 	r.older(page)
 	c.change()
@@ -203,7 +203,7 @@ func (c *Client) ToLatest(name string) {
 func (c *Client) Hold(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r := c.findRoom(name); r != nil {
+	if r := c.findRoom(name); r != nil && r.wanted {
 		r.hold()
 	}
 }

@@ -187,6 +187,7 @@ func TestTheTailTakesOlderMessagesWhileItHasRoom(t *testing.T) {
 		for seq := uint64(951); seq <= 1000; seq++ {
 			r.p.message("general", seq, "you", fmt.Sprint("m", seq))
 		}
+		synctest.Wait()
 		r.load(r.LoadOlder, nil)
 		r.wantShown(751, 1000, false)
 		if v := r.View().Room; len(v.Latest) != 250 {

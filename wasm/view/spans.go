@@ -11,16 +11,17 @@ import (
 type Span struct {
 	Text string
 	Href string
+	Code bool // was in backticks
 }
 
-// Spans splits a message into text and links. Only http, https and mailto
-// become links.
+// Spans splits a message into text, links and code. Only http, https and mailto
+// become links; code is what stands in backticks on one line, without them.
 func Spans(message string) []Span {
 	var spans []Span
 	from := 0 // of the text that is not in spans yet
 	for at := 0; at < len(message); {
-		length := linkAt(message, at)
-		if length == 0 {
+		length, code := linkAt(message, at), codeAt(message, at)
+		if length == 0 && code == "" {
 			_, size := utf8.DecodeRuneInString(message[at:])
 			at += size
 			continue
@@ -28,15 +29,33 @@ func Spans(message string) []Span {
 		if at > from {
 			spans = append(spans, Span{Text: message[from:at]})
 		}
-		link := message[at : at+length]
-		spans = append(spans, Span{Text: link, Href: link})
-		at += length
+		if code != "" {
+			spans = append(spans, Span{Text: code, Code: true})
+			at += len(code) + 2
+		} else {
+			link := message[at : at+length]
+			spans = append(spans, Span{Text: link, Href: link})
+			at += length
+		}
 		from = at
 	}
 	if from < len(message) {
 		spans = append(spans, Span{Text: message[from:]})
 	}
 	return spans
+}
+
+// codeAt returns what stands in the backticks that open at this byte, empty if
+// none do.
+func codeAt(message string, at int) string {
+	if message[at] != '`' || at > 0 && message[at-1] == '`' {
+		return ""
+	}
+	code, rest, closed := strings.Cut(message[at+1:], "`")
+	if !closed || strings.HasPrefix(rest, "`") || strings.TrimSpace(code) == "" || strings.Contains(code, "\n") {
+		return ""
+	}
+	return code
 }
 
 // linkAt returns the length of the link that begins at this byte, 0 if none

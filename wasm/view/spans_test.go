@@ -39,3 +39,21 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+func TestCode(t *testing.T) {
+	for message, want := range map[string][]Span{
+		"run `go test`, please": {{Text: "run "}, {Text: "go test", Code: true}, {Text: ", please"}},
+		"`https://go.dev`":      {{Text: "https://go.dev", Code: true}},
+		"`a``b`":                {{Text: "`a``b`"}},
+		"```go\nx\n```":         {{Text: "```go\nx\n```"}},
+		"it`s a `":              {{Text: "it"}, {Text: "s a ", Code: true}},
+		"one ` two":             {{Text: "one ` two"}},
+		"` `":                   {{Text: "` `"}},
+		"a `b\nc` d":            {{Text: "a `b\nc` d"}},
+		"`":                     {{Text: "`"}},
+	} {
+		if got := Spans(message); !slices.Equal(got, want) {
+			t.Errorf("%q becomes %v, not %v", message, got, want)
+		}
+	}
+}

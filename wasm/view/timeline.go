@@ -1,125 +1,237 @@
 package view
 
 import (
+	"sort"
 	"strconv"
-	"time"
 
+	"websockets/shared"
 	"websockets/wasm/client"
 )
 
-// groupWithin is how close in time messages of one person follow each other to
-// share a head.
-const groupWithin = 5 * time.Minute
+const (
+	// maxRows is how many messages are in the page: laying out more costs more with
+	// each new one.
+	maxRows = 300
+	// margin is how many messages beyond those in sight are in the page at least,
+	// if there are so many.
+	margin = 75
+)
 
-// maxRows is how many messages are in the page while the reader is at the end:
-// laying out more costs more with each new one. Further up all are there.
-const maxRows = 300
+// Timeline decides what the page shows of the current room: which of its
+// messages are in the page, where the "New" divider stands, and whether the
+// reader is at the end and stays there.
+//
+// Show is called with each View, Look and Scrolled when the reader has moved.
+type Timeline struct {
+	room  string
+	epoch string
 
-// Entry is what one row of the timeline is to show. Two that are equal look the
-// same.
-type Entry struct {
-	Key  string
-	Text string // of a message, a day or a note
+	// AtEnd: the reader is at the newest message, and stays there when more come.
+	AtEnd bool
+	seen  uint64 // the newest message that was there when the reader was at the end
+	top   uint64 // the first message in the page
+	rows  []Entry
+	first bool // the first message in the page is the first of the View
+	last  bool // the last one is the room's newest
 
-	Message bool
-	User    string
-	From    string
-	Tag     string
-	Sent    int64 // milliseconds since 1970
-	Follows bool  // shares the head of the row before
-	State   string
-	Word    string // the state in words
+	// divided: the divider stands before the first message of others beyond mark.
+	divided bool
+	mark    uint64
+	// entered: the divider is still to be placed. away: the page has been out of
+	// sight, so the next unread message moves it. Up to waived the reader has
+	// dismissed it.
+	entered, away bool
+	waived        uint64
 }
 
-// Entries lists what is to be seen of the current room, from the top down. dayOf
-// names a day with its year in the reader's language and zone, so it also tells
-// days from each other.
-func Entries(v client.View, names Names, dayOf func(time.Time) string, atEnd bool) []Entry {
+// Load says which messages are to be fetched.
+type Load int
+
+const (
+	Nothing Load = iota
+	Older
+	Newer
+)
+
+// Show takes the next View and returns the rows that the page is to have, from
+// the top down. hidden says that nobody sees the page.
+func (t *Timeline) Show(v client.View, names Names, clock Clock, hidden bool) []Entry {
 	room := v.Room
-	list := make([]Entry, 0, len(room.Messages)+len(room.Pending)+8)
-	if room.Refused != nil {
-		list = append(list, Entry{Key: "refused", Text: "The server does not let you into this room: " + room.Refused.Message})
+	if room.Name != t.room {
+		*t = Timeline{room: room.Name, epoch: room.Epoch, AtEnd: true, entered: true}
 	}
-	if room.StartedOver {
-		list = append(list, Entry{Key: "started-over", Text: "The server's log is another one than before: what stood here is gone."})
+	if room.Epoch != t.epoch {
+		*t = Timeline{room: room.Name, epoch: room.Epoch, AtEnd: true, entered: t.entered || t.epoch == ""}
 	}
+	if room.Newer {
+		t.AtEnd = false
+	}
+	t.divide(v, hidden)
 
-	var last Entry // the message before, if nothing stands between
-	var day string
-	add := func(e Entry) {
-		at := time.UnixMilli(e.Sent)
-		if d := dayOf(at); d != day {
-			day, last = d, Entry{}
-			list = append(list, Entry{Key: "day " + d, Text: dayName(d, dayOf)})
-		}
-		e.Message = true
-		e.Tag = names.Tag(e.From, e.User)
-		e.Follows = last.Message && last.User == e.User && last.From == e.From &&
-			e.Sent-last.Sent < groupWithin.Milliseconds()
-		list = append(list, e)
-		last = e
+	n := len(room.Messages)
+	from := max(0, n-maxRows)
+	if t.AtEnd {
+		t.seen = newest(room)
+	} else {
+		from = min(from, indexOf(room.Messages, t.top))
 	}
-
-	messages, gaps := room.Messages, room.Gaps
-	if atEnd && len(messages) > maxRows {
-		messages = messages[len(messages)-maxRows:]
-		for len(gaps) > 0 && gaps[0].After < messages[0].Seq {
-			gaps = gaps[1:]
-		}
+	to := min(n, from+maxRows)
+	t.first, t.last = from == 0, to == n && !room.Newer
+	if t.top = 0; from < n {
+		t.top = room.Messages[from].Seq
 	}
-	gap := func() {
-		list = append(list, Entry{Key: "gap " + strconv.FormatUint(gaps[0].After, 10), Text: "Some messages are gone: the room no longer has what was written here."})
-		gaps, last = gaps[1:], Entry{}
-	}
-	for _, m := range messages {
-		for len(gaps) > 0 && gaps[0].After < m.Seq {
-			gap()
-		}
-		e := Entry{Key: v.Key(m), User: m.User, From: m.From, Text: m.Message, Sent: m.Sent.UnixMilli()}
-		if m.User == v.Me.User {
-			e.State, e.Word = string(client.Sent), "Sent"
-		}
-		add(e)
-	}
-	for len(gaps) > 0 {
-		gap()
-	}
-	for _, m := range room.Pending {
-		add(Entry{Key: m.ID, User: v.Me.User, From: v.Me.Name, Text: m.Message, Sent: m.Written.UnixMilli(),
-			State: string(m.State), Word: stateWords(m, v.State)})
-	}
-	return list
+	t.rows = t.entries(v, names, clock, from, to)
+	return t.rows
 }
 
-// stateWords says how far a message of ours has come.
-func stateWords(m client.Pending, connection client.State) string {
-	switch m.State {
-	case client.Waiting:
-		if connection != client.Online {
-			return "Waiting for the connection"
-		}
-		return "Sending…"
-	case client.Sent:
-		return "Sent"
-	case client.Rejected:
-		return "Not accepted: " + m.Reason
-	case client.Unsure:
-		return Sentence(m.Reason)
+// newest returns the sequence of the room's last message, 0 if there is none.
+func newest(room client.RoomView) uint64 {
+	if n := len(room.Latest); n > 0 {
+		return room.Latest[n-1].Seq
 	}
-	if m.Reason == "" {
-		return "Not sent"
-	}
-	return "Not sent: " + m.Reason
+	return 0
 }
 
-// dayName is the day as a reader says it.
-func dayName(day string, dayOf func(time.Time) string) string {
-	now := time.Now()
-	switch day {
-	case dayOf(now):
-		return "Today"
-	case dayOf(now.AddDate(0, 0, -1)):
-		return "Yesterday"
+// indexOf returns where the first message is whose sequence is seq or beyond.
+func indexOf(messages []shared.Message, seq uint64) int {
+	return sort.Search(len(messages), func(i int) bool { return messages[i].Seq >= seq })
+}
+
+// OlderButton reports whether the page begins with a way to older messages.
+func (t *Timeline) OlderButton(room client.RoomView) bool { return t.first && room.More }
+
+// Scrolled notes whether the reader is now near the end of what is in the page,
+// and reports whether that makes a difference.
+func (t *Timeline) Scrolled(nearEnd bool) (changed bool) {
+	was := t.AtEnd
+	t.AtEnd = nearEnd && t.last
+	return t.AtEnd != was
+}
+
+// Look takes which rows of the last Show are in sight. It chooses the messages
+// around them for the next Show, reports whether they are others than now, and
+// says what to fetch.
+func (t *Timeline) Look(room client.RoomView, firstRow, lastRow int) (moved bool, load Load) {
+	n := len(room.Messages)
+	if t.AtEnd || n == 0 || len(t.rows) == 0 {
+		return false, Nothing
 	}
-	return day
+	first, last := n-1, 0 // in sight
+	for _, e := range t.rows[min(firstRow, len(t.rows)):min(lastRow+1, len(t.rows))] {
+		if e.Kind == Message {
+			i := n - 1 // one that is pending
+			if e.Seq != 0 {
+				i = min(n-1, indexOf(room.Messages, e.Seq))
+			}
+			first, last = min(first, i), max(last, i)
+		}
+	}
+	if first > last {
+		return false, Nothing
+	}
+	from := indexOf(room.Messages, t.top)
+	to := min(n, from+maxRows)
+	if from > 0 && first-from < margin || to < n && to-1-last < margin {
+		from = max(0, min((first+last-maxRows)/2, n-maxRows))
+		to = min(n, from+maxRows)
+		moved = room.Messages[from].Seq != t.top
+		t.top = room.Messages[from].Seq
+	}
+	switch {
+	case from == 0 && first < margin && room.More:
+		load = Older
+	case to == n && n-1-last < margin && room.Newer:
+		load = Newer
+	}
+	return moved, load
+}
+
+// LatestButton is the word on the way down, empty when the reader is there: how
+// many messages of others have come since he was.
+func (t *Timeline) LatestButton(v client.View) string {
+	if t.AtEnd {
+		return ""
+	}
+	news := 0
+	for i := len(v.Room.Latest) - 1; i >= 0 && v.Room.Latest[i].Seq > t.seen; i-- {
+		if v.Room.Latest[i].User != v.Me.User {
+			news++
+		}
+	}
+	switch {
+	case news == 0:
+		return "↓ Latest"
+	case news > shared.MaxUnread:
+		return "↓ " + strconv.Itoa(shared.MaxUnread) + "+ new"
+	}
+	return "↓ " + strconv.Itoa(news) + " new"
+}
+
+// Read returns up to where the reader has read the room, 0 if there is nothing to
+// tell the server.
+func (t *Timeline) Read(room client.RoomView, hidden bool) uint64 {
+	if last := newest(room); t.AtEnd && room.Synced && !hidden && last > room.ReadSeq {
+		return last
+	}
+	return 0
+}
+
+// divide places the divider: when the room was entered, and when messages come
+// while the reader is away from the page or from its end. While he reads it stays
+// where it is.
+func (t *Timeline) divide(v client.View, hidden bool) {
+	room := v.Room
+	t.away = t.away || hidden
+	if room.Synced && (t.entered || t.away || !t.AtEnd && !t.divided) {
+		t.entered = false
+		mark := max(room.ReadSeq, t.waived)
+		for i := len(room.Latest) - 1; i >= 0 && room.Latest[i].Seq > mark; i-- {
+			if room.Latest[i].User != v.Me.User {
+				t.divided, t.mark, t.away = true, mark, false
+				break
+			}
+		}
+	}
+	t.away = t.away && (hidden || !room.Synced)
+}
+
+// divider returns before which message the divider stands, or -1.
+func (t *Timeline) divider(v client.View) int {
+	if !t.divided {
+		return -1
+	}
+	messages := v.Room.Messages
+	i := indexOf(messages, t.mark+1)
+	if i == 0 && v.Room.More && len(messages) > 0 && messages[0].Seq != t.mark+1 {
+		return -1 // it is further up
+	}
+	for ; i < len(messages); i++ {
+		if messages[i].User != v.Me.User {
+			return i
+		}
+	}
+	return -1
+}
+
+// Sent says that the reader has written something: he has seen what there is, and
+// wants to see what he wrote.
+func (t *Timeline) Sent(room client.RoomView) {
+	t.waive(room)
+	t.AtEnd = true
+}
+
+func (t *Timeline) waive(room client.RoomView) { t.divided, t.waived = false, newest(room) }
+
+// Dismiss is the Esc key, after the dialogs: it takes the divider away, else it
+// goes to the end. It reports false if there was neither to do.
+func (t *Timeline) Dismiss(room client.RoomView) bool {
+	switch {
+	case t.divided:
+		t.waive(room)
+	case !t.AtEnd:
+		t.AtEnd = true
+	default:
+		return false
+	}
+	return true
 }

@@ -1,6 +1,9 @@
 package view
 
 import (
+	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -9,23 +12,40 @@ import (
 	"websockets/wasm/client"
 )
 
-// utc names days as a reader in Greenwich has them.
-func utc(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+// utc names times as a reader in Greenwich has them.
+var utc = Clock{
+	Day:    func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
+	Moment: func(t time.Time) string { return t.UTC().Format("Jan 2 15:04") },
+}
 
 // noon is the day of the messages of these tests, long ago.
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 // message is one that user wrote some minutes after noon.
 func message(seq uint64, user string, minutes int) shared.Message {
-	return shared.Message{Seq: seq, ID: "id" + user, Room: "ops", User: user, From: user, Message: "text",
+	return shared.Message{Seq: seq, ID: "id" + strconv.FormatUint(seq, 10), Room: "ops", User: user, From: user, Message: "text",
 		Sent: noon.Add(time.Duration(minutes) * time.Minute)}
 }
 
-// outline writes entries as one line each: a message as its key and what is
-// special about it.
-func outline(entries []Entry) string {
+// room is a View of a room at its tail, as client.View makes it. Messages are
+// those of others with sequences from first to last.
+func room(first, last uint64) client.View {
+	v := client.View{State: client.Online, Me: client.Me{User: "me", Name: "me"}, Current: "ops"}
+	v.Room = client.RoomView{Name: "ops", Epoch: "e", Synced: true, ReadSeq: last}
+	for seq := first; seq <= last; seq++ {
+		v.Room.Messages = append(v.Room.Messages, message(seq, "ann", 0))
+	}
+	v.Room.Latest = v.Room.Messages
+	return v
+}
+
+// show shows a View and returns its rows.
+func (t *Timeline) show(v client.View) []Entry { return t.Show(v, NamesOf(v), utc, false) }
+
+// outline writes rows as one line each: a key and what is special about it.
+func outline(rows []Entry) string {
 	var b strings.Builder
-	for _, e := range entries {
+	for _, e := range rows {
 		b.WriteString(e.Key)
 		if e.Follows {
 			b.WriteString(" follows")
@@ -38,18 +58,42 @@ func outline(entries []Entry) string {
 	return b.String()
 }
 
-func TestEntries(t *testing.T) {
+// seqs returns the first and the last message of rows.
+func seqs(rows []Entry) (first, last uint64) {
+	for _, e := range rows {
+		if e.Seq != 0 {
+			if first == 0 {
+				first = e.Seq
+			}
+			last = e.Seq
+		}
+	}
+	return first, last
+}
+
+// rowOf returns the index of a row, -1 if there is none.
+func rowOf(rows []Entry, key string) int {
+	return slices.IndexFunc(rows, func(e Entry) bool { return e.Key == key })
+}
+
+func TestRowsOfARoom(t *testing.T) {
 	mine := message(6, "me", 8)
 	mine.ID = "mine"
 	v := client.View{State: client.Online, Me: client.Me{User: "me", Name: "me"}, Room: client.RoomView{
+		Name: "ops", Epoch: "e", ReadSeq: 7, StartedOver: true,
 		Messages: []shared.Message{
 			message(1, "ann", 0), message(2, "ann", 4), message(3, "ann", 9), message(4, "bob", 9), message(5, "bob", 9),
-			mine, message(7, "ann", 24*60),
+			mine, message(7, "ann", 24*60), message(8, "ann", 0), // by a clock that went back
+			message(9, "bob", 24*60),
 		},
-		Gaps:    []shared.Truncated{{After: 4, First: 5}},
+		Gaps:    []shared.Truncated{{After: 4, First: 5}, {After: 9, First: 20}},
 		Pending: []client.Pending{{ID: "next", Message: "text", Written: noon.Add(24 * time.Hour), State: client.Waiting}},
 	}}
-	want := `day 2026-03-04
+	v.Room.Latest = v.Room.Messages
+	var timeline Timeline
+	rows := timeline.show(v)
+	want := `started over
+day 2026-03-04
 #1
 #2 follows
 #3
@@ -59,29 +103,42 @@ gap 4
 mine sent
 day 2026-03-05
 #7
+#8
+#9
+gap 9
 next pending
 `
-	if got := outline(Entries(v, NamesOf(v), utc, true)); got != want {
+	if got := outline(rows); got != want {
 		t.Errorf("the timeline is\n%s\nwant\n%s", got, want)
+	}
+	for key, want := range map[string]string{
+		"started over": "The room's log was replaced; what was shown before is gone.",
+		"gap 4":        "Some messages are gone · from Mar 4 12:09 to Mar 4 12:09",
+		"gap 9":        "Some messages are gone · from Mar 5 12:00 on",
+	} {
+		if i := rowOf(rows, key); rows[i].Text != want || rows[i].Kind != Note {
+			t.Errorf("%s says %q, not %q", key, rows[i].Text, want)
+		}
 	}
 }
 
 func TestStatesInWords(t *testing.T) {
 	for _, test := range []struct {
-		pending client.Pending
-		state   client.State
-		want    string
+		pending             client.Pending
+		state               client.State
+		word, reason, retry string
 	}{
-		{client.Pending{State: client.Waiting}, client.Online, "Sending…"},
-		{client.Pending{State: client.Waiting}, client.Offline, "Waiting for the connection"},
-		{client.Pending{State: client.Sent}, client.Online, "Sent"},
-		{client.Pending{State: client.Failed}, client.Online, "Not sent"},
-		{client.Pending{State: client.Failed, Reason: "code 1009"}, client.Online, "Not sent: code 1009"},
-		{client.Pending{State: client.Rejected, Reason: "too long"}, client.Online, "Not accepted: too long"},
-		{client.Pending{State: client.Unsure, Reason: "it may have been sent"}, client.Online, "It may have been sent."},
+		{client.Pending{State: client.Waiting}, client.Online, "Sending…", "", ""},
+		{client.Pending{State: client.Waiting}, client.Offline, "Waiting for the connection", "", ""},
+		{client.Pending{State: client.Sent}, client.Online, "Sent", "", ""},
+		{client.Pending{State: client.Failed}, client.Online, "Not sent", "", "Retry"},
+		{client.Pending{State: client.Failed, Reason: "closed with code 1009"}, client.Online, "Not sent", "Closed with code 1009.", "Retry"},
+		{client.Pending{State: client.Rejected, Reason: "too long"}, client.Online, "Not accepted: too long", "", ""},
+		{client.Pending{State: client.Unsure, Reason: "it may be"}, client.Online, "May have been sent already", "It may be.", "Send again"},
 	} {
-		if got := stateWords(test.pending, test.state); got != test.want {
-			t.Errorf("%+v is said as %q, not %q", test.pending, got, test.want)
+		e := pendingEntry(client.View{State: test.state}, Names{}, test.pending)
+		if e.Word != test.word || e.Reason != test.reason || e.Retry != test.retry || e.State != string(test.pending.State) {
+			t.Errorf("%+v is said as %q, %q, %q", test.pending, e.Word, e.Reason, e.Retry)
 		}
 	}
 }
@@ -89,8 +146,266 @@ func TestStatesInWords(t *testing.T) {
 func TestDaysAreSaidAsPeopleDo(t *testing.T) {
 	now := time.Now()
 	for want, day := range map[string]time.Time{"Today": now, "Yesterday": now.AddDate(0, 0, -1), "2026-03-04": noon} {
-		if got := dayName(utc(day), utc); got != want {
+		if got := utc.dayName(utc.Day(day)); got != want {
 			t.Errorf("%v is called %q, not %q", day, got, want)
+		}
+	}
+}
+
+func TestTheEndHasTheLastRows(t *testing.T) {
+	var timeline Timeline
+	v := room(1, 500)
+	if first, last := seqs(timeline.show(v)); first != 201 || last != 500 {
+		t.Errorf("the page has %d to %d", first, last)
+	}
+	// A row looks the same whichever others are in the page.
+	if e := timeline.rows[0]; e.Kind != Message || !e.Follows {
+		t.Errorf("the first row is %+v", e)
+	}
+	if timeline.LatestButton(v) != "" || timeline.OlderButton(v.Room) {
+		t.Error("at the end there is a way to it, or one to older messages")
+	}
+	v = room(1, 600)
+	if first, last := seqs(timeline.show(v)); first != 301 || last != 600 {
+		t.Errorf("the page has %d to %d", first, last)
+	}
+	// In sight is a part of it, near the end.
+	if moved, load := timeline.Look(v.Room, 250, 299); moved || load != Nothing {
+		t.Errorf("at the end: %v, %v", moved, load)
+	}
+}
+
+func TestTheWayDownTellsWhatIsNew(t *testing.T) {
+	var timeline Timeline
+	v := room(1, 100)
+	timeline.show(v)
+	if !timeline.Scrolled(false) || timeline.Scrolled(false) {
+		t.Error("leaving the end makes a difference, once")
+	}
+	if got := timeline.LatestButton(v); got != "↓ Latest" {
+		t.Errorf("it says %q", got)
+	}
+	v = room(1, 103)
+	v.Room.Latest[101].User = "me" // from another device
+	timeline.show(v)
+	if got := timeline.LatestButton(v); got != "↓ 2 new" {
+		t.Errorf("it says %q", got)
+	}
+	v = room(1, 300)
+	timeline.show(v)
+	if got := timeline.LatestButton(v); got != "↓ 99+ new" {
+		t.Errorf("it says %q", got)
+	}
+	if !timeline.Scrolled(true) {
+		t.Error("coming back makes no difference")
+	}
+	timeline.show(v)
+	if got := timeline.LatestButton(v); got != "" {
+		t.Errorf("it says %q", got)
+	}
+	// The end of what is in the page is not the room's.
+	timeline.Scrolled(false)
+	v.Room.Newer = true
+	timeline.show(v)
+	if timeline.Scrolled(true); timeline.AtEnd {
+		t.Error("at the end of a part of the room it sticks")
+	}
+}
+
+func TestReadIsWhatIsSeenAtTheEnd(t *testing.T) {
+	var timeline Timeline
+	v := room(1, 10)
+	v.Room.ReadSeq = 5
+	timeline.show(v)
+	if got := timeline.Read(v.Room, false); got != 10 {
+		t.Errorf("read is %d", got)
+	}
+	if got := timeline.Read(v.Room, true); got != 0 {
+		t.Errorf("with the page hidden, read is %d", got)
+	}
+	v.Room.Synced = false
+	if got := timeline.Read(v.Room, false); got != 0 {
+		t.Errorf("while messages are missing, read is %d", got)
+	}
+	v.Room.Synced, timeline.AtEnd = true, false
+	if got := timeline.Read(v.Room, false); got != 0 {
+		t.Errorf("further up, read is %d", got)
+	}
+	timeline.AtEnd, v.Room.ReadSeq = true, 10
+	if got := timeline.Read(v.Room, false); got != 0 {
+		t.Errorf("read again is %d", got)
+	}
+}
+
+// wantDivider checks before which row the divider stands; empty is nowhere.
+func wantDivider(t *testing.T, rows []Entry, before string) {
+	t.Helper()
+	got := ""
+	if i := rowOf(rows, "new"); i >= 0 {
+		got = rows[i+1].Key
+	}
+	if got != before {
+		t.Errorf("the divider is before %q, want %q", got, before)
+	}
+}
+
+func TestTheDivider(t *testing.T) {
+	var timeline Timeline
+	v := room(1, 10)
+	v.Room.ReadSeq, v.Room.Synced = 6, false
+	wantDivider(t, timeline.show(v), "")
+	v.Room.Synced = true
+	v.Room.Messages[6].User = "me" // ours is not new
+	rows := timeline.show(v)
+	wantDivider(t, rows, "#8")
+	if rows[rowOf(rows, "#8")].Follows {
+		t.Error("what follows the divider has no head")
+	}
+
+	// Reading and new messages leave it where it is.
+	v = room(1, 12)
+	v.Room.Messages[6].User = "me"
+	wantDivider(t, timeline.show(v), "#8")
+	timeline.Scrolled(false)
+	v = room(1, 15)
+	v.Room.ReadSeq = 12
+	wantDivider(t, timeline.show(v), "#7")
+	if !timeline.Dismiss(v.Room) {
+		t.Error("Esc does nothing")
+	}
+	wantDivider(t, timeline.show(v), "")
+
+	// Dismissed, what was there is not new again; what comes while away is.
+	v = room(1, 17)
+	v.Room.ReadSeq = 12
+	wantDivider(t, timeline.show(v), "#16")
+
+	// Out of sight it goes where the next unread message is.
+	timeline.AtEnd = true
+	v = room(1, 17)
+	wantDivider(t, timeline.Show(v, Names{}, utc, true), "#16")
+	v = room(1, 20)
+	v.Room.ReadSeq = 17
+	wantDivider(t, timeline.Show(v, Names{}, utc, true), "#18")
+	v = room(1, 22)
+	v.Room.ReadSeq = 17
+	wantDivider(t, timeline.Show(v, Names{}, utc, true), "#18")
+	wantDivider(t, timeline.show(v), "#18")
+	v = room(1, 25)
+	v.Room.ReadSeq = 22
+	wantDivider(t, timeline.show(v), "#18")
+
+	// Who writes has seen it.
+	timeline.Sent(v.Room)
+	wantDivider(t, timeline.show(v), "")
+	v = room(1, 26)
+	v.Room.ReadSeq = 25
+	wantDivider(t, timeline.show(v), "")
+
+	// Another room, another divider.
+	v = room(1, 30)
+	v.Room.Name, v.Room.ReadSeq = "other", 0
+	wantDivider(t, timeline.show(v), "#1")
+	v.Room.Name = "third"
+	v.Room.ReadSeq = 30
+	wantDivider(t, timeline.show(v), "")
+	// Another log: its sequences say nothing about the one before.
+	v.Room.Epoch, v.Room.ReadSeq = "e2", 0
+	wantDivider(t, timeline.show(v), "")
+}
+
+// What is unread may begin further up than the View reaches.
+func TestTheDividerIsFurtherUp(t *testing.T) {
+	var timeline Timeline
+	v := room(100, 150)
+	v.Room.ReadSeq, v.Room.More = 90, true
+	wantDivider(t, timeline.show(v), "")
+	timeline.Scrolled(false)
+	v = room(50, 150)
+	v.Room.ReadSeq, v.Room.More = 90, true
+	wantDivider(t, timeline.show(v), "#91")
+	// The view knows the first unread message and none before it.
+	v = room(91, 150)
+	v.Room.ReadSeq, v.Room.More = 90, true
+	wantDivider(t, timeline.show(v), "#91")
+}
+
+func TestEsc(t *testing.T) {
+	var timeline Timeline
+	v := room(1, 10)
+	v.Room.ReadSeq = 8
+	timeline.show(v)
+	timeline.Scrolled(false)
+	if !timeline.Dismiss(v.Room) || timeline.AtEnd {
+		t.Error("the divider goes first")
+	}
+	if !timeline.Dismiss(v.Room) || !timeline.AtEnd {
+		t.Error("then it goes to the end")
+	}
+	if timeline.Dismiss(v.Room) {
+		t.Error("then there is nothing to do")
+	}
+}
+
+// TestScrollingThroughARoom is a reader who scrolls up and down in a room of
+// 3,000, with steps at random, of which the View is a window as client's: what he
+// has in sight stays in the page, with more beyond it, and there are no more than
+// maxRows at all.
+func TestScrollingThroughARoom(t *testing.T) {
+	const all, window, page, inSight = 3000, 600, 200, 25
+	for seed := range uint64(5) {
+		random := rand.New(rand.NewPCG(seed, 5))
+		var timeline Timeline
+		v := room(all-499, all)
+		v.Room.More = true
+		rows := timeline.show(v)
+		timeline.Scrolled(false)
+		sight, direction := all-30, -1 // the first message in sight, and where he goes
+		var i, j int
+		look := func() (bool, Load) {
+			i, j = rowOf(rows, "#"+strconv.Itoa(sight)), rowOf(rows, "#"+strconv.Itoa(sight+inSight-1))
+			if i < 0 || j < 0 {
+				first, last := seqs(rows)
+				t.Fatalf("seed %d: in sight are %d to %d, the page has %d to %d", seed, sight, sight+inSight-1, first, last)
+			}
+			return timeline.Look(v.Room, i, j)
+		}
+		turned := false
+		for steps := 0; !turned || sight < all-inSight+1; steps++ {
+			if steps > 500 {
+				t.Fatalf("seed %d: he does not get further than %d", seed, sight)
+			}
+			step := direction * random.IntN(60)
+			if random.IntN(5) == 0 {
+				step = -step
+			}
+			first, last := seqs(rows) // nobody scrolls beyond what is in the page
+			sight = max(int(first), min(int(last)-inSight+1, sight+step))
+			if sight == 1 {
+				turned, direction = true, 1
+			}
+			if _, load := look(); load != Nothing {
+				first, last := int(v.Room.Messages[0].Seq), int(v.Room.Messages[len(v.Room.Messages)-1].Seq)
+				if load == Older {
+					first = max(1, first-page)
+					last = min(last, first+window-1)
+				} else {
+					last = min(all, last+page)
+					first = max(first, last-window+1)
+				}
+				v = room(uint64(first), uint64(last))
+				v.Room.More, v.Room.Newer = first > 1, last < all
+			}
+			rows = timeline.show(v)
+			if moved, _ := look(); moved {
+				rows = timeline.show(v)
+			}
+			if moved, load := look(); moved || load != Nothing && i >= margin && j < len(rows)-margin {
+				t.Fatalf("seed %d: it does not come to rest at %d of %d to %d: %v", seed, sight, v.Room.Messages[0].Seq, v.Room.Messages[len(v.Room.Messages)-1].Seq, load)
+			}
+			if first, last := seqs(rows); last-first >= maxRows {
+				t.Fatalf("seed %d: the page has %d to %d", seed, first, last)
+			}
 		}
 	}
 }
