@@ -36,8 +36,8 @@ type View struct {
 	// that room.
 	Current string
 	Room    RoomView
-	// Rooms are the rooms we are in and those of the last ListRooms, by recent
-	// activity.
+	// Rooms are the rooms we are in, those of the last ListRooms, and those with
+	// messages of ours to decide on, by recent activity.
 	Rooms []RoomEntry
 
 	// Queued counts the messages of all rooms that wait to be sent or for their
@@ -73,6 +73,7 @@ type RoomEntry struct {
 	LastActivity time.Time // zero if not known
 	Unread       int       // up to shared.MaxUnread+1
 	Joined       bool      // we are in it, or will be as soon as there is a connection
+	Undecided    int       // messages of ours that are Failed, Rejected or Unsure
 }
 
 // RoomView is a room as it is to be shown. Messages come first, then Pending.
@@ -198,12 +199,18 @@ func (c *Client) viewRoom(r *room) RoomView {
 // entries lists the rooms by recent activity, those with the same by name.
 func (c *Client) entries() []RoomEntry {
 	var list []RoomEntry
-	listed := map[string]bool{}
+	listed, undecided := map[string]bool{}, map[string]int{}
+	for _, m := range c.outbox.messages {
+		if c.outbox.undecided(m.id) != nil {
+			undecided[m.room]++
+		}
+	}
 	add := func(e RoomEntry) {
 		if listed[e.Name] {
 			return
 		}
 		listed[e.Name] = true
+		e.Undecided = undecided[e.Name]
 		if r := c.findRoom(e.Name); r != nil && r.wanted {
 			e.Joined = true
 			if n := len(r.messages); n > 0 { // what we see is newer than the list
@@ -220,6 +227,9 @@ func (c *Client) entries() []RoomEntry {
 		if r.wanted {
 			add(RoomEntry{Name: r.name})
 		}
+	}
+	for name := range undecided {
+		add(RoomEntry{Name: name})
 	}
 	slices.SortStableFunc(list, func(a, b RoomEntry) int {
 		return cmp.Or(b.LastActivity.Compare(a.LastActivity), cmp.Compare(a.Name, b.Name))
