@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -91,6 +92,16 @@ func openAs(t *testing.T, browser context.Context, url string) *tab {
 
 func openTab(t *testing.T, parent context.Context, url string, options ...chromedp.ContextOption) *tab {
 	t.Helper()
+	b := newTab(t, parent, options...)
+	b.run("opening "+url, chromedp.Navigate(url))
+	b.awaitConnected()
+	return b
+}
+
+// newTab is an empty tab, for a test that has to prepare it before the page is
+// there.
+func newTab(t *testing.T, parent context.Context, options ...chromedp.ContextOption) *tab {
+	t.Helper()
 	ctx, cancel := chromedp.NewContext(parent, options...)
 	t.Cleanup(cancel)
 	b := &tab{t: t, ctx: ctx}
@@ -101,6 +112,31 @@ func openTab(t *testing.T, parent context.Context, url string, options ...chrome
 		t.Fatal(err)
 	}
 	if _, err := chromedp.Call(ctx, log.Enable, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// atStart runs a script before anything of the pages that this tab will open.
+func (b *tab) atStart(script string) {
+	b.t.Helper()
+	params := page.AddScriptToEvaluateOnNewDocumentParams{Source: script}
+	if _, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument, params); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// openSecondDevice opens a page in another browser profile as the same person:
+// the session is all that they share.
+func openSecondDevice(t *testing.T, browser context.Context, first *tab, url string) *tab {
+	t.Helper()
+	has, err := chromedp.Call(first.ctx, network.GetCookies, network.GetCookiesParams{})
+	if err != nil || len(has.Cookies) != 1 {
+		t.Fatalf("the session of the first device: %+v, %v", has, err)
+	}
+	b := newTab(t, browser, chromedp.WithNewBrowserContext())
+	cookie := network.SetCookieParams{Name: has.Cookies[0].Name, Value: has.Cookies[0].Value, URL: url}
+	if _, err := chromedp.Call(b.ctx, network.SetCookie, cookie); err != nil {
 		t.Fatal(err)
 	}
 	b.run("opening "+url, chromedp.Navigate(url))

@@ -5,10 +5,9 @@ import (
 	"strings"
 	"syscall/js"
 	"time"
-	"unicode/utf8"
 
-	"websockets/shared"
 	"websockets/wasm/client"
+	"websockets/wasm/view"
 )
 
 // composerParts are where a message is written. Nothing ever disables them: what
@@ -16,32 +15,37 @@ import (
 type composerParts struct {
 	input js.Value
 	hint  *label
-	fits  bool // the browser grows the field by itself
+	said  *label // the hint, for who does not see it
+	wait  *label // in the place of Send's arrow
+	fits  bool   // the browser grows the field by itself
 
 	room    string
-	drafts  map[string]string // by room, while another one is current
-	problem string            // why the last message was not taken
+	drafts  drafts
+	problem string // why the last message was not taken
 }
 
 func newComposerParts() composerParts {
 	return composerParts{
 		input:  byID("compose"),
 		hint:   newLabel(byID("hint")),
+		said:   newLabel(byID("hint-said")),
+		wait:   newLabel(byID("wait")),
 		fits:   window.Get("CSS").Call("supports", "field-sizing", "content").Bool(),
-		drafts: make(map[string]string),
+		drafts: newDrafts(),
 	}
 }
 
-// enter puts the draft aside and takes out the room's own. What was typed before
-// the first room was there stays.
+// enter takes out the room's draft. What was typed before the first room was
+// there stays. The draft of the room that is left is kept already.
 func (c *composerParts) enter(room string) {
 	if room == c.room {
 		return
 	}
-	if c.room != "" {
-		c.drafts[c.room] = c.text()
-		c.setText(c.drafts[room])
-		delete(c.drafts, room)
+	if draft := c.drafts.Drafts[room].Text; c.room != "" {
+		c.setText(draft)
+	} else if typed := c.text(); room != "" {
+		c.setText(view.Together(draft, typed))
+		c.drafts.put(room, c.text())
 	}
 	c.room, c.problem = room, ""
 	placeholder := "Message"
@@ -54,7 +58,9 @@ func (c *composerParts) enter(room string) {
 func (c *composerParts) text() string { return c.input.Get("value").String() }
 
 func (c *composerParts) setText(text string) {
-	c.input.Set("value", text)
+	if text != c.text() { // the caret goes to the end
+		c.input.Set("value", text)
+	}
 	c.grow()
 }
 
@@ -70,39 +76,18 @@ func (c *composerParts) grow() {
 
 func (p *Page) drawComposer(v client.View) {
 	c := &p.composer
-	limit := shared.MaxMessageLength
-	if v.Limits.MessageLength > 0 {
-		limit = v.Limits.MessageLength
-	}
-	length := utf8.RuneCountInString(c.text())
-	hint, bad := "", false
-	switch {
-	case c.problem != "":
-		hint, bad = c.problem, true
-	case length > limit*8/10:
-		hint, bad = strconv.Itoa(length)+" of "+strconv.Itoa(limit)+" characters", length > limit
-	case v.State != client.Online && v.Queued > 0:
-		hint = "Will be sent when the connection is back (" + count(v.Queued, "message") + ")"
-	case v.State != client.Online && p.booted:
-		hint = "Will be sent when the connection is back"
-	case v.Queued > 0 && time.Now().Before(v.PausedUntil):
-		hint = "The server asks to wait: sending goes on in " + seconds(time.Until(v.PausedUntil))
-	}
-	c.hint.set(hint)
-	c.hint.Get("classList").Call("toggle", "over", bad)
+	hint := view.HintOf(v, c.text(), c.problem, p.booted, time.Now())
+	c.hint.set(hint.Text)
+	c.hint.Get("classList").Call("toggle", "over", hint.Bad)
+	c.said.set(hint.Said)
+	c.wait.set(hint.Wait)
 }
 
 func (p *Page) listenToComposer() {
-	listen(p.composer.input, "keydown", func(event js.Value) {
-		if sends(event) {
-			event.Call("preventDefault")
-			p.post(p.send)
-		}
-	})
 	// The character of the key was prevented with it, except where a program types
 	// and sends the two apart.
 	listen(p.composer.input, "keypress", func(event js.Value) {
-		if sends(event) {
+		if p.press(event).Action() == view.Send {
 			event.Call("preventDefault")
 		}
 	})
@@ -114,6 +99,7 @@ func (p *Page) listenToComposer() {
 		p.post(func() {
 			p.composer.problem = ""
 			p.composer.grow()
+			p.composer.drafts.put(p.composer.room, p.composer.text())
 			if p.composer.text() != "" {
 				p.client.Typing("")
 			}
@@ -122,24 +108,19 @@ func (p *Page) listenToComposer() {
 	})
 }
 
-// sends reports whether a key is the Enter that sends: not the one that breaks
-// the line, and not the one that ends the input of, say, a Japanese word.
-func sends(key js.Value) bool {
-	return key.Get("key").String() == "Enter" && !key.Get("shiftKey").Bool() &&
-		!key.Get("isComposing").Bool() && key.Get("keyCode").Int() != 229 && !coarse()
-}
-
 // send gives what is written to the outbox.
 func (p *Page) send() {
 	c := &p.composer
-	text := strings.TrimRight(strings.Trim(c.text(), "\r\n"), " \t\r\n")
-	if strings.TrimSpace(text) == "" {
+	typed := c.text()
+	text := view.MessageOf(typed)
+	if text == "" {
 		return
 	}
 	if _, err := p.client.Send(p.view.Current, text); err != nil {
 		c.problem = words(err)
 	} else {
 		c.setText("")
+		c.drafts.sent(c.room, typed)
 		p.sent()
 	}
 	c.input.Call("focus")
@@ -157,6 +138,7 @@ func (p *Page) edit(id string) {
 			text += "\n" + draft
 		}
 		p.composer.setText(text)
+		p.composer.drafts.put(p.composer.room, text)
 		p.composer.input.Call("focus")
 	}
 	p.redraw()

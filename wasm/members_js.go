@@ -56,6 +56,11 @@ func (p *Page) drawMembers(v client.View, names view.Names) {
 
 	// Oneself first, the others by name.
 	members := slices.Clone(v.Room.Members)
+	for i := range members {
+		if members[i].User == v.Me.User {
+			members[i].Name = v.Me.Name // known here before the others are told
+		}
+	}
 	slices.SortFunc(members, func(a, b shared.Member) int {
 		if mine := v.Me.User; (a.User == mine) != (b.User == mine) {
 			if a.User == mine {
@@ -96,29 +101,29 @@ func (p *Page) drawMembers(v client.View, names view.Names) {
 }
 
 func (p *Page) listenToMembers() {
-	open := func(open bool) {
-		state := "shut"
-		if open {
-			state = "open"
-		}
-		p.body.Get("dataset").Set("members", state)
-		p.members.toggle.Call("setAttribute", "aria-expanded", strconv.FormatBool(open))
-		if open {
-			byID("members-close").Call("focus")
-		} else {
-			p.members.toggle.Call("focus")
-		}
+	listen(p.members.toggle, "click", func(js.Value) { p.post(func() { p.openMembers(!p.membersOpen()) }) })
+	listen(byID("members-close"), "click", func(js.Value) { p.post(func() { p.openMembers(false) }) })
+}
+
+// membersOpen reports whether the members lie over the timeline: on a smaller
+// screen, where there is a button for it.
+func (p *Page) membersOpen() bool {
+	return p.body.Get("dataset").Get("members").Equal(js.ValueOf("open")) && !p.members.toggle.Get("offsetParent").IsNull()
+}
+
+// openMembers opens or closes them. Who was in them goes back to the button.
+func (p *Page) openMembers(open bool) {
+	inside := byID("members").Call("contains", document.Get("activeElement")).Bool()
+	state := "shut"
+	if open {
+		state = "open"
 	}
-	isOpen := func() bool { return p.body.Get("dataset").Get("members").Equal(js.ValueOf("open")) }
-	listen(p.members.toggle, "click", func(js.Value) { p.post(func() { open(!isOpen()) }) })
-	listen(byID("members-close"), "click", func(js.Value) { p.post(func() { open(false) }) })
-	listen(document, "keydown", func(event js.Value) {
-		if event.Get("key").String() == "Escape" {
-			p.post(func() {
-				if isOpen() {
-					open(false)
-				}
-			})
-		}
-	})
+	p.body.Get("dataset").Set("members", state)
+	p.members.toggle.Call("setAttribute", "aria-expanded", strconv.FormatBool(open))
+	switch {
+	case open:
+		byID("members-close").Call("focus")
+	case inside:
+		p.members.toggle.Call("focus")
+	}
 }

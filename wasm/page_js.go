@@ -114,8 +114,10 @@ func (p *Page) run() {
 	p.listenToRooms()
 	p.listenToTimeline()
 	p.listenToComposer()
+	p.listenToDrafts()
 	p.listenToMembers()
 	p.listenToMe()
+	p.listenToKeys()
 	p.redraw()
 	for range p.posted {
 		p.mu.Lock()
@@ -205,11 +207,14 @@ func (p *Page) draw() {
 
 // entered makes the page that of another room.
 func (p *Page) entered(v client.View) {
+	if p.current != "" && p.rooms.refusal == nil {
+		p.rooms.before = p.current
+	}
 	p.current, p.probed = v.Current, false
 	p.heading.set(v.Current)
 	p.composer.enter(v.Current)
 	if p.booted {
-		p.announce.set("Room " + v.Current + ", " + count(v.Room.Unread, "unread message"))
+		p.announce.set("Room " + v.Current + ", " + view.Count(v.Room.Unread, "unread message"))
 		p.sayNotice("")
 		p.listRooms()
 	}
@@ -248,18 +253,6 @@ func (p *Page) listenToWindow() {
 	listen(byID("notice-close"), "click", func(js.Value) { p.post(func() { p.sayNotice("") }) })
 	listen(byID("reload"), "click", func(js.Value) { window.Get("location").Call("reload") })
 	listen(byID("reconnect"), "click", func(js.Value) { p.post(p.reconnect) })
-}
-
-// count says a number of things in words.
-func count(n int, thing string) string {
-	number := strconv.Itoa(min(n, shared.MaxUnread))
-	switch {
-	case n == 1:
-		return "1 " + thing
-	case n > shared.MaxUnread:
-		number += "+"
-	}
-	return number + " " + thing + "s"
 }
 
 // titleOf is the tab's title: what is unread in all rooms, and the room.

@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall/js"
 	"time"
 
 	"websockets/shared"
 	"websockets/wasm/client"
+	"websockets/wasm/view"
 )
 
 // patience is how long the page waits for an answer of the server.
@@ -17,77 +18,157 @@ const patience = 10 * time.Second
 // listEvery is how often the list of rooms is asked for while the page is seen.
 const listEvery = 30 * time.Second
 
+// askAfter is how long the reader must have stopped typing before the server is
+// asked for the rooms of that name.
+const askAfter = 150 * time.Millisecond
+
+// answerWithin is how long Enter waits for the answer.
+const answerWithin = 2 * time.Second
+
 // roomParts are the column of rooms.
 type roomParts struct {
-	list     *list[roomRow]
+	list     *list[roomLink]
 	template js.Value
 	form     js.Value
 	input    js.Value
-	problem  *label
+	clear    js.Value
+	nothing  js.Value // stands where no row does
+	none     *label
+	results  *label // what was found, for who does not see it
+
+	shown  view.Rooms
+	before string // the room that was shown before this one
+
+	typed    string               // what the rows are filtered by
+	found    []shared.RoomSummary // what the server knows of it
+	foundFor string
+	asking   bool // the server
+	entering bool // Enter was pressed and waits for its answer
 
 	listed  bool // the list was asked for on this connection
 	listing bool // an answer is on its way
+
+	pane       js.Value // what is said instead of a room
+	title, why *label
+	back       *label
+	again      js.Value
+	refusal    *view.Refusal // shown now, nil if the room is
 }
 
-// roomRow is a room in the column, with what it shows.
-type roomRow struct {
-	link, name, unread js.Value
-
-	shown   bool
-	count   int
-	current bool
+// roomLink is a row of the column, with what it shows.
+type roomLink struct {
+	link                      js.Value
+	name, mark, unread, words *label
+	shown                     view.RoomRow
 }
 
 func newRoomParts() roomParts {
 	return roomParts{
-		list:     newList[roomRow](byID("room-list")),
+		list:     newList[roomLink](byID("room-list")),
 		template: byID("t-room"),
 		form:     byID("go"),
 		input:    byID("go-room"),
-		problem:  newLabel(byID("go-error")),
+		clear:    byID("go-clear"),
+		nothing:  byID("go-nothing"),
+		none:     newLabel(byID("go-none")),
+		results:  newLabel(byID("go-results")),
+		pane:     byID("refused"),
+		title:    newLabel(byID("refused-title")),
+		why:      newLabel(byID("refused-why")),
+		back:     newLabel(byID("refused-back")),
+		again:    byID("refused-again"),
 	}
 }
 
 func (p *Page) drawRooms(v client.View) {
-	entries := v.Rooms
-	keys := make([]string, len(entries))
-	for i, e := range entries {
-		keys[i] = e.Name
+	r := &p.rooms
+	var found []shared.RoomSummary
+	if r.foundFor == r.typed {
+		found = r.found
 	}
-	p.rooms.list.place(keys, func(i int) *child[roomRow] {
-		element := clone(p.rooms.template)
-		row := &child[roomRow]{element: element, data: roomRow{
-			link: find(element, "a"), name: find(element, ".name"), unread: find(element, ".unread"),
+	r.shown = view.RoomsOf(v, r.typed, found, p.composer.drafts.Rooms())
+	rows := r.shown.Rows
+	keys := make([]string, len(rows))
+	for i, row := range rows {
+		keys[i] = row.Key
+	}
+	focused := document.Get("activeElement")
+	r.list.place(keys, func(int) *child[roomLink] {
+		element := clone(r.template)
+		return &child[roomLink]{element: element, data: roomLink{
+			link: find(element, "a"), name: newLabel(find(element, ".name")), mark: newLabel(find(element, ".mark")),
+			unread: newLabel(find(element, ".unread")), words: newLabel(find(element, ".unseen")),
 		}}
-		row.data.name.Set("textContent", entries[i].Name)
-		row.data.link.Set("href", addressOf(entries[i].Name))
-		return row
 	})
-	for _, e := range entries {
-		p.rooms.list.children[e.Name].data.draw(e.Unread, e.Name == v.Current)
+	for _, row := range rows {
+		r.list.children[row.Key].data.draw(row)
+	}
+	// A row that has moved has lost the focus.
+	if !document.Get("activeElement").Equal(focused) && r.list.parent.Call("contains", focused).Bool() {
+		focused.Call("focus")
+	}
+	r.none.set(r.shown.None)
+	setHidden(r.nothing, r.shown.None == "")
+	setHidden(r.clear, r.typed == "" && r.input.Get("value").String() == "")
+	if r.typed == "" || r.foundFor == r.typed || v.State != client.Online { // else the answer may make it another
+		r.results.set(r.shown.Said)
+	}
+	p.drawRefusal(v)
+}
+
+func (l *roomLink) draw(row view.RoomRow) {
+	if l.shown == row {
+		return
+	}
+	was := l.shown
+	l.shown = row
+	l.name.set(row.Label)
+	l.mark.say(string(row.Mark))
+	l.mark.Get("classList").Call("toggle", "bad", row.Mark == view.Unsent)
+	l.unread.set(row.Unread)
+	words := row.Words
+	if words != "" {
+		words = ", " + words
+	}
+	l.words.set(words)
+	if was.Room != row.Room {
+		l.link.Set("href", addressOf(row.Room))
+	}
+	for class, is := range map[string]bool{"news": row.Unread != "", "creates": row.Creates, "first": row.First} {
+		l.link.Get("classList").Call("toggle", class, is)
+	}
+	if row.Current {
+		l.link.Call("setAttribute", "aria-current", "page")
+	} else {
+		l.link.Call("removeAttribute", "aria-current")
 	}
 }
 
-func (r *roomRow) draw(unread int, current bool) {
-	if r.shown && r.count == unread && r.current == current {
+// drawRefusal says why there is no room to be seen, with a way to one.
+func (p *Page) drawRefusal(v client.View) {
+	r := &p.rooms
+	refusal, was := view.RefusalOf(v, r.before), r.refusal
+	r.refusal = refusal
+	setHidden(r.pane, refusal == nil)
+	focused := document.Get("activeElement")
+	if refusal == nil {
+		p.body.Get("dataset").Set("room", "open")
+		if was != nil && (focused.Equal(p.body) || r.pane.Call("contains", focused).Bool()) {
+			p.focusComposer()
+		}
 		return
 	}
-	r.shown, r.count, r.current = true, unread, current
-	text, words := "", ""
-	if unread > 0 {
-		text, words = strconv.Itoa(unread), strconv.Itoa(unread)+" unread"
+	p.body.Get("dataset").Set("room", "refused")
+	r.title.set(refusal.Title)
+	r.why.set(refusal.Why)
+	back := ""
+	if refusal.Back != "" {
+		back = "Go to #" + refusal.Back
 	}
-	if unread > shared.MaxUnread {
-		text = strconv.Itoa(shared.MaxUnread) + "+"
-		words = "more than " + strconv.Itoa(shared.MaxUnread) + " unread"
-	}
-	r.unread.Set("textContent", text)
-	r.unread.Set("title", words)
-	r.link.Get("classList").Call("toggle", "news", unread > 0)
-	if current {
-		r.link.Call("setAttribute", "aria-current", "page")
-	} else {
-		r.link.Call("removeAttribute", "aria-current")
+	r.back.say(back)
+	setHidden(r.again, v.Current == "")
+	if was == nil && (focused.Equal(p.body) || focused.Equal(p.composer.input)) { // which is not to be seen now
+		find(r.pane, "button:not([hidden])").Call("focus")
 	}
 }
 
@@ -131,30 +212,134 @@ func (p *Page) listenToRooms() {
 	})
 	listen(p.rooms.form, "submit", func(event js.Value) {
 		event.Call("preventDefault")
-		p.post(p.submitRoom)
+		p.post(p.enterRoom)
 	})
-	listen(p.rooms.input, "input", func(js.Value) { p.post(func() { p.rooms.problem.say("") }) })
+	listen(p.rooms.input, "input", func(js.Value) { p.post(p.filterRooms) })
+	for _, button := range []js.Value{p.rooms.clear, find(p.rooms.nothing, "button")} {
+		listen(button, "click", func(js.Value) {
+			p.post(func() {
+				p.clearFilter()
+				p.rooms.input.Call("focus")
+			})
+		})
+	}
 	listen(byID("back"), "click", func(js.Value) {
 		p.post(func() { p.body.Get("dataset").Set("pane", "rooms") })
 	})
+	listen(p.rooms.back.Value, "click", func(js.Value) {
+		p.post(func() {
+			if p.rooms.refusal != nil {
+				p.goTo(p.rooms.refusal.Back)
+			}
+		})
+	})
+	listen(p.rooms.again, "click", func(js.Value) { p.post(func() { p.change(p.view.Current) }) })
 }
 
-// submitRoom goes to the room that was typed: one that nobody has been in is
-// created by going there.
-func (p *Page) submitRoom() {
-	name := strings.ToLower(strings.TrimPrefix(strings.TrimSpace(p.rooms.input.Get("value").String()), "#"))
-	name = strings.Join(strings.Fields(name), "-")
-	if name == "" {
+// findRoom takes the reader to the field that finds rooms.
+func (p *Page) findRoom() {
+	p.body.Get("dataset").Set("pane", "rooms")
+	p.rooms.input.Call("focus")
+	p.rooms.input.Call("select")
+}
+
+// filterRooms shows the rooms that match what is typed: those that are known at
+// once, a little later those that only the server knows.
+func (p *Page) filterRooms() {
+	r := &p.rooms
+	typed := view.RoomTyped(r.input.Get("value").String())
+	r.typed, r.entering = typed, false
+	p.redraw()
+	p.after(askAfter, func() {
+		if r.typed == typed {
+			p.askRooms()
+		}
+	})
+}
+
+// clearFilter shows all rooms again.
+func (p *Page) clearFilter() {
+	r := &p.rooms
+	r.input.Set("value", "")
+	r.typed, r.entering, r.found, r.foundFor = "", false, nil, ""
+	p.redraw()
+}
+
+// askRooms asks the server for the rooms that match, one question at a time.
+// Enter waits for the answer, or for the news that there will be none.
+func (p *Page) askRooms() {
+	r := &p.rooms
+	typed := r.typed
+	switch {
+	case r.asking:
+		return
+	case typed == r.foundFor, p.view.State != client.Online, shared.ValidateRoom(typed) != nil:
+		p.goToFirst()
+		return
+	}
+	r.asking = true
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+		defer cancel()
+		found, err := p.client.ListRooms(ctx, typed)
+		p.post(func() {
+			r.asking = false
+			if r.typed != typed {
+				p.askRooms()
+				return
+			}
+			if err == nil {
+				r.found, r.foundFor = found, typed
+			}
+			p.redraw()
+			p.goToFirst()
+		})
+	}()
+}
+
+// enterRoom goes to the first of the rooms that match, as soon as the server has
+// said which do.
+func (p *Page) enterRoom() {
+	p.filterRooms()
+	if p.rooms.typed == "" {
 		p.rooms.input.Call("focus")
 		return
 	}
-	if err := shared.ValidateRoom(name); err != nil {
-		p.rooms.problem.say(words(err))
+	p.rooms.entering = true
+	p.askRooms()
+}
+
+// goToFirst does what Enter asked for.
+func (p *Page) goToFirst() {
+	if !p.rooms.entering {
 		return
 	}
-	p.rooms.input.Set("value", "")
-	p.rooms.problem.say("")
-	p.goTo(name)
+	p.rooms.entering = false
+	p.drawRooms(p.view)
+	if rows := p.rooms.shown.Rows; len(rows) > 0 {
+		p.goTo(rows[0].Room)
+	}
+}
+
+// moveRow moves the focus through the rows, from the field that finds them
+// downwards and back to it.
+func (p *Page) moveRow(by int) {
+	list := p.rooms.list
+	focused := document.Get("activeElement")
+	at := slices.IndexFunc(list.order, func(key string) bool { return list.children[key].data.link.Equal(focused) }) + by
+	switch {
+	case at < 0:
+		p.rooms.input.Call("focus")
+	case at < len(list.order):
+		list.children[list.order[at]].data.link.Call("focus")
+	}
+}
+
+// stepRoom goes to the room that is shown above or below the current one.
+func (p *Page) stepRoom(by int) {
+	if room := p.rooms.shown.Step(p.view.Current, by); room != "" {
+		p.goTo(room)
+	}
 }
 
 // goTo changes the room and the address.
@@ -162,6 +347,7 @@ func (p *Page) goTo(room string) {
 	if room != p.view.Current {
 		window.Get("history").Call("pushState", nil, "", addressOf(room))
 	}
+	p.clearFilter()
 	p.change(room)
 	p.focusComposer()
 }

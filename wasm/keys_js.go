@@ -1,0 +1,142 @@
+package main
+
+import (
+	"strings"
+	"syscall/js"
+
+	"websockets/wasm/view"
+)
+
+// listenToKeys does what the table of keys in package view says.
+func (p *Page) listenToKeys() {
+	listen(document, "keydown", func(event js.Value) {
+		action := p.press(event).Action()
+		if action == view.Nothing || event.Get("defaultPrevented").Bool() {
+			return
+		}
+		if action != view.Back { // which the browser may have a use for
+			event.Call("preventDefault")
+		}
+		p.post(func() { p.act(action) })
+	})
+	dialog := byID("keys-dialog")
+	listen(byID("keys"), "click", func(js.Value) { p.post(p.showKeys) })
+	listen(byID("keys-close"), "click", func(js.Value) { p.post(func() { dialog.Call("close") }) })
+}
+
+// press is what a key event says, and where.
+func (p *Page) press(event js.Value) view.Press {
+	is := func(property string) bool { return event.Get(property).Truthy() }
+	press := view.Press{
+		Ctrl: is("ctrlKey") || is("metaKey"), Alt: is("altKey"), Shift: is("shiftKey"),
+		// Some browsers tell of the Enter that ends a word's input with this code only.
+		Composing: is("isComposing") || event.Get("keyCode").Equal(js.ValueOf(229)),
+	}
+	if key := event.Get("key"); key.Type() == js.TypeString { // a form that is filled in has none
+		press.Key = key.String()
+	}
+	press.Touch = press.Key == "Enter" && coarse()
+	target := event.Get("target")
+	in := func(selector string) bool {
+		return target.Get("closest").Truthy() && !target.Call("closest", selector).IsNull()
+	}
+	switch {
+	case !find(document, "dialog:modal").IsNull():
+		press.Place = view.InDialog
+	case in("#compose"):
+		press.Place = view.InComposer
+	case in("#go"):
+		press.Place = view.InFilter
+	case in("#room-list"):
+		press.Place = view.InRooms
+	case in("input, textarea, select, [contenteditable]"):
+		press.Place = view.InField
+	}
+	return press
+}
+
+func (p *Page) act(action view.Action) {
+	switch action {
+	case view.Send:
+		p.send()
+	case view.FindRoom:
+		p.findRoom()
+	case view.RoomAbove:
+		p.stepRoom(-1)
+	case view.RoomBelow:
+		p.stepRoom(+1)
+	case view.RowAbove:
+		p.moveRow(-1)
+	case view.RowBelow:
+		p.moveRow(+1)
+	case view.ShowKeys:
+		p.showKeys()
+	case view.Back:
+		p.goBack()
+	}
+}
+
+// goBack leaves whatever the reader is in, one step at a time.
+func (p *Page) goBack() {
+	focused := document.Get("activeElement")
+	switch {
+	case p.membersOpen():
+		p.openMembers(false)
+	case p.rooms.typed != "" && find(document, "nav.rooms").Call("contains", focused).Bool():
+		p.clearFilter()
+		p.rooms.input.Call("focus")
+	case p.rooms.form.Call("contains", focused).Bool():
+		p.body.Get("dataset").Set("pane", "room")
+		p.focusComposer()
+	default:
+		p.dismiss()
+	}
+}
+
+// dismiss goes to the latest message.
+func (p *Page) dismiss() {
+	p.timeline.toEnd()
+	p.redraw()
+}
+
+// showKeys opens the list of keys, or closes it.
+func (p *Page) showKeys() {
+	dialog, list := byID("keys-dialog"), byID("keys-list")
+	switch {
+	case dialog.Get("open").Bool():
+		dialog.Call("close")
+		return
+	case !find(document, "dialog:modal").IsNull():
+		return // one question at a time
+	}
+	if list.Get("childElementCount").Int() == 0 {
+		for _, line := range view.KeyLines(onMac()) {
+			list.Call("append", keyLine(line))
+		}
+	}
+	dialog.Call("showModal")
+}
+
+func keyLine(line view.KeyLine) js.Value {
+	element := clone(byID("t-key"))
+	for i, way := range line.Ways {
+		if i > 0 {
+			find(element, "dt").Call("append", " or ")
+		}
+		for j, name := range way {
+			if j > 0 {
+				find(element, "dt").Call("append", " + ")
+			}
+			cap := document.Call("createElement", "kbd")
+			cap.Set("textContent", name)
+			find(element, "dt").Call("append", cap)
+		}
+	}
+	find(element, "dd").Set("textContent", line.Does)
+	return element
+}
+
+// onMac reports whether the keyboard has a Command key.
+func onMac() bool {
+	return strings.HasPrefix(window.Get("navigator").Get("platform").String(), "Mac")
+}

@@ -1,0 +1,147 @@
+package view
+
+// Action is what a key asks of the page.
+type Action string
+
+const (
+	Nothing   Action = ""
+	Send      Action = "send"
+	FindRoom  Action = "find room"
+	RoomAbove Action = "room above"
+	RoomBelow Action = "room below"
+	RowAbove  Action = "row above"
+	RowBelow  Action = "row below"
+	Back      Action = "back" // out of whatever the reader is in, one step
+	ShowKeys  Action = "show keys"
+)
+
+// Place is where a key was pressed.
+type Place int
+
+const (
+	Elsewhere Place = iota
+	InField         // any field that takes text
+	InComposer
+	InFilter // of the rooms
+	InRooms  // on a row of theirs
+	InDialog // a modal one: the rest of the page is out of reach
+)
+
+// Press is a key that was pressed.
+type Press struct {
+	Key              string // KeyboardEvent.key
+	Ctrl, Alt, Shift bool   // Ctrl is the Command key of a Mac too
+	Composing        bool   // it belongs to the input of, say, a Japanese word
+	Touch            bool   // on a phone, whose Enter breaks the line
+	Place            Place
+}
+
+// key is a line of the table of all keys: what it is, what it does, and how it is
+// said in the list that the page shows. A key without an action is the browser's
+// own, said because people look for it.
+type key struct {
+	key              string
+	ctrl, alt, shift bool
+	in               []Place // nil means everywhere but in a dialog
+	does             Action
+	words            string // empty for one that is said with another
+	and              string // that other way
+}
+
+var keys = []key{
+	{key: "Enter", in: []Place{InComposer}, does: Send, words: "Send the message"},
+	{key: "Enter", shift: true, in: []Place{InComposer}, words: "Break the line"},
+	{key: "k", ctrl: true, does: FindRoom, words: "Find a room, or create one", and: "/"},
+	{key: "/", in: []Place{Elsewhere, InRooms}, does: FindRoom},
+	{key: "ArrowUp", in: []Place{InFilter, InRooms}, does: RowAbove, words: "Move through the rooms found", and: "↓"},
+	{key: "ArrowDown", in: []Place{InFilter, InRooms}, does: RowBelow},
+	{key: "ArrowUp", alt: true, does: RoomAbove, words: "Go to the room above"},
+	{key: "ArrowDown", alt: true, does: RoomBelow, words: "Go to the room below"},
+	{key: "Escape", does: Back, words: "Close what is open, then go to the latest message"},
+	{key: "/", ctrl: true, in: []Place{Elsewhere, InField, InComposer, InFilter, InRooms, InDialog}, does: ShowKeys, words: "Show these keys"},
+}
+
+// Action returns what a key asks for, Nothing if it is not the page's.
+func (p Press) Action() Action {
+	if p.Composing || p.Key == "Enter" && p.Touch {
+		return Nothing
+	}
+	for _, k := range keys {
+		// On some keyboards / is reached with Shift only.
+		if k.does == Nothing || k.key != p.Key && k.key != lower(p.Key) || k.ctrl != p.Ctrl || k.alt != p.Alt ||
+			k.shift != p.Shift && k.key != "/" {
+			continue
+		}
+		if k.in == nil && p.Place != InDialog || has(k.in, p.Place) {
+			return k.does
+		}
+	}
+	return Nothing
+}
+
+// KeyLine is a line of the list of keys: ways to press it, each the names of
+// keys pressed together, and what it does.
+type KeyLine struct {
+	Ways [][]string
+	Does string
+}
+
+// KeyLines lists the keys as they are called on this keyboard.
+func KeyLines(mac bool) []KeyLine {
+	var lines []KeyLine
+	for _, k := range keys {
+		if k.words == "" {
+			continue
+		}
+		var way []string
+		hold := func(held bool, name, onMac string) {
+			if held && mac {
+				name = onMac
+			}
+			if held {
+				way = append(way, name)
+			}
+		}
+		hold(k.ctrl, "Ctrl", "⌘")
+		hold(k.alt, "Alt", "⌥")
+		hold(k.shift, "Shift", "⇧")
+		line := KeyLine{Ways: [][]string{append(way, nameOf(k.key))}, Does: k.words}
+		if k.and != "" {
+			line.Ways = append(line.Ways, []string{k.and})
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// nameOf is what stands on the key.
+func nameOf(key string) string {
+	switch key {
+	case "ArrowUp":
+		return "↑"
+	case "ArrowDown":
+		return "↓"
+	case "Escape":
+		return "Esc"
+	case "k":
+		return "K"
+	}
+	return key
+}
+
+// lower is the letter that a key has without Shift or Caps Lock.
+func lower(key string) string {
+	if len(key) == 1 && 'A' <= key[0] && key[0] <= 'Z' {
+		return string(key[0] + 'a' - 'A')
+	}
+	return key
+}
+
+func has(places []Place, place Place) bool {
+	for _, p := range places {
+		if p == place {
+			return true
+		}
+	}
+	return false
+}

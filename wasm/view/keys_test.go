@@ -1,0 +1,68 @@
+package view
+
+import "testing"
+
+func TestKeys(t *testing.T) {
+	for _, test := range []struct {
+		press Press
+		want  Action
+	}{
+		{Press{Key: "Enter", Place: InComposer}, Send},
+		{Press{Key: "Enter", Place: InComposer, Shift: true}, Nothing},
+		{Press{Key: "Enter", Place: InComposer, Touch: true}, Nothing},
+		{Press{Key: "Enter", Place: InComposer, Composing: true}, Nothing},
+		{Press{Key: "Enter"}, Nothing},
+		{Press{Key: "Enter", Place: InFilter}, Nothing}, // its form does it
+		{Press{Key: "k", Ctrl: true, Place: InComposer}, FindRoom},
+		{Press{Key: "K", Ctrl: true}, FindRoom}, // with Caps Lock
+		{Press{Key: "k"}, Nothing},
+		{Press{Key: "k", Ctrl: true, Place: InDialog}, Nothing},
+		{Press{Key: "k", Ctrl: true, Shift: true}, Nothing},
+		{Press{Key: "/"}, FindRoom},
+		{Press{Key: "/", Shift: true}, FindRoom}, // on a German keyboard
+		{Press{Key: "/", Place: InRooms}, FindRoom},
+		{Press{Key: "/", Place: InComposer}, Nothing},
+		{Press{Key: "/", Place: InField}, Nothing},
+		{Press{Key: "/", Place: InFilter}, Nothing},
+		{Press{Key: "/", Ctrl: true, Place: InComposer}, ShowKeys},
+		{Press{Key: "/", Ctrl: true, Place: InDialog}, ShowKeys},
+		{Press{Key: "ArrowUp", Alt: true, Place: InComposer}, RoomAbove},
+		{Press{Key: "ArrowDown", Alt: true, Place: InFilter}, RoomBelow},
+		{Press{Key: "ArrowDown", Place: InFilter}, RowBelow},
+		{Press{Key: "ArrowUp", Place: InRooms}, RowAbove},
+		{Press{Key: "ArrowUp", Place: InComposer}, Nothing},
+		{Press{Key: "Escape", Place: InComposer}, Back},
+		{Press{Key: "Escape", Place: InDialog}, Nothing}, // the browser closes it
+		{Press{Key: "Escape", Place: InComposer, Composing: true}, Nothing},
+		{Press{}, Nothing},
+	} {
+		if got := test.press.Action(); got != test.want {
+			t.Errorf("%+v asks for %q, not %q", test.press, got, test.want)
+		}
+	}
+}
+
+// TestEveryKeyIsSaid: each action that a key does is in the list of keys.
+func TestEveryKeyIsSaid(t *testing.T) {
+	said := make(map[Action]bool)
+	for _, k := range keys {
+		said[k.does] = said[k.does] || k.words != ""
+	}
+	delete(said, RowBelow) // said with RowAbove
+	for action, is := range said {
+		if !is {
+			t.Errorf("no line says what key does %q", action)
+		}
+	}
+	first := KeyLines(false)[0]
+	if len(first.Ways) != 1 || first.Ways[0][0] != "Enter" || first.Does != "Send the message" {
+		t.Errorf("the first line is %+v", first)
+	}
+	for _, line := range KeyLines(true) {
+		if line.Does == "Find a room, or create one" {
+			if got := line.Ways[0][0] + line.Ways[0][1] + line.Ways[1][0]; got != "⌘K/" {
+				t.Errorf("a room is found with %q on a Mac", got)
+			}
+		}
+	}
+}
