@@ -62,7 +62,7 @@ func (p *Page) look() {
 		t.quiet()
 		p.redraw()
 	}
-	if load != view.Nothing {
+	if load != view.Stay {
 		p.load(load, false)
 	}
 }

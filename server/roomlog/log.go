@@ -32,6 +32,10 @@ import (
 // again within it is the same message.
 const DedupeWindow = 2 * time.Minute
 
+// openWait is how long the store may take for what Open asks of it: a large one, on
+// a disk that others keep busy, may take longer than NATS's client waits by itself.
+const openWait = time.Minute
+
 // closeWait is how long Close waits for a store that does not answer.
 const closeWait = time.Second
 
@@ -134,6 +138,8 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		failures: make(chan error, 1), failed: make(chan error, 1),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
+	ctx, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
 	if err := l.start(ctx); err != nil {
 		l.Close()
 		return nil, err

@@ -27,6 +27,11 @@ type model struct {
 	dials  chan *modelConn // from the client's goroutines
 	conns  []*modelConn
 	stored map[string]int // how often an id is in a log
+
+	backlog  int // how many messages back a join without a cursor begins
+	inFlight int // what welcome tells
+	// wrong is told what no client may do.
+	wrong func(format string, args ...any)
 }
 
 type modelConn struct {
@@ -39,7 +44,11 @@ type modelConn struct {
 }
 
 func newModel(random *rand.Rand) *model {
-	return &model{random: random, logs: map[string][]shared.Message{}, stored: map[string]int{}, dials: make(chan *modelConn, 64)}
+	return &model{
+		random: random, logs: map[string][]shared.Message{}, stored: map[string]int{}, dials: make(chan *modelConn, 64),
+		backlog: shared.JoinBacklog, inFlight: 8,
+		wrong: func(format string, args ...any) { panic(fmt.Sprintf(format, args...)) },
+	}
 }
 
 // serve makes a client connect to the model.
@@ -67,7 +76,7 @@ func (m *model) join(c *modelConn, id string, p shared.JoinPayload) {
 		return
 	}
 	log := m.logs[p.Name]
-	n, state := max(0, len(log)-shared.JoinBacklog), shared.StateNew
+	n, state := max(0, len(log)-m.backlog), shared.StateNew
 	if p.After != nil {
 		state = shared.StateRecovered
 		n = len(log)
@@ -75,7 +84,7 @@ func (m *model) join(c *modelConn, id string, p shared.JoinPayload) {
 			n--
 		}
 		if m.cursor(p.Name, n) != *p.After {
-			panic(fmt.Sprintf("the client came with %v, the log has %v", *p.After, m.cursor(p.Name, n)))
+			m.wrong("the client came with %v, the log has %v", *p.After, m.cursor(p.Name, n))
 		}
 	}
 	c.rooms[p.Name] = n
@@ -178,14 +187,14 @@ func (m *model) store(room string, message shared.Message, ack func(shared.Messa
 
 func (m *model) greet(c *modelConn) {
 	c.greeted = true
-	c.toClient <- shared.Welcome.Frame("", shared.WelcomePayload{User: "me", Heartbeat: 25, Limits: shared.Limits{InFlight: 8}})
+	c.toClient <- shared.Welcome.Frame("", shared.WelcomePayload{User: "me", Heartbeat: 25, Limits: shared.Limits{InFlight: m.inFlight}})
 	p := shared.JoinPayload{Name: shared.DefaultRoom}
 	if room := c.url.Query().Get("room"); room != "" {
 		p.Name = room
 	}
 	if after := c.url.Query().Get("after"); after != "" {
 		if err := json.Unmarshal([]byte(after), &p.After); err != nil {
-			panic(err)
+			m.wrong("the address says after=%s: %v", after, err)
 		}
 	}
 	c.current = p.Name
@@ -197,7 +206,8 @@ func (m *model) greet(c *modelConn) {
 func (m *model) read(c *modelConn, fail bool) {
 	e, err := shared.DecodeEvent(<-c.toServer)
 	if err != nil {
-		panic(err)
+		m.wrong("the client sent what is no event: %v", err)
+		return
 	}
 	if e.Type != "send_message" {
 		m.handle(c, e)

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -42,6 +43,9 @@ type room struct {
 
 	// cursor is up to where everything has been seen, nil before the first join.
 	cursor *shared.Cursor
+	// from is where the server began to send it when it was joined last, heard how
+	// far it has come.
+	from, heard uint64
 	// messages are never changed in place: a View shares them. Appending is fine.
 	messages []shared.Message
 	more     bool // there are older ones
@@ -85,6 +89,7 @@ func (r *room) mayAsk(now time.Time, next *alarm) bool {
 // join takes over from where the server continues.
 func (r *room) join(p shared.RoomJoinedPayload) {
 	had, anew := r.cursor, false
+	r.from, r.heard = p.Cursor.Seq, p.Cursor.Seq
 	switch {
 	case had == nil:
 	case p.State == shared.StateReset:
@@ -112,6 +117,7 @@ func (r *room) join(p shared.RoomJoinedPayload) {
 // reach moves the cursor forward, never back: what it has passed may be on the
 // way a second time, if we left the room and came back.
 func (r *room) reach(to shared.Cursor) {
+	r.heard = max(r.heard, to.Seq)
 	if to.Epoch == r.cursor.Epoch && to.Seq > r.cursor.Seq {
 		r.cursor = &to
 	}
@@ -138,8 +144,13 @@ func (r *room) miss(gap shared.Truncated) {
 
 // add appends a message and reports whether it is one we did not have.
 func (r *room) add(m shared.Message) bool {
-	if r.cursor == nil || m.Seq <= r.cursor.Seq {
+	late := r.from < m.Seq && m.Seq <= r.heard
+	r.heard = max(r.heard, m.Seq)
+	switch {
+	case r.cursor == nil:
 		return false
+	case m.Seq <= r.cursor.Seq:
+		return late && r.insert(m)
 	}
 	r.cursor = &shared.Cursor{Epoch: r.cursor.Epoch, Seq: m.Seq, ID: m.ID}
 	if w := r.window; w != nil && len(w.messages) < maxWindow && r.attached() {
@@ -148,6 +159,30 @@ func (r *room) add(m shared.Message) bool {
 	r.messages = append(r.messages, m)
 	r.trim()
 	return true
+}
+
+// insert puts a message in its place that came behind a later one, and reports
+// whether it was missing there. A server sends a room's messages in order and TCP
+// keeps it; if something between the two breaks that, a message that is told late
+// is better than a hole that nobody sees.
+func (r *room) insert(m shared.Message) bool {
+	var missing bool
+	if r.messages, missing = inserted(r.messages, m); missing {
+		r.trim()
+		if w := r.window; w != nil && w.first() < m.Seq && m.Seq < w.last() {
+			w.messages, _ = inserted(w.messages, m)
+		}
+	}
+	return missing
+}
+
+// inserted returns the messages with m in its place, and whether it was missing.
+func inserted(messages []shared.Message, m shared.Message) ([]shared.Message, bool) {
+	i, had := slices.BinarySearchFunc(messages, m.Seq, func(n shared.Message, seq uint64) int { return cmp.Compare(n.Seq, seq) })
+	if had {
+		return messages, false
+	}
+	return slices.Concat(messages[:i], []shared.Message{m}, messages[i:]), true
 }
 
 // oldest returns before which sequence a page of history has to end.

@@ -27,10 +27,13 @@ type pipe struct {
 	byClient *CloseError
 }
 
-func newPipe() *pipe {
+func newPipe() *pipe { return newPipeOf(4096) }
+
+// newPipeOf returns a pipe for so many frames in each direction.
+func newPipeOf(frames int) *pipe {
 	return &pipe{
-		toClient: make(chan []byte, 4096),
-		toServer: make(chan []byte, 4096),
+		toClient: make(chan []byte, frames),
+		toServer: make(chan []byte, frames),
 		closed:   make(chan struct{}),
 	}
 }
@@ -57,6 +60,11 @@ func (p *pipe) Read(ctx context.Context) ([]byte, error) {
 }
 
 func (p *pipe) Write(_ context.Context, frame []byte) error {
+	select {
+	case <-p.closed:
+		return errors.New("closed")
+	default:
+	}
 	select {
 	case <-p.closed:
 		return errors.New("closed")

@@ -48,7 +48,7 @@ type Timeline struct {
 type Load int
 
 const (
-	Nothing Load = iota
+	Stay Load = iota
 	Older
 	Newer
 )
@@ -114,7 +114,7 @@ func (t *Timeline) Scrolled(nearEnd bool) (changed bool) {
 func (t *Timeline) Look(room client.RoomView, firstRow, lastRow int) (moved bool, load Load) {
 	n := len(room.Messages)
 	if t.AtEnd || n == 0 || len(t.rows) == 0 {
-		return false, Nothing
+		return false, Stay
 	}
 	first, last := n-1, 0 // in sight
 	for _, e := range t.rows[min(firstRow, len(t.rows)):min(lastRow+1, len(t.rows))] {
@@ -127,7 +127,7 @@ func (t *Timeline) Look(room client.RoomView, firstRow, lastRow int) (moved bool
 		}
 	}
 	if first > last {
-		return false, Nothing
+		return false, Stay
 	}
 	from := indexOf(room.Messages, t.top)
 	to := min(n, from+maxRows)

@@ -1,0 +1,896 @@
+package client
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"websockets/shared"
+)
+
+// One conversation, gone through frame by frame: at each frame in each direction
+// the line does one of the things a line can do, and what the client shows, says
+// and keeps is compared with the server's logs. One boundary alone:
+//
+//	go test -run 'TestEveryBoundary/to_client/17_' ./wasm/client
+//	go test -run 'TestTwoFaults/seed_12$' ./wasm/client
+
+// direction is where a frame goes.
+type direction int
+
+const (
+	toClient direction = iota
+	toServer
+)
+
+func (d direction) String() string { return [...]string{"to client", "to server"}[d] }
+
+// latency is how long a frame is on its way, and how far apart two are. The two
+// primes keep the directions from meeting at one moment, which would let the
+// scheduler decide.
+func (d direction) latency() time.Duration { return [...]time.Duration{1300007, 1000003}[d] }
+
+// kind is what the line does to a frame.
+type kind string
+
+const (
+	cutBefore kind = "cut before it"
+	cutAfter  kind = "cut after it" // it arrives, and what it would bring about in return is lost
+	outage    kind = "cut before it, and then no route for a while"
+	double    kind = "doubled"
+	swap      kind = "swapped with the next"
+
+	delayShort  kind = "delayed by 1s"
+	delayAck    kind = "delayed by 11s" // beyond the ack timeout, within its ping's grace
+	delaySilent kind = "delayed by 46s" // beyond heartbeat, grace and the ping's grace
+)
+
+var kinds = []kind{cutBefore, cutAfter, outage, double, swap, delayShort, delayAck, delaySilent}
+
+func (k kind) delay() time.Duration {
+	return map[kind]time.Duration{delayShort: time.Second, delayAck: 11 * time.Second, delaySilent: 46 * time.Second}[k]
+}
+
+// refusals is how many attempts to connect an outage refuses: the last of them
+// comes after the longest wait.
+const refusals = 7
+
+func (f fault) String() string { return fmt.Sprintf("frame %d %s %s", f.at, f.direction, f.kind) }
+
+// fault is what happens to the frame with number at, counted in its direction
+// over all connections.
+type fault struct {
+	direction
+	at int
+	kind
+}
+
+// cable joins the client to a model. It carries frames one after the other, as
+// TCP does, except where a fault says otherwise.
+type cable struct {
+	client *harness
+	store  *memoryStore
+	faults []fault
+
+	// mu guards the model and all that follows.
+	mu     sync.Mutex
+	model  *model
+	frames [2][]string // what was carried, each as its type and room
+	did    []string    // what the faults were done to
+	wrongs []string
+
+	conns    []*strand
+	attempt  int       // attempts to connect since the current room was synced
+	gone     time.Time // when the last connection or attempt ended; zero before
+	notUntil time.Time // closing said so
+	refuse   int       // attempts still to be refused
+	waits    waits
+
+	typed      time.Time // when typing came last
+	misordered bool      // frames came in an order that no server sends them in: see lawful
+	slow       bool      // the client had reason to give a connection up
+
+	// Only the client's callbacks use these; a dial comes between two of them.
+	synced   map[string]bool // rooms, on this connection
+	unacked  map[string]bool // messages on the wire of this connection
+	messages map[string]bool // told
+
+	written map[string][]string // ids, by room; the test's goroutine's
+}
+
+// waits are those before attempts to connect, by what each may be at most.
+type waits map[time.Duration][]time.Duration
+
+// strand is one connection of a cable.
+type strand struct {
+	near    *pipe // the client's
+	far     *modelConn
+	severed bool          // what is on its way to the server does not arrive
+	late    time.Time     // when a frame was first held up
+	by      time.Duration // for how long
+	up      bool          // that frame was on its way to the server
+	asks    bool          // and the client waits for an answer to it
+}
+
+func newCable(random *rand.Rand, faults ...fault) *cable {
+	b := &cable{
+		faults: faults, store: newMemoryStore(), model: newModel(random), written: map[string][]string{}, waits: waits{},
+		synced: map[string]bool{}, unacked: map[string]bool{}, messages: map[string]bool{},
+	}
+	b.model.backlog, b.model.inFlight = 3, 3
+	b.model.wrong = b.wrong
+	return b
+}
+
+// wrong notes what must not be. Call it with mu held.
+func (b *cable) wrong(format string, args ...any) {
+	b.wrongs = append(b.wrongs, fmt.Sprintf(format, args...))
+}
+
+// serve makes a client connect through the cable and watches its callbacks.
+func (b *cable) serve(h *harness, c *Config) {
+	b.client = h
+	c.Dial, c.Store = b.dial, b.store
+	told, acked := c.OnMessage, c.OnAck
+	c.OnMessage = func(m shared.Message) {
+		b.messages[m.ID] = true
+		told(m)
+	}
+	c.OnAck = func(id string, ack shared.AckPayload) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.model.stored[id] != 1 {
+			b.wrong("%s is acked and in the log %d times", id, b.model.stored[id])
+		}
+		if b.store.Load()[id] != "" {
+			b.wrong("%s is acked and still kept", id)
+		}
+		acked(id, ack)
+	}
+	c.OnChange = b.look
+	c.OnFrame = func(f Frame) {
+		frame := f.Text
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		id := field(frame, "id") // of the event: a message's is the last too
+		switch field(frame, "type") {
+		case "synced":
+			b.synced[roomOf(frame)] = true
+		case "ack", "error":
+			delete(b.unacked, id)
+		case "send_message":
+			b.unacked[id] = true
+			if n := len(b.unacked); n > b.model.inFlight {
+				b.wrong("%d messages are in flight, the server wants %d", n, b.model.inFlight)
+			}
+			if !strings.Contains(b.store.Load()[id], `"after":`) {
+				b.wrong("%s is on the wire and kept as one that never was", id)
+			}
+			if b.messages[id] {
+				b.wrong("%s was sent again when it had been shown already", id)
+			}
+			if room := roomOf(frame); !b.synced[room] {
+				b.wrong("%s was sent before %s was read up to its end on this connection", id, room)
+			}
+		}
+	}
+}
+
+// look compares what is shown at any moment with the log: a part of it without a
+// hole, and each message of ours once, there or below as pending.
+func (b *cable) look() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.misordered {
+		return
+	}
+	for room, log := range b.model.logs {
+		r, known := b.client.Room(room)
+		if !known {
+			continue
+		}
+		rows, from := map[string]int{}, 0
+		for i, m := range r.Messages {
+			rows[m.ID]++
+			if i == 0 {
+				from = slices.IndexFunc(log, func(l shared.Message) bool { return l.ID == m.ID })
+			}
+			if from < 0 || from+i >= len(log) || log[from+i].ID != m.ID {
+				b.wrong("%s shows %s where the log does not have it", room, m.ID)
+				break
+			}
+		}
+		if len(r.Members) > 1 || len(r.Typing) > 0 && time.Since(b.typed) > typingHolds {
+			b.wrong("%s has members %v, of whom type %v", room, r.Members, r.Typing)
+		}
+		for _, m := range r.Pending {
+			rows[m.ID]++
+			if m.State != Waiting && m.State != Sent {
+				b.wrong("%s is %s: %s", m.ID, m.State, m.Reason)
+			}
+		}
+		for _, id := range b.written[room] {
+			if rows[id] != 1 {
+				b.wrong("%s stands in %d rows of %s", id, rows[id], room)
+			}
+		}
+	}
+}
+
+// dial connects. The wait before it is random; so that a run is the same every
+// time, the line takes the rest of what the wait could have been.
+func (b *cable) dial(_ context.Context, address, _ string) (Conn, error) {
+	b.mu.Lock()
+	due := time.Now()
+	if !b.gone.IsZero() {
+		from := b.gone
+		if b.notUntil.After(from) {
+			from = b.notUntil
+		}
+		limit := min(20*time.Second, 500*time.Millisecond<<b.attempt)
+		wait := due.Sub(from)
+		if wait < 0 || wait > limit {
+			b.wrong("attempt %d to connect came after %v, want 0 to %v", b.attempt+1, wait, limit)
+		}
+		b.waits[limit] = append(b.waits[limit], wait)
+		b.attempt++
+		due = from.Add(limit + time.Millisecond)
+	}
+	b.mu.Unlock()
+	time.Sleep(time.Until(due))
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refuse > 0 {
+		b.refuse--
+		b.gone = time.Now()
+		return nil, errors.New("no route")
+	}
+	clear(b.synced)
+	clear(b.unacked)
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	s := &strand{near: newPipeOf(128), far: &modelConn{pipe: newPipeOf(128), url: u, rooms: map[string]int{}}}
+	b.conns = append(b.conns, s)
+	b.model.conns = append(b.model.conns, s.far)
+	b.model.greet(s.far)
+	// The client comes back for what it has not shown, no more and no less.
+	if last := b.lastTold(u.Query().Get("room")); last.Seq != 0 && !strings.Contains(u.Query().Get("after"), fmt.Sprintf(`"seq":%d,"id":"%s"`, last.Seq, last.ID)) {
+		b.wrong("the client showed %d last and came back with %q", last.Seq, u.Query().Get("after"))
+	}
+	go b.carry(s, toClient)
+	go b.carry(s, toServer)
+	go b.watch(s)
+	return s.near, nil
+}
+
+func (b *cable) lastTold(room string) (last shared.Message) {
+	b.client.mu.Lock()
+	defer b.client.mu.Unlock()
+	for _, m := range b.client.messages {
+		if m.Room == room {
+			last = m
+		}
+	}
+	return last
+}
+
+// watch notes the end of a connection.
+func (b *cable) watch(s *strand) {
+	<-s.near.closed
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gone = time.Now()
+	b.model.conns = slices.DeleteFunc(b.model.conns, func(c *modelConn) bool { return c == s.far })
+	if by := s.near.byClient; by != nil && by.Code == shared.CloseSilent && !b.slow {
+		b.wrong("the client gave a connection up (%s) that was only slow", by.Reason)
+	}
+	if s.late.IsZero() || s.by < delaySilent.delay() {
+		return
+	}
+	// Nothing arrives, or an answer does not: for so long, and no longer, may it
+	// go on.
+	held := time.Since(s.late)
+	if most := 46 * time.Second; (!s.up || s.asks) && held > most {
+		b.wrong("a line that stood still was kept for %v, want %v at most", held, most)
+	}
+}
+
+// carry takes frames from one end to the other until the connection ends.
+func (b *cable) carry(s *strand, d direction) {
+	for {
+		frame := s.next(d, time.Hour)
+		if frame == nil {
+			return
+		}
+		f := b.count(d, frame)
+		time.Sleep(d.latency())
+		switch {
+		case f == nil:
+			b.deliver(s, d, frame)
+		case f.kind == double:
+			b.deliver(s, d, frame)
+			b.deliver(s, d, frame)
+		case f.kind == swap:
+			after := s.next(d, 3*time.Second) // if there is one
+			if after != nil {
+				b.swapped(d, frame, after)
+				b.deliver(s, d, after)
+			}
+			b.deliver(s, d, frame)
+		case f.delay() > 0:
+			b.hold(s, d, frame, f.delay())
+			b.deliver(s, d, frame)
+		default:
+			if f.kind == cutAfter {
+				b.deliver(s, d, frame)
+			}
+			b.cut(s, d, f.kind)
+			return
+		}
+	}
+}
+
+// next waits for the next frame of a direction; nil means that there is none in
+// time, or the end of the connection. What the client had written before that
+// still comes.
+func (s *strand) next(d direction, patience time.Duration) []byte {
+	from := s.far.toClient
+	if d == toServer {
+		from = s.near.toServer
+	}
+	ended := func() bool {
+		select {
+		case <-s.near.closed:
+			return true
+		default:
+			return false
+		}
+	}
+	if ended() && (d == toClient || len(from) == 0) {
+		return nil
+	}
+	select {
+	case frame := <-from:
+		return s.open(frame)
+	default:
+	}
+	select {
+	case frame := <-from:
+		return s.open(frame)
+	case <-s.near.closed:
+		if d == toServer && len(from) > 0 {
+			return <-from
+		}
+	case <-time.After(patience):
+	}
+	return nil
+}
+
+// open looks whether it is a frame at all, or the server's close: see shut.
+func (s *strand) open(frame []byte) []byte {
+	if frame == nil {
+		time.Sleep(toClient.latency())
+		s.near.end(&CloseError{Code: shared.CloseRestart}, nil)
+	}
+	return frame
+}
+
+// count notes a frame and returns what is to happen to it.
+func (b *cable) count(d direction, frame []byte) *fault {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := len(b.frames[d])
+	b.frames[d] = append(b.frames[d], describe(frame))
+	if len(b.faults) == 0 && field(frame, "type") == "error" {
+		b.wrong("the server answered %s", frame)
+	}
+	for _, f := range b.faults {
+		if f.direction == d && f.at == n {
+			b.did = append(b.did, fmt.Sprintf("%v (%s)", f, describe(frame)))
+			return &f
+		}
+	}
+	return nil
+}
+
+// swapped notes that a frame comes after the one that was behind it.
+func (b *cable) swapped(d direction, frame, after []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.frames[d] = append(b.frames[d], describe(after))
+	b.did[len(b.did)-1] += fmt.Sprintf(" (%s)", describe(after))
+	b.misordered = b.misordered || !lawful(frame, after)
+}
+
+// hold keeps a frame, and all that are behind it.
+func (b *cable) hold(s *strand, d direction, frame []byte, by time.Duration) {
+	b.mu.Lock()
+	s.late, s.by, s.up, s.asks = time.Now(), by, d == toServer, asks(frame)
+	patience := ackTimeout + grace // for an answer; then there is a ping, and its grace
+	if what := describe(frame); what == "ping" || what == "pong" {
+		patience = grace
+	}
+	b.slow = b.slow || by > patience
+	b.mu.Unlock()
+	time.Sleep(by)
+}
+
+// cut breaks the connection. What is behind the frame does not arrive.
+func (b *cable) cut(s *strand, d direction, k kind) {
+	b.mu.Lock()
+	s.severed = d == toServer
+	if k == outage {
+		b.refuse = refusals
+	}
+	b.mu.Unlock()
+	s.near.end(errors.New("connection reset"), nil)
+}
+
+func (b *cable) deliver(s *strand, d direction, frame []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if d == toServer {
+		if !s.severed {
+			s.far.toServer <- frame
+			b.model.read(s.far, false)
+		}
+	} else {
+		select {
+		case <-s.near.closed:
+			return
+		default:
+		}
+		b.expect(frame)
+		s.near.toClient <- frame
+	}
+	// If the client's tab was closed now, its store alone would know.
+	var kept map[string]string
+	for _, written := range b.written {
+		for _, id := range written {
+			if b.model.stored[id] > 0 {
+				continue
+			}
+			if kept == nil {
+				kept = b.store.Load()
+			}
+			if kept[id] == "" {
+				b.wrong("%s is neither in the log nor kept any more", id)
+			}
+		}
+	}
+}
+
+// expect notes what an event for the client means for when it comes back. Call
+// it with mu held.
+func (b *cable) expect(frame []byte) {
+	switch field(frame, "type") {
+	case "synced":
+		c := b.client.Client
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if r := c.findRoom(c.current); r != nil && r.name == roomOf(frame) && r.phase == joined {
+			b.attempt = 0
+		}
+	case "typing":
+		b.typed = time.Now()
+	case "closing":
+		e, _ := shared.DecodeEvent(frame)
+		p, _ := shared.Closing.Decode(e)
+		b.notUntil = time.Now().Add(time.Duration(p.RetryAfter * float64(time.Second)))
+	}
+}
+
+// field returns the last text of this name in a frame. It is much faster than
+// JSON, and no text of the conversation needs more.
+func field(frame []byte, name string) string {
+	mark := fmt.Appendf(nil, `"%s":"`, name)
+	i := bytes.LastIndex(frame, mark)
+	if i < 0 {
+		return ""
+	}
+	text, _, _ := bytes.Cut(frame[i+len(mark):], []byte(`"`))
+	return string(text)
+}
+
+// roomOf returns the room that a frame is about, empty if there is none.
+func roomOf(frame []byte) string {
+	if field(frame, "type") == "welcome" {
+		return ""
+	}
+	return cmp.Or(field(frame, "room"), field(frame, "name"))
+}
+
+func describe(frame []byte) string {
+	return strings.TrimSpace(field(frame, "type") + " " + roomOf(frame))
+}
+
+// asks reports whether the client waits for the answer to a frame and gives the
+// connection up without one.
+func asks(frame []byte) bool {
+	return slices.Contains([]string{"send_message", "join_room", "change_room", "leave_room", "ping"}, field(frame, "type"))
+}
+
+// lawful reports whether two frames may come in the other order too. TCP keeps
+// the order and the server has one writer for a connection, so no line ever
+// swaps anything. All the same a client must take in any order what is not one
+// stream: acks and answers beside messages, one room beside another, presence and
+// typing anywhere. What is one stream is a room's way from room_joined over its
+// messages to synced and left, and what is asked of one room: if that is
+// swapped, messages may be told late and be stored in another order than written,
+// and a room may not count as synced on that connection. But none may be lost or
+// doubled, here or there, and in the end all stand in their places. (What no
+// client could notice is a swap and then a cut between the two: a message does
+// not say which one was before it.)
+func lawful(a, b []byte) bool {
+	stream := []string{
+		"welcome", "room_joined", "new_message", "synced", "left",
+		"change_room", "join_room", "leave_room", "send_message",
+	}
+	x, y := field(a, "type"), field(b, "type")
+	switch {
+	case !slices.Contains(stream, x), !slices.Contains(stream, y):
+		return true
+	case x == "welcome", x == "change_room", y == "change_room": // they mean rooms that they do not name
+		return false
+	}
+	return roomOf(a) != roomOf(b)
+}
+
+// other lets somebody else write.
+func (b *cable) other(room, id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.model.store(room, shared.Message{ID: id, Room: room, User: "you", Message: id}, func(shared.Message) {})
+}
+
+// tell sends an event to whoever is connected.
+func (b *cable) tell(frame []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.model.conns {
+		c.toClient <- frame
+	}
+}
+
+// shut lets the server close its connections, behind what it has sent.
+func (b *cable) shut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.model.conns {
+		c.toClient <- shared.Closing.Frame("", shared.ClosingPayload{Reason: "restart", RetryAfter: 0.2})
+		c.toClient <- nil
+	}
+}
+
+// write sends messages from the client.
+func (b *cable) write(t *testing.T, room string, n int) {
+	for range n {
+		id, err := b.client.Send(room, "text")
+		check(t, err)
+		b.mu.Lock()
+		b.written[room] = append(b.written[room], id)
+		b.mu.Unlock()
+	}
+}
+
+// conversation is what the client and the others do, with the line as it may be.
+func (b *cable) conversation(t *testing.T) {
+	h := b.client
+	you := shared.Member{User: "you", Name: "You"}
+	pause := func() { time.Sleep(3 * time.Second) }
+
+	pause() // welcome, and general from three messages back
+	b.write(t, "general", 3)
+	time.Sleep(2 * time.Millisecond)
+	b.other("general", "a1") // between the sends and their acks
+	b.other("general", "a2")
+	pause()
+	h.Typing("general")
+	h.MarkRead("general", 100)
+	b.tell(shared.Presence.Frame("", shared.PresencePayload{Room: "general", Joined: []shared.Member{you}, Count: 2}))
+	b.tell(shared.Typing.Frame("", shared.TypingPayload{Room: "general", User: "you", Name: "You"}))
+	b.other("general", "a3")
+	pause()
+	check(t, h.JoinRoom("other"))
+	pause()
+	b.write(t, "other", 1)
+	b.other("general", "a4")
+	b.other("other", "b1")
+	b.write(t, "general", 1)
+	pause()
+	history, give := context.WithTimeout(context.Background(), time.Minute)
+	defer give()
+	loaded := make(chan struct{})
+	go func() {
+		defer close(loaded)
+		// A page, or word that there is no connection; but never nothing.
+		if err := h.LoadOlder(history, "general"); errors.Is(err, context.DeadlineExceeded) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.wrong("nobody answered who loaded history")
+		}
+	}()
+	pause()
+	check(t, h.ChangeRoom("other")) // and leave general
+	b.other("general", "a5")
+	b.write(t, "other", 1)
+	pause()
+	b.other("general", "a6")
+	check(t, h.ChangeRoom("general")) // and leave other, for what was missed in general
+	b.other("other", "b2")
+	pause()
+	check(t, h.JoinRoom("side"))
+	b.write(t, "side", 2)
+	check(t, h.LeaveRoom("side")) // once they are sent
+	pause()
+	check(t, h.JoinRoom("other"))
+	b.other("side", "c1")
+	pause()
+	time.Sleep(40 * time.Second) // a ping, and its pong
+	b.look()
+	b.shut()
+	b.write(t, "general", 5)
+	time.Sleep(100 * time.Millisecond)
+	b.write(t, "other", 1)
+	b.other("general", "a7") // while nobody is there
+	b.other("other", "b3")
+	pause()
+	b.write(t, "general", 1)
+	pause()
+	<-loaded
+}
+
+// run goes through the conversation with these faults, lets the line be good
+// afterwards, and returns the cable and what was wrong.
+func run(t *testing.T, seed uint64, faults ...fault) (b *cable) {
+	bubble(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(seed, 3))
+		b = newCable(random, faults...)
+		for i := range 6 {
+			b.other("general", fmt.Sprint("a0", i))
+		}
+		b.other("other", "b00")
+		b.other("other", "b01")
+		start(t, b.serve)
+		b.conversation(t)
+		b.mu.Lock()
+		frames := b.frames // those of the conversation
+		b.mu.Unlock()
+
+		time.Sleep(time.Minute)
+		for _, f := range faults {
+			switch {
+			case f.kind == outage:
+				time.Sleep((refusals + 1) * maxRetry)
+			case f.delay() > 0:
+				time.Sleep(2 * f.delay())
+			}
+		}
+		for _, room := range []string{"general", "other", "side"} {
+			check(t, b.client.JoinRoom(room))
+			b.other(room, "last of "+room)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		b.judge()
+		b.frames = frames
+	})
+	return b
+}
+
+// judge compares what the client has with the server's logs.
+func (b *cable) judge() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.client
+	all := slices.Concat(b.written["general"], b.written["other"], b.written["side"])
+	for _, id := range all {
+		if n := b.model.stored[id]; n != 1 {
+			b.wrong("%s is in the log %d times", id, n)
+		}
+	}
+	acked := h.ackedIDs()
+	slices.Sort(acked)
+	slices.Sort(all)
+	if !slices.Equal(acked, all) {
+		b.wrong("acked are\n%v\nwritten were\n%v", acked, all)
+	}
+	if n, calls := h.left(); n != 0 || calls != 0 {
+		b.wrong("%d messages and %d calls are left", n, calls)
+	}
+	if kept := b.store.ids(); len(kept) > 0 {
+		b.wrong("%v are still kept", kept)
+	}
+	view := h.View()
+	if view.State != Online || view.Current != "general" || view.Queued != 0 || view.LastError != nil && !b.doubledQuestion() {
+		b.wrong("the client is %s in %q, %d messages are queued, the last error is %v", view.State, view.Current, view.Queued, view.LastError)
+	}
+	for room, log := range b.model.logs {
+		var logged, mine, told, shown []string
+		for _, m := range log {
+			logged = append(logged, m.ID)
+			if m.User == "me" {
+				mine = append(mine, m.ID)
+			}
+		}
+		for _, m := range h.told() {
+			if m.Room == room {
+				told = append(told, m.ID)
+			}
+		}
+		r, _ := h.Room(room)
+		for _, m := range r.Messages {
+			shown = append(shown, m.ID)
+		}
+		if b.misordered { // see lawful
+			slices.SortFunc(told, func(x, y string) int { return slices.Index(logged, x) - slices.Index(logged, y) })
+			slices.Sort(mine)
+			slices.Sort(b.written[room])
+		}
+		if n := len(logged) - len(told); n < 0 || !slices.Equal(told, logged[n:]) {
+			b.wrong("%s is\n%v\ntold was\n%v", room, logged, told)
+		}
+		if n := len(logged) - len(shown); n < 0 || len(shown) < len(told) || !slices.Equal(shown, logged[n:]) {
+			b.wrong("%s is\n%v\nshown is\n%v", room, logged, shown)
+		}
+		if !slices.Equal(mine, b.written[room]) {
+			b.wrong("%s has ours in the order\n%v\nwritten\n%v", room, mine, b.written[room])
+		}
+		if !r.Joined || !r.Synced || r.Refused != nil || len(r.Gaps) > 0 || r.StartedOver || len(r.Pending) > 0 {
+			b.wrong("%s is joined: %v, synced: %v, refused: %v, has %d gaps, started over: %v, %d pending",
+				room, r.Joined, r.Synced, r.Refused, len(r.Gaps), r.StartedOver, len(r.Pending))
+		}
+		h.Client.mu.Lock()
+		cursor := h.findRoom(room).cursor
+		h.Client.mu.Unlock()
+		if want := b.model.cursor(room, len(log)); cursor == nil || *cursor != want {
+			b.wrong("the cursor in %s is %v, want %v", room, cursor, want)
+		}
+	}
+	// One connection to begin with, one after the server's restart, and one after
+	// each cut. A restart may fall into a time without a connection, and a line that
+	// stands still may be given up.
+	cuts, slow := 0, 0
+	for _, f := range b.faults {
+		switch f.kind {
+		case cutBefore, cutAfter, outage:
+			cuts++
+		case delaySilent:
+			slow++
+		}
+	}
+	if n := len(b.conns); n < 1 || n > 2+cuts+slow || len(b.faults) == 0 && n != 2 {
+		b.wrong("there were %d connections", n)
+	}
+}
+
+// doubledQuestion reports whether the server may have answered an event twice,
+// the second time with an error that nobody asked for.
+func (b *cable) doubledQuestion() bool {
+	return slices.ContainsFunc(b.faults, func(f fault) bool { return f.direction == toServer && (f.kind == double || f.kind == swap) })
+}
+
+// TestTwoFaults does two things in one conversation: the second often while the
+// client still recovers from the first.
+func TestTwoFaults(t *testing.T) {
+	clean := run(t, 1)
+	clean.report(t, "without a fault")
+	if t.Failed() {
+		return
+	}
+	seeds := uint64(100)
+	if testing.Short() {
+		seeds = 20
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprintf("seed_%d", seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 4))
+			one := func(near float64) (f fault) {
+				f.direction = direction(random.IntN(2))
+				frames := float64(len(clean.frames[f.direction]))
+				f.at, f.kind = int(near*frames)+random.IntN(int(frames*(1-near))+1), kinds[random.IntN(len(kinds))]
+				return f
+			}
+			first := one(0)
+			second := one(float64(first.at) / float64(len(clean.frames[first.direction])+1))
+			b := run(t, seed, first, second)
+			b.report(t, fmt.Sprintf("seed %d: %v and %v: ", seed, first, second))
+			if seed >= 20 {
+				return
+			}
+			again := run(t, seed, first, second)
+			if !slices.Equal(again.did, b.did) || !slices.EqualFunc(again.frames[:], b.frames[:], slices.Equal) {
+				t.Errorf("seed %d gave %q with frames %v, and a second time %q with %v", seed, b.did, b.frames, again.did, again.frames)
+			}
+		})
+	}
+}
+
+func (b *cable) report(t *testing.T, prefix string) {
+	t.Helper()
+	if len(b.wrongs) > 0 {
+		t.Errorf("%s%s\n\t%s", prefix, strings.Join(b.did, ", "), strings.Join(b.wrongs, "\n\t"))
+	}
+}
+
+// TestEveryBoundary does each thing to each frame of the conversation.
+func TestEveryBoundary(t *testing.T) {
+	clean := run(t, 1)
+	clean.report(t, "without a fault")
+	if t.Failed() {
+		return
+	}
+	t.Logf("%d frames to the client, %d to the server", len(clean.frames[toClient]), len(clean.frames[toServer]))
+	all := waits{}
+	for _, d := range []direction{toClient, toServer} {
+		t.Run(strings.ReplaceAll(d.String(), " ", "_"), func(t *testing.T) {
+			for at, what := range clean.frames[d] {
+				t.Run(fmt.Sprintf("%d_%s", at, strings.ReplaceAll(what, " ", "_")), func(t *testing.T) {
+					for _, k := range kinds {
+						if k == outage && at%4 != 0 {
+							continue // a cut that lasts: what is particular to it does not depend on the frame
+						}
+						b := run(t, 1, fault{d, at, k})
+						if len(b.did) == 0 || !strings.Contains(b.did[0], what) {
+							t.Errorf("frame %d %s was %q, now it is %q: the run is not the same every time", at, d, what, b.did)
+						}
+						b.report(t, "")
+						for limit, waited := range b.waits {
+							all[limit] = append(all[limit], waited...)
+						}
+					}
+				})
+			}
+		})
+	}
+	// Full jitter: the waits are spread over all that they may be.
+	for limit, waited := range all {
+		n := len(waited)
+		if n < 40 {
+			continue // one boundary alone was asked for
+		}
+		sum := time.Duration(0)
+		for _, w := range waited {
+			sum += w
+		}
+		mean := sum / time.Duration(n)
+		t.Logf("%d waits of up to %v are %v on average", n, limit, mean)
+		if slices.Min(waited) > limit/4 || slices.Max(waited) < limit*3/4 || mean < limit/4 || mean > limit*3/4 {
+			t.Errorf("%d waits before a connection, of up to %v, are %v to %v, %v on average",
+				n, limit, slices.Min(waited), slices.Max(waited), mean)
+		}
+	}
+}
+
+// A server that welcomes and breaks off before anything is synced is not one that
+// has come back: the waits grow.
+func TestAWelcomeIsNotASuccess(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		for range 46 {
+			p := h.accept()
+			p.greet()
+			synctest.Wait()
+			p.drop()
+		}
+		h.accept()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if took := h.dialed[46].Sub(h.dialed[6]); took < 40*maxRetry/8 {
+			t.Errorf("40 waits of up to %v took %v", maxRetry, took)
+		}
+	})
+}
