@@ -93,12 +93,6 @@ func (p *Page) goBack() {
 	}
 }
 
-// dismiss goes to the latest message.
-func (p *Page) dismiss() {
-	p.timeline.toEnd()
-	p.redraw()
-}
-
 // showKeys opens the list of keys, or closes it.
 func (p *Page) showKeys() {
 	dialog, list := byID("keys-dialog"), byID("keys-list")

@@ -170,7 +170,7 @@ func TestTheEndHasTheLastRows(t *testing.T) {
 		t.Errorf("the page has %d to %d", first, last)
 	}
 	// In sight is a part of it, near the end.
-	if moved, load := timeline.Look(v.Room, 250, 299); moved || load != Nothing {
+	if moved, load := timeline.Look(v.Room, 250, 299); moved || load != Stay {
 		t.Errorf("at the end: %v, %v", moved, load)
 	}
 }
@@ -384,7 +384,7 @@ func TestScrollingThroughARoom(t *testing.T) {
 			if sight == 1 {
 				turned, direction = true, 1
 			}
-			if _, load := look(); load != Nothing {
+			if _, load := look(); load != Stay {
 				first, last := int(v.Room.Messages[0].Seq), int(v.Room.Messages[len(v.Room.Messages)-1].Seq)
 				if load == Older {
 					first = max(1, first-page)
@@ -400,7 +400,7 @@ func TestScrollingThroughARoom(t *testing.T) {
 			if moved, _ := look(); moved {
 				rows = timeline.show(v)
 			}
-			if moved, load := look(); moved || load != Nothing && i >= margin && j < len(rows)-margin {
+			if moved, load := look(); moved || load != Stay && i >= margin && j < len(rows)-margin {
 				t.Fatalf("seed %d: it does not come to rest at %d of %d to %d: %v", seed, sight, v.Room.Messages[0].Seq, v.Room.Messages[len(v.Room.Messages)-1].Seq, load)
 			}
 			if first, last := seqs(rows); last-first >= maxRows {
