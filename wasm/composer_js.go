@@ -9,6 +9,7 @@ import (
 
 	"websockets/shared"
 	"websockets/wasm/client"
+	"websockets/wasm/view"
 )
 
 // composerParts are where a message is written. Nothing ever disables them: what
@@ -86,7 +87,7 @@ func (p *Page) drawComposer(v client.View) {
 	case v.State != client.Online && p.booted:
 		hint = "Will be sent when the connection is back"
 	case v.Queued > 0 && time.Now().Before(v.PausedUntil):
-		hint = "The server asks to wait: sending goes on in " + seconds(time.Until(v.PausedUntil))
+		hint = "The server asks to wait: sending goes on in " + view.Seconds(time.Until(v.PausedUntil))
 	}
 	c.hint.set(hint)
 	c.hint.Get("classList").Call("toggle", "over", bad)
