@@ -1,16 +1,12 @@
 package main
 
 import (
-	"strconv"
 	"syscall/js"
 	"time"
 
 	"websockets/wasm/client"
+	"websockets/wasm/view"
 )
-
-// bannerAfter is how long the connection may be away before more than the dot
-// says so.
-const bannerAfter = 5 * time.Second
 
 // connectionParts show the state of the connection: a dot with a word always, a
 // banner when it takes longer.
@@ -19,9 +15,10 @@ type connectionParts struct {
 	banner  js.Value
 	lost    *label // what has happened: read out once
 	retry   *label // when the next attempt is: changes each second, not read out
-	again   *label // the button
+	button  *label
 	newer   js.Value
 	version string // the page's own
+	now     view.Connection
 }
 
 func newConnectionParts() connectionParts {
@@ -30,7 +27,7 @@ func newConnectionParts() connectionParts {
 		banner:  byID("banner"),
 		lost:    newLabel(byID("lost")),
 		retry:   newLabel(byID("retry")),
-		again:   newLabel(byID("reconnect")),
+		button:  newLabel(byID("reconnect")),
 		newer:   byID("newer"),
 		version: find(document, `meta[name="version"]`).Get("content").String(),
 	}
@@ -38,39 +35,26 @@ func newConnectionParts() connectionParts {
 
 func (p *Page) drawConnection(v client.View) {
 	c := &p.connection
-	state, word := "connected", "Connected"
-	switch {
-	case v.State == client.Ended, v.State != client.Online && !window.Get("navigator").Get("onLine").Bool():
-		state, word = "offline", "Offline"
-	case v.State != client.Online && !p.booted:
-		state, word = "connecting", "Connecting"
-	case v.State != client.Online:
-		state, word = "connecting", "Reconnecting"
+	online := window.Get("navigator").Get("onLine").Bool()
+	was := c.now
+	c.now = view.ConnectionOf(v, time.Now(), online, p.booted, c.version)
+	c.dot.Get("dataset").Set("state", c.now.Dot)
+	c.dot.set(c.now.Word)
+	c.lost.set(c.now.Lost)
+	c.retry.set(c.now.Retry)
+	c.button.set(c.now.Button)
+	setHidden(c.button.Value, c.now.Button == "")
+	setHidden(c.banner, c.now.Lost == "")
+	setHidden(c.newer, !c.now.Newer)
+	if c.now.Refused && !was.Refused {
+		p.askToContinue()
 	}
-	c.dot.Get("dataset").Set("state", state)
-	c.dot.set(word)
 
-	lost, retry, again := "", "", "Now"
-	switch {
-	case v.State == client.Ended:
-		lost, again = "Disconnected: "+v.Reason, "Connect again"
-	case v.State != client.Online && time.Since(v.Since) >= bannerAfter:
-		lost, retry = "The connection is lost. What you write is kept.", "Trying again…"
-		if !p.booted {
-			lost = "The server cannot be reached."
-		}
-		if wait := time.Until(v.Retry); v.State == client.Offline && wait > 0 {
-			retry = "Trying again in " + seconds(wait)
-		}
+	if c.now.Look > 0 {
+		p.tick(c.now.Look)
 	}
-	c.lost.set(lost)
-	c.retry.set(retry)
-	c.again.set(again)
-	setHidden(c.banner, lost == "")
-	setHidden(c.newer, v.Version == "" || v.Version == c.version)
-
-	if v.State == client.Connecting || v.State == client.Offline || time.Now().Before(v.PausedUntil) {
-		p.tick()
+	if time.Now().Before(v.PausedUntil) {
+		p.tick(time.Second)
 	}
 	if v.State == client.Online && !p.rooms.listed {
 		p.listRooms()
@@ -79,29 +63,34 @@ func (p *Page) drawConnection(v client.View) {
 	}
 }
 
-// seconds rounds up: nothing is said to be due in 0 s.
-func seconds(d time.Duration) string {
-	return strconv.Itoa(int((d+time.Second-1)/time.Second)) + " s"
-}
-
-// tick draws again in a second, for what changes with the clock alone.
-func (p *Page) tick() {
+// tick draws again in a moment, for what changes with the clock alone.
+func (p *Page) tick(d time.Duration) {
 	if p.ticking {
 		return
 	}
 	p.ticking = true
-	p.after(time.Second, func() {
+	p.after(d, func() {
 		p.ticking = false
 		p.redraw()
 	})
 }
 
-// reconnect does not wait for the next attempt.
+// reconnect does what the banner's button says.
 func (p *Page) reconnect() {
-	if p.view.State != client.Ended {
+	switch p.connection.now.Do {
+	case view.DoNow:
 		p.client.Wake()
-		return
+	case view.DoConnect:
+		p.connectAgain()
+	case view.DoContinue:
+		p.askToContinue()
+	case view.DoReload:
+		window.Get("location").Call("reload")
 	}
+}
+
+// connectAgain starts the client that has ended.
+func (p *Page) connectAgain() {
 	select {
 	case p.again <- struct{}{}:
 	default:

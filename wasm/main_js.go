@@ -3,11 +3,7 @@
 // and say what the reader did. They are the only ones that use syscall/js.
 package main
 
-import (
-	"context"
-
-	"websockets/wasm/client"
-)
+import "websockets/wasm/client"
 
 func main() {
 	page := newPage()
@@ -30,7 +26,10 @@ func main() {
 		go outboxes.watch(c)
 	}
 	offerSendEvent(c)
-	go page.stayConnected(context.Background())
+	if debugAsked() {
+		page.openDrawer()
+	}
+	go page.stayConnected()
 	page.run() // for as long as the page is open
 }
 

@@ -21,7 +21,8 @@ type meParts struct {
 	dialog  js.Value
 	input   js.Value
 	problem *label
-	asked   bool // once is enough
+	asked   bool   // once is enough
+	before  string // the name of the guest that the reader was
 	saving  bool
 }
 
@@ -66,8 +67,9 @@ func (p *Page) askName() {
 	if p.me.dialog.Get("open").Bool() {
 		return
 	}
-	p.me.input.Set("value", "")
+	p.me.input.Set("value", p.me.before)
 	p.me.input.Set("placeholder", p.view.Me.Name)
+	setHidden(byID("forget"), !p.view.Me.Named) // who has just come has nothing to be forgotten
 	if p.view.Me.Named {
 		p.me.input.Set("value", p.view.Me.Name)
 	}

@@ -23,6 +23,7 @@ import (
 type Page struct {
 	client *client.Client
 	again  chan struct{} // tells stayConnected to start the client anew
+	stop   atomic.Value  // context.CancelFunc: ends the client's Run
 
 	// mu guards queue: the work for run's goroutine, in order. One token in posted
 	// says as much as many.
@@ -46,6 +47,8 @@ type Page struct {
 	members    memberParts
 	composer   composerParts
 	me         meParts
+	forget     forgetParts
+	drawer     *drawer
 
 	title    *label
 	heading  *label
@@ -85,6 +88,8 @@ func newPage() *Page {
 	p.members = newMemberParts()
 	p.composer = newComposerParts()
 	p.me = newMeParts()
+	p.forget = newForgetParts()
+	p.drawer = newDrawer()
 	return p
 }
 
@@ -118,6 +123,8 @@ func (p *Page) run() {
 	p.listenToMembers()
 	p.listenToMe()
 	p.listenToKeys()
+	p.listenToForget()
+	p.listenToDrawer()
 	p.redraw()
 	for range p.posted {
 		p.mu.Lock()
@@ -131,12 +138,23 @@ func (p *Page) run() {
 }
 
 // stayConnected runs the client. It returns to the server for ever by itself,
-// except after a close that is final: then the reader decides.
-func (p *Page) stayConnected(ctx context.Context) {
+// except after a close that is final, and after stopClient: then the reader
+// decides.
+func (p *Page) stayConnected() {
 	for {
+		ctx, stop := context.WithCancel(context.Background())
+		p.stop.Store(stop)
 		p.client.Run(ctx) // the View says why it ended
+		stop()
 		p.changed()
 		<-p.again
+	}
+}
+
+// stopClient ends the connection; connectAgain starts it anew.
+func (p *Page) stopClient() {
+	if stop, ok := p.stop.Load().(context.CancelFunc); ok {
+		stop()
 	}
 }
 
@@ -174,6 +192,7 @@ func (p *Page) draw() {
 	p.drawConnection(v)
 	p.drawRooms(v)
 	p.drawMe(v)
+	p.drawDrawer()
 	names := view.NamesOf(v)
 	p.drawMembers(v, names)
 	p.drawComposer(v)
@@ -233,8 +252,15 @@ func (p *Page) sayNotice(text string) {
 }
 
 func (p *Page) listenToWindow() {
-	listen(window, "online", func(js.Value) { p.client.Wake() })
-	listen(window, "offline", func(js.Value) { p.changed() })
+	// What may mean that the network or the page was away: the client finds out with
+	// one ping. A page that was frozen gets resume, or nothing but the focus.
+	for _, kind := range []string{"online", "offline", "focus"} {
+		listen(window, kind, func(js.Value) {
+			p.client.Wake()
+			p.changed()
+		})
+	}
+	listen(document, "resume", func(js.Value) { p.client.Wake() })
 	listen(window, "popstate", func(js.Value) { p.post(p.followAddress) })
 	listen(window, "beforeunload", func(event js.Value) {
 		if p.queued.Load() > 0 {

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+	"syscall/js"
+
+	"websockets/shared"
+	"websockets/wasm/client"
+	"websockets/wasm/view"
+)
+
+// drawer shows a developer the last events of the connection, and sends one that
+// is written out. It listens to the frames only while it is open, which it is
+// from the start if the address has ?debug.
+type drawer struct {
+	panel   js.Value
+	scroll  js.Value
+	words   *label
+	filter  js.Value
+	pause   js.Value
+	event   js.Value
+	problem *label
+	blank   js.Value
+
+	open    bool
+	changed bool // since it was drawn
+	events  view.Drawer
+	rows    *list[*drawerRow]
+	stop    js.Value // the row that Tab goes to
+}
+
+type drawerRow struct {
+	trip *label
+}
+
+func newDrawer() *drawer {
+	return &drawer{
+		panel:   byID("drawer"),
+		scroll:  byID("drawer-scroll"),
+		words:   newLabel(byID("drawer-words")),
+		filter:  byID("drawer-filter"),
+		pause:   byID("drawer-pause"),
+		event:   byID("drawer-event"),
+		problem: newLabel(byID("drawer-error")),
+		blank:   byID("t-event"),
+		rows:    newList[*drawerRow](byID("drawer-list")),
+	}
+}
+
+// debugAsked reports whether the address has ?debug.
+func debugAsked() bool {
+	query := window.Get("location").Get("search")
+	return window.Get("URLSearchParams").New(query).Call("has", "debug").Bool()
+}
+
+func (p *Page) listenToDrawer() {
+	d := p.drawer
+	listen(window, "keydown", func(event js.Value) {
+		if event.Get("ctrlKey").Bool() && event.Get("shiftKey").Bool() && strings.EqualFold(event.Get("key").String(), "e") {
+			event.Call("preventDefault")
+			p.post(p.toggleDrawer)
+		}
+	})
+	listen(byID("drawer-close"), "click", func(js.Value) { p.post(p.closeDrawer) })
+	listen(byID("drawer-clear"), "click", func(js.Value) {
+		p.post(func() { p.changeDrawer(d.events.Clear) })
+	})
+	listen(d.pause, "click", func(js.Value) {
+		p.post(func() { p.changeDrawer(func() { d.events.Pause(!d.events.Paused()) }) })
+	})
+	listen(d.filter, "input", func(js.Value) { p.post(func() { p.changeDrawer(func() {}) }) })
+	listen(d.event, "input", func(js.Value) { p.post(func() { d.problem.say("") }) })
+	listen(byID("drawer-form"), "submit", func(event js.Value) {
+		event.Call("preventDefault")
+		p.post(p.sendRaw)
+	})
+	listen(d.panel, "keydown", func(event js.Value) {
+		if event.Get("key").String() == "Escape" {
+			event.Call("stopPropagation") // it means this drawer
+			p.post(p.closeDrawer)
+		}
+	})
+	listen(d.rows.parent, "keydown", func(event js.Value) {
+		if key := event.Get("key").String(); rowKeys[key] && event.Get("target").Get("tagName").String() == "SUMMARY" {
+			event.Call("preventDefault")
+			row := event.Get("target").Call("closest", "li")
+			p.post(func() { d.move(row, key) })
+		}
+	})
+	listen(d.rows.parent, "click", func(event js.Value) {
+		if row := event.Get("target").Call("closest", "li"); !row.IsNull() {
+			p.post(func() { d.lookAt(row) })
+		}
+	})
+}
+
+func (p *Page) toggleDrawer() {
+	if p.drawer.open {
+		p.closeDrawer()
+		return
+	}
+	p.openDrawer()
+	p.drawer.event.Call("focus")
+}
+
+func (p *Page) openDrawer() {
+	d := p.drawer
+	d.open = true
+	setHidden(d.panel, false)
+	p.client.Tap(func(f client.Frame) {
+		p.post(func() {
+			if d.open {
+				p.changeDrawer(func() { d.events.Add(f) })
+			}
+		})
+	})
+	p.changeDrawer(func() {})
+}
+
+// closeDrawer forgets what the drawer has seen.
+func (p *Page) closeDrawer() {
+	d := p.drawer
+	p.client.Tap(nil)
+	d.open, d.events = false, view.Drawer{}
+	d.rows.clear()
+	setHidden(d.panel, true)
+	p.focusComposer()
+}
+
+func (p *Page) changeDrawer(change func()) {
+	change()
+	p.drawer.changed = true
+	p.redraw()
+}
+
+func (p *Page) drawDrawer() {
+	d := p.drawer
+	if !d.open || !d.changed {
+		return
+	}
+	d.changed = false
+	atEnd := d.scroll.Get("scrollHeight").Int()-d.scroll.Get("scrollTop").Int()-d.scroll.Get("clientHeight").Int() < 40
+
+	shown := d.events.Events(d.filter.Get("value").String())
+	keys := make([]string, len(shown))
+	for i, e := range shown {
+		keys[i] = e.Key
+	}
+	d.rows.place(keys, func(i int) *child[*drawerRow] { return d.newRow(shown[i]) })
+	for _, e := range shown {
+		d.rows.children[e.Key].data.trip.set(e.TripWords())
+	}
+	d.words.set(d.events.Words(len(shown)))
+	d.pause.Call("setAttribute", "aria-pressed", strconv.FormatBool(d.events.Paused()))
+	if !d.stop.Truthy() || !d.stop.Get("isConnected").Bool() {
+		d.tabTo(d.rows.parent.Get("lastElementChild"))
+	}
+	if atEnd {
+		d.scroll.Set("scrollTop", d.scroll.Get("scrollHeight"))
+	}
+}
+
+func (d *drawer) newRow(e *view.DrawerEvent) *child[*drawerRow] {
+	element := clone(d.blank)
+	sign, word := e.Way()
+	way := find(element, ".way")
+	way.Get("firstElementChild").Set("textContent", sign)
+	way.Get("lastElementChild").Set("textContent", word)
+	find(element, "time").Set("textContent", e.Clock())
+	find(element, "b").Set("textContent", e.Name())
+	find(element, ".seq").Set("textContent", e.SeqWords())
+	find(element, ".size").Set("textContent", e.SizeWords())
+	element.Get("dataset").Set("key", e.Key)
+	element.Get("dataset").Set("way", word)
+	return &child[*drawerRow]{element, &drawerRow{newLabel(find(element, ".trip"))}}
+}
+
+// lookAt lays an event's JSON out when its row is opened.
+func (d *drawer) lookAt(row js.Value) {
+	d.tabTo(row)
+	if e := d.events.Event(row.Get("dataset").Get("key").String()); e != nil {
+		find(row, "pre").Set("textContent", e.Pretty())
+	}
+}
+
+// rowKeys are the keys that go from row to row.
+var rowKeys = map[string]bool{"ArrowUp": true, "ArrowDown": true, "Home": true, "End": true}
+
+func (d *drawer) move(row js.Value, key string) {
+	to := row.Get(map[string]string{"ArrowUp": "previousElementSibling", "ArrowDown": "nextElementSibling"}[key])
+	switch key {
+	case "Home":
+		to = d.rows.parent.Get("firstElementChild")
+	case "End":
+		to = d.rows.parent.Get("lastElementChild")
+	}
+	if to.Truthy() {
+		d.tabTo(to)
+		find(to, "summary").Call("focus")
+	}
+}
+
+// tabTo makes a row the one that Tab goes to: a hundred would be too many.
+func (d *drawer) tabTo(row js.Value) {
+	if d.stop.Truthy() {
+		find(d.stop, "summary").Set("tabIndex", -1)
+	}
+	if d.stop = row; row.Truthy() {
+		find(row, "summary").Set("tabIndex", 0)
+	}
+}
+
+// sendRaw sends what is written in the drawer. What is wrong with it is said
+// there, if we see it; what the server says comes as an event.
+func (p *Page) sendRaw() {
+	d := p.drawer
+	e, err := shared.DecodeEvent([]byte(d.event.Get("value").String()))
+	if err == nil {
+		err = p.client.SendRaw(e)
+	}
+	if err != nil {
+		d.problem.say(words(err))
+		return
+	}
+	d.problem.say("")
+	d.event.Call("select")
+}

@@ -1,0 +1,14 @@
+package view
+
+import "strconv"
+
+// WouldBeLost warns of messages that would be lost, empty if there are none.
+func WouldBeLost(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "1 message has not been sent. It would be lost."
+	}
+	return strconv.Itoa(n) + " messages have not been sent. They would be lost."
+}
