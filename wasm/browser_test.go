@@ -76,12 +76,12 @@ func startBrowser(t *testing.T) context.Context {
 }
 
 // startServer runs a server that has the page inside.
-func startServer(t *testing.T) *servertest.Process {
+func startServer(t *testing.T, flags ...string) *servertest.Process {
 	t.Helper()
 	if built, _ := filepath.Glob("../static/dist/*.wasm"); len(built) == 0 {
 		t.Skip("NOT RUN: the browser client is not built; run ./build.sh")
 	}
-	return servertest.Start(t, "--rate", "0")
+	return servertest.Start(t, append([]string{"--rate", "0"}, flags...)...)
 }
 
 // openAs opens a page as somebody new: in a browser profile of its own.

@@ -80,25 +80,23 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 
 	var last Entry // the message before, if nothing stands between
 	var day string // of the last message
+	var latest time.Time
 	if from > 0 {
 		last = t.entry(v, names, messages[from-1])
-		day = clock.Day(messages[from-1].Sent)
+		latest = messages[from-1].Sent
+		day = clock.Day(latest)
 	}
-	days := make(map[string]bool)
 	begin := func(at time.Time) {
-		d := clock.Day(at)
-		if d == day {
-			return
-		}
-		day, last = d, Entry{}
-		if !days[d] { // else a clock went back over midnight
-			days[d] = true
+		// One that goes back is of a clock that was set, or was written long ago and
+		// not sent.
+		if d := clock.Day(at); d != day && !at.Before(latest) {
+			day, latest, last = d, at, Entry{}
 			list = append(list, Entry{Kind: Day, Key: "day " + d, Text: clock.dayName(d)})
 		}
 	}
 	add := func(e Entry) {
 		e.Follows = last.Kind == Message && last.User == e.User && last.From == e.From &&
-			e.Sent-last.Sent < groupWithin.Milliseconds()
+			max(e.Sent-last.Sent, last.Sent-e.Sent) < groupWithin.Milliseconds()
 		list = append(list, e)
 		last = e
 	}

@@ -1,0 +1,461 @@
+//go:build !js
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"websockets/server/servertest"
+	"websockets/shared"
+	"websockets/wasm/client"
+)
+
+// writer is a client that writes into a room and knows when all of it is in the
+// log.
+type writer struct {
+	*client.Client
+	t     *testing.T
+	acked sync.WaitGroup
+	slots chan struct{} // of the outbox
+}
+
+// startWriter connects a writer to a room. It leaves when the test ends.
+func startWriter(t *testing.T, server *servertest.Process, room, name string) *writer {
+	t.Helper()
+	w := &writer{t: t, slots: make(chan struct{}, 500)}
+	ready := make(chan struct{})
+	var once sync.Once
+	c, err := client.New(client.Config{
+		URL: server.WS(), Room: room,
+		OnAck: func(string, shared.AckPayload) {
+			<-w.slots
+			w.acked.Done()
+		},
+		OnChange: func() {
+			if w.View().Room.Synced {
+				once.Do(func() { close(ready) })
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Client = c
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	select {
+	case <-ready:
+	case <-time.After(patience):
+		t.Fatalf("%s does not get into %s", name, room)
+	}
+	if err := c.SetName(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// write sends a message; it waits while the outbox is full.
+func (w *writer) write(text string) {
+	w.slots <- struct{}{}
+	w.acked.Add(1)
+	if _, err := w.Send("", text); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// fill puts n messages of several people into a room. The first is "the very
+// first", the last "the very last".
+func fill(t *testing.T, server *servertest.Process, room string, n int) {
+	t.Helper()
+	var writers []*writer
+	for i := range 4 {
+		writers = append(writers, startWriter(t, server, room, fmt.Sprint("Writer ", i)))
+	}
+	writers[0].write("the very first")
+	writers[0].acked.Wait()
+	for i := 1; i < n-1; i++ {
+		writers[i/3%4].write(fmt.Sprintf("message %d of a long conversation about nothing in particular", i))
+	}
+	for _, w := range writers {
+		w.acked.Wait()
+	}
+	writers[0].write("the very last")
+	writers[0].acked.Wait()
+}
+
+// watched is run in a page before anything else: it keeps what the tests want to
+// know of the page.
+const watched = `
+	const start = WebAssembly.instantiateStreaming;
+	WebAssembly.instantiateStreaming = async (...args) => {
+		const program = await start.apply(WebAssembly, args);
+		window.wasmMiB = () => program.instance.exports.mem.buffer.byteLength / (1 << 20);
+		return program;
+	};
+	window.violations = [];
+	document.addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI));
+	window.longest = 0;
+	new PerformanceObserver(list => list.getEntries().forEach(e => longest = Math.max(longest, e.duration))).observe({type: "longtask"});
+	window.frames = n => new Promise(done => { const next = () => n-- > 0 ? requestAnimationFrame(next) : done(); next(); });
+	window.rows = () => document.querySelectorAll("#messages > li").length;
+	window.texts = () => Array.from(document.querySelectorAll("#messages .body"), e => e.textContent);
+`
+
+// openWatched opens a page as somebody new who has a name, with watched in it.
+func openWatched(t *testing.T, browser context.Context, url, name string) *tab {
+	t.Helper()
+	b := openAs(t, browser, url)
+	b.name(name)
+	if _, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watched}); err != nil {
+		t.Fatal(err)
+	}
+	b.run("reloading", chromedp.Reload())
+	b.awaitConnected()
+	return b
+}
+
+// evaluate returns the value of a JavaScript expression, a promise's if it is one.
+func evaluate[T any](b *tab, what, expression string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 2*patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("%s: %v", what, err)
+	}
+	return v
+}
+
+// wellBehaved fails the test if the page has violated its policy, or has thrown.
+func (b *tab) wellBehaved() {
+	b.t.Helper()
+	for _, violation := range evaluate[[]string](b, "violations", `violations`) {
+		b.t.Errorf("it has violated its policy: %s", violation)
+	}
+	b.calm()
+}
+
+// TestTenThousandMessages: a room of 10,000 messages is no slower to open than
+// one of 100, can be read from its end to its beginning and back, and never has
+// more than about 300 rows in the page.
+func TestTenThousandMessages(t *testing.T) {
+	const all = 10000
+	server := startServer(t, "--fsync", "interval")
+	browser := startBrowser(t)
+	fill(t, server, "small", 100)
+	fill(t, server, "large", all)
+	b := openWatched(t, browser, server.URL()+"r/lobby", "Ann")
+
+	// open goes to a room and returns how many ms it took to show its last message.
+	open := func(room string) float64 {
+		b.run("to the lobby", chromedp.Navigate(server.URL()+"r/lobby"))
+		b.awaitConnected()
+		b.await("the list of rooms", fmt.Sprintf(`document.querySelector('#room-list a[href="/r/%s"]')`, room))
+		return evaluate[float64](b, "opening "+room, fmt.Sprintf(`(async () => {
+			const begin = performance.now();
+			document.querySelector('#room-list a[href="/r/%s"]').click();
+			while (texts().at(-1) !== "the very last") await frames(1);
+			return performance.now() - begin;
+		})()`, room))
+	}
+	var small, large []float64
+	for range 3 {
+		small, large = append(small, open("small")), append(large, open("large"))
+	}
+	slices.Sort(small)
+	slices.Sort(large)
+	t.Logf("opening a room: of 100 messages %.0f ms, of 10,000 %.0f ms (median of 3)", small[1], large[1])
+	if large[1] > 2*small[1]+100 {
+		t.Errorf("opening the large room took %.0f ms, the small one %.0f", large[1], small[1])
+	}
+
+	// A journey scrolls to one end: how many steps that took, how many rows there
+	// were at most, how many messages were in the page, and how far the message at
+	// the upper edge jumped at most, in CSS pixels, when rows were put in or taken
+	// out after a step.
+	type journey struct{ Steps, Rows, Seen, Jump float64 }
+	travel := func(to, until string) journey {
+		return evaluate[journey](b, "scrolling", fmt.Sprintf(`(async () => {
+			const scroll = document.getElementById("scroll"), seen = new Set(texts());
+			let steps = 0, most = 0, jump = 0;
+			const edge = scroll.getBoundingClientRect().top;
+			const top = e => e.getBoundingClientRect().top;
+			while (!(%s)) {
+				if (++steps > 20000) throw new Error("it does not get there: " + texts()[0] + " to " + texts().at(-1));
+				scroll.scrollTop %s;
+				const first = Array.from(document.querySelectorAll("#messages .message")).find(e => top(e) >= edge), was = top(first);
+				await frames(2);
+				if (document.getElementById("latest").hidden === false) {
+					jump = Math.max(jump, first.isConnected ? Math.abs(top(first) - was) : 9999);
+				}
+				most = Math.max(most, rows());
+				texts().forEach(text => seen.add(text));
+			}
+			return {Steps: steps, Rows: most, Seen: seen.size, Jump: jump};
+		})()`, until, to))
+	}
+	before := evaluate[float64](b, "memory", `wasmMiB()`)
+	begin := time.Now()
+	up := travel("= Math.max(0, scroll.scrollTop - 2000)", `texts()[0] === "the very first" && scroll.scrollTop === 0`)
+	upTook := time.Since(begin)
+	begin = time.Now()
+	down := travel("+= 2000", `texts().at(-1) === "the very last" && document.getElementById("latest").hidden`)
+	t.Logf("to the first message in %v (%.0f steps), back in %v (%.0f); at most %.0f rows; the program's memory %.0f MiB before, %.0f after",
+		upTook.Round(time.Millisecond), up.Steps, time.Since(begin).Round(time.Millisecond), down.Steps, max(up.Rows, down.Rows), before, evaluate[float64](b, "memory", `wasmMiB()`))
+	for _, j := range []journey{up, down} {
+		if j.Rows > 400 {
+			t.Errorf("there were %.0f rows in the page", j.Rows)
+		}
+		if j.Jump > 2 {
+			t.Errorf("what was in sight jumped by %.1f pixels", j.Jump)
+		}
+		if j.Seen != all {
+			t.Errorf("on one way %.0f messages were in the page, want %d", j.Seen, all)
+		}
+	}
+	// A second time nothing more is needed.
+	level := evaluate[float64](b, "memory", `wasmMiB()`)
+	travel("= 0", `texts()[0] === "the very first"`)
+	b.run("to the end", chromedp.Click(chromedp.CSS("#latest")))
+	b.await("the end", `texts().at(-1) === "the very last" && document.getElementById("latest").hidden`)
+	if again := evaluate[float64](b, "memory", `wasmMiB()`); again > level+4 {
+		t.Errorf("the program's memory grew from %.0f to %.0f MiB", level, again)
+	}
+	b.wellBehaved()
+}
+
+// TestABusyRoom: 200 messages a second are shown as they come, by a page that
+// answers all the while.
+func TestABusyRoom(t *testing.T) {
+	const seconds, rate = 15, 200
+	server := startServer(t, "--fsync", "interval")
+	browser := startBrowser(t)
+	b := openWatched(t, browser, server.URL()+"r/busy", "Ann")
+	writers := []*writer{startWriter(t, server, "busy", "Bob"), startWriter(t, server, "busy", "Cem")}
+	evaluate[float64](b, "beginning", `(longest = 0, window.drawn = 0, window.most = 0, (function next() {
+		drawn++; most = Math.max(most, rows()); requestAnimationFrame(next) })(), 0)`)
+
+	begin := time.Now()
+	tick := time.NewTicker(time.Second / rate)
+	defer tick.Stop()
+	n := 0
+	for ; time.Since(begin) < seconds*time.Second; n++ {
+		<-tick.C
+		writers[n/2%2].write(fmt.Sprintf("line %d, see https://example.com/%d and `code`", n, n))
+	}
+	for _, w := range writers {
+		w.acked.Wait()
+	}
+	took := time.Since(begin)
+	writers[0].write("the very last")
+	b.awaitMessage("the very last")
+	behind := time.Since(begin) - took
+	type measured struct{ Longest, Drawn, Most, MiB float64 }
+	got := evaluate[measured](b, "measuring", `({Longest: longest, Drawn: drawn, Most: most, MiB: wasmMiB()})`)
+	t.Logf("%.0f messages/s for %v: the longest task %.0f ms, %.0f frames/s, at most %.0f rows, the last message %v after it was written, the program's memory %.0f MiB",
+		float64(n)/took.Seconds(), took.Round(time.Second), got.Longest, got.Drawn/time.Since(begin).Seconds(), got.Most, behind.Round(time.Millisecond), got.MiB)
+	if got.Most > 400 {
+		t.Errorf("there were %.0f rows in the page", got.Most)
+	}
+	b.await("the end in sight", `document.getElementById("latest").hidden &&
+		document.querySelector("#messages > li:last-child").getBoundingClientRect().bottom <= document.getElementById("scroll").getBoundingClientRect().bottom`)
+	b.wellBehaved()
+}
+
+// TestTextIsText: whatever people write is shown as they wrote it, and harms
+// neither the page nor its neighbours.
+func TestTextIsText(t *testing.T) {
+	server := startServer(t)
+	browser := startBrowser(t)
+	const name = `<i>Eve</i> "&amp;`
+	eve := startWriter(t, server, "general", name)
+	nasty := []string{
+		`<img src=x onerror="document.title='broken'"><script>document.title="broken"</script>`,
+		`javascript:document.title="broken" and [click](javascript:alert(1)) data:text/html,<script>1</script>`,
+		"\u202eright to left, not closed",
+		"\u2066\u202d isolates and overrides \u2069\u2069\u2069\u202c\u202c",
+		"zero\u200bwidth\u200d\ufeff\u2060 and \u00ad soft",
+		"\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 mixed",
+		strings.Repeat("\U0001f600", shared.MaxMessageLength),
+		strings.Repeat("W", 4000),
+		"Z" + strings.Repeat("\u0334\u0300\u0325\u0359", 200),
+		"https://example.com/" + strings.Repeat("a", 3000),
+		strings.Repeat("\n", 20) + "far down" + strings.Repeat(" ", 300) + "|",
+	}
+	for _, text := range nasty {
+		eve.write(text)
+	}
+	eve.acked.Wait()
+	bob := startWriter(t, server, "general", "Bob")
+	bob.write("unharmed")
+	bob.acked.Wait()
+
+	b := openWatched(t, browser, server.URL(), "Ann")
+	b.awaitMessage("unharmed")
+	if got := b.messages(); !slices.Equal(got, append(slices.Clone(nasty), "unharmed")) {
+		t.Errorf("what is shown is %q", got)
+	}
+	if from := evaluate[string](b, "the name", `document.querySelector("#messages .from").textContent`); from != name {
+		t.Errorf("the name is shown as %q", from)
+	}
+	if links := evaluate[[]string](b, "links", `Array.from(document.querySelectorAll("#messages a"), a => a.protocol)`); !slices.Equal(links, []string{"https:"}) {
+		t.Errorf("the links lead to %q", links)
+	}
+	if title := evaluate[string](b, "the title", `document.title`); strings.Contains(title, "broken") {
+		t.Errorf("the title is %q", title)
+	}
+	b.picture("hostile-text")
+	for _, width := range []int64{1280, 800, 390} {
+		if _, err := b.screenshot("light", width, 760); err != nil {
+			t.Fatal(err)
+		}
+		// Nothing is wider than its place.
+		for _, wide := range evaluate[[]string](b, "widths", `[document.documentElement, document.getElementById("scroll"), document.getElementById("messages")]
+			.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.tagName + ": " + e.scrollWidth + " in " + e.clientWidth)`) {
+			t.Errorf("at %d pixels it is too wide: %s", width, wide)
+		}
+		// The row after the unclosed overrides reads from left to right.
+		if apart := evaluate[float64](b, "the last row", `(() => {
+			const row = Array.from(document.querySelectorAll("#messages .message")).at(-1);
+			const from = row.querySelector(".from").getBoundingClientRect(), time = row.querySelector("time").getBoundingClientRect();
+			return time.left - from.right;
+		})()`); apart < 0 || apart > 40 {
+			t.Errorf("at %d pixels the time stands %.0f pixels after the name", width, apart)
+		}
+	}
+	b.wellBehaved()
+}
+
+// TestMessageStates: a message is one and the same row from the moment it is
+// written, and says what became of it and what can be done.
+func TestMessageStates(t *testing.T) {
+	server := startServer(t)
+	browser := startBrowser(t)
+	g := startGate(t, server.Addr)
+	ann := openAs(t, browser, "http://127.0.0.1:"+g.port+"/")
+	ann.name("Ann")
+	ann.say("first")
+	ann.awaitSettled()
+	g.close()
+	ann.awaitDisconnected()
+	ann.run("watching the rows", chromedp.Evaluate[chromedp.Void](`
+		window.taken = 0;
+		new MutationObserver(changes => changes.forEach(c => taken += c.removedNodes.length)).observe(document.getElementById("messages"), {childList: true})`))
+	ann.say("written without a connection")
+	const row = `document.querySelector("#messages .message:last-child")`
+	ann.await("its state", row+`.dataset.state === "pending" && `+row+`.querySelector(".state span").textContent === "Waiting for the connection"`)
+	ann.await("the clock, after 400 ms", `getComputedStyle(`+row+`.querySelector(".state")).opacity === "1" && `+row+`.querySelector(".state svg").getBoundingClientRect().width > 0`)
+	ann.picture("waiting")
+	ann.run("keeping the row", chromedp.Evaluate[chromedp.Void](`window.kept = `+row))
+	g.open()
+	ann.await("that it is sent", `kept.isConnected && kept.dataset.state === "sent" && kept.querySelector(".state span").textContent === "Sent"`)
+	if taken := evaluate[float64](ann, "rows taken out", `taken`); taken != 0 {
+		t.Errorf("%v rows were taken out on the way", taken)
+	}
+
+	// What an earlier page could not send, in the browser's store.
+	kept := func(id, text, state, reason string) string {
+		return fmt.Sprintf(`localStorage.setItem("outbox/gone/%s", JSON.stringify({v: 1, order: 1, room: "general", message: %q,
+			written: "2026-01-02T03:04:05Z", user: "", state: %q, reason: %q}));`, id, text, state, reason)
+	}
+	ann.run("putting messages into the store", chromedp.Evaluate[chromedp.Void](
+		kept("f1", "failed one", "failed", "the connection was closed with code 1009")+kept("r1", "rejected one", "rejected", "too loud")+
+			kept("u1", "unsure one", "unsure", "part of the room's log is gone: this message may have been sent")+kept("u2", "unsure two", "unsure", "as well")))
+	ann.run("reloading", chromedp.Reload())
+	ann.awaitConnected()
+	ann.awaitMessage("unsure two")
+	ann.picture("undecided")
+	said := func(id string) string {
+		return evaluate[string](ann, "what is said", fmt.Sprintf(`Array.from(document.querySelector('[data-key="%s"] .state').children).filter(e => e.checkVisibility()).map(e => e.textContent).join(" · ")`, id))
+	}
+	for id, want := range map[string]string{
+		"f1": "Not sent · Retry · Delete",
+		"r1": "Not accepted: too loud · Edit · Delete",
+		"u1": "May have been sent already · Send again · Delete",
+	} {
+		if got := said(id); got != want {
+			t.Errorf("%s says %q, want %q", id, got, want)
+		}
+	}
+	do := func(id, act string) {
+		ann.run(act+" "+id, chromedp.Click(chromedp.CSS(fmt.Sprintf(`[data-key="%s"] [data-act="%s"]`, id, act))))
+	}
+	ann.run("keeping the rows", chromedp.Evaluate[chromedp.Void](`window.f1 = document.querySelector('[data-key="f1"]'); window.u1 = document.querySelector('[data-key="u1"]')`))
+	do("f1", "retry")
+	ann.await("that it is sent", `f1.isConnected && f1.dataset.state === "sent"`)
+	do("u1", "retry")
+	ann.await("that it is sent again", `u1.isConnected && u1.dataset.state === "sent"`)
+	do("u2", "delete")
+	ann.await("that it is gone", `!document.querySelector('[data-key="u2"]')`)
+	do("r1", "edit")
+	ann.await("the text in the composer", `document.getElementById("compose").value === "rejected one" && document.activeElement.id === "compose" && !document.querySelector('[data-key="r1"]')`)
+	ann.awaitOutbox(0)
+}
+
+// TestNewMessages: one divider where the unread begin, which stays until it is
+// not needed; and a screen reader hears of new messages, not of history.
+func TestNewMessages(t *testing.T) {
+	server := startServer(t)
+	browser := startBrowser(t)
+	bob := startWriter(t, server, "general", "Bob")
+	for i := range 120 {
+		bob.write(fmt.Sprint("history ", i))
+	}
+	bob.acked.Wait()
+	ann := openWatched(t, browser, server.URL(), "Ann")
+	ann.awaitMessage("history 119")
+	ann.run("leaving", chromedp.SendKeys(chromedp.CSS("#go-room"), "den"+kb.Enter))
+	ann.await("the den", `location.pathname === "/r/den"`)
+	ann.say("alone here")
+	for i := range 3 {
+		bob.write(fmt.Sprint("unread ", i))
+	}
+	bob.acked.Wait()
+	ann.run("watching", chromedp.Evaluate[chromedp.Void](`
+		window.aloud = [];
+		new MutationObserver(changes => changes.forEach(c => c.addedNodes.forEach(e => {
+			const body = e.querySelector(".body");
+			if (body && !e.closest("[aria-live=off]")) aloud.push(body.textContent);
+		}))).observe(document.getElementById("messages"), {childList: true})`))
+	ann.run("coming back", chromedp.NavigateBack())
+	ann.awaitMessage("unread 2")
+	const divider = `Array.from(document.querySelectorAll("#messages .divider"), e => e.nextElementSibling.querySelector(".body").textContent).join()`
+	ann.await("the divider", divider+` === "unread 0"`)
+	ann.picture("new-messages")
+	ann.await("that history has passed", `!document.getElementById("scroll").hasAttribute("aria-live")`)
+	bob.write("live")
+	ann.awaitMessage("live")
+
+	// Further up it loads history, and new messages are counted.
+	ann.run("scrolling up", chromedp.Evaluate[chromedp.Void](`document.getElementById("scroll").scrollTop = 0`))
+	ann.awaitMessage("history 0")
+	ann.await("that history has passed", `!document.getElementById("scroll").hasAttribute("aria-live")`)
+	bob.write("further down")
+	ann.await("the way down", `document.getElementById("latest").textContent === "↓ 1 new"`)
+	if got := evaluate[string](ann, "the divider", divider); got != "unread 0" {
+		t.Errorf("the divider moved before %q", got)
+	}
+	ann.run("going down", chromedp.Click(chromedp.CSS("#latest")))
+	ann.await("the end", `document.getElementById("latest").hidden`)
+	if got := evaluate[[]string](ann, "what is read aloud", `aloud`); !slices.Equal(got, []string{"live", "further down"}) {
+		t.Errorf("what is read aloud: %q", got)
+	}
+	ann.say("seen it")
+	ann.await("no divider", divider+` === ""`)
+	ann.wellBehaved()
+}
