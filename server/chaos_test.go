@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,61 +30,34 @@ func TestChaos(t *testing.T) {
 	t.Logf("seed %d: repeat with -chaos.seed=%d -chaos.for=%v", seed, seed, *chaosFor)
 	random := rand.New(rand.NewPCG(seed, 0))
 
-	rooms := []string{"one", "two", "three"}
 	server := servertest.Start(t, "--rate", "0")
-	ctx, stop := context.WithCancel(t.Context())
-	var running sync.WaitGroup
 	w := &world{random: random, server: server}
-	for i := range 4 {
+	var urls []string
+	for range 4 {
 		proxy := servertest.NewProxy(t, server.Addr)
-		r := newRecorder(t, proxy.WS(), fmt.Sprintf("c%d", i), rooms)
-		w.proxies, w.recorders = append(w.proxies, proxy), append(w.recorders, r)
-		running.Go(func() { r.run(ctx) })
+		w.proxies, urls = append(w.proxies, proxy), append(urls, proxy.WS())
 	}
-	for _, r := range w.recorders {
-		r.awaitJoined(rooms)
-	}
-	flooding, endFlood := context.WithCancel(ctx)
-	var floods sync.WaitGroup
-	for _, r := range w.recorders {
-		floods.Go(func() { r.flood(flooding, rooms) })
-	}
-
+	c := gather(t, []string{"one", "two", "three"}, urls...)
 	tallies := make([]tally, len(faults))
-	for end := time.Now().Add(*chaosFor); time.Now().Before(end); {
-		w.pause(100, 900)
-		i := random.IntN(len(faults))
-		faults[i].inject(w)
-		before, over := w.acked(), time.Now()
-		for n, r := range w.recorders { // each is served again
-			r.await("an ack after "+faults[i].name, func() bool { return len(r.acked) > before[n] })
+	c.whileFlooding(func() {
+		for end := time.Now().Add(*chaosFor); time.Now().Before(end); {
+			w.pause(100, 900)
+			i := random.IntN(len(faults))
+			faults[i].inject(w)
+			over := time.Now()
+			c.awaitAcks(c.recorders, 1) // each is served again
+			tallies[i].note(time.Since(over))
 		}
-		tallies[i].note(time.Since(over))
-	}
-	endFlood()
-	floods.Wait()
-	for _, r := range w.recorders {
-		r.awaitSettled()
-	}
-	written := map[string][]string{}
-	for _, room := range rooms {
-		written[room] = readAll(t, server.WS(), room)
-	}
-	for _, r := range w.recorders {
-		r.awaitShown(written)
-	}
-	stop()
-	running.Wait()
-
-	t.Log("\n" + judge(t, w.recorders, written).table(tallies))
+	})
+	v, _ := c.judge(server.WS())
+	t.Log("\n" + v.table(tallies))
 }
 
 // world is what faults are injected into.
 type world struct {
-	random    *rand.Rand
-	server    *servertest.Process
-	proxies   []*servertest.Proxy // one for each recorder
-	recorders []*recorder
+	random  *rand.Rand
+	server  *servertest.Process
+	proxies []*servertest.Proxy // one for each recorder
 }
 
 // pause lets a random time pass, in milliseconds: a fault's moment and length
@@ -102,13 +73,6 @@ func (w *world) some() []*servertest.Proxy {
 	lines := slices.Clone(w.proxies)
 	w.random.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
 	return lines[:n]
-}
-
-func (w *world) acked() (counts []int) {
-	for _, r := range w.recorders {
-		counts = append(counts, r.ackedCount())
-	}
-	return counts
 }
 
 // fault is something that goes wrong, and is over when inject returns.
@@ -175,43 +139,6 @@ type tally struct {
 func (t *tally) note(recovery time.Duration) {
 	t.times++
 	t.longest = max(t.longest, recovery)
-}
-
-// verdict is what the clients' records say when they are laid beside the log.
-type verdict struct {
-	acked, logged            int
-	lost, doubled, differing int
-}
-
-// judge fails the test for every acked message that is not in the log once, and
-// every client that was shown another room than the log has.
-func judge(t *testing.T, recorders []*recorder, written map[string][]string) (v verdict) {
-	t.Helper()
-	times := map[string]int{}
-	for _, texts := range written {
-		v.logged += len(texts)
-		for _, text := range texts {
-			if times[text]++; times[text] > 1 {
-				v.doubled++
-				t.Errorf("%q is in the log %d times", text, times[text])
-			}
-		}
-	}
-	for _, r := range recorders {
-		for _, text := range r.ackedTexts() {
-			if v.acked++; times[text] == 0 {
-				v.lost++
-				t.Errorf("client %s got an ack for %q, which is not in the log", r.name, text)
-			}
-		}
-		for room, texts := range written {
-			if shown := r.shownIn(room); !slices.Equal(shown, texts) {
-				v.differing++
-				t.Errorf("client %s was shown another room %q than the log has: %s", r.name, room, difference(shown, texts))
-			}
-		}
-	}
-	return v
 }
 
 func (v verdict) table(tallies []tally) string {

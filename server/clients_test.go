@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,6 +84,10 @@ func tryConnect(t *testing.T, addr string, w way) (*raw, error) {
 		return nil, err
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	conn.SetPingHandler(func(data string) error { // gorilla's own has a second for it
+		_ = conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(patience))
+		return nil
+	})
 	c := &raw{t: t, conn: conn}
 	if c.welcome, err = until(c, shared.Welcome); err != nil {
 		_ = conn.Close()
@@ -421,15 +424,6 @@ func idsOf(record []stored) (ids []string) {
 		ids = append(ids, m.id)
 	}
 	return ids
-}
-
-// start runs the recorder's client until the function that it returns is called;
-// then it can be started again, and resumes.
-func (r *recorder) start() (stop func()) {
-	ctx, cancel := context.WithCancel(r.t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { r.run(ctx) })
-	return func() { cancel(); running.Wait() }
 }
 
 // listener is a member that reads what comes on a goroutine of its own, unless it

@@ -2,20 +2,15 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/gorilla/websocket"
 
 	"websockets/server/servertest"
 	"websockets/shared"
@@ -42,165 +37,13 @@ func serveOn(t *testing.T, nats string, args ...string) *servertest.Process {
 	return server
 }
 
-// crowd is recorders that are in the same rooms, on one server or several.
-type crowd struct {
-	t         *testing.T
-	rooms     []string
-	recorders []*recorder
-	ctx       context.Context
-	stop      context.CancelFunc
-	running   sync.WaitGroup
-}
-
-// gather puts a recorder at each of the addresses into the rooms.
-func gather(t *testing.T, rooms []string, urls ...string) *crowd {
-	t.Helper()
-	c := &crowd{t: t, rooms: rooms}
-	c.ctx, c.stop = context.WithCancel(t.Context())
-	t.Cleanup(c.end)
-	for _, url := range urls {
-		c.add(url)
-	}
-	for _, r := range c.recorders {
-		r.awaitJoined(rooms)
-	}
-	return c
-}
-
-func (c *crowd) add(url string) *recorder {
-	c.t.Helper()
-	r := newRecorder(c.t, url, fmt.Sprintf("c%d", len(c.recorders)), c.rooms)
-	c.recorders = append(c.recorders, r)
-	c.running.Go(func() { r.run(c.ctx) })
-	return r
-}
-
-// end takes the recorders' connections down.
-func (c *crowd) end() {
-	c.stop()
-	c.running.Wait()
-}
-
-// whileWriting has these recorders write to the rooms while do runs.
-func (c *crowd) whileWriting(recorders []*recorder, do func()) {
-	c.t.Helper()
-	ctx, stop := context.WithCancel(c.ctx)
-	defer stop()
-	var writers sync.WaitGroup
-	for _, r := range recorders {
-		writers.Go(func() { r.write(ctx, c.rooms) })
-	}
-	c.awaitAcks(recorders, 50)
-	do()
-	stop()
-	writers.Wait()
-}
-
-// write writes numbered messages, each room in turn, 200 a second: a load that
-// leaves the processors to what is measured.
-func (r *recorder) write(ctx context.Context, rooms []string) {
-	pace := time.NewTicker(5 * time.Millisecond)
-	defer pace.Stop()
-	for n := 0; ; n++ {
-		select {
-		case <-pace.C:
-		case <-ctx.Done():
-			return
-		}
-		r.mu.Lock()
-		open := len(r.texts) - len(r.acked)
-		r.mu.Unlock()
-		if open < 300 { // the outbox has an end
-			r.send(rooms[n%len(rooms)], fmt.Sprintf("%s-%d", r.name, n))
-		}
-	}
-}
-
-// awaitAcks waits until each has got n more acks.
-func (c *crowd) awaitAcks(recorders []*recorder, n int) {
-	c.t.Helper()
-	before := map[*recorder]int{}
-	for _, r := range recorders {
-		before[r] = r.ackedCount()
-	}
-	for _, r := range recorders {
-		r.await(fmt.Sprintf("%d more acks", n), func() bool { return len(r.acked) >= before[r]+n })
-	}
-}
-
-// awaitSeen waits until everything that has been acked by now has been shown to
-// these recorders, and returns how long that took.
-func (c *crowd) awaitSeen(by []*recorder) time.Duration {
-	c.t.Helper()
-	begin := time.Now()
-	missing := map[string]bool{}
-	for _, r := range c.recorders {
-		for _, text := range r.ackedTexts() {
-			missing[text] = true
-		}
-	}
-	for _, r := range by {
-		next, left := map[string]int{}, len(missing)
-		r.await("being shown all that was acked", func() bool {
-			for room, texts := range r.shown {
-				for _, text := range texts[next[room]:] {
-					if missing[text] {
-						left--
-					}
-				}
-				next[room] = len(texts)
-			}
-			return left == 0
-		})
-	}
-	return time.Since(begin)
-}
-
-// judge waits until everything is acked and shown, and compares the recorders'
-// records with the log as each of the addresses tells it, which it returns.
-func (c *crowd) judge(urls ...string) (written map[string][]string) {
-	c.t.Helper()
-	for _, r := range c.recorders {
-		r.awaitSettled()
-	}
-	written = map[string][]string{}
-	for _, room := range c.rooms {
-		for i, url := range urls {
-			texts := readAll(c.t, url, room)
-			if i == 0 {
-				written[room] = texts
-			} else if !slices.Equal(texts, written[room]) {
-				c.t.Errorf("two servers tell two logs of %q: %s", room, difference(texts, written[room]))
-			}
-		}
-	}
-	for _, r := range c.recorders {
-		r.awaitShown(written)
-	}
-	c.end()
-	v := judge(c.t, c.recorders, written)
-	c.t.Logf("%d messages acked, %d in the log", v.acked, v.logged)
-	if v.acked == 0 {
-		c.t.Error("nothing was acked: this run proves nothing")
-	}
-	return written
-}
-
 // TestOneOrderOnAllServers: senders on two servers, members on both: everybody is
 // shown the same, once, in the same order.
 func TestOneOrderOnAllServers(t *testing.T) {
 	nats := servertest.StartNATS(t, 1)
 	a, b := serveOn(t, nats.URL()), serveOn(t, nats.URL())
 	c := gather(t, []string{"one", "two", "three"}, a.WS(), a.WS(), b.WS(), b.WS())
-	ctx, endFlood := context.WithCancel(c.ctx)
-	defer endFlood()
-	var floods sync.WaitGroup
-	for _, r := range c.recorders {
-		floods.Go(func() { r.flood(ctx, c.rooms) })
-	}
-	c.awaitAcks(c.recorders, 500)
-	endFlood()
-	floods.Wait()
+	c.whileFlooding(func() { c.awaitAcks(c.recorders, 500) })
 	c.judge(a.WS(), b.WS())
 }
 
@@ -280,40 +123,24 @@ func TestResentThroughAnotherServer(t *testing.T) {
 	}
 }
 
-// send writes one message.
-func (r *recorder) send(room, text string) {
-	r.t.Helper()
-	r.mu.Lock() // before the ack can come
-	defer r.mu.Unlock()
-	id, err := r.client.Send(room, text)
-	if err != nil {
-		r.t.Errorf("sending %s: %v", text, err)
-		return
-	}
-	r.texts[id] = text
-}
-
 // TestSendsWhileNATSIsDown: NATS is killed under load and started again on its
-// store. Meanwhile sends fail as ones to try again; afterwards everything goes on
-// by itself, and nothing is lost or doubled.
+// store. Meanwhile sends fail as ones to try again, and nothing of them is kept;
+// afterwards everything goes on by itself, and nothing is lost or doubled.
 func TestSendsWhileNATSIsDown(t *testing.T) {
 	nats := servertest.StartNATS(t, 1)
 	node := nats.Nodes[0]
 	a, b := serveOn(t, nats.URL()), serveOn(t, nats.URL())
 	c := gather(t, []string{"one", "two"}, a.WS(), b.WS())
-	asking := newProbe(t, a, "one", "")
+	asking := connect(t, a.Addr, way{room: "one"})
 	c.whileWriting(c.recorders, func() {
 		for range 3 {
 			node.Kill()
 			for _, r := range c.recorders {
 				r.await("being told to send later", func() bool { return r.client.View().PausedUntil.After(time.Now()) })
 			}
-			refused := asking.ask(shared.SendMessage.Frame("m", shared.SendMessagePayload{Message: "refused"}))
-			var told *shared.Error
-			if e, err := shared.Failed.Decode(refused); err != nil || refused.Type != shared.Failed.Name() {
-				t.Errorf("sending without NATS is answered with %s %s, %v", refused.Type, refused.Payload, err)
-			} else if told = &e; told.Code != shared.CodeUnavailable || told.RetryAfter <= 0 {
-				t.Errorf("sending without NATS is answered with %+v, want %s and when to try again", *told, shared.CodeUnavailable)
+			told, err := ask(asking, shared.SendMessage, shared.SendMessagePayload{Message: "refused"}, shared.Failed)
+			if err != nil || told.Code != shared.CodeUnavailable || told.RetryAfter <= 0 {
+				t.Errorf("sending without NATS is answered with %+v, %v; want %s and when to try again", told, err, shared.CodeUnavailable)
 			}
 			begin := time.Now()
 			node.Start()
@@ -322,7 +149,10 @@ func TestSendsWhileNATSIsDown(t *testing.T) {
 			t.Logf("acks again after %v, shown to all %v after them", back.Round(time.Millisecond), c.awaitSeen(c.recorders).Round(time.Millisecond))
 		}
 	})
-	c.judge(a.WS(), b.WS())
+	_, written := c.judge(a.WS(), b.WS())
+	if slices.Contains(written["one"], "refused") {
+		t.Error("a message is in the log whose sender was told that it is not stored")
+	}
 }
 
 // TestStopWhileNATSStandsStill: a server is stopped in order while NATS does not
@@ -421,7 +251,8 @@ func TestReplicasComeAndGo(t *testing.T) {
 		c.awaitAcks(writing, 50)
 	})
 	nats.AwaitInSync()
-	written := c.judge(a.WS(), b.WS())["room"]
+	_, logged := c.judge(a.WS(), b.WS())
+	written := logged["room"]
 	for _, n := range newcomers {
 		r := n.recorders[0]
 		r.await("the last message", func() bool { return slices.Contains(r.shown["room"], written[len(written)-1]) })
@@ -458,8 +289,8 @@ func TestPresenceAcrossServers(t *testing.T) {
 	}
 
 	awaitCount(watcher, 3)
-	first := newProbe(t, b, room, "")
-	if joined := first.joined(); joined.Count != 4 || !names(joined.Members, user(ann)) || !names(joined.Members, user(bob)) {
+	first := connect(t, b.Addr, way{room: room})
+	if joined := mustUntil(first, shared.RoomJoined); joined.Count != 4 || !names(joined.Members, user(ann)) || !names(joined.Members, user(bob)) {
 		t.Errorf("who joins on one server is told of %d users, %v: want 4, those on other servers too", joined.Count, joined.Members)
 	}
 	awaitCount(ann, 4)
@@ -471,41 +302,37 @@ func TestPresenceAcrossServers(t *testing.T) {
 	})
 
 	// The last of a room on its server moves to another, and back again.
-	first.ask(shared.Ping.Frame("m", shared.Empty{})) // what came before is read
+	if _, err := ask(first, shared.Ping, shared.Empty{}, shared.Pong); err != nil { // what came before is read
+		t.Fatal(err)
+	}
 	awaitNews := func(of string) {
 		t.Helper()
-		first.next(func(e shared.Event) bool {
-			if e.Type != shared.Presence.Name() {
-				return false
-			}
-			news, err := shared.Presence.Decode(e)
-			if err != nil {
-				t.Fatal(err)
-			}
+		for told := false; !told; {
+			news := mustUntil(first, shared.Presence)
 			if names(news.Joined, user(ann)) || slices.Contains(news.Left, user(ann)) {
-				t.Errorf("a move from one server to another is told as %s", e.Payload)
+				t.Errorf("a move from one server to another is told as %+v", news)
 			}
-			return names(news.Joined, of) || slices.Contains(news.Left, of)
-		})
+			told = names(news.Joined, of) || slices.Contains(news.Left, of)
+		}
 	}
-	var lost *probe
+	var lost *raw
 	for _, server := range []*servertest.Process{b, a} {
 		door.SwitchTo(server.Addr)
 		door.Hold() // longer than presence is gathered, shorter than the grace
 		door.Cut()
-		lost = newProbe(t, c, room, "")
-		awaitNews(lost.user)
+		lost = connect(t, c.Addr, way{room: room})
+		awaitNews(lost.welcome.User)
 		door.Forward()
 		ann.send(room, "moved to "+server.Addr)
 		ann.awaitSettled()
 		_ = lost.conn.Close()
 	}
-	awaitNews(lost.user) // it was lost after the moves: all that they could be told as has been told
+	awaitNews(lost.welcome.User) // it was lost after the moves: all that they could be told as has been told
 
 	// A user who is on two servers is one.
 	awaitCount(ann, 4)
-	newProbe(t, a, room, watcher.client.Session())
-	if joined := newProbe(t, a, room, "").joined(); joined.Count != 5 {
+	connect(t, a.Addr, way{room: room, session: watcher.client.Session()})
+	if joined := mustUntil(connect(t, a.Addr, way{room: room}), shared.RoomJoined); joined.Count != 5 {
 		t.Errorf("with one user on two servers %d are counted, want 5", joined.Count)
 	}
 	awaitCount(watcher, 5)
@@ -531,9 +358,8 @@ func names(members []shared.Member, user string) bool {
 func TestTheFeedLies(t *testing.T) {
 	t.Parallel()
 	nats := servertest.StartNATS(t, 1)
-	line := servertest.NewProxy(t, nats.Nodes[0].Addr)
-	thief := newThief(t, line.Addr)
-	a, b := serveOn(t, nats.URL()), serveOn(t, "nats://"+thief.addr)
+	thief := newThief(t, nats.Nodes[0].Addr)
+	a, b := serveOn(t, nats.URL()), serveOn(t, "nats://"+thief.Addr)
 	c := gather(t, []string{"room"}, a.WS(), b.WS())
 	there, here := c.recorders[0], c.recorders[1]
 	shown := func(r *recorder, text string) func() bool {
@@ -575,15 +401,23 @@ func TestTheFeedLies(t *testing.T) {
 	}
 	t.Logf("stolen from a room just opened: seen within %v", longest.Round(time.Millisecond))
 
+	// One in the middle shows by the next.
+	stolen := thief.steal("stolen in the middle")
+	there.send("room", "stolen in the middle")
+	there.send("room", "the next")
+	at := awaitTheft(t, stolen, "stolen in the middle")
+	here.await("the one in the middle", shown(here, "stolen in the middle"))
+	t.Logf("stolen in the middle: seen after %v", time.Since(at).Round(time.Millisecond))
+
 	// The feed is cut and comes back.
-	thief.cut()
+	thief.Cut()
 	there.send("room", "while it is cut")
 	begin := time.Now()
 	here.await("what was written while the feed was cut", shown(here, "while it is cut"))
 	t.Logf("written while the feed was cut: seen after %v", time.Since(begin).Round(time.Millisecond))
 
 	// The feed stands still, on connections that stay open.
-	thief.freeze()
+	thief.Deafen()
 	there.send("room", "while it stands still")
 	begin = time.Now()
 	here.await("what was written while the feed stood still", shown(here, "while it stands still"))
@@ -598,39 +432,20 @@ func randomMoment() {
 	<-timer.C
 }
 
-// thief is a line between a server and NATS that reads NATS's protocol and can
-// take single messages out of the feed.
+// thief is a line between a server and NATS that can take single messages out of
+// the feed.
 type thief struct {
-	addr     string
-	target   string
-	listener net.Listener
-	wg       sync.WaitGroup
+	*servertest.Proxy
 
 	mu     sync.Mutex
-	lines  map[net.Conn]*bool // what is open, and whether it stands still
-	wanted string             // a text, in the feed
-	stolen chan time.Time     // when it was
-	closed bool
-	ended  chan struct{}
+	wanted string         // a text, in the feed
+	stolen chan time.Time // when it was
 }
 
 func newThief(t *testing.T, target string) *thief {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &thief{addr: l.Addr().String(), target: target, listener: l, lines: map[net.Conn]*bool{}, ended: make(chan struct{})}
-	h.wg.Go(h.accept)
-	t.Cleanup(func() {
-		_ = l.Close()
-		h.mu.Lock()
-		h.closed = true
-		h.mu.Unlock()
-		close(h.ended)
-		h.cut()
-		h.wg.Wait()
-	})
+	h := &thief{}
+	h.Proxy = servertest.NewFilter(t, target, h.read)
 	return h
 }
 
@@ -654,87 +469,26 @@ func awaitTheft(t *testing.T, stolen <-chan time.Time, text string) time.Time {
 	}
 }
 
-// cut breaks all connections.
-func (h *thief) cut() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for conn := range h.lines {
-		_ = conn.Close()
+// read reads what NATS says next, a line and the body that belongs to it; nothing
+// if it is stolen.
+func (h *thief) read(r *bufio.Reader) ([]byte, error) {
+	frame, err := r.ReadBytes('\n')
+	line := strings.Fields(string(frame))
+	if err != nil || len(line) < 2 || line[0] != "MSG" && line[0] != "HMSG" {
+		return frame, err
 	}
-}
-
-// freeze keeps back for good what NATS says on the connections that are open.
-func (h *thief) freeze() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, still := range h.lines {
-		*still = true
+	size, err := strconv.Atoi(line[len(line)-1]) // a subject first, a size last
+	if err != nil {
+		return nil, err
 	}
-}
-
-func (h *thief) accept() {
-	for {
-		server, err := h.listener.Accept()
-		if err != nil {
-			return
-		}
-		nats, err := net.Dial("tcp", h.target)
-		if err != nil {
-			_ = server.Close()
-			continue
-		}
-		still := new(bool)
-		h.mu.Lock()
-		h.lines[server], h.lines[nats] = still, still
-		if h.closed {
-			_, _ = server.Close(), nats.Close()
-		}
-		h.mu.Unlock()
-		both := func(do func()) {
-			do()
-			_, _ = server.Close(), nats.Close()
-			h.mu.Lock()
-			delete(h.lines, server)
-			delete(h.lines, nats)
-			h.mu.Unlock()
-		}
-		h.wg.Go(func() { both(func() { _, _ = io.Copy(nats, server) }) })
-		h.wg.Go(func() { both(func() { h.carry(server, bufio.NewReader(nats), still) }) })
+	body := make([]byte, size+len("\r\n"))
+	if _, err := io.ReadFull(r, body); err != nil {
+		return nil, err
 	}
-}
-
-// carry passes NATS's messages on, one by one, until the line breaks.
-func (h *thief) carry(to io.Writer, from *bufio.Reader, still *bool) {
-	for {
-		frame, err := from.ReadBytes('\n')
-		if err != nil {
-			return
-		}
-		line := strings.Fields(string(frame))
-		if len(line) > 1 && (line[0] == "MSG" || line[0] == "HMSG") { // a subject first, a size last
-			size, err := strconv.Atoi(line[len(line)-1])
-			if err != nil {
-				return
-			}
-			body := make([]byte, size+len("\r\n"))
-			if _, err := io.ReadFull(from, body); err != nil {
-				return
-			}
-			if strings.HasPrefix(line[1], "feed.") && h.takes(body) {
-				continue
-			}
-			frame = append(frame, body...)
-		}
-		h.mu.Lock()
-		stands := *still
-		h.mu.Unlock()
-		if stands {
-			continue
-		}
-		if _, err := to.Write(frame); err != nil {
-			return
-		}
+	if strings.HasPrefix(line[1], "feed.") && h.takes(body) {
+		return nil, nil
 	}
+	return append(frame, body...), nil
 }
 
 func (h *thief) takes(body []byte) bool {
@@ -746,70 +500,4 @@ func (h *thief) takes(body []byte) bool {
 	h.wanted = ""
 	h.stolen <- time.Now()
 	return true
-}
-
-// probe is a connection that shows what is on the wire, event by event.
-type probe struct {
-	t    *testing.T
-	conn *websocket.Conn
-	user string
-}
-
-// newProbe connects to a room, as a new user or with a session.
-func newProbe(t *testing.T, server *servertest.Process, room, session string) *probe {
-	t.Helper()
-	header := http.Header{}
-	if session != "" {
-		header.Set("Authorization", "Bearer "+session)
-	}
-	conn, _, err := websocket.DefaultDialer.Dial(server.WS()+"?room="+room, header)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
-	p := &probe{t: t, conn: conn}
-	welcome, err := shared.Welcome.Decode(p.next(func(shared.Event) bool { return true }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.user = welcome.User
-	return p
-}
-
-// joined reads up to the news of having joined.
-func (p *probe) joined() shared.RoomJoinedPayload {
-	p.t.Helper()
-	joined, err := shared.RoomJoined.Decode(p.next(func(e shared.Event) bool { return e.Type == shared.RoomJoined.Name() }))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return joined
-}
-
-// next reads up to an event that fits.
-func (p *probe) next(fits func(shared.Event) bool) shared.Event {
-	p.t.Helper()
-	for {
-		_, frame, err := p.conn.ReadMessage()
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		event, err := shared.DecodeEvent(frame)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		if fits(event) {
-			return event
-		}
-	}
-}
-
-// ask sends an event with the id "m" and returns its answer.
-func (p *probe) ask(frame []byte) shared.Event {
-	p.t.Helper()
-	if err := p.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
-		p.t.Fatal(err)
-	}
-	return p.next(func(e shared.Event) bool { return e.ID == "m" })
 }

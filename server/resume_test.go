@@ -218,6 +218,7 @@ func TestACursorOfAnotherLogStartsOver(t *testing.T) {
 		{"another message", "x", with(end, func(c *shared.Cursor) { c.ID = "another" }), shared.StateReset, shared.JoinBacklog},
 		{"the end", "empty", empty, shared.StateCurrent, 0},
 		{"the far future", "empty", with(empty, func(c *shared.Cursor) { c.Seq, c.ID = 1<<40, "x" }), shared.StateReset, 0},
+		{"the far future, and no message", "empty", with(empty, func(c *shared.Cursor) { c.Seq = 1 << 40 }), shared.StateReset, 0},
 		{"a made-up epoch", "empty", with(empty, func(c *shared.Cursor) { c.Epoch = "made-up" }), shared.StateReset, 0},
 	} {
 		back := connect(t, server.Addr, way{room: c.room, after: &c.after})
@@ -240,6 +241,7 @@ func TestACursorOfAnotherLogStartsOver(t *testing.T) {
 func TestTheGapIsShown(t *testing.T) {
 	server := servertest.Start(t, "--rate", "0", "--max-room-messages", "300")
 	senders := connectAll(t, server.Addr, 2, way{room: "x"})
+	epoch := mustUntil(senders[0], shared.RoomJoined).Cursor.Epoch
 	seen := floodRoom(t, senders, "x", "seen", 20, 10, func(id string) string { return id })
 	user := newRecorder(t, server.WS(), "user", []string{"x"})
 	leave := user.start()
@@ -250,6 +252,17 @@ func TestTheGapIsShown(t *testing.T) {
 	server.Kill() // as long as it runs, the room's ring may have more than the log
 	server.Start()
 
+	last := seen[len(seen)-1]
+	gap := shared.Truncated{After: last.seq, First: left[0].seq}
+	after := shared.Cursor{Epoch: epoch, Seq: last.seq, ID: last.id}
+	back := connect(t, server.Addr, way{room: "x", after: &after})
+	if joined := mustUntil(back, shared.RoomJoined); joined.State != shared.StateTruncated || joined.Truncated == nil || *joined.Truncated != gap {
+		t.Errorf("with a cursor whose place is gone it is joined as %s, %+v; want %s, %+v", joined.State, joined.Truncated, shared.StateTruncated, gap)
+	}
+	if p := parting(readUpTo(back, shared.Synced), left); p != "" {
+		t.Error(p)
+	}
+
 	leave = user.start()
 	defer leave()
 	want := idsOf(append(slices.Clone(seen), left...))
@@ -257,7 +270,6 @@ func TestTheGapIsShown(t *testing.T) {
 	if got := user.shownIn("x"); !slices.Equal(got, want) {
 		t.Errorf("it was shown another room: %s", difference(got, want))
 	}
-	gap := shared.Truncated{After: seen[len(seen)-1].seq, First: left[0].seq}
 	if room, _ := user.client.Room("x"); len(room.Gaps) != 1 || room.Gaps[0] != gap {
 		t.Errorf("its view has the gaps %+v, want %+v", room.Gaps, gap)
 	}
@@ -427,6 +439,26 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
+// TestFromEveryPlace: a client that comes back to any place of a room, where its
+// ring begins and where a page of the log ends too, gets exactly what is beyond.
+func TestFromEveryPlace(t *testing.T) {
+	const messages = 200 // of which the ring holds some 130
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
+	senders := connectAll(t, server.Addr, 1, way{room: "x"})
+	text := strings.Repeat("x", shared.MaxMessageLength)
+	record := floodRoom(t, senders, "x", "m", messages, 50, func(string) string { return text })
+	guest := connect(t, server.Addr, way{room: "aside"})
+	epoch := enter(guest, "x").Epoch
+	for _, m := range record {
+		after := shared.Cursor{Epoch: epoch, Seq: m.seq, ID: m.id}
+		c := connect(t, server.Addr, way{room: "x", after: &after})
+		if p := parting(readUpTo(c, shared.Synced), beyond(record, m.seq)); p != "" {
+			t.Errorf("from %d: %s", m.seq, p)
+		}
+		_ = c.conn.Close()
+	}
+}
+
 // stretch is what a raw client got of a room between joining and leaving it.
 type stretch struct {
 	joined shared.RoomJoinedPayload
@@ -451,7 +483,7 @@ func (c *raw) stay(room string, after *shared.Cursor, n int) (v stretch, err err
 				continue
 			}
 			if !in {
-				return v, fmt.Errorf("%+v came before room_joined", m)
+				return v, fmt.Errorf("%+v came before room_joined", m.stored)
 			}
 			v.got = append(v.got, m.stored)
 		}

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -33,13 +32,13 @@ func TestVanishedMembersAreGone(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0")
 	watch := lookOut(t, server)
-	line := startProxy(t, server.Addr)
+	line := servertest.NewProxy(t, server.Addr)
 
 	alive := time.Now()
 	killed := connect(t, server.Addr, way{room: "aside"}).welcome // makes a user
 	process := memberProcess(t, server, killed.Session)
-	silent := listen(connect(t, line.addr(), way{room: "x"}), "x")
-	user := newRecorder(t, "ws://"+line.addr()+"/ws", "user", []string{"x"})
+	silent := listen(connect(t, line.Addr, way{room: "x"}), "x")
+	user := newRecorder(t, line.WS(), "user", []string{"x"})
 	leave := user.start()
 	defer leave()
 	user.awaitJoined([]string{"x"})
@@ -48,7 +47,7 @@ func TestVanishedMembersAreGone(t *testing.T) {
 		watch.await("joining of "+who, func(w *lookout) bool { return w.joined[id] > 0 })
 	}
 
-	line.freeze()
+	line.Hold()
 	frozen := time.Now()
 	said := floodRoom(t, connectAll(t, server.Addr, 1, way{room: "x"}), "x", "said", 50, 10, func(id string) string { return id })
 	if err := process.Process.Kill(); err != nil {
@@ -60,8 +59,8 @@ func TestVanishedMembersAreGone(t *testing.T) {
 	// when that is told, so would have been what was before it.
 	flicker := connect(t, server.Addr, way{room: "x"})
 	watch.await("joining of one who flickers", func(w *lookout) bool { return w.joined[flicker.welcome.User] > 0 })
-	shaky := startProxy(t, server.Addr)
-	restless := newRecorder(t, "ws://"+shaky.addr()+"/ws", "restless", []string{"x"})
+	shaky := servertest.NewProxy(t, server.Addr)
+	restless := newRecorder(t, shaky.WS(), "restless", []string{"x"})
 	leaveToo := restless.start()
 	defer leaveToo()
 	restless.awaitJoined([]string{"x"})
@@ -72,9 +71,9 @@ func TestVanishedMembersAreGone(t *testing.T) {
 		_ = flicker.conn.Close() // without a close frame
 		flicker = connect(t, server.Addr, way{room: "x", session: session})
 		mustUntil(flicker, shared.Synced)
-		connections := shaky.connections()
-		shaky.cut()
-		restless.await("coming back", func() bool { return shaky.connections() > connections && restless.client.View().Room.Synced })
+		lines := shaky.Lines()
+		shaky.Cut()
+		restless.await("coming back", func() bool { return shaky.Lines() > lines && restless.client.View().Room.Synced })
 	}
 	last := connect(t, server.Addr, way{room: "x"})
 	mustUntil(last, shared.Synced)
@@ -94,8 +93,8 @@ func TestVanishedMembersAreGone(t *testing.T) {
 	}
 
 	// It comes back by itself, and has missed nothing.
-	line.cut()
-	line.thaw()
+	line.Cut()
+	line.Forward()
 	want := idsOf(said)
 	user.awaitShown(map[string][]string{"x": want})
 	if got := user.shownIn("x"); !slices.Equal(got, want) {
@@ -226,119 +225,4 @@ func (w *lookout) lastCount() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.count
-}
-
-// proxy is a line to the server that can go dead without being closed.
-type proxy struct {
-	listener net.Listener
-	to       string
-	running  sync.WaitGroup
-
-	mu     sync.Mutex
-	conns  []net.Conn
-	frozen chan struct{} // not nil while it is; closed when it thaws
-	total  int           // connections, ever
-	ended  bool
-}
-
-// startProxy starts a line that ends with the test.
-func startProxy(t *testing.T, to string) *proxy {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{listener: l, to: to}
-	p.running.Go(p.accept)
-	t.Cleanup(func() {
-		_ = l.Close()
-		p.mu.Lock()
-		p.ended = true
-		p.mu.Unlock()
-		p.cut()
-		p.thaw()
-		p.running.Wait()
-	})
-	return p
-}
-
-func (p *proxy) addr() string { return p.listener.Addr().String() }
-
-func (p *proxy) accept() {
-	for {
-		near, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		far, err := net.Dial("tcp", p.to)
-		if err != nil {
-			_ = near.Close()
-			continue
-		}
-		p.mu.Lock()
-		p.conns = append(p.conns, near, far)
-		p.total++
-		ended := p.ended
-		p.mu.Unlock()
-		if ended {
-			p.cut()
-		}
-		p.running.Go(func() { p.carry(far, near) })
-		p.running.Go(func() { p.carry(near, far) })
-	}
-}
-
-// carry hands on what comes from one side, its end too, except while the line is
-// frozen.
-func (p *proxy) carry(to, from net.Conn) {
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := from.Read(buf)
-		p.mu.Lock()
-		frozen := p.frozen
-		p.mu.Unlock()
-		if frozen != nil {
-			<-frozen
-		}
-		if err == nil {
-			_, err = to.Write(buf[:n])
-		}
-		if err != nil {
-			_ = to.Close()
-			_ = from.Close()
-			return
-		}
-	}
-}
-
-// freeze makes the line go dead: nothing passes any more, and neither side is told.
-func (p *proxy) freeze() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.frozen = make(chan struct{})
-}
-
-func (p *proxy) thaw() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.frozen != nil {
-		close(p.frozen)
-		p.frozen = nil
-	}
-}
-
-// cut closes the connections that there are.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.conns {
-		_ = c.Close()
-	}
-	p.conns = nil
-}
-
-// connections returns how many there were so far.
-func (p *proxy) connections() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.total
 }

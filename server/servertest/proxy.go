@@ -1,6 +1,7 @@
 package servertest
 
 import (
+	"bufio"
 	"net"
 	"sync"
 	"testing"
@@ -13,11 +14,13 @@ type Proxy struct {
 	Addr string
 
 	listener net.Listener
+	read     func(*bufio.Reader) ([]byte, error) // what the server sends
 	wg       sync.WaitGroup
 
 	mu     sync.Mutex
 	target string
 	lines  map[*line]struct{}
+	total  int // lines, ever
 	mood   mood
 	moved  chan struct{} // closed and replaced when the mood changes
 	closed bool
@@ -32,7 +35,10 @@ const (
 	swallow      // what the server sends is thrown away
 )
 
-type line struct{ client, server net.Conn }
+type line struct {
+	client, server net.Conn
+	deaf           bool // what the server sends is thrown away; guarded by Proxy.mu
+}
 
 func (l *line) cut() {
 	_ = l.client.Close()
@@ -42,12 +48,28 @@ func (l *line) cut() {
 // NewProxy returns a line to target, host:port, that ends with the test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
+	return NewFilter(t, target, readSome)
+}
+
+// readSome reads what there is.
+func readSome(r *bufio.Reader) ([]byte, error) {
+	_, err := r.Peek(1)
+	piece, _ := r.Peek(r.Buffered()) // valid until the next read
+	_, _ = r.Discard(len(piece))
+	return piece, err
+}
+
+// NewFilter is NewProxy with a function that reads the next piece of what the
+// server sends: what it returns is handed on. Each line calls it on a goroutine
+// of its own.
+func NewFilter(t testing.TB, target string, read func(*bufio.Reader) ([]byte, error)) *Proxy {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &Proxy{
-		Addr: listener.Addr().String(), listener: listener, target: target,
+		Addr: listener.Addr().String(), listener: listener, read: read, target: target,
 		lines: map[*line]struct{}{}, moved: make(chan struct{}),
 	}
 	p.wg.Go(p.accept)
@@ -74,7 +96,8 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Hold keeps everything back, as a network that has gone away, until Forward.
+// Hold keeps everything back, that a side has closed too, as a network that has
+// gone away, until Forward.
 func (p *Proxy) Hold() { p.set(hold) }
 
 // Swallow throws away what the server sends, so that it has done what it was
@@ -83,6 +106,23 @@ func (p *Proxy) Swallow() { p.set(swallow) }
 
 // Forward lets everything through again.
 func (p *Proxy) Forward() { p.set(forward) }
+
+// Deafen throws away for good what the server sends on the lines there are, which
+// stay open. New ones are not touched.
+func (p *Proxy) Deafen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.lines {
+		l.deaf = true
+	}
+}
+
+// Lines returns how many there have been.
+func (p *Proxy) Lines() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.total
+}
 
 func (p *Proxy) set(m mood) {
 	p.mu.Lock()
@@ -116,50 +156,48 @@ func (p *Proxy) accept() {
 			_ = client.Close()
 			continue
 		}
-		l := &line{client, server}
+		l := &line{client: client, server: server}
 		p.mu.Lock()
-		if p.closed {
+		if p.total++; p.closed {
 			l.cut()
 		} else {
 			p.lines[l] = struct{}{}
 		}
 		p.mu.Unlock()
-		p.wg.Go(func() { p.carry(l, server, client, false) })
-		p.wg.Go(func() { p.carry(l, client, server, true) })
+		p.wg.Go(func() { p.carry(l, server, client, readSome) })
+		p.wg.Go(func() { p.carry(l, client, server, p.read) })
 	}
 }
 
-// carry copies one direction until the line breaks.
-func (p *Proxy) carry(l *line, to, from net.Conn, fromServer bool) {
+// carry hands on what one side sends until the line breaks.
+func (p *Proxy) carry(l *line, to, from net.Conn, read func(*bufio.Reader) ([]byte, error)) {
 	defer func() {
 		l.cut()
 		p.mu.Lock()
 		delete(p.lines, l)
 		p.mu.Unlock()
 	}()
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := from.Read(buf)
+	for r := bufio.NewReaderSize(from, 16<<10); ; {
+		piece, err := read(r)
+		passes := p.await(l, from)
+		if err == nil && passes {
+			_, err = to.Write(piece)
+		}
 		if err != nil {
-			return
-		}
-		if p.await() == swallow && fromServer {
-			continue
-		}
-		if _, err := to.Write(buf[:n]); err != nil {
 			return
 		}
 	}
 }
 
-// await returns what to do as soon as it is not to hold.
-func (p *Proxy) await() mood {
+// await returns as soon as the line is not held, and whether what a side has sent
+// is handed on.
+func (p *Proxy) await(l *line, from net.Conn) bool {
 	for {
 		p.mu.Lock()
-		m, moved, closed := p.mood, p.moved, p.closed
+		m, moved, closed, deaf := p.mood, p.moved, p.closed, l.deaf
 		p.mu.Unlock()
 		if m != hold || closed {
-			return m
+			return from == l.client || m != swallow && !deaf
 		}
 		<-moved
 	}
