@@ -3,7 +3,11 @@
 // and say what the reader did. They are the only ones that use syscall/js.
 package main
 
-import "websockets/wasm/client"
+import (
+	"runtime"
+
+	"websockets/wasm/client"
+)
 
 func main() {
 	page := newPage()
@@ -25,11 +29,15 @@ func main() {
 		outboxes.adopt(c)
 		go outboxes.watch(c)
 	}
+	// The socket is dialled first, so that the page is made ready while the browser
+	// connects.
+	go page.stayConnected()
+	runtime.Gosched()
+	page.findParts()
 	offerSendEvent(c)
 	if debugAsked() {
 		page.openDrawer()
 	}
-	go page.stayConnected()
 	page.run() // for as long as the page is open
 }
 

@@ -66,18 +66,20 @@ type Page struct {
 	keeps  bool // set before run
 }
 
+// newPage returns a page that can be posted to and has yet to find its parts.
 func newPage() *Page {
-	p := &Page{
-		again:    make(chan struct{}, 1),
-		posted:   make(chan struct{}, 1),
-		body:     document.Get("body"),
-		title:    newLabel(find(document, "title")),
-		heading:  newLabel(byID("room-name")),
-		notice:   newLabel(find(byID("notice"), "span")),
-		announce: newLabel(byID("announce")),
-		empty:    byID("empty"),
-		typing:   newLabel(byID("typing")),
-	}
+	return &Page{again: make(chan struct{}, 1), posted: make(chan struct{}, 1)}
+}
+
+// findParts finds the elements of index.html. It comes before run.
+func (p *Page) findParts() {
+	p.body = document.Get("body")
+	p.title = newLabel(find(document, "title"))
+	p.heading = newLabel(byID("room-name"))
+	p.notice = newLabel(find(byID("notice"), "span"))
+	p.announce = newLabel(byID("announce"))
+	p.empty = byID("empty")
+	p.typing = newLabel(byID("typing"))
 	p.frame = js.FuncOf(func(js.Value, []js.Value) any {
 		p.post(p.draw)
 		return nil
@@ -90,7 +92,6 @@ func newPage() *Page {
 	p.me = newMeParts()
 	p.forget = newForgetParts()
 	p.drawer = newDrawer()
-	return p
 }
 
 // post leaves work for run's goroutine. It never blocks; any goroutine may call

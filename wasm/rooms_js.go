@@ -366,11 +366,14 @@ func (p *Page) change(room string) {
 	p.redraw()
 }
 
-// roomAtStart is the room of the page's address.
+// roomAtStart is the room of the page's address. It is asked before the page has
+// its parts.
 func (p *Page) roomAtStart() string {
 	room, ok := roomOf(window.Get("location").Get("pathname").String())
 	if !ok {
-		p.sayNotice("This address names no room, so this is #" + room + ". A room's name is made of a-z 0-9 - and _.")
+		p.post(func() {
+			p.sayNotice("This address names no room, so this is #" + room + ". A room's name is made of a-z 0-9 - and _.")
+		})
 	}
 	return room
 }
