@@ -25,20 +25,18 @@ func (t *timeline) rowAt(y float64) int {
 	return sort.Search(len(order), func(i int) bool { return top(t.rows.children[order[i]].element) >= y })
 }
 
-// anchor is the first message that is in sight, with where it is: it must not
-// move when something is put in above it.
+// anchor is the first message that begins in sight, with where it is: it must not
+// move when something is put in above it. But not the first one in the page, which
+// loses its head when the one before comes and is of the same person, and the last
+// one rather than none.
 func (t *timeline) anchor() (element js.Value, at float64) {
-	if t.AtEnd {
+	order := t.rows.order
+	if t.AtEnd || len(order) == 0 {
 		return js.Undefined(), 0
 	}
-	edge := top(t.scroll)
-	for _, key := range t.rows.order[max(0, t.rowAt(edge)-1):] { // the one before may reach into sight
-		r := t.rows.children[key]
-		if r.data.parts == nil { // a day's name may go elsewhere
-			continue
-		}
-		if box := r.element.Call("getBoundingClientRect"); box.Get("bottom").Float() > edge {
-			return r.element, box.Get("top").Float()
+	for _, key := range order[max(2, min(t.rowAt(top(t.scroll)), len(order)-1)):] {
+		if r := t.rows.children[key]; r.data.parts != nil { // a day's name may go elsewhere
+			return r.element, top(r.element)
 		}
 	}
 	return js.Undefined(), 0
@@ -49,17 +47,23 @@ func top(element js.Value) float64 {
 	return element.Call("getBoundingClientRect").Get("top").Float()
 }
 
-// look sees to it that there is always more in the page than in sight.
-func (p *Page) look() {
-	t := p.timeline
+// lookAt sees to it that there is always more in the page than in sight; see
+// view.Timeline.Look.
+func (t *timeline) lookAt(room client.RoomView) (moved bool, load view.Load) {
 	if t.AtEnd || len(t.rows.order) == 0 {
-		return
+		return false, view.Nothing
 	}
 	edge := top(t.scroll)
 	first, below := t.rowAt(edge), t.rowAt(edge+t.scroll.Get("clientHeight").Float())
-	moved, load := t.Look(p.view.Room, max(0, first-1), below-1)
-	if moved {
+	if moved, load = t.Look(room, max(0, first-1), below-1); moved {
 		t.quiet()
+	}
+	return moved, load
+}
+
+func (p *Page) look() {
+	moved, load := p.timeline.lookAt(p.view.Room)
+	if moved {
 		p.redraw()
 	}
 	if load != view.Stay {

@@ -59,6 +59,7 @@ func (p *Page) drawTimeline(v client.View, names view.Names) {
 	}
 	t.synced = v.Room.Synced
 
+	t.lookAt(v.Room) // the reader may have moved on since
 	anchor, was := t.anchor()
 	entries := t.Show(v, names, t.clock.names, document.Get("hidden").Bool())
 	setHidden(t.older.Value, !t.OlderButton(v.Room) || !p.booted)

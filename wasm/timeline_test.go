@@ -188,33 +188,40 @@ func TestTenThousandMessages(t *testing.T) {
 	// were at most, how many messages were in the page, and how far the message at
 	// the upper edge jumped at most, in CSS pixels, when rows were put in or taken
 	// out after a step.
-	type journey struct{ Steps, Rows, Seen, Jump float64 }
+	type journey struct {
+		Steps, Rows, Seen, Jump float64
+		Where                   string
+	}
 	travel := func(to, until string) journey {
 		return evaluate[journey](b, "scrolling", fmt.Sprintf(`(async () => {
 			const scroll = document.getElementById("scroll"), seen = new Set(texts());
-			let steps = 0, most = 0, jump = 0;
+			let steps = 0, most = 0, jump = 0, where = "";
 			const edge = scroll.getBoundingClientRect().top;
-			const top = e => e.getBoundingClientRect().top;
+			const top = e => e.getBoundingClientRect().top, bottom = e => e.getBoundingClientRect().bottom; // its head may go
 			while (!(%s)) {
 				if (++steps > 20000) throw new Error("it does not get there: " + texts()[0] + " to " + texts().at(-1));
 				scroll.scrollTop %s;
-				const first = Array.from(document.querySelectorAll("#messages .message")).find(e => top(e) >= edge), was = top(first);
+				const first = Array.from(document.querySelectorAll("#messages .message")).find(e => top(e) >= edge), was = bottom(first);
 				await frames(2);
 				if (document.getElementById("latest").hidden === false) {
-					jump = Math.max(jump, first.isConnected ? Math.abs(top(first) - was) : 9999);
+					const far = first.isConnected ? Math.abs(bottom(first) - was) : 9999;
+					if (far > jump) {
+						jump = far;
+						where = "in step " + steps + " at " + first.querySelector(".body").textContent + ", from " + was + " to " + bottom(first);
+					}
 				}
 				most = Math.max(most, rows());
 				texts().forEach(text => seen.add(text));
 			}
-			return {Steps: steps, Rows: most, Seen: seen.size, Jump: jump};
+			return {Steps: steps, Rows: most, Seen: seen.size, Jump: jump, Where: where};
 		})()`, until, to))
 	}
 	before := evaluate[float64](b, "memory", `wasmMiB()`)
 	begin := time.Now()
-	up := travel("= Math.max(0, scroll.scrollTop - 2000)", `texts()[0] === "the very first" && scroll.scrollTop === 0`)
+	up := travel("= Math.max(0, scroll.scrollTop - 3000)", `texts()[0] === "the very first" && scroll.scrollTop === 0`)
 	upTook := time.Since(begin)
 	begin = time.Now()
-	down := travel("+= 2000", `texts().at(-1) === "the very last" && document.getElementById("latest").hidden`)
+	down := travel("+= 3000", `texts().at(-1) === "the very last" && document.getElementById("latest").hidden`)
 	t.Logf("to the first message in %v (%.0f steps), back in %v (%.0f); at most %.0f rows; the program's memory %.0f MiB before, %.0f after",
 		upTook.Round(time.Millisecond), up.Steps, time.Since(begin).Round(time.Millisecond), down.Steps, max(up.Rows, down.Rows), before, evaluate[float64](b, "memory", `wasmMiB()`))
 	for _, j := range []journey{up, down} {
@@ -222,7 +229,7 @@ func TestTenThousandMessages(t *testing.T) {
 			t.Errorf("there were %.0f rows in the page", j.Rows)
 		}
 		if j.Jump > 2 {
-			t.Errorf("what was in sight jumped by %.1f pixels", j.Jump)
+			t.Errorf("what was in sight jumped by %.1f pixels %s", j.Jump, j.Where)
 		}
 		if j.Seen != all {
 			t.Errorf("on one way %.0f messages were in the page, want %d", j.Seen, all)

@@ -15,6 +15,9 @@ const (
 	// margin is how many messages beyond those in sight are in the page at least,
 	// if there are so many.
 	margin = 75
+	// stride is by how many rows at least the page moves on: to make them takes a
+	// quarter of a millisecond each, so not many at once, and not one by one.
+	stride = 40
 )
 
 // Timeline decides what the page shows of the current room: which of its
@@ -131,8 +134,17 @@ func (t *Timeline) Look(room client.RoomView, firstRow, lastRow int) (moved bool
 	}
 	from := indexOf(room.Messages, t.top)
 	to := min(n, from+maxRows)
-	if from > 0 && first-from < margin || to < n && to-1-last < margin {
-		from = max(0, min((first+last-maxRows)/2, n-maxRows))
+	up, down := from > 0 && first-from < margin, to < n && to-1-last < margin
+	if up || down {
+		switch {
+		case last-first > maxRows-2*(margin+stride): // a very high screen
+			from = (first + last - maxRows) / 2
+		case up:
+			from = first - margin - stride
+		case down:
+			from = last + 1 + margin + stride - maxRows
+		}
+		from = max(0, min(from, n-maxRows))
 		to = min(n, from+maxRows)
 		moved = room.Messages[from].Seq != t.top
 		t.top = room.Messages[from].Seq
