@@ -62,7 +62,7 @@ func TestALostConnectionIsToldAfterFiveSeconds(t *testing.T) {
 	lost := time.Now()
 	server.Kill()
 	ann.awaitDisconnected()
-	if said := eval[string](ann, banner); said != "" && time.Since(lost) < 4*time.Second {
+	if said := evaluate[string](ann, "asking the page", banner); said != "" && time.Since(lost) < 4*time.Second {
 		t.Errorf("at once it says %q", said)
 	}
 	ann.awaitBanner("The connection is lost. What you write is kept.", "Reconnecting", "Now")
@@ -70,7 +70,7 @@ func TestALostConnectionIsToldAfterFiveSeconds(t *testing.T) {
 		t.Errorf("the banner came after %v", away)
 	}
 	ann.await("the countdown", banner+`.match(/Reconnecting in [1-9]\d* s Now/)`)
-	if role := eval[string](ann, `document.getElementById("lost").getAttribute("role")`); role != "alert" {
+	if role := evaluate[string](ann, "asking the page", `document.getElementById("lost").getAttribute("role")`); role != "alert" {
 		t.Errorf("what is lost has the role %q", role)
 	}
 	server.Start()
@@ -114,7 +114,7 @@ func TestOfflineAndOnline(t *testing.T) {
 	ann.offline(false)
 	ann.awaitConnected()
 	// An attempt that was due a moment earlier may have done it.
-	if wait := eval[float64](ann, `dialled.at(-1) - onlineAt`); wait > 500 {
+	if wait := evaluate[float64](ann, "asking the page", `dialled.at(-1) - onlineAt`); wait > 500 {
 		t.Errorf("it tried %.0f ms after the network was back", wait)
 	}
 	ann.awaitSettled()
@@ -256,7 +256,7 @@ func TestARefusedSessionIsContinuedAsANewGuest(t *testing.T) {
 	if now := ann.welcomedAs(); now == was {
 		t.Errorf("it is %s still", now)
 	}
-	if got := eval[string](ann, `location.pathname + " " + document.getElementById("compose").value`); got != "/r/den half a thou" {
+	if got := evaluate[string](ann, "asking the page", `location.pathname + " " + document.getElementById("compose").value`); got != "/r/den half a thou" {
 		t.Errorf("it goes on with %q", got)
 	}
 }
@@ -284,7 +284,7 @@ func TestAnotherVersionOffersAReload(t *testing.T) {
 	middle.send(`{"type":"from_the_future"}`)
 	ann.say("all the same")
 	ann.awaitSettled()
-	if !eval[bool](ann, `window.before`) {
+	if !evaluate[bool](ann, "asking the page", `window.before`) {
 		t.Error("it was loaded again by itself")
 	}
 	ann.calm()

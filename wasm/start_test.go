@@ -91,7 +91,7 @@ func TestAStartThatFailsNamesTheCause(t *testing.T) {
 			close(typed)
 			b.await(test.says, fmt.Sprintf(`!document.getElementById("boot-error").hidden &&
 				document.getElementById("boot-error").textContent.includes(%q)`, test.says))
-			if got := eval[string](b, `document.getElementById("compose").value`); got != "typed early" {
+			if got := evaluate[string](b, "asking the page", `document.getElementById("compose").value`); got != "typed early" {
 				t.Errorf("of what was typed %q is left", got)
 			}
 			if test.name == "the wrong type" {
