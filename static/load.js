@@ -37,6 +37,8 @@
       fail("The program of this page could not be fetched: the network or the server is away. Please reload.");
     } else if (type !== "application/wasm") {
       fail(`The program of this page arrived with the wrong MIME type, ${type} instead of application/wasm. Something between the server and this browser has changed it.`);
+    } else if (error instanceof WebAssembly.LinkError || /\bimport\b/i.test(error.message)) {
+      fail("Two versions of this page were mixed: wasm_exec.js is not the one its program was built with. Please reload.");
     } else {
       fail(`The program of this page could not be started: ${error.message}`);
     }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"strconv"
-	"strings"
 	"syscall/js"
 
 	"websockets/shared"
@@ -56,12 +55,6 @@ func debugAsked() bool {
 
 func (p *Page) listenToDrawer() {
 	d := p.drawer
-	listen(window, "keydown", func(event js.Value) {
-		if event.Get("ctrlKey").Bool() && event.Get("shiftKey").Bool() && strings.EqualFold(event.Get("key").String(), "e") {
-			event.Call("preventDefault")
-			p.post(p.toggleDrawer)
-		}
-	})
 	listen(byID("drawer-close"), "click", func(js.Value) { p.post(p.closeDrawer) })
 	listen(byID("drawer-clear"), "click", func(js.Value) {
 		p.post(func() { p.changeDrawer(d.events.Clear) })

@@ -18,16 +18,6 @@ func (b *tab) press(key string, modifiers ...chromedp.Modifier) {
 	b.run("pressing "+key, chromedp.KeyEvent(key, chromedp.KeyModifiers(modifiers...)))
 }
 
-// eval returns the value of a JavaScript expression.
-func eval[T any](b *tab, expression string) T {
-	b.t.Helper()
-	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
-	if err != nil {
-		b.t.Fatalf("%s: %v", expression, err)
-	}
-	return value
-}
-
 // eventRows are the rows of the drawer as a reader of the screen hears them.
 const eventRows = `Array.from(document.querySelectorAll("#drawer-list summary"), s =>
 	[s.querySelector(".way .unseen").textContent, s.querySelector("b").textContent, s.querySelector(".seq").textContent].join(" ").trim())`
@@ -37,7 +27,7 @@ func TestDrawerShowsEvents(t *testing.T) {
 	browser := startBrowser(t)
 	ann := openAs(t, browser, server.URL()+"?debug")
 	ann.name("Ann")
-	rows := eval[[]string](ann, eventRows)
+	rows := evaluate[[]string](ann, "asking the page", eventRows)
 	if len(rows) < 3 || rows[0] != "received welcome" || !slices.Contains(rows, "received room_joined") {
 		t.Fatalf("with ?debug the drawer begins with %q", rows)
 	}
@@ -94,7 +84,7 @@ func TestDrawerShowsEvents(t *testing.T) {
 	ann.awaitSettled()
 	ann.press("e", chromedp.ModifierCtrl, chromedp.ModifierShift)
 	ann.await("the drawer open", `!document.getElementById("drawer").hidden && document.activeElement.id === "drawer-event"`)
-	if rows := eval[[]string](ann, eventRows); strings.Contains(strings.Join(rows, " "), "message") {
+	if rows := evaluate[[]string](ann, "asking the page", eventRows); strings.Contains(strings.Join(rows, " "), "message") {
 		t.Errorf("what went past while it was closed is there: %q", rows)
 	}
 	ann.press(kb.Escape)

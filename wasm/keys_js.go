@@ -71,6 +71,8 @@ func (p *Page) act(action view.Action) {
 		p.moveRow(+1)
 	case view.ShowKeys:
 		p.showKeys()
+	case view.ShowEvents:
+		p.toggleDrawer()
 	case view.Back:
 		p.goBack()
 	}

@@ -255,12 +255,19 @@ func (p *Page) sayNotice(text string) {
 func (p *Page) listenToWindow() {
 	// What may mean that the network or the page was away: the client finds out with
 	// one ping. A page that was frozen gets resume, or nothing but the focus.
-	for _, kind := range []string{"online", "offline", "focus"} {
-		listen(window, kind, func(js.Value) {
-			p.client.Wake()
-			p.changed()
+	listen(window, "online", func(js.Value) {
+		p.client.Wake()
+		p.changed()
+	})
+	listen(window, "offline", func(js.Value) {
+		p.post(func() {
+			if p.view.State == client.Online {
+				p.client.Wake()
+			}
+			p.redraw()
 		})
-	}
+	})
+	listen(window, "focus", func(js.Value) { p.client.Wake() })
 	listen(document, "resume", func(js.Value) { p.client.Wake() })
 	listen(window, "popstate", func(js.Value) { p.post(p.followAddress) })
 	listen(window, "beforeunload", func(event js.Value) {

@@ -102,6 +102,30 @@ func TestWakeConnectsAtOnce(t *testing.T) {
 	})
 }
 
+func TestWakeDuringAnAttempt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var at []time.Time
+		h := start(t, func(_ *harness, c *Config) {
+			c.Dial = func(context.Context, string, string) (Conn, error) {
+				at = append(at, time.Now())
+				time.Sleep(10 * time.Millisecond)
+				return nil, errors.New("no")
+			}
+		})
+		time.Sleep(10 * time.Minute)
+		n := len(at)
+		for len(at) == n {
+			time.Sleep(time.Millisecond)
+		}
+		h.Wake()
+		n = len(at)
+		time.Sleep(50 * time.Millisecond)
+		if len(at) == n {
+			t.Error("no attempt after the one that failed")
+		}
+	})
+}
+
 func TestClosingIsHeeded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)

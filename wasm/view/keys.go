@@ -4,15 +4,16 @@ package view
 type Action string
 
 const (
-	Nothing   Action = ""
-	Send      Action = "send"
-	FindRoom  Action = "find room"
-	RoomAbove Action = "room above"
-	RoomBelow Action = "room below"
-	RowAbove  Action = "row above"
-	RowBelow  Action = "row below"
-	Back      Action = "back" // out of whatever the reader is in, one step
-	ShowKeys  Action = "show keys"
+	Nothing    Action = ""
+	Send       Action = "send"
+	FindRoom   Action = "find room"
+	RoomAbove  Action = "room above"
+	RoomBelow  Action = "room below"
+	RowAbove   Action = "row above"
+	RowBelow   Action = "row below"
+	Back       Action = "back" // out of whatever the reader is in, one step
+	ShowKeys   Action = "show keys"
+	ShowEvents Action = "show events" // the developer's drawer
 )
 
 // Place is where a key was pressed.
@@ -59,6 +60,7 @@ var keys = []key{
 	{key: "ArrowDown", alt: true, does: RoomBelow, words: "Go to the room below"},
 	{key: "Escape", does: Back, words: "Close what is open, then go to the latest message"},
 	{key: "/", ctrl: true, in: []Place{Elsewhere, InField, InComposer, InFilter, InRooms, InDialog}, does: ShowKeys, words: "Show these keys"},
+	{key: "e", ctrl: true, shift: true, does: ShowEvents, words: "Show the events on the wire, for developers"},
 }
 
 // Action returns what a key asks for, Nothing if it is not the page's.
@@ -123,8 +125,8 @@ func nameOf(key string) string {
 		return "↓"
 	case "Escape":
 		return "Esc"
-	case "k":
-		return "K"
+	case "k", "e":
+		return string(key[0] - 'a' + 'A')
 	}
 	return key
 }

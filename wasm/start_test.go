@@ -1,0 +1,109 @@
+//go:build !js
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// What keeps the page's program from starting is named, and what was typed before
+// stays where it is.
+func TestAStartThatFailsNamesTheCause(t *testing.T) {
+	server := startServer(t)
+	target, _ := url.Parse(server.URL())
+	browser := startBrowser(t)
+	for _, test := range []struct {
+		name string
+		// alter changes an answer of the server.
+		alter func(path string, answer *http.Response)
+		says  string
+	}{
+		{"no WebAssembly", func(path string, answer *http.Response) {
+			if strings.Contains(path, "wasm_exec") {
+				replace(answer, "delete window.WebAssembly;")
+			}
+		}, "This browser cannot run WebAssembly."},
+		{"a policy that forbids it", func(path string, answer *http.Response) {
+			policy := answer.Header.Get("Content-Security-Policy")
+			answer.Header.Set("Content-Security-Policy", strings.Replace(policy, "'wasm-unsafe-eval'", "", 1))
+		}, "Content-Security-Policy forbids it to run WebAssembly (script-src)"},
+		{"the wrong type", func(path string, answer *http.Response) {
+			if strings.HasSuffix(path, ".wasm") {
+				answer.Header.Set("Content-Type", "text/html; charset=utf-8")
+			}
+		}, "wrong MIME type, text/html instead of application/wasm"},
+		{"another Go's wasm_exec.js", func(path string, answer *http.Response) {
+			if strings.Contains(path, "wasm_exec") {
+				source, _ := io.ReadAll(answer.Body)
+				replace(answer, strings.Replace(string(source), `"runtime.scheduleTimeoutEvent"`, `"runtime.other"`, 1))
+			}
+		}, "Two versions of this page were mixed"},
+		{"half a page", func(path string, answer *http.Response) {
+			if strings.Contains(path, "wasm_exec") {
+				answer.StatusCode = http.StatusNotFound
+			}
+		}, "Half of this page did not arrive (wasm_exec.js)"},
+		{"no program", func(path string, answer *http.Response) {
+			if strings.HasSuffix(path, ".wasm") {
+				answer.StatusCode = http.StatusNotFound
+			}
+		}, "(status 404)"},
+		{"a broken program", func(path string, answer *http.Response) {
+			if strings.HasSuffix(path, ".wasm") {
+				replace(answer, "\x00asm, or not")
+			}
+		}, "could not be started"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			typed := make(chan struct{})
+			proxy := &httputil.ReverseProxy{
+				Rewrite: func(r *httputil.ProxyRequest) {
+					r.SetURL(target)
+					r.Out.Header.Del("Accept-Encoding") // so that it can be read here
+				},
+				ModifyResponse: func(answer *http.Response) error {
+					path := answer.Request.URL.Path
+					if strings.Contains(path, "load.") {
+						select { // nothing fails before something is typed
+						case <-typed:
+						case <-answer.Request.Context().Done():
+						}
+					}
+					test.alter(path, answer)
+					return nil
+				},
+			}
+			s := httptest.NewServer(proxy)
+			defer s.Close()
+			b := newTab(t, browser, chromedp.WithNewBrowserContext())
+			go func() { _ = chromedp.Do(b.ctx, chromedp.Navigate(s.URL)) }() // it waits for load.js
+			b.await("the shell", `document.getElementById("compose") !== null`)
+			b.run("typing", chromedp.SendKeys(chromedp.CSS("#compose"), "typed early"))
+			close(typed)
+			b.await(test.says, fmt.Sprintf(`!document.getElementById("boot-error").hidden &&
+				document.getElementById("boot-error").textContent.includes(%q)`, test.says))
+			if got := evaluate[string](b, "asking the page", `document.getElementById("compose").value`); got != "typed early" {
+				t.Errorf("of what was typed %q is left", got)
+			}
+			if test.name == "the wrong type" {
+				b.picture("start-failed")
+			}
+		})
+	}
+}
+
+// replace puts another body into an answer.
+func replace(answer *http.Response, body string) {
+	answer.Body = io.NopCloser(strings.NewReader(body))
+	answer.ContentLength = int64(len(body))
+	answer.Header.Set("Content-Length", fmt.Sprint(len(body)))
+}
