@@ -12,9 +12,10 @@ import (
 func main() {
 	page := newPage()
 	config := client.Config{
-		URL:      socketAddress(),
-		Room:     page.roomAtStart(),
-		OnChange: page.changed,
+		URL:       socketAddress(),
+		Room:      page.roomAtStart(),
+		OnChange:  page.changed,
+		OnMessage: page.heard,
 	}
 	outboxes := openOutboxes()
 	if outboxes != nil {
@@ -25,6 +26,7 @@ func main() {
 		panic(err) // load.js says that the program has stopped
 	}
 	page.client = c
+	page.stayInBelledRooms()
 	if outboxes != nil {
 		outboxes.adopt(c)
 		go outboxes.watch(c)

@@ -49,6 +49,7 @@ type Page struct {
 	me         meParts
 	forget     forgetParts
 	drawer     *drawer
+	bell       *bellParts
 
 	title    *label
 	heading  *label
@@ -92,6 +93,7 @@ func (p *Page) findParts() {
 	p.me = newMeParts()
 	p.forget = newForgetParts()
 	p.drawer = newDrawer()
+	p.bell = newBellParts()
 }
 
 // post leaves work for run's goroutine. It never blocks; any goroutine may call
@@ -126,6 +128,7 @@ func (p *Page) run() {
 	p.listenToKeys()
 	p.listenToForget()
 	p.listenToDrawer()
+	p.listenToBell()
 	p.redraw()
 	for range p.posted {
 		p.mu.Lock()
@@ -197,6 +200,7 @@ func (p *Page) draw() {
 	names := view.NamesOf(v)
 	p.drawMembers(v, names)
 	p.drawComposer(v)
+	p.drawBell(v)
 	p.typing.set(typingWords(v.Room.Typing))
 	p.title.set(titleOf(v))
 

@@ -114,6 +114,9 @@ func (p *Page) drawRooms(v client.View) {
 		r.results.set(r.shown.Said)
 	}
 	p.drawRefusal(v)
+	if v.Stale {
+		p.listRooms()
+	}
 }
 
 func (l *roomLink) draw(row view.RoomRow) {
@@ -363,6 +366,7 @@ func (p *Page) change(room string) {
 	if err := p.client.ChangeRoom(room); err != nil {
 		p.sayNotice(words(err))
 	}
+	p.stayInBelledRooms() // the one that was left may be one
 	p.redraw()
 }
 

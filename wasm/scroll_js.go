@@ -51,7 +51,7 @@ func top(element js.Value) float64 {
 // view.Timeline.Look.
 func (t *timeline) lookAt(room client.RoomView) (moved bool, load view.Load) {
 	if t.AtEnd || len(t.rows.order) == 0 {
-		return false, view.Nothing
+		return false, view.Stay
 	}
 	edge := top(t.scroll)
 	first, below := t.rowAt(edge), t.rowAt(edge+t.scroll.Get("clientHeight").Float())

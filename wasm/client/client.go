@@ -121,6 +121,7 @@ type Client struct {
 	// askedAfter is where the connection's address asked it to begin.
 	askedAfter *shared.Cursor
 	known      []shared.RoomSummary // the last ListRooms
+	stale      bool                 // the user has read since, elsewhere
 	outbox     outbox
 
 	answering string                       // id of the event being routed

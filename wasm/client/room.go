@@ -64,6 +64,7 @@ type room struct {
 	readSeq uint64    // read up to here
 	toldSeq uint64    // what the server knows of that
 	toldAt  time.Time // since when
+	guessed bool      // no list that was asked for since we came has told what is unread
 }
 
 type typist struct {

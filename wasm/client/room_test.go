@@ -278,6 +278,84 @@ func TestTheListTellsWhatWaitsForADecision(t *testing.T) {
 	})
 }
 
+// TestTheListTellsHowFarARoomWasRead: the address of a connection joins the first
+// room before there is a list.
+func TestTheListTellsHowFarARoomWasRead(t *testing.T) {
+	for _, test := range []struct {
+		unread, shown int
+		mark          uint64 // told, 0 for none
+		reads         bool   // while the list is on its way
+	}{{2, 2, 0, false}, {0, 0, 5, false}, {2, 0, 6, true}} {
+		bubble(t, func(t *testing.T) {
+			h := start(t)
+			p := h.accept()
+			p.greet()
+			p.joined("", "general", shared.StateNew, at(0))
+			for seq := range uint64(5) {
+				p.message("general", seq+1, "you", fmt.Sprint("m", seq+1))
+			}
+			p.synced("general", at(5))
+			synctest.Wait()
+			if v := h.View().Room; v.Unread != 0 {
+				t.Errorf("before it is known %d are unread", v.Unread)
+			}
+			listed := make(chan error)
+			go func() {
+				_, err := h.ListRooms(context.Background(), "")
+				listed <- err
+			}()
+			id, _ := expect(p, shared.ListRooms)
+			if test.reads {
+				p.message("general", 6, "you", "m6")
+				synctest.Wait()
+				h.MarkRead("general", 6)
+			}
+			reply(p, shared.Rooms, id, shared.RoomsPayload{Rooms: []shared.RoomSummary{{Name: "general", Unread: test.unread}}})
+			if err := <-listed; err != nil {
+				t.Fatal(err)
+			}
+			if v := h.View().Room; v.Unread != test.shown {
+				t.Errorf("the list tells of %d unread, and %d are", test.unread, v.Unread)
+			}
+			if test.mark != 0 {
+				if _, mark := expect(p, shared.MarkRead); mark.Seq != test.mark {
+					t.Errorf("told that it was read up to %d", mark.Seq)
+				}
+			}
+			p.quiet()
+		})
+	}
+}
+
+// TestReadElsewhere: the list is not right any more when the user reads a room on
+// another device that this client is not in.
+func TestReadElsewhere(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "general", Seq: 1})
+		synctest.Wait()
+		if h.View().Stale {
+			t.Error("a mark in a room we are in makes the list stale")
+		}
+		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "other", Seq: 1})
+		synctest.Wait()
+		if !h.View().Stale {
+			t.Error("a mark in another room does not make the list stale")
+		}
+		listed := make(chan error)
+		go func() {
+			_, err := h.ListRooms(context.Background(), "")
+			listed <- err
+		}()
+		id, _ := expect(p, shared.ListRooms)
+		reply(p, shared.Rooms, id, shared.RoomsPayload{})
+		if err := <-listed; err != nil || h.View().Stale {
+			t.Errorf("after the list: %v, stale %v", err, h.View().Stale)
+		}
+	})
+}
+
 func TestTypingComesAndGoes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)

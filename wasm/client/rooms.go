@@ -311,8 +311,34 @@ func (c *Client) MarkRead(name string, seq uint64) {
 		return
 	}
 	if seq = min(seq, r.cursor.Seq); seq > r.readSeq {
-		r.readSeq = seq
+		r.readSeq, r.guessed = seq, false
 		c.change()
+	}
+}
+
+// guessed returns the rooms whose read mark the next list tells.
+func (c *Client) guessed() (rooms []*room) {
+	for _, r := range c.rooms {
+		if r.guessed && r.phase == synced {
+			rooms = append(rooms, r)
+		}
+	}
+	return rooms
+}
+
+// listed: a list that was asked for when we were in the room has told what is
+// unread there. Where nothing is, the server may have no mark yet: it is told
+// one, to count from.
+func (c *Client) listed(r *room) {
+	if !r.guessed || r.cursor == nil {
+		return // the user has read meanwhile
+	}
+	unread := c.unreadOf(r.name)
+	r.guessed = false
+	r.readSeq = r.firstUnread(unread, c.me.User)
+	r.toldSeq = r.readSeq
+	if unread == 0 {
+		r.toldSeq = 0
 	}
 }
 

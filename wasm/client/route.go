@@ -111,7 +111,7 @@ func handleSynced(_ context.Context, c *Client, p shared.SyncedPayload) error {
 	r.phase = synced
 	r.reach(p.Cursor)
 	if r.fresh {
-		r.fresh = false
+		r.fresh, r.guessed = false, true
 		r.readSeq = r.firstUnread(c.unreadOf(r.name), c.me.User)
 		r.toldSeq = r.readSeq
 	}
@@ -190,11 +190,15 @@ func handleTyping(_ context.Context, c *Client, p shared.TypingPayload) error {
 
 // handleRead: the user has read the room on another device.
 func handleRead(_ context.Context, c *Client, p shared.MarkReadPayload) error {
-	if r := c.findRoom(p.Room); r != nil && p.Seq > r.readSeq {
+	r := c.findRoom(p.Room)
+	if r != nil && p.Seq > r.readSeq {
 		r.readSeq = p.Seq
 		r.toldSeq = max(r.toldSeq, p.Seq)
-		c.change()
 	}
+	if r == nil || !r.wanted {
+		c.stale = true // what the list says of it was true before
+	}
+	c.change()
 	return nil
 }
 

@@ -250,15 +250,22 @@ func (c *Client) call(ctx context.Context, id string, frame []byte) (shared.Even
 }
 
 // ListRooms waits for the list of rooms whose name contains filter. Without a
-// filter View.Rooms shows it. Errors are those of Call.
+// filter View.Rooms shows it, and it tells how far rooms that were joined before
+// were read. Errors are those of Call.
 func (c *Client) ListRooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
+	c.mu.Lock()
+	guessed := c.guessed()
+	c.mu.Unlock()
 	answer, err := Call(ctx, c, shared.ListRooms, shared.ListRoomsPayload{Filter: filter}, shared.Rooms)
 	if err != nil || filter != "" {
 		return answer.Rooms, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known = answer.Rooms
+	c.known, c.stale = answer.Rooms, false
+	for _, r := range guessed {
+		c.listed(r)
+	}
 	c.change()
 	return slices.Clone(answer.Rooms), nil
 }

@@ -40,6 +40,10 @@ type View struct {
 	// have messages for the user to decide on, by recent activity.
 	Rooms []RoomEntry
 
+	// Stale says that the user has read one of Rooms on another device since
+	// ListRooms: it tells what is unread now.
+	Stale bool
+
 	// Queued counts the messages of all rooms that wait to be sent or for their
 	// ack.
 	Queued int
@@ -158,7 +162,7 @@ func (c *Client) View() View {
 	v := View{
 		State: c.state, Retry: c.retry, Reason: c.reason, Code: c.code, Since: c.since,
 		Me: c.me, Version: c.version, Limits: c.limits,
-		Current: c.current, Rooms: c.entries(),
+		Current: c.current, Rooms: c.entries(), Stale: c.stale,
 		PausedUntil: c.outbox.pausedUntil, LastError: c.lastError,
 	}
 	if r := c.findRoom(c.current); r != nil {

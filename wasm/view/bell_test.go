@@ -1,0 +1,98 @@
+package view
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBells(t *testing.T) {
+	b := NewBells()
+	b.Set("ops", true)
+	at := func(seconds float64) time.Time { return noon.Add(time.Duration(seconds * float64(time.Second))) }
+	heard := func(seq uint64, user string, looked bool, seconds float64) time.Duration {
+		t.Helper()
+		m := message(seq, user, 0)
+		m.Message = "text " + strconv.FormatUint(seq, 10)
+		wait, ok := b.Heard(m, "me", looked, at(seconds))
+		if !ok {
+			return -1
+		}
+		return wait
+	}
+	due := func(looks bool, read uint64, seconds float64, want string) {
+		t.Helper()
+		n, ok := b.Due("ops", looks, read, at(seconds))
+		if got := n.Title + "|" + n.Body; got != want || ok != (want != "|") {
+			t.Errorf("at %v s it tells %q, not %q", seconds, got, want)
+		}
+	}
+
+	if heard(1, "ann", false, 0) >= 0 {
+		t.Error("what was there when we came is told")
+	}
+	b.Begin("ops", 5)
+	b.Begin("ops", 99) // the first one holds
+	if heard(5, "ann", false, 0) >= 0 || heard(6, "me", false, 0) >= 0 || heard(7, "ann", true, 0) >= 0 {
+		t.Error("what is old, one's own or before one's eyes is told")
+	}
+	if wait := heard(8, "ann", false, 0); wait != noticeAfter {
+		t.Errorf("the first notification comes after %v", wait)
+	}
+	due(false, 7, 0.5, "#ops · ann|text 8")
+	due(false, 7, 0.6, "|")
+
+	// Soon after, several are told together.
+	if wait := heard(9, "ann", false, 1); wait != 1500*time.Millisecond {
+		t.Errorf("the next notification comes after %v", wait)
+	}
+	if heard(10, "bob", false, 1.1) >= 0 || heard(10, "bob", false, 1.2) >= 0 {
+		t.Error("a second one waits for the same moment")
+	}
+	due(false, 7, 2.5, "#ops · 2 new messages|bob: text 10")
+
+	// Read in between, or looked at.
+	heard(11, "ann", false, 10)
+	due(false, 11, 10.5, "|")
+	heard(12, "ann", false, 20)
+	due(true, 11, 20.5, "|")
+	heard(13, "ann", false, 30)
+	heard(14, "me", false, 30.1)
+	due(false, 11, 30.5, "|")
+
+	heard(15, "ann", false, 40)
+	b.Set("ops", false)
+	due(false, 11, 40.5, "|")
+	if heard(16, "ann", false, 50) >= 0 {
+		t.Error("a room without a bell is told")
+	}
+}
+
+func TestBellsAreBounded(t *testing.T) {
+	b := NewBells()
+	for i := range MaxBells {
+		b.Set("r"+strconv.Itoa(i), true)
+	}
+	if b.Set("more", true) || !b.Set("r1", true) || len(b.Names()) != MaxBells {
+		t.Errorf("there are %d bells", len(b.Names()))
+	}
+}
+
+func TestBellInWords(t *testing.T) {
+	on := BellOf("ops", true, Granted)
+	if !on.On || !strings.HasPrefix(on.Title, "On: ") || !strings.Contains(on.Title, "stays in the room") {
+		t.Errorf("a bell that is on is %+v", on)
+	}
+	for _, allowed := range []Permission{Denied, NotAsked, Insecure, Unsupported} {
+		if b := BellOf("ops", true, allowed); b.On || !strings.Contains(b.Title, "stays in the room") {
+			t.Errorf("with %s the bell is %+v", allowed, b)
+		}
+		if BellRefused(allowed) == "" {
+			t.Errorf("%s is not explained", allowed)
+		}
+	}
+	if BellRefused(Granted) != "" {
+		t.Error("what is granted is explained")
+	}
+}
