@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"websockets/shared"
@@ -210,12 +209,8 @@ const readTiming = `({
 // openProbed opens an empty tab that will note what happens in it.
 func openProbed(t *testing.T, parent context.Context, options ...chromedp.ContextOption) *tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(parent, options...)
-	t.Cleanup(cancel)
-	b := &tab{t: t, ctx: ctx}
-	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: probe}); err != nil {
-		t.Fatal(err)
-	}
+	b := newTab(t, parent, options...)
+	b.atStart(probe)
 	return b
 }
 
