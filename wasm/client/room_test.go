@@ -175,6 +175,28 @@ func TestHistoryOfAnotherLogIsNotMixedIn(t *testing.T) {
 	})
 }
 
+// TestLeavingTellsWhatWasRead: after it the server takes no mark of the room, so
+// this one does not wait for its second.
+func TestLeavingTellsWhatWasRead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		for seq := range uint64(2) {
+			p.message("general", seq+1, "you", "m")
+			synctest.Wait()
+			h.MarkRead("general", seq+1)
+			synctest.Wait()
+		}
+		check(t, h.ChangeRoom("other"))
+		for _, seq := range []uint64{1, 2} {
+			if _, mark := expect(p, shared.MarkRead); mark.Seq != seq {
+				t.Errorf("told %d, want %d", mark.Seq, seq)
+			}
+		}
+		expect(p, shared.ChangeRoom)
+	})
+}
+
 func TestUnreadAndReadMarks(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)

@@ -148,6 +148,9 @@ func (c *Client) settle(now time.Time, next *alarm) {
 }
 
 func (c *Client) askChange(r *room, now time.Time) {
+	if old := c.findRoom(c.asked); old != nil {
+		c.tellLast(old, now)
+	}
 	id := newID()
 	after := c.begin(r)
 	if !c.sendEvent(shared.ChangeRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
@@ -173,6 +176,7 @@ func (c *Client) askJoin(r *room, now time.Time) {
 }
 
 func (c *Client) askLeave(r *room, now time.Time) {
+	c.tellLast(r, now)
 	id := newID()
 	if c.sendEvent(shared.LeaveRoom.Frame(id, shared.LeavePayload{Name: r.name})) {
 		c.asks[id] = &ask{room: r, at: now, leave: true}
@@ -345,6 +349,15 @@ func (c *Client) listed(r *room) {
 func (c *Client) tellRead(r *room, now time.Time, next *alarm) {
 	if due := r.toldAt.Add(markEvery); now.Before(due) {
 		next.by(due)
+		return
+	}
+	c.tellLast(r, now)
+}
+
+// tellLast does not wait: the room is being left, and after that the server
+// takes nothing more of it.
+func (c *Client) tellLast(r *room, now time.Time) {
+	if r.phase != synced || r.readSeq <= r.toldSeq {
 		return
 	}
 	if c.sendEvent(shared.MarkRead.Frame("", shared.MarkReadPayload{Room: r.name, Seq: r.readSeq})) {
