@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"websockets/shared"
 )
@@ -70,6 +71,7 @@ func TestALostConnectionIsToldAfterFiveSeconds(t *testing.T) {
 		t.Errorf("the banner came after %v", away)
 	}
 	ann.await("the countdown", banner+`.match(/Reconnecting in [1-9]\d* s Now/)`)
+	ann.picture("lost")
 	if role := evaluate[string](ann, "asking the page", `document.getElementById("lost").getAttribute("role")`); role != "alert" {
 		t.Errorf("what is lost has the role %q", role)
 	}
@@ -306,7 +308,7 @@ func TestAnotherVersionOffersAReload(t *testing.T) {
 	middle.shut(shared.CloseRestart, "")
 	ann.awaitDisconnected()
 	ann.awaitConnected()
-	ann.say("and to the old one")
-	ann.awaitSettled()
+	ann.run("the rest of the draft", chromedp.SendKeys(chromedp.CSS("#compose"), "ght"+kb.Enter))
+	ann.awaitMessages("all the same", "half a thought")
 	ann.calm()
 }
