@@ -158,10 +158,12 @@ func TestBackFromSleep(t *testing.T) {
 	ann.awaitMessage("before 0")
 
 	// The machine slept, and the connection outlived it: one ping shows that.
-	pings, opened := len(ann.events(true, "ping")), middle.connections()
-	time.Sleep(1200 * time.Millisecond) // longer than what counts as just heard
-	ann.run("waking", chromedp.Evaluate[chromedp.Void](`dispatchEvent(new Event("focus")); document.dispatchEvent(new Event("resume"))`))
-	for deadline := time.Now().Add(patience); len(ann.events(false, "pong")) <= pings && time.Now().Before(deadline); {
+	pings, pongs, opened := len(ann.events(true, "ping")), len(ann.events(false, "pong")), middle.connections()
+	deadline := time.Now().Add(patience)
+	for len(ann.events(true, "ping")) == pings && time.Now().Before(deadline) { // not while something was just heard
+		ann.run("waking", chromedp.Evaluate[chromedp.Void](`dispatchEvent(new Event("focus")); document.dispatchEvent(new Event("resume"))`))
+	}
+	for len(ann.events(false, "pong")) == pongs && time.Now().Before(deadline) {
 		ann.await("the page", `true`)
 	}
 	if n := len(ann.events(true, "ping")) - pings; n != 1 || middle.connections() != opened {
