@@ -38,6 +38,9 @@ func TestHouseRules(t *testing.T) {
 		{"gorilla/websocket only under server", gorillaUnderServer},
 		{"top-level folders", topLevelFolders},
 		{"no HTML from strings", noHTMLFromStrings},
+		{"no JavaScript but the loader", onlyTheLoader},
+		{"js.FuncOf in named places only", funcOfInNamedPlaces},
+		{"the page's program is a thin layer", thinPage},
 	} {
 		t.Run(rule.name, func(t *testing.T) {
 			broken, err := rule.check("..")
@@ -195,6 +198,60 @@ func noHTMLFromStrings(root string) (broken []string, err error) {
 	return broken, err
 }
 
+// onlyTheLoader: the page is Go. wasm_exec.js is Go's own.
+func onlyTheLoader(root string) (broken []string, err error) {
+	err = eachFile(root, func(file string, _ []byte) error {
+		switch path.Ext(file) {
+		case ".js", ".mjs", ".cjs", ".ts", ".jsx", ".tsx":
+			if file != "static/load.js" && path.Base(file) != "wasm_exec.js" {
+				broken = append(broken, file+" is a script: static/load.js is the only one of ours")
+			}
+		}
+		return nil
+	})
+	return broken, err
+}
+
+// funcOfPlaces are the files that may make a js.Func, and what becomes of it: one
+// that nobody releases is never collected, nor is what it holds.
+var funcOfPlaces = map[string]string{
+	"wasm/dom_js.go":     "listen: as long as the page; whoever wants to hear of something uses it",
+	"wasm/page_js.go":    "the one of requestAnimationFrame: as long as the page",
+	"wasm/console_js.go": "sendEvent: as long as the page; a promise's executor: released with its outcome",
+	"wasm/outbox_js.go":  "answers of the browser's locks: released when they are there",
+	"wasm/forget_js.go":  "wait: released with the promise's outcome",
+	"wasm/scroll_js.go":  "observers of the timeline: as long as the page",
+}
+
+func funcOfInNamedPlaces(root string) (broken []string, err error) {
+	err = eachFile(root, func(file string, source []byte) error {
+		if path.Ext(file) != ".go" || file == "server/house_test.go" || strings.HasSuffix(file, "_test.go") || funcOfPlaces[file] != "" {
+			return nil
+		}
+		for i, line := range strings.Split(string(source), "\n") {
+			if strings.Contains(line, "js.FuncOf(") {
+				broken = append(broken, fmt.Sprintf("%s:%d makes a js.Func: use listen, or say in funcOfPlaces who releases it", file, i+1))
+			}
+		}
+		return nil
+	})
+	return broken, err
+}
+
+// thinPage: what is decided is in packages that run natively; package main of the
+// wasm touches the DOM and nothing else.
+func thinPage(root string) (broken []string, err error) {
+	err = eachFile(root, func(file string, _ []byte) error {
+		if path.Dir(file) != "wasm" || path.Ext(file) != ".go" || file == "wasm/main_other.go" ||
+			strings.HasSuffix(file, "_test.go") || strings.HasSuffix(file, "_js.go") {
+			return nil
+		}
+		broken = append(broken, file+" is neither _js.go nor a test: what is decided belongs in wasm/view or wasm/client")
+		return nil
+	})
+	return broken, err
+}
+
 // eachImport calls do for every import of every Go file, for whatever platform.
 func eachImport(root string, do func(file, imported string)) error {
 	return eachFile(root, func(file string, source []byte) error {
@@ -347,6 +404,20 @@ func TestHouseRulesCanBeBroken(t *testing.T) {
 		{"HTML", noHTMLFromStrings, "static/index.html", "<p>\n<script>document.write('x')</script>", "static/index.html:2 has document.write"},
 		{"HTML", noHTMLFromStrings, "static/load.js", "at.insertAdjacentHTML('beforeend', text)", "static/load.js:1 has insertAdjacentHTML"},
 		{"HTML", noHTMLFromStrings, "static/pack/house_test.go", "package main // outerHTML", "static/pack/house_test.go:1 has outerHTML"},
+
+		{"JavaScript", onlyTheLoader, "README.md", "", clean},
+		{"JavaScript", onlyTheLoader, "static/more.mjs", "", "static/more.mjs is a script"},
+		{"JavaScript", onlyTheLoader, "wasm/load.js", "", "wasm/load.js is a script"},
+
+		{"FuncOf", funcOfInNamedPlaces, "wasm/dom_js.go", "package main\nvar f = js.FuncOf(g)", clean},
+		{"FuncOf", funcOfInNamedPlaces, "wasm/page_js_test.go", "package main\nvar f = js.FuncOf(g)", clean},
+		{"FuncOf", funcOfInNamedPlaces, "wasm/rooms_js.go", "package main\nvar f = js.FuncOf(g)", "wasm/rooms_js.go:2 makes a js.Func"},
+		{"FuncOf", funcOfInNamedPlaces, "wasm/client/dial_js.go", "package client\nvar f = js.FuncOf(g)", "wasm/client/dial_js.go:2 makes a js.Func"},
+
+		{"thin", thinPage, "wasm/view/view.go", "package view", clean},
+		{"thin", thinPage, "wasm/main_other.go", "package main", clean},
+		{"thin", thinPage, "wasm/browser_test.go", "package main", clean},
+		{"thin", thinPage, "wasm/words.go", "package main", "wasm/words.go is neither"},
 	} {
 		t.Run(c.rule+" "+c.file, func(t *testing.T) {
 			root := t.TempDir()

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"websockets/shared"
 )
@@ -70,6 +71,7 @@ func TestALostConnectionIsToldAfterFiveSeconds(t *testing.T) {
 		t.Errorf("the banner came after %v", away)
 	}
 	ann.await("the countdown", banner+`.match(/Reconnecting in [1-9]\d* s Now/)`)
+	ann.picture("lost")
 	if role := evaluate[string](ann, "asking the page", `document.getElementById("lost").getAttribute("role")`); role != "alert" {
 		t.Errorf("what is lost has the role %q", role)
 	}
@@ -156,10 +158,12 @@ func TestBackFromSleep(t *testing.T) {
 	ann.awaitMessage("before 0")
 
 	// The machine slept, and the connection outlived it: one ping shows that.
-	pings, opened := len(ann.events(true, "ping")), middle.connections()
-	time.Sleep(1200 * time.Millisecond) // longer than what counts as just heard
-	ann.run("waking", chromedp.Evaluate[chromedp.Void](`dispatchEvent(new Event("focus")); document.dispatchEvent(new Event("resume"))`))
-	for deadline := time.Now().Add(patience); len(ann.events(false, "pong")) <= pings && time.Now().Before(deadline); {
+	pings, pongs, opened := len(ann.events(true, "ping")), len(ann.events(false, "pong")), middle.connections()
+	deadline := time.Now().Add(patience)
+	for len(ann.events(true, "ping")) == pings && time.Now().Before(deadline) { // not while something was just heard
+		ann.run("waking", chromedp.Evaluate[chromedp.Void](`dispatchEvent(new Event("focus")); document.dispatchEvent(new Event("resume"))`))
+	}
+	for len(ann.events(false, "pong")) == pongs && time.Now().Before(deadline) {
 		ann.await("the page", `true`)
 	}
 	if n := len(ann.events(true, "ping")) - pings; n != 1 || middle.connections() != opened {
@@ -306,7 +310,7 @@ func TestAnotherVersionOffersAReload(t *testing.T) {
 	middle.shut(shared.CloseRestart, "")
 	ann.awaitDisconnected()
 	ann.awaitConnected()
-	ann.say("and to the old one")
-	ann.awaitSettled()
+	ann.run("the rest of the draft", chromedp.SendKeys(chromedp.CSS("#compose"), "ght"+kb.Enter))
+	ann.awaitMessages("all the same", "half a thought")
 	ann.calm()
 }

@@ -69,9 +69,12 @@ func (p *Page) listenToDrawer() {
 		p.post(p.sendRaw)
 	})
 	listen(d.panel, "keydown", func(event js.Value) {
-		if event.Get("key").String() == "Escape" {
-			event.Call("stopPropagation") // it means this drawer
-			p.post(p.closeDrawer)
+		if event.Get("key").String() != "Escape" {
+			return
+		}
+		event.Call("stopPropagation") // it means this drawer
+		if !event.Get("target").Equal(d.filter) || d.filter.Get("value").String() == "" {
+			p.post(p.closeDrawer) // else the browser empties the field
 		}
 	})
 	listen(d.rows.parent, "keydown", func(event js.Value) {

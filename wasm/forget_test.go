@@ -36,6 +36,7 @@ func TestForgetMe(t *testing.T) {
 	one.run("a draft and a bell", chromedp.Evaluate[chromedp.Void](`localStorage.setItem("draft/den", "secret"); localStorage.setItem("bell/den", "on")`))
 
 	one.run("the reader's name", chromedp.Click(chromedp.CSS("#me")))
+	one.picture("change-name")
 	one.run("the link there", chromedp.Click(chromedp.CSS("#forget")))
 	one.await("the question", `document.getElementById("forget-dialog").open &&
 		document.getElementById("forget-unsent").innerText === "1 message has not been sent. It would be lost." &&

@@ -152,6 +152,10 @@ func (p *Page) stayConnected() {
 		stop()
 		p.changed()
 		<-p.again
+		select {
+		case <-p.again: // said twice
+		default:
+		}
 	}
 }
 
@@ -272,6 +276,7 @@ func (p *Page) listenToWindow() {
 		})
 	})
 	listen(window, "focus", func(js.Value) { p.client.Wake() })
+	listen(window, "pageshow", func(js.Value) { p.client.Wake() })
 	listen(document, "resume", func(js.Value) { p.client.Wake() })
 	listen(window, "popstate", func(js.Value) { p.post(p.followAddress) })
 	listen(window, "beforeunload", func(event js.Value) {
