@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/fetch"
+	hold "github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -126,16 +126,16 @@ func TestTypedBeforeTheProgram(t *testing.T) {
 	server := startServer(t)
 	browser := startBrowser(t)
 	ann := newTab(t, browser, chromedp.WithNewBrowserContext())
-	held := make(chan fetch.RequestID, 8)
+	held := make(chan hold.RequestID, 8)
 	if err := chromedp.Listen(ann.ctx, func(event any) {
-		if e, ok := event.(*fetch.EventRequestPaused); ok {
+		if e, ok := event.(*hold.EventRequestPaused); ok {
 			held <- e.RequestID
 		}
 	}); err != nil {
 		t.Fatal(err)
 	}
-	hold := fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*.wasm"}}}
-	if _, err := chromedp.Call(ann.ctx, fetch.Enable, hold); err != nil {
+	wasm := hold.EnableParams{Patterns: []*hold.RequestPattern{{URLPattern: "*.wasm"}}}
+	if _, err := chromedp.Call(ann.ctx, hold.Enable, wasm); err != nil {
 		t.Fatal(err)
 	}
 	ann.run("opening", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -146,7 +146,7 @@ func TestTypedBeforeTheProgram(t *testing.T) {
 	ann.run("typing", chromedp.SendKeys(chromedp.CSS("#compose"), "early bird"))
 	select {
 	case request := <-held:
-		if _, err := chromedp.Call(ann.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: request}); err != nil {
+		if _, err := chromedp.Call(ann.ctx, hold.ContinueRequest, hold.ContinueRequestParams{RequestID: request}); err != nil {
 			t.Fatal(err)
 		}
 	case <-time.After(patience):
