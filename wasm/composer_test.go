@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"websockets/server/servertest"
 )
 
 func (b *tab) awaitComposer(what, text string) {
@@ -72,11 +75,41 @@ func TestComposer(t *testing.T) {
 	ann.await("the counter", `document.getElementById("hint").textContent === "4,096 of 4,096 characters" && !document.getElementById("hint").classList.contains("over")`)
 	ann.keys("Enter", kb.Enter)
 	ann.await("that it is sent", `document.getElementById("compose").value === "" && document.querySelectorAll("#messages li.message").length === 2`)
+	ann.awaitSettled()
+
+	server.Kill()
+	ann.await("noticing", `document.getElementById("connection").dataset.state !== "connected"`)
+	ann.keys("three messages", "a"+kb.Enter+"b"+kb.Enter+"c"+kb.Enter)
+	ann.await("what becomes of them", `document.getElementById("hint").textContent === "Will send when reconnected (3 queued)"`)
+	server.Start()
+	ann.awaitConnected()
+	ann.awaitSettled()
+	ann.await("nothing to say", `document.getElementById("hint").textContent === ""`)
 
 	// On a phone Enter breaks the line.
 	ann.run("a finger", chromedp.Evaluate[chromedp.Void](`window.matchMedia = query => ({matches: query.includes("coarse")})`))
 	ann.keys("two lines", "one"+kb.Enter+"two")
 	ann.awaitComposer("two lines", "one\ntwo")
+	ann.calm()
+}
+
+// TestSendingPauses: a server that asks to wait is waited for, in words, and
+// nothing is lost.
+func TestSendingPauses(t *testing.T) {
+	if built, _ := filepath.Glob("../static/dist/*.wasm"); len(built) == 0 {
+		t.Skip("NOT RUN: the browser client is not built; run ./build.sh")
+	}
+	server := servertest.Start(t, "--rate", "10")
+	browser := startBrowser(t)
+	ann := openAs(t, browser, server.URL())
+	ann.name("Ann")
+	ann.run("watching", chromedp.Evaluate[chromedp.Void](`window.said = [];
+		void new MutationObserver(() => said.push(hint.textContent + "|" + wait.textContent)).observe(document.getElementById("hint"), {childList: true})`))
+	ann.run("more than the server takes", chromedp.Evaluate[chromedp.Void](`for (let i = 0; i < 80; i++) sendEvent("send_message", {message: "m" + i})`))
+	ann.await("a countdown", `said.some(text => /^Sending goes on in \d s \(\d+ queued\)\|\d s$/.test(text))`)
+	ann.await("all of them, once", `(() => { const all = `+bodies+`; return all.length === 80 && all.every((text, i) => text === "m" + i); })()`)
+	ann.awaitSettled()
+	ann.await("nothing to wait for", `hint.textContent === "" && wait.textContent === ""`)
 	ann.calm()
 }
 
