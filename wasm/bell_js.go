@@ -97,8 +97,8 @@ func (p *Page) drawBell(v client.View) {
 		}
 		if r, ok := p.client.Room(room); ok && r.Synced {
 			last := uint64(0)
-			if n := len(r.Messages); n > 0 {
-				last = r.Messages[n-1].Seq
+			if n := len(r.Latest); n > 0 {
+				last = r.Latest[n-1].Seq
 			}
 			b.Begin(room, last)
 		}

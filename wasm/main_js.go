@@ -26,7 +26,6 @@ func main() {
 		panic(err) // load.js says that the program has stopped
 	}
 	page.client = c
-	page.stayInBelledRooms()
 	if outboxes != nil {
 		outboxes.adopt(c)
 		go outboxes.watch(c)
@@ -36,6 +35,7 @@ func main() {
 	go page.stayConnected()
 	runtime.Gosched()
 	page.findParts()
+	page.stayInBelledRooms()
 	offerSendEvent(c)
 	if debugAsked() {
 		page.openDrawer()

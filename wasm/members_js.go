@@ -1,13 +1,9 @@
 package main
 
 import (
-	"cmp"
-	"slices"
 	"strconv"
-	"strings"
 	"syscall/js"
 
-	"websockets/shared"
 	"websockets/wasm/client"
 	"websockets/wasm/view"
 )
@@ -22,6 +18,7 @@ type memberParts struct {
 	word     *label
 	count    *label // in the column's head
 	more     *label
+	known    bool // what is shown is as the server says now
 }
 
 // memberRow is a member in the column, with what it shows.
@@ -43,61 +40,34 @@ func newMemberParts() memberParts {
 
 func (p *Page) drawMembers(v client.View, names view.Names) {
 	parts := &p.members
-	number, word := strconv.Itoa(v.Room.Count), "members"
-	if v.Room.Count == 1 {
-		word = "member"
+	members := view.MembersOf(v, names)
+	parts.number.set(members.Number)
+	parts.word.set(members.Word)
+	parts.count.set(members.Count)
+	parts.more.say(members.More)
+	if known := members.Known; known != parts.known {
+		parts.known = known
+		parts.list.parent.Get("classList").Call("toggle", "online", known)
 	}
-	parts.number.set(number)
-	parts.word.set(word)
-	if v.Room.Count == 0 {
-		number = "" // not known yet
-	}
-	parts.count.set(number)
-
-	// Oneself first, the others by name.
-	members := slices.Clone(v.Room.Members)
-	for i := range members {
-		if members[i].User == v.Me.User {
-			members[i].Name = v.Me.Name // known here before the others are told
-		}
-	}
-	slices.SortFunc(members, func(a, b shared.Member) int {
-		if mine := v.Me.User; (a.User == mine) != (b.User == mine) {
-			if a.User == mine {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.User, b.User))
-	})
-	keys := make([]string, len(members))
-	for i, m := range members {
+	keys := make([]string, len(members.Rows))
+	for i, m := range members.Rows {
 		keys[i] = m.User
 	}
 	parts.list.place(keys, func(i int) *child[memberRow] {
 		element := clone(parts.template)
-		setHue(element, view.Hue(members[i].User))
+		setHue(element, view.Hue(members.Rows[i].User))
 		return &child[memberRow]{element: element, data: memberRow{
 			avatar: newLabel(find(element, ".avatar")),
 			name:   newLabel(find(element, ".name")),
 			tag:    newLabel(find(element, ".tag")),
 		}}
 	})
-	for _, m := range members {
+	for _, m := range members.Rows {
 		row := parts.list.children[m.User].data
 		row.avatar.set(view.Initials(m.Name))
 		row.name.set(m.Name)
-		tag := names.Tag(m.Name, m.User)
-		if m.User == v.Me.User {
-			tag = "you"
-		}
-		row.tag.set(tag)
+		row.tag.set(m.Tag)
 	}
-	rest := ""
-	if n := v.Room.Count - len(members); n > 0 && v.Room.Synced {
-		rest = "and " + strconv.Itoa(n) + " more"
-	}
-	parts.more.say(rest)
 }
 
 func (p *Page) listenToMembers() {

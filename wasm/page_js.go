@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall/js"
@@ -205,7 +204,7 @@ func (p *Page) draw() {
 	p.drawMembers(v, names)
 	p.drawComposer(v)
 	p.drawBell(v)
-	p.typing.set(typingWords(v.Room.Typing))
+	p.typing.set(view.Typing(v.Room.Typing))
 	p.title.set(titleOf(v))
 
 	room := v.Room
@@ -314,21 +313,4 @@ func titleOf(v client.View) string {
 		title = "(" + strconv.Itoa(unread) + ") " + title
 	}
 	return title
-}
-
-// typingWords says who is writing.
-func typingWords(who []shared.Member) string {
-	names := make([]string, len(who))
-	for i, m := range who {
-		names[i] = m.Name
-	}
-	switch len(names) {
-	case 0:
-		return ""
-	case 1:
-		return names[0] + " is typing…"
-	case 2, 3:
-		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are typing…"
-	}
-	return "Several people are typing…"
 }

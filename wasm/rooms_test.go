@@ -94,14 +94,15 @@ func TestRoomsAreFoundByKeys(t *testing.T) {
 	ann.calm()
 }
 
-// shut makes the server refuse the room vault. It has no rooms of that kind, but
-// an operator's may: the answer is put in its place on the way.
-const shut = `window.WebSocket = class extends WebSocket {
+// refusing makes the server refuse the room vault and the message "no". This one
+// does neither, an operator's may: the answer is put in its place on the way.
+const refusing = `window.WebSocket = class extends WebSocket {
 	send(frame) {
 		const event = JSON.parse(frame);
-		if (event.type !== "change_room" || event.payload.name !== "vault") return super.send(frame);
-		const error = {type: "error", id: event.id, payload: {code: "unsupported", message: "this room is for its keepers"}};
-		this.dispatchEvent(new MessageEvent("message", {data: JSON.stringify(error)}));
+		const room = event.type === "change_room" && event.payload.name === "vault", message = event.type === "send_message" && event.payload.message === "no";
+		if (!room && !message) return super.send(frame);
+		const payload = {code: "unsupported", message: room ? "this room is for its keepers" : "not here"};
+		this.dispatchEvent(new MessageEvent("message", {data: JSON.stringify({type: "error", id: event.id, payload})}));
 	}
 }`
 
@@ -110,7 +111,7 @@ func TestRoomThatIsRefused(t *testing.T) {
 	server := startServer(t)
 	browser := startBrowser(t)
 	ann := newTab(t, browser, chromedp.WithNewBrowserContext())
-	ann.atStart(shut)
+	ann.atStart(refusing)
 	ann.run("opening", chromedp.Navigate(server.URL()+"r/hall"))
 	ann.name("Ann")
 	ann.say("in the hall")

@@ -130,6 +130,7 @@ func (p *Page) decide(act, id string) {
 	case "edit":
 		p.edit(id)
 	}
+	p.focusComposer() // the button that was pressed goes
 	p.redraw()
 }
 

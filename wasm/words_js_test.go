@@ -20,24 +20,6 @@ func TestRoomOfAddress(t *testing.T) {
 	}
 }
 
-func TestWhoIsTyping(t *testing.T) {
-	member := func(name string) shared.Member { return shared.Member{User: name, Name: name} }
-	for _, test := range []struct {
-		who  []shared.Member
-		want string
-	}{
-		{nil, ""},
-		{[]shared.Member{member("Ada")}, "Ada is typing…"},
-		{[]shared.Member{member("Ada"), member("Bob")}, "Ada and Bob are typing…"},
-		{[]shared.Member{member("Ada"), member("Bob"), member("Cem")}, "Ada, Bob and Cem are typing…"},
-		{[]shared.Member{member("a"), member("b"), member("c"), member("d")}, "Several people are typing…"},
-	} {
-		if got := typingWords(test.who); got != test.want {
-			t.Errorf("%d: %q, not %q", len(test.who), got, test.want)
-		}
-	}
-}
-
 func TestTitleCountsAllRooms(t *testing.T) {
 	v := client.View{Current: "ops", Rooms: []client.RoomEntry{{Name: "ops", Unread: 2}, {Name: "b", Unread: 3}}}
 	if got := titleOf(v); got != "(5) #ops" {

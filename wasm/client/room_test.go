@@ -423,6 +423,10 @@ func TestTypingComesAndGoes(t *testing.T) {
 		time.Sleep(typeEvery)
 		h.Typing("")
 		expect(p, shared.StartTyping)
+		h.send("done") // and begins another one
+		expect(p, shared.SendMessage)
+		h.Typing("")
+		expect(p, shared.StartTyping)
 	})
 }
 

@@ -59,7 +59,7 @@ func (c *Client) Send(room, message string) (id string, err error) {
 		return "", ErrOutboxFull
 	}
 	c.outbox.add(m)
-	c.roomNamed(room)
+	c.roomNamed(room).typedAt = time.Time{} // what is typed next is another message
 	c.flush(now)
 	if !m.kept { // one that went on the wire at once is kept already
 		if m.state == Waiting {

@@ -35,7 +35,7 @@ func HintOf(v client.View, typed, problem string, begun bool, now time.Time) Hin
 	}
 	var h Hint
 	if v.State == client.Online && now.Before(v.PausedUntil) {
-		h.Wait = inSeconds(v.PausedUntil.Sub(now))
+		h.Wait = Seconds(v.PausedUntil.Sub(now))
 	}
 	// Bytes bound the code points, so a short text is not counted.
 	if length := len(typed); length >= limit*8/10 {
@@ -70,11 +70,6 @@ func MessageOf(typed string) string {
 		return ""
 	}
 	return text
-}
-
-// inSeconds rounds up: nothing is said to be due in 0 s.
-func inSeconds(d time.Duration) string {
-	return strconv.Itoa(int((d+time.Second-1)/time.Second)) + " s"
 }
 
 // grouped writes a number below a million as people read it: 4,096.

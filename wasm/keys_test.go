@@ -1,0 +1,118 @@
+//go:build !js
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// tabTo presses Tab until the element with that id has the focus, which must not
+// be far.
+func (b *tab) tabTo(id string, hold ...chromedp.Modifier) {
+	b.t.Helper()
+	for range 12 {
+		b.keys("Tab", kb.Tab, hold...)
+		there, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](fmt.Sprintf(`document.activeElement.id === %q`, id)))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if there {
+			b.await("a focus that is seen", `document.activeElement.matches(":focus-visible")`)
+			return
+		}
+	}
+	b.t.Fatalf("twelve times Tab do not reach %s", id)
+}
+
+// TestAVisitByKeysAlone: everything that a visitor does, without a mouse, in a
+// window that has no room for the members.
+func TestAVisitByKeysAlone(t *testing.T) {
+	server := startServer(t)
+	chromium := startBrowser(t)
+	bob := openAs(t, chromium, server.URL()+"r/garden")
+	bob.name("Bob")
+	bob.say("in the garden")
+
+	ann := newTab(t, chromium, chromedp.WithNewBrowserContext())
+	ann.atStart(recorded + ";" + refusing)
+	size := emulation.SetDeviceMetricsOverrideParams{Width: 800, Height: 700, DeviceScaleFactor: 1}
+	if _, err := chromedp.Call(ann.ctx, emulation.SetDeviceMetricsOverride, size); err != nil {
+		t.Fatal(err)
+	}
+	ann.run("opening", chromedp.Navigate(server.URL()))
+	ann.awaitConnected()
+
+	ann.awaitFocus("name")
+	ann.keys("a name", "Ann"+kb.Enter)
+	ann.awaitFocus("compose")
+	ann.keys("a message", "hello"+kb.Enter)
+	ann.awaitMessage("hello")
+
+	// The list of keys gives the focus back.
+	ann.keys("Ctrl+/", "/", chromedp.ModifierCtrl)
+	ann.await("the keys", `document.getElementById("keys-dialog").open && document.querySelectorAll("#keys-list kbd").length > 10`)
+	ann.picture("keys")
+	if _, err := chromedp.Call(ann.ctx, emulation.SetDeviceMetricsOverride, size); err != nil {
+		t.Fatal(err)
+	}
+	ann.keys("Esc", kb.Escape)
+	ann.await("no dialog", `!document.getElementById("keys-dialog").open`)
+	ann.awaitFocus("compose")
+	ann.tabTo("keys", chromedp.ModifierShift)
+	ann.keys("Enter", kb.Enter)
+	ann.await("the keys", `document.getElementById("keys-dialog").open`)
+	ann.keys("Ctrl+/", "/", chromedp.ModifierCtrl)
+	ann.await("no dialog", `!document.getElementById("keys-dialog").open`)
+	ann.awaitFocus("keys")
+
+	// The protocol types a key's character also where the page has prevented it.
+	ann.run("/", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Key: "/"})
+		return err
+	}))
+	ann.awaitFocus("go-room")
+	ann.keys("a room", "gard")
+	ann.awaitRooms("the room", "garden", "Create #gard")
+	ann.keys("Enter", kb.Enter)
+	ann.awaitRoom("garden")
+	ann.awaitMessage("in the garden")
+	ann.awaitFocus("compose")
+
+	ann.tabTo("bell", chromedp.ModifierShift)
+	ann.keys("the bell", " ")
+	ann.await("that it is on", `document.getElementById("bell").getAttribute("aria-pressed") === "true"`)
+	ann.tabTo("members-toggle")
+	ann.keys("the members", kb.Enter)
+	ann.await("the members", `document.getElementById("members").checkVisibility() && document.querySelectorAll("#member-list li").length === 2`)
+	ann.awaitFocus("members-close")
+	ann.keys("Esc", kb.Escape)
+	ann.await("no members", `!document.getElementById("members").checkVisibility()`)
+	ann.awaitFocus("members-toggle")
+	ann.keys("again", kb.Enter)
+	ann.awaitFocus("members-close")
+	ann.keys("out of them, for nothing holds the focus", kb.Tab, chromedp.ModifierShift)
+	ann.await("another focus", `!document.getElementById("members").contains(document.activeElement)`)
+	ann.keys("Esc", kb.Escape)
+	ann.await("no members", `!document.getElementById("members").checkVisibility()`)
+
+	// A message that the server refuses is decided on by keys too.
+	ann.keys("the message box", "k", chromedp.ModifierCtrl)
+	ann.keys("Esc", kb.Escape)
+	ann.awaitFocus("compose")
+	ann.keys("what is refused", "no"+kb.Enter)
+	ann.await("the refusal", `document.querySelector('li.message[data-state="rejected"] [data-act="delete"]')?.checkVisibility()`)
+	ann.keys("back to it", kb.Tab, chromedp.ModifierShift)
+	ann.await("its button", `document.activeElement.dataset.act === "delete" && document.activeElement.matches(":focus-visible")`)
+	ann.keys("deleting it", kb.Enter)
+	ann.await("that it is gone", `!document.querySelector('li.message[data-state="rejected"]')`)
+	ann.awaitFocus("compose")
+	ann.calm()
+}

@@ -1,0 +1,80 @@
+package view
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"websockets/shared"
+	"websockets/wasm/client"
+)
+
+// Members are what the column of members is to show.
+type Members struct {
+	Number, Word string // of the button: 2 members
+	Count        string // of the heading: 2 online
+	Known        bool   // they are as the server says now
+	Rows         []MemberRow
+	More         string // those that the rows leave out
+}
+
+// MemberRow is a user in the room, however many pages he has open.
+type MemberRow struct {
+	User, Name, Tag string
+}
+
+// MembersOf lists who is in the current room, oneself first, the others by name.
+// Only who is there is a member, so all are online; without a connection it is
+// who was there.
+func MembersOf(v client.View, names Names) Members {
+	room := v.Room
+	m := Members{Number: strconv.Itoa(room.Count), Word: "members", Known: v.State == client.Online && room.Refused == nil}
+	if room.Count == 1 {
+		m.Word = "member"
+	}
+	switch {
+	case room.Count == 0: // not known yet
+	case m.Known:
+		m.Count = m.Number + " online"
+	default:
+		m.Count = m.Number + ", last known"
+	}
+	for _, member := range room.Members {
+		row := MemberRow{member.User, member.Name, names.Tag(member.Name, member.User)}
+		if member.User == v.Me.User {
+			row.Name, row.Tag = v.Me.Name, "you" // a new name is known here before the others are told
+		}
+		m.Rows = append(m.Rows, row)
+	}
+	slices.SortFunc(m.Rows, func(a, b MemberRow) int {
+		if mine := v.Me.User; (a.User == mine) != (b.User == mine) {
+			if a.User == mine {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.User, b.User))
+	})
+	if n := room.Count - len(m.Rows); n > 0 && room.Synced {
+		m.More = "and " + strconv.Itoa(n) + " more"
+	}
+	return m
+}
+
+// Typing says who is writing.
+func Typing(who []shared.Member) string {
+	names := make([]string, len(who))
+	for i, m := range who {
+		names[i] = m.Name
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0] + " is typing…"
+	case 2, 3:
+		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are typing…"
+	}
+	return "Several people are typing…"
+}

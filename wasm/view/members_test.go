@@ -1,0 +1,58 @@
+package view
+
+import (
+	"testing"
+
+	"websockets/shared"
+	"websockets/wasm/client"
+)
+
+func TestMembers(t *testing.T) {
+	v := client.View{State: client.Online, Me: client.Me{User: "me-1234", Name: "Zoe"}, Room: client.RoomView{
+		Synced: true, Count: 6,
+		Members: []shared.Member{
+			{User: "u-3333", Name: "cem"}, {User: "u-2222", Name: "Ann"}, {User: "me-1234", Name: "Guest"}, {User: "u-1111", Name: "Ann"},
+		},
+	}}
+	m := MembersOf(v, NamesOf(v))
+	got := ""
+	for _, row := range m.Rows {
+		got += row.Name + " " + row.Tag + "\n"
+	}
+	if want := "Zoe you\nAnn 1111\nAnn 2222\ncem \n"; got != want {
+		t.Errorf("the members are\n%s\nwant\n%s", got, want)
+	}
+	if m.Number != "6" || m.Word != "members" || m.Count != "6 online" || !m.Known || m.More != "and 2 more" {
+		t.Errorf("said of them: %+v", m)
+	}
+
+	v.State = client.Offline
+	if m := MembersOf(v, NamesOf(v)); m.Known || m.Count != "6, last known" {
+		t.Errorf("without a connection: %+v", m)
+	}
+	v.Room = client.RoomView{Count: 1}
+	if m := MembersOf(v, NamesOf(v)); m.Word != "member" || m.More != "" {
+		t.Errorf("of one: %+v", m)
+	}
+	if m := MembersOf(client.View{}, nil); m.Count != "" || m.Known {
+		t.Errorf("before anything is known: %+v", m)
+	}
+}
+
+func TestWhoIsTyping(t *testing.T) {
+	member := func(name string) shared.Member { return shared.Member{User: name, Name: name} }
+	for _, test := range []struct {
+		who  []shared.Member
+		want string
+	}{
+		{nil, ""},
+		{[]shared.Member{member("Ada")}, "Ada is typing…"},
+		{[]shared.Member{member("Ada"), member("Bob")}, "Ada and Bob are typing…"},
+		{[]shared.Member{member("Ada"), member("Bob"), member("Cem")}, "Ada, Bob and Cem are typing…"},
+		{[]shared.Member{member("a"), member("b"), member("c"), member("d")}, "Several people are typing…"},
+	} {
+		if got := Typing(test.who); got != test.want {
+			t.Errorf("%d: %q, not %q", len(test.who), got, test.want)
+		}
+	}
+}
