@@ -459,9 +459,25 @@ func TestNewMessages(t *testing.T) {
 	}
 	ann.run("going down", chromedp.Click(chromedp.CSS("#latest")))
 	ann.await("the end", `document.getElementById("latest").hidden`)
+	ann.await("the divider still", divider+` === "unread 0"`)
+	esc := func() { ann.run("Esc", chromedp.KeyEvent(kb.Escape)) }
+	esc()
+	ann.await("no divider", divider+` === ""`)
+	ann.run("scrolling up", chromedp.Evaluate[chromedp.Void](`document.getElementById("scroll").scrollTop -= 300`))
+	ann.await("the way down", `!document.getElementById("latest").hidden`)
+	esc()
+	ann.await("the end", `document.getElementById("latest").hidden`)
 	if got := evaluate[[]string](ann, "what is read aloud", `aloud`); !slices.Equal(got, []string{"live", "further down"}) {
 		t.Errorf("what is read aloud: %q", got)
 	}
+
+	// Who writes has seen what is new.
+	ann.run("leaving", chromedp.NavigateForward())
+	ann.awaitMessage("alone here")
+	bob.write("unread again")
+	bob.acked.Wait()
+	ann.run("coming back", chromedp.NavigateBack())
+	ann.await("the divider", divider+` === "unread again"`)
 	ann.say("seen it")
 	ann.await("no divider", divider+` === ""`)
 	ann.wellBehaved()
