@@ -345,6 +345,8 @@ func TestTextIsText(t *testing.T) {
 	})`); !says {
 		t.Errorf("a time is %s", evaluate[string](b, "a time", last+`.at(-1).querySelector("time").outerHTML`))
 	}
+	b.run("scrolling up", chromedp.Evaluate[chromedp.Void](`document.getElementById("scroll").scrollTop = 0`))
+	b.await("the way down", `!document.getElementById("latest").hidden`)
 	b.picture("hostile-text")
 	for _, width := range []int64{1280, 800, 390} {
 		if _, err := b.screenshot("light", width, 760); err != nil {
