@@ -50,15 +50,16 @@ type Page struct {
 	drawer     *drawer
 	bell       *bellParts
 
-	title    *label
-	heading  *label
-	notice   *label
-	announce *label
-	empty    js.Value
-	typing   *label
-	warned   *shared.Error // the last error that the console was told
-	loading  bool          // messages of the log are on their way
-	probed   bool          // whether there are any was asked, for the current room
+	title      *label
+	heading    *label
+	notice     *label
+	announce   *label
+	empty      js.Value
+	typing     *label
+	warned     *shared.Error // the last error that the console was told
+	loading    bool          // messages of the log are on their way
+	loadFailed time.Time     // the last time that they did not come
+	probed     bool          // whether there are any was asked, for the current room
 
 	// queued is how many messages would be lost with the page; the browser's
 	// callback asks. None are if the browser keeps the outbox.

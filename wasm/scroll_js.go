@@ -4,6 +4,7 @@ import (
 	"context"
 	"sort"
 	"syscall/js"
+	"time"
 
 	"websockets/wasm/client"
 	"websockets/wasm/view"
@@ -12,6 +13,9 @@ import (
 // nearEnd is how far from its end, in CSS pixels, the timeline still sticks to
 // it.
 const nearEnd = 100
+
+// loadAgain is how long after a failure messages are not fetched by themselves.
+const loadAgain = 3 * time.Second
 
 func (t *timeline) fromEnd() float64 {
 	s := t.scroll
@@ -154,7 +158,10 @@ func (p *Page) dismiss() bool {
 // load fetches messages of the log beyond those there are. asked says that the
 // reader wants to know if it fails.
 func (p *Page) load(which view.Load, asked bool) {
-	if p.loading || which == view.Older && !p.view.Room.More || !asked && p.view.State != client.Online {
+	if p.loading || which == view.Older && !p.view.Room.More {
+		return
+	}
+	if !asked && (!p.view.Room.Synced || time.Since(p.loadFailed) < loadAgain) {
 		return
 	}
 	p.loading = true
@@ -171,6 +178,10 @@ func (p *Page) load(which view.Load, asked bool) {
 		p.post(func() {
 			p.loading = false
 			p.timeline.older.set("Show older")
+			if err != nil {
+				p.loadFailed = time.Now()
+				p.after(loadAgain, p.redraw)
+			}
 			if err != nil && asked && room == p.view.Current {
 				p.sayNotice(words(err))
 			}

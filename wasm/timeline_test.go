@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -309,12 +311,16 @@ func TestTextIsText(t *testing.T) {
 	}
 	eve.acked.Wait()
 	bob := startWriter(t, server, "general", "Bob")
-	bob.write("unharmed")
+	kind := []string{"\U0001f44d\U0001f3fd \u2764\ufe0f", "run `go test ./...` first", "unharmed"}
+	for _, text := range kind {
+		bob.write(text)
+	}
 	bob.acked.Wait()
 
 	b := openWatched(t, browser, server.URL(), "Ann")
 	b.awaitMessage("unharmed")
-	if got := b.messages(); !slices.Equal(got, append(slices.Clone(nasty), "unharmed")) {
+	kind[1] = "run go test ./... first" // the backticks are shown by what stands in them
+	if got := b.messages(); !slices.Equal(got, append(slices.Clone(nasty), kind...)) {
 		t.Errorf("what is shown is %q", got)
 	}
 	if from := evaluate[string](b, "the name", `document.querySelector("#messages .from").textContent`); from != name {
@@ -326,6 +332,21 @@ func TestTextIsText(t *testing.T) {
 	if title := evaluate[string](b, "the title", `document.title`); strings.Contains(title, "broken") {
 		t.Errorf("the title is %q", title)
 	}
+	const last = `Array.from(document.querySelectorAll("#messages .message"))`
+	if code := evaluate[string](b, "code", last+`.at(-2).querySelector("code").textContent`); code != "go test ./..." {
+		t.Errorf("the code is %q", code)
+	}
+	if sizes := evaluate[[]string](b, "sizes", last+`.slice(-3, -1).map(e => getComputedStyle(e.querySelector(".body")).fontSize)`); !slices.Equal(sizes, []string{"32px", "15px"}) {
+		t.Errorf("emoji alone, and text, are %s high", sizes)
+	}
+	if says := evaluate[bool](b, "the time", last+`.every(e => {
+		const time = e.querySelector("time"), at = new Date(time.dateTime);
+		return Math.abs(Date.now() - at) < 600000 && /(UTC|GMT|[A-Z]{2,4}T)/.test(time.title) && time.textContent.includes(String(at.getMinutes()).padStart(2, "0"));
+	})`); !says {
+		t.Errorf("a time is %s", evaluate[string](b, "a time", last+`.at(-1).querySelector("time").outerHTML`))
+	}
+	b.run("scrolling up", chromedp.Evaluate[chromedp.Void](`document.getElementById("scroll").scrollTop = 0`))
+	b.await("the way down", `!document.getElementById("latest").hidden`)
 	b.picture("hostile-text")
 	for _, width := range []int64{1280, 800, 390} {
 		if _, err := b.screenshot("light", width, 760); err != nil {
@@ -338,7 +359,7 @@ func TestTextIsText(t *testing.T) {
 		}
 		// The row after the unclosed overrides reads from left to right.
 		if apart := evaluate[float64](b, "the last row", `(() => {
-			const row = Array.from(document.querySelectorAll("#messages .message")).at(-1);
+			const row = document.querySelectorAll("#messages .message:not(.follows)")[1];
 			const from = row.querySelector(".from").getBoundingClientRect(), time = row.querySelector("time").getBoundingClientRect();
 			return time.left - from.right;
 		})()`); apart < 0 || apart > 40 {
@@ -459,10 +480,54 @@ func TestNewMessages(t *testing.T) {
 	}
 	ann.run("going down", chromedp.Click(chromedp.CSS("#latest")))
 	ann.await("the end", `document.getElementById("latest").hidden`)
+	ann.await("the divider still", divider+` === "unread 0"`)
+	esc := func() { ann.run("Esc", chromedp.KeyEvent(kb.Escape)) }
+	esc()
+	ann.await("no divider", divider+` === ""`)
+	ann.run("scrolling up", chromedp.Evaluate[chromedp.Void](`document.getElementById("scroll").scrollTop -= 300`))
+	ann.await("the way down", `!document.getElementById("latest").hidden`)
+	esc()
+	ann.await("the end", `document.getElementById("latest").hidden`)
 	if got := evaluate[[]string](ann, "what is read aloud", `aloud`); !slices.Equal(got, []string{"live", "further down"}) {
 		t.Errorf("what is read aloud: %q", got)
 	}
+
+	// Who writes has seen what is new.
+	ann.run("leaving", chromedp.NavigateForward())
+	ann.awaitMessage("alone here")
+	bob.write("unread again")
+	bob.acked.Wait()
+	ann.run("coming back", chromedp.NavigateBack())
+	ann.await("the divider", divider+` === "unread again"`)
 	ann.say("seen it")
 	ann.await("no divider", divider+` === ""`)
 	ann.wellBehaved()
+}
+
+// TestTheLogIsReplaced: the page says that what it showed is gone.
+func TestTheLogIsReplaced(t *testing.T) {
+	server := startServer(t)
+	browser := startBrowser(t)
+	ann := openAs(t, browser, server.URL())
+	ann.name("Ann")
+	ann.say("in the first log")
+	ann.awaitSettled()
+	server.Kill()
+	streams, err := filepath.Glob(filepath.Join(server.Dir, "jetstream", "*", "streams", "*"))
+	if err != nil || len(streams) < 3 {
+		t.Fatalf("the log's files are %q, %v", streams, err)
+	}
+	for _, stream := range streams {
+		if !strings.HasPrefix(filepath.Base(stream), "KV_") { // who Ann is stays
+			if err := os.RemoveAll(stream); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	server.Start()
+	ann.await("the note", `document.querySelector("#messages .note")?.textContent === "The room's log was replaced; what was shown before is gone."`)
+	ann.say("in the second log")
+	if got := ann.messages(); !slices.Equal(got, []string{"in the second log"}) {
+		t.Errorf("it shows %q", got)
+	}
 }
