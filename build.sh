@@ -14,6 +14,7 @@ export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 gotestsum=gotest.tools/gotestsum@v1.13.0
+axe=axe-core@4.14.1
 
 # need_go ends with one clear line when Go is missing or older than go.mod asks.
 need_go() {
@@ -138,6 +139,11 @@ run_tests() {
 	any gcc || install gcc libc6-dev
 	any node || install nodejs
 	any chromium chromium-browser google-chrome headless-shell || install chromium
+
+	# A test says so if it is not there.
+	if any npm && ! npm install --prefix .test --no-save --no-audit --no-fund --ignore-scripts "$axe" >.test/npm.log 2>&1; then
+		echo "      npm could not get $axe, see .test/npm.log"
+	fi
 
 	local js=(env GOOS=js GOARCH=wasm) js_packages=(./shared ./wasm/...)
 	check "gofmt" formatted
