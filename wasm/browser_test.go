@@ -292,24 +292,29 @@ func (b *tab) picture(name string) {
 }
 
 func (b *tab) screenshot(scheme string, width, height int64) ([]byte, error) {
+	if err := b.dress(scheme, width, height); err != nil {
+		return nil, err
+	}
+	return chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+}
+
+// dress gives the page a colour scheme and a size, in CSS pixels.
+func (b *tab) dress(scheme string, width, height int64) error {
 	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, err = chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 		Width: width, Height: height, DeviceScaleFactor: 1,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// A picture of colours that are still changing shows what nobody sees.
 	settled := chromedp.Evaluate[chromedp.Void](`Promise.allSettled(document.getAnimations().map(a => a.finished))`, chromedp.EvalAwaitPromise)
-	if err := chromedp.Do(b.ctx, settled); err != nil {
-		return nil, err
-	}
-	return chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	return chromedp.Do(b.ctx, settled)
 }
 
 func TestTwoPeopleChat(t *testing.T) {

@@ -22,6 +22,18 @@ func (t *timeline) fromEnd() float64 {
 	return s.Get("scrollHeight").Float() - s.Get("scrollTop").Float() - s.Get("clientHeight").Float()
 }
 
+// size is how high the list is, and how much of it is in sight, in CSS pixels.
+type size struct{ all, seen float64 }
+
+func (t *timeline) size() size {
+	return size{t.scroll.Get("scrollHeight").Float(), t.scroll.Get("clientHeight").Float()}
+}
+
+func (t *timeline) toEnd() {
+	t.end = t.size()
+	t.scroll.Set("scrollTop", t.end.all)
+}
+
 // rowAt returns the index of the first row that begins at or below a place in the
 // window.
 func (t *timeline) rowAt(y float64) int {
@@ -79,6 +91,11 @@ func (p *Page) listenToTimeline() {
 	t := p.timeline
 	listen(t.scroll, "scroll", func(js.Value) {
 		p.post(func() {
+			// Turning a phone makes the list another height, and the browser scrolls.
+			if t.AtEnd && t.size() != t.end {
+				t.toEnd()
+				return
+			}
 			if t.Scrolled(t.fromEnd() < nearEnd) {
 				p.redraw()
 			}
@@ -107,7 +124,7 @@ func (p *Page) listenToTimeline() {
 	observer := window.Get("ResizeObserver").New(js.FuncOf(func(js.Value, []js.Value) any {
 		p.post(func() {
 			if t.AtEnd {
-				t.scroll.Set("scrollTop", t.scroll.Get("scrollHeight"))
+				t.toEnd()
 			}
 		})
 		return nil

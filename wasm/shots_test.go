@@ -202,15 +202,13 @@ func (b *tab) pictures(name string) {
 		for _, size := range [][2]int64{{1280, 800}, {800, 720}, {390, 780}} {
 			look := fmt.Sprintf("%s-%s-%d", name, scheme, size[0])
 			b.touch(size[0] < 640)
-			png, err := b.screenshot(scheme, size[0], size[1])
-			if err == nil && dir != "" {
-				err = os.MkdirAll(filepath.Join(dir, "shots"), 0o755)
-				if err == nil {
-					err = os.WriteFile(filepath.Join(dir, "shots", look+".png"), png, 0o644)
-				}
+			if err := b.dress(scheme, size[0], size[1]); err != nil {
+				b.t.Fatal(err)
 			}
-			if err != nil {
-				b.t.Errorf("a picture of %s: %v", look, err)
+			// Who is at the end of the timeline stays there, whatever the size.
+			b.await("the end of the timeline", `(s => s.scrollHeight - s.scrollTop - s.clientHeight < 2)(document.getElementById("scroll"))`)
+			if dir != "" {
+				b.save(filepath.Join(dir, "shots", look+".png"))
 			}
 			if size[0] != 800 {
 				b.axe(look)
@@ -219,6 +217,21 @@ func (b *tab) pictures(name string) {
 	}
 	b.touch(false)
 	if _, err := chromedp.Call(b.ctx, emulation.ClearDeviceMetricsOverride, cdp.Empty{}); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// save takes a picture.
+func (b *tab) save(path string) {
+	b.t.Helper()
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(path, png, 0o644)
+	}
+	if err != nil {
 		b.t.Error(err)
 	}
 }

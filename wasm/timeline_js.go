@@ -27,6 +27,7 @@ type timeline struct {
 
 	room   string
 	synced bool // at the last draw
+	end    size // when the reader was brought to the end
 	rows   *list[row]
 	quiets int // calls of quiet whose time is not over
 }
@@ -65,7 +66,7 @@ func (p *Page) drawTimeline(v client.View, names view.Names) {
 	setHidden(t.older.Value, !t.OlderButton(v.Room) || !p.booted)
 	t.place(entries)
 	if t.AtEnd {
-		t.scroll.Set("scrollTop", t.scroll.Get("scrollHeight"))
+		t.toEnd()
 	} else if anchor.Truthy() && anchor.Get("isConnected").Bool() {
 		if moved := top(anchor) - was; moved != 0 {
 			t.scroll.Set("scrollTop", t.scroll.Get("scrollTop").Float()+moved)
