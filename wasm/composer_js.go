@@ -45,7 +45,9 @@ func (c *composerParts) enter(room string) {
 		c.setText(draft)
 	} else if typed := c.text(); room != "" {
 		c.setText(view.Together(draft, typed))
-		c.drafts.put(room, c.text())
+		if c.text() != draft {
+			c.drafts.put(room, c.text())
+		}
 	}
 	c.room, c.problem = room, ""
 	placeholder := "Message"

@@ -242,7 +242,7 @@ func (p *Page) entered(v client.View) {
 	p.heading.set(v.Current)
 	p.composer.enter(v.Current)
 	if p.booted {
-		p.announce.set("Room " + v.Current + ", " + view.Count(v.Room.Unread, "unread message"))
+		p.announce.set(view.Entered(v))
 		p.sayNotice("")
 		p.listRooms()
 	}

@@ -53,6 +53,7 @@ func TestRoomsAreFoundByKeys(t *testing.T) {
 	bob.name("Bob")
 	for _, room := range []string{"garden", "ops-east", "ops-west"} {
 		bob.run("going to "+room, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`sendEvent("change_room", {name: %q})`, room)))
+		bob.await("the room", fmt.Sprintf(`document.getElementById("room-name").textContent === %q`, room))
 		bob.say("in " + room)
 		bob.awaitSettled()
 	}
@@ -75,7 +76,7 @@ func TestRoomsAreFoundByKeys(t *testing.T) {
 	ann.awaitRoom("garden")
 	ann.keys("the room above", kb.ArrowUp, chromedp.ModifierAlt)
 	ann.awaitRoom("ops-east")
-	ann.await("what is said of it", `document.getElementById("announce").textContent === "Room ops-east, 0 unread messages"`)
+	ann.await("what is said of it", `document.getElementById("announce").textContent === "Room ops-east, 0 unread"`)
 
 	ann.keys("Ctrl+K", "k", chromedp.ModifierCtrl)
 	ann.keys("what no room is called", "a§b")
@@ -150,7 +151,11 @@ func TestUnreadIsTheServers(t *testing.T) {
 
 	second := openSecondDevice(t, browser, ann, server.URL()+"r/hall")
 	second.awaitRooms("what is unread", "den, 2 unread", "hall")
+	second.await("the title", `document.title === "(2) #hall"`)
+	ann.run("coming back to the page, which asks for the list", chromedp.Evaluate[chromedp.Void](`void document.dispatchEvent(new Event("visibilitychange"))`))
+	ann.awaitRooms("the first device agrees", "den, 2 unread", "hall")
 	ann.run("reading", chromedp.SendKeys(chromedp.CSS("#go-room"), "den"+kb.Enter))
+	ann.await("what is said of it", `document.getElementById("announce").textContent === "Room den, 2 unread"`)
 	ann.awaitMessage("three")
 	second.awaitRooms("that it was read elsewhere", "den", "hall")
 	if got := ann.messages(); !slices.Equal(got, []string{"one", "two", "three"}) {

@@ -349,6 +349,59 @@ func TestTheListTellsHowFarARoomWasRead(t *testing.T) {
 	}
 }
 
+// TestTheListOfARoomOneComesBackTo: what the list tells of a room holds until its
+// messages are there, and no longer than until they are read.
+func TestTheListOfARoomOneComesBackTo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		p.message("general", 1, "you", "m1")
+		synctest.Wait()
+		h.MarkRead("general", 1)
+		expect(p, shared.MarkRead)
+		unread := func() int {
+			synctest.Wait()
+			v := h.View()
+			return v.Rooms[slices.IndexFunc(v.Rooms, func(e RoomEntry) bool { return e.Name == "general" })].Unread
+		}
+		list := func(n int) {
+			listed := make(chan error)
+			go func() {
+				_, err := h.ListRooms(context.Background(), "")
+				listed <- err
+			}()
+			id, _ := expect(p, shared.ListRooms)
+			reply(p, shared.Rooms, id, shared.RoomsPayload{Rooms: []shared.RoomSummary{{Name: "general", Unread: n}}})
+			check(t, <-listed)
+		}
+		check(t, h.ChangeRoom("other"))
+		join, _ := expect(p, shared.ChangeRoom)
+		p.joined(join, "other", shared.StateNew, at(0))
+		p.synced("other", at(0))
+		list(2)
+		if n := unread(); n != 2 {
+			t.Errorf("the list tells of 2, and %d are unread", n)
+		}
+		check(t, h.ChangeRoom("general"))
+		join, _ = expect(p, shared.ChangeRoom)
+		if n := unread(); n != 2 {
+			t.Errorf("on the way back %d are unread", n)
+		}
+		p.joined(join, "general", shared.StateRecovered, at(1))
+		p.message("general", 2, "you", "m2")
+		p.message("general", 3, "you", "m3")
+		p.synced("general", at(3))
+		if n := unread(); n != 2 {
+			t.Errorf("back again %d are unread", n)
+		}
+		h.MarkRead("general", 3)
+		check(t, h.ChangeRoom("other"))
+		if n := unread(); n != 0 {
+			t.Errorf("read and left, %d are unread", n)
+		}
+	})
+}
+
 // TestReadElsewhere: the list is not right any more when the user reads a room on
 // another device that this client is not in.
 func TestReadElsewhere(t *testing.T) {

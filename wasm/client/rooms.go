@@ -316,7 +316,17 @@ func (c *Client) MarkRead(name string, seq uint64) {
 	}
 	if seq = min(seq, r.cursor.Seq); seq > r.readSeq {
 		r.readSeq, r.guessed = seq, false
+		c.wasRead(r)
 		c.change()
+	}
+}
+
+// wasRead takes what has been read off the list, which was asked for before.
+func (c *Client) wasRead(r *room) {
+	for i := range c.known {
+		if k := &c.known[i]; k.Name == r.name && r.phase == synced {
+			k.Unread = min(k.Unread, r.unread(c.me.User))
+		}
 	}
 }
 

@@ -194,6 +194,7 @@ func handleRead(_ context.Context, c *Client, p shared.MarkReadPayload) error {
 	if r != nil && p.Seq > r.readSeq {
 		r.readSeq = p.Seq
 		r.toldSeq = max(r.toldSeq, p.Seq)
+		c.wasRead(r)
 	}
 	if r == nil || !r.wanted {
 		c.stale = true // what the list says of it was true before

@@ -224,7 +224,11 @@ func (c *Client) entries() []RoomEntry {
 			e.Joined = true
 			if n := len(r.messages); n > 0 { // what we see is newer than the list
 				e.LastActivity = r.messages[n-1].Sent
-				e.Unread = r.unread(c.me.User)
+				unread := r.unread(c.me.User)
+				if r.phase != synced { // the list may know of some that are on their way
+					unread = max(unread, e.Unread)
+				}
+				e.Unread = unread
 			}
 		}
 		list = append(list, e)

@@ -138,6 +138,18 @@ func roomRow(e client.RoomEntry, current string, drafted bool) RoomRow {
 	return row
 }
 
+// Entered says which room is the current one now, with what is unread there. Its
+// messages may still be on their way: until they are there the list knows.
+func Entered(v client.View) string {
+	unread := "0"
+	for _, e := range v.Rooms {
+		if e.Name == v.Current && e.Unread > 0 {
+			unread = roomRow(e, "", false).Unread
+		}
+	}
+	return "Room " + v.Current + ", " + unread + " unread"
+}
+
 // Step returns the room that is by places below the current one among the rows,
 // or above it if by is negative; from a room that is not among them the first.
 // Empty at the ends.

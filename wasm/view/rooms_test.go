@@ -74,6 +74,15 @@ Create #op
 	}
 }
 
+func TestEntered(t *testing.T) {
+	rooms := []client.RoomEntry{{Name: "a", Unread: 2}, {Name: "b"}, {Name: "c", Unread: shared.MaxUnread + 1}}
+	for room, want := range map[string]string{"a": "Room a, 2 unread", "b": "Room b, 0 unread", "c": "Room c, 99+ unread", "new": "Room new, 0 unread"} {
+		if got := Entered(client.View{Current: room, Rooms: rooms}); got != want {
+			t.Errorf("going to %s is said as %q, not %q", room, got, want)
+		}
+	}
+}
+
 func TestStep(t *testing.T) {
 	rooms := Rooms{Rows: []RoomRow{{Room: "a"}, {Room: "b"}, {Room: "c", Creates: true}}}
 	for _, test := range []struct {
