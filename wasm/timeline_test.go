@@ -501,6 +501,21 @@ func TestNewMessages(t *testing.T) {
 	ann.await("the divider", divider+` === "unread again"`)
 	ann.say("seen it")
 	ann.await("no divider", divider+` === ""`)
+
+	// A page that is opened anew, with more that is unread than it begins with.
+	ann.awaitSettled()
+	ann.run("leaving", chromedp.NavigateForward())
+	ann.awaitMessage("alone here")
+	for i := range 70 {
+		bob.write(fmt.Sprint("late ", i))
+	}
+	bob.acked.Wait()
+	ann.run("opening the room", chromedp.Navigate(server.URL()))
+	ann.awaitConnected()
+	ann.awaitMessage("late 69")
+	ann.run("scrolling up", chromedp.Evaluate[chromedp.Void](`document.getElementById("scroll").scrollTop = 0`))
+	ann.awaitMessage("seen it")
+	ann.await("the divider", divider+` === "late 0"`)
 	ann.wellBehaved()
 }
 
