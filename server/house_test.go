@@ -217,6 +217,7 @@ func onlyTheLoader(root string) (broken []string, err error) {
 var funcOfPlaces = map[string]string{
 	"wasm/dom_js.go":     "listen: as long as the page; whoever wants to hear of something uses it",
 	"wasm/page_js.go":    "the one of requestAnimationFrame: as long as the page",
+	"wasm/bell_js.go":    "a notification's click: as long as the page; the answer to the question for permission: releases itself",
 	"wasm/console_js.go": "sendEvent: as long as the page; a promise's executor: released with its outcome",
 	"wasm/outbox_js.go":  "answers of the browser's locks: released when they are there",
 	"wasm/forget_js.go":  "wait: released with the promise's outcome",

@@ -248,8 +248,12 @@ func (p *Page) entered(v client.View) {
 	}
 }
 
-// read tells the server what the reader has before his eyes.
+// read tells the server what the reader has before his eyes, once it has told how
+// far he had read before.
 func (p *Page) read() {
+	if p.view.Room.Synced && !p.view.Room.ReadKnown {
+		p.listRooms()
+	}
 	if seq := p.timeline.Read(p.view.Room, document.Get("hidden").Bool()); seq != 0 {
 		p.client.MarkRead(p.view.Current, seq)
 	}

@@ -343,7 +343,7 @@ func TestTextIsText(t *testing.T) {
 		const time = e.querySelector("time"), at = new Date(time.dateTime);
 		return Math.abs(Date.now() - at) < 600000 && /(UTC|GMT|[A-Z]{2,4}T)/.test(time.title) && time.textContent.includes(String(at.getMinutes()).padStart(2, "0"));
 	})`); !says {
-		t.Errorf("a time is %s", evaluate[string](b, "a time", last+`.at(-1).querySelector("time").outerHTML`))
+		t.Errorf("a time is %s", evaluate[string](b, "a time", last+`.at(-1).querySelector("time").title`))
 	}
 	b.run("scrolling up", chromedp.Evaluate[chromedp.Void](`document.getElementById("scroll").scrollTop = 0`))
 	b.await("the way down", `!document.getElementById("latest").hidden`)
@@ -501,6 +501,21 @@ func TestNewMessages(t *testing.T) {
 	ann.await("the divider", divider+` === "unread again"`)
 	ann.say("seen it")
 	ann.await("no divider", divider+` === ""`)
+
+	// A page that is opened anew, with more that is unread than it begins with.
+	ann.awaitSettled()
+	ann.run("leaving", chromedp.NavigateForward())
+	ann.awaitMessage("alone here")
+	for i := range 70 {
+		bob.write(fmt.Sprint("late ", i))
+	}
+	bob.acked.Wait()
+	ann.run("opening the room", chromedp.Navigate(server.URL()))
+	ann.awaitConnected()
+	ann.awaitMessage("late 69")
+	ann.run("scrolling up", chromedp.Evaluate[chromedp.Void](`document.getElementById("scroll").scrollTop = 0`))
+	ann.awaitMessage("seen it")
+	ann.await("the divider", divider+` === "late 0"`)
 	ann.wellBehaved()
 }
 

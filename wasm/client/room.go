@@ -62,6 +62,7 @@ type room struct {
 	typedAt time.Time // when we last said that we type
 
 	readSeq uint64    // read up to here
+	above   int       // unread ones of others before that, which the tail did not reach; -1: not known how many
 	toldSeq uint64    // what the server knows of that
 	toldAt  time.Time // since when
 	guessed bool      // no list that was asked for since we came has told what is unread
@@ -221,8 +222,10 @@ func (r *room) unread(me string) (n int) {
 	return n
 }
 
-// firstUnread returns the mark that leaves the last n messages of others unread.
-func (r *room) firstUnread(n int, me string) uint64 {
+// leaveUnread puts the mark where it leaves the last n messages of others unread,
+// as far as the tail reaches.
+func (r *room) leaveUnread(n int, me string) {
+	capped := n > shared.MaxUnread
 	mark := r.cursor.Seq
 	for _, m := range slices.Backward(r.messages) {
 		if n <= 0 {
@@ -233,5 +236,8 @@ func (r *room) firstUnread(n int, me string) uint64 {
 		}
 		mark = m.Seq - 1
 	}
-	return mark
+	if r.above = n; n > 0 && capped {
+		r.above = -1
+	}
+	r.readSeq, r.toldSeq = mark, mark
 }

@@ -236,6 +236,61 @@ func TestUnreadAndReadMarks(t *testing.T) {
 	})
 }
 
+func TestWhatWasReadIsToldBeforeLeaving(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		p.message("general", 1, "you", "m1")
+		p.message("general", 2, "you", "m2")
+		synctest.Wait()
+		h.MarkRead("general", 1)
+		expect(p, shared.MarkRead)
+		h.MarkRead("general", 2)
+		p.quiet() // within a second
+		check(t, h.ChangeRoom("other"))
+		if _, mark := expect(p, shared.MarkRead); mark.Seq != 2 {
+			t.Errorf("told %+v", mark)
+		}
+		expect(p, shared.ChangeRoom)
+		p.quiet()
+	})
+}
+
+func TestMoreIsUnreadThanTheRoomBeganWith(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for unread, above := range map[int]int{3: 0, 5: 0, 8: 3, shared.MaxUnread + 1: -1} {
+			h := start(t)
+			p := h.accept()
+			p.greet()
+			p.joined("", "general", shared.StateNew, at(20))
+			for seq := uint64(21); seq <= 25; seq++ {
+				p.message("general", seq, "you", fmt.Sprint("m", seq))
+			}
+			p.synced("general", at(25))
+			synctest.Wait()
+			if v := h.View().Room; v.ReadKnown {
+				t.Error("nobody has told what is unread")
+			}
+			listed := make(chan error)
+			go func() {
+				_, err := h.ListRooms(context.Background(), "")
+				listed <- err
+			}()
+			id, _ := expect(p, shared.ListRooms)
+			reply(p, shared.Rooms, id, shared.RoomsPayload{Rooms: []shared.RoomSummary{{Name: "general", Unread: unread}}})
+			check(t, <-listed)
+			if v := h.View().Room; !v.ReadKnown || v.UnreadAbove != above || v.ReadSeq != 25-uint64(min(unread, 5)) {
+				t.Errorf("of %d unread %d are above %d", unread, v.UnreadAbove, v.ReadSeq)
+			}
+			h.MarkRead("general", 25)
+			if v := h.View().Room; v.UnreadAbove != 0 {
+				t.Errorf("all is read, and %d are unread", v.UnreadAbove)
+			}
+			h.cancel()
+		}
+	})
+}
+
 func TestTheListTellsWhatIsUnreadInANewRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)

@@ -315,7 +315,7 @@ func (c *Client) MarkRead(name string, seq uint64) {
 		return
 	}
 	if seq = min(seq, r.cursor.Seq); seq > r.readSeq {
-		r.readSeq, r.guessed = seq, false
+		r.readSeq, r.above, r.guessed = seq, 0, false
 		c.wasRead(r)
 		c.change()
 	}
@@ -349,8 +349,7 @@ func (c *Client) listed(r *room) {
 	}
 	unread := c.unreadOf(r.name)
 	r.guessed = false
-	r.readSeq = r.firstUnread(unread, c.me.User)
-	r.toldSeq = r.readSeq
+	r.leaveUnread(unread, c.me.User)
 	if unread == 0 {
 		r.toldSeq = 0
 	}

@@ -112,8 +112,7 @@ func handleSynced(_ context.Context, c *Client, p shared.SyncedPayload) error {
 	r.reach(p.Cursor)
 	if r.fresh {
 		r.fresh, r.guessed = false, true
-		r.readSeq = r.firstUnread(c.unreadOf(r.name), c.me.User)
-		r.toldSeq = r.readSeq
+		r.leaveUnread(c.unreadOf(r.name), c.me.User)
 	}
 	c.resolve(r)
 	if r.thin {
@@ -192,7 +191,7 @@ func handleTyping(_ context.Context, c *Client, p shared.TypingPayload) error {
 func handleRead(_ context.Context, c *Client, p shared.MarkReadPayload) error {
 	r := c.findRoom(p.Room)
 	if r != nil && p.Seq > r.readSeq {
-		r.readSeq = p.Seq
+		r.readSeq, r.above = p.Seq, 0
 		r.toldSeq = max(r.toldSeq, p.Seq)
 		c.wasRead(r)
 	}

@@ -121,6 +121,12 @@ type RoomView struct {
 	// lie after it, up to shared.MaxUnread+1.
 	ReadSeq uint64
 	Unread  int
+	// ReadKnown says that the server has told how much of the room is unread, with
+	// the room's messages or with a list that was asked for since. UnreadAbove is
+	// how many of others before ReadSeq are unread too, which the view did not reach
+	// when that was told; -1 is an unknown number.
+	ReadKnown   bool
+	UnreadAbove int
 }
 
 // Key returns what identifies m's row. For a message of ours it is its id, the
@@ -194,7 +200,7 @@ func (c *Client) viewRoom(r *room) RoomView {
 		Messages: slices.Clip(messages), More: more, Newer: newer, Latest: slices.Clip(r.messages),
 		Gaps: r.shownGaps(), StartedOver: r.anew,
 		Count: r.count, Members: slices.Clip(r.members),
-		ReadSeq: r.readSeq, Unread: r.unread(c.me.User),
+		ReadSeq: r.readSeq, Unread: r.unread(c.me.User), ReadKnown: !r.fresh && !r.guessed && r.cursor != nil, UnreadAbove: r.above,
 	}
 	if r.cursor != nil {
 		v.Epoch = r.cursor.Epoch

@@ -40,6 +40,7 @@ type Timeline struct {
 	// divided: the divider stands before the first message of others beyond mark.
 	divided bool
 	mark    uint64
+	above   int // and so many messages of others further up, -1 if that is not known
 	// entered: the divider is still to be placed. away: the page has been out of
 	// sight, so the next unread message moves it. Up to waived the reader has
 	// dismissed it.
@@ -182,7 +183,7 @@ func (t *Timeline) LatestButton(v client.View) string {
 // Read returns up to where the reader has read the room, 0 if there is nothing to
 // tell the server.
 func (t *Timeline) Read(room client.RoomView, hidden bool) uint64 {
-	if last := newest(room); t.AtEnd && room.Synced && !hidden && last > room.ReadSeq {
+	if last := newest(room); t.AtEnd && room.Synced && room.ReadKnown && !hidden && last > room.ReadSeq {
 		return last
 	}
 	return 0
@@ -194,12 +195,15 @@ func (t *Timeline) Read(room client.RoomView, hidden bool) uint64 {
 func (t *Timeline) divide(v client.View, hidden bool) {
 	room := v.Room
 	t.away = t.away || hidden
-	if room.Synced && (t.entered || t.away || !t.AtEnd && !t.divided) {
+	if room.Synced && room.ReadKnown && (t.entered || t.away || !t.AtEnd && !t.divided) {
 		t.entered = false
 		mark := max(room.ReadSeq, t.waived)
 		for i := len(room.Latest) - 1; i >= 0 && room.Latest[i].Seq > mark; i-- {
 			if room.Latest[i].User != v.Me.User {
-				t.divided, t.mark, t.away = true, mark, false
+				t.divided, t.mark, t.above, t.away = true, mark, 0, false
+				if mark == room.ReadSeq {
+					t.above = room.UnreadAbove
+				}
 				break
 			}
 		}
@@ -214,6 +218,9 @@ func (t *Timeline) divider(v client.View) int {
 	}
 	messages := v.Room.Messages
 	i := indexOf(messages, t.mark+1)
+	if t.above != 0 {
+		return t.dividerAbove(v, i)
+	}
 	if i == 0 && v.Room.More && len(messages) > 0 && messages[0].Seq != t.mark+1 {
 		return -1 // it is further up
 	}
@@ -223,6 +230,27 @@ func (t *Timeline) divider(v client.View) int {
 		}
 	}
 	return -1
+}
+
+// dividerAbove is divider for a mark that lies above the i-th message. Once its
+// place is in sight of the View it is known for good.
+func (t *Timeline) dividerAbove(v client.View, i int) int {
+	messages, n := v.Room.Messages, t.above
+	if n < 0 || i == len(messages) {
+		return -1
+	}
+	first := i
+	for j := i - 1; j >= 0 && n > 0; j-- {
+		if messages[j].User != v.Me.User {
+			first = j
+			n--
+		}
+	}
+	if n > 0 && v.Room.More {
+		return -1
+	}
+	t.mark, t.above = messages[first].Seq-1, 0
+	return first
 }
 
 // Sent says that the reader has written something: he has seen what there is, and

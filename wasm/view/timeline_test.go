@@ -31,7 +31,7 @@ func message(seq uint64, user string, minutes int) shared.Message {
 // those of others with sequences from first to last.
 func room(first, last uint64) client.View {
 	v := client.View{State: client.Online, Me: client.Me{User: "me", Name: "me"}, Current: "ops"}
-	v.Room = client.RoomView{Name: "ops", Epoch: "e", Synced: true, ReadSeq: last}
+	v.Room = client.RoomView{Name: "ops", Epoch: "e", Synced: true, ReadSeq: last, ReadKnown: true}
 	for seq := first; seq <= last; seq++ {
 		v.Room.Messages = append(v.Room.Messages, message(seq, "ann", 0))
 	}
@@ -262,6 +262,12 @@ func TestTheDivider(t *testing.T) {
 		t.Error("what follows the divider has no head")
 	}
 
+	if timeline.divided, timeline.entered, v.Room.ReadKnown = false, true, false; timeline.show(v) == nil || timeline.divided {
+		t.Error("it stands where nobody knows whether it should")
+	}
+	v.Room.ReadKnown = true
+	wantDivider(t, timeline.show(v), "#8")
+
 	// Reading and new messages leave it where it is.
 	v = room(1, 12)
 	v.Room.Messages[6].User = "me"
@@ -328,6 +334,23 @@ func TestTheDividerIsFurtherUp(t *testing.T) {
 	v = room(91, 150)
 	v.Room.ReadSeq, v.Room.More = 90, true
 	wantDivider(t, timeline.show(v), "#91")
+}
+
+// The server has told how many are unread, more than the View had then.
+func TestTheDividerIsCountedBackTo(t *testing.T) {
+	for above, want := range map[int]string{30: "#70", 99: "#1", 120: "#1", -1: ""} {
+		var timeline Timeline
+		v := room(101, 150)
+		v.Room.ReadSeq, v.Room.UnreadAbove, v.Room.More = 100, above, true
+		wantDivider(t, timeline.show(v), "")
+		timeline.Scrolled(false)
+		v = room(1, 150)
+		v.Room.Messages[80].User = "me" // ours are not counted
+		v.Room.ReadSeq = 150            // by now
+		wantDivider(t, timeline.show(v), want)
+		v = room(1, 160)
+		wantDivider(t, timeline.show(v), want)
+	}
 }
 
 func TestEsc(t *testing.T) {
