@@ -1,6 +1,3 @@
-// Package identity says who a connection is. Everyone is a guest so far: an id
-// that this server made up and signed, so that whoever presents it again is the
-// same user, after a reconnect, a restart, or on another node.
 package identity
 
 import (
@@ -11,90 +8,133 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
-// KeyBytes is the length of a signing key.
-const KeyBytes = 32
-
-// cookieName is the session's cookie. cookieAge is how long a browser keeps it,
-// in seconds: 400 days are the most that browsers allow.
+// cookieName is the session's cookie. Over TLS it has the prefix that makes a
+// browser refuse it from anybody but this host over TLS.
 const (
-	cookieName = "session"
-	cookieAge  = 400 * 24 * 60 * 60
+	cookieName       = "session"
+	cookieSecureName = "__Host-session"
+	// renewAfter is how old a session is that a page gets signed anew.
+	renewAfter = 24 * time.Hour
 )
 
-// ErrNoSession is returned when a request presents no session.
-var ErrNoSession = errors.New("no session")
-
-// ErrBadSession is returned for a session this server has not signed.
-var ErrBadSession = errors.New("the session is not one of this server's")
-
-// Session is who a connection is.
-type Session struct {
-	// User is the user's id: 16 characters of a-z 2-7.
-	User string
-	// Token is what to present to be this user again. It is a secret.
-	Token string
-	// Fresh says that the user was made up just now.
-	Fresh bool
+// Guests makes up, signs and checks guests. Its methods may be called from any
+// goroutine.
+type Guests struct {
+	keys atomic.Pointer[Keys]
+	now  func() time.Time
 }
 
-// Guests signs and checks guest sessions. It is immutable and may be used from
-// any goroutine.
-type Guests struct{ key []byte }
-
-// NewGuests returns the guests of a key, KeyBytes of randomness that all servers
-// of one store share.
-func NewGuests(key []byte) *Guests { return &Guests{key: key} }
-
-// NewKey returns a random signing key.
-func NewKey() []byte {
-	key := make([]byte, KeyBytes)
-	_, _ = rand.Read(key) // never fails
-	return key
+// NewGuests returns the guests of these keys, of which there is at least one.
+func NewGuests(keys Keys) *Guests {
+	g := &Guests{now: time.Now}
+	g.SetKeys(keys)
+	return g
 }
+
+// SetKeys changes the keys, after Keys.Rotate here or on another server.
+func (g *Guests) SetKeys(keys Keys) { g.keys.Store(&keys) }
 
 // New makes up a user.
 func (g *Guests) New() Session {
 	id := make([]byte, 10)
-	_, _ = rand.Read(id)
-	user := strings.ToLower(base32.StdEncoding.EncodeToString(id))
-	return Session{User: user, Token: user + "." + g.sign(user), Fresh: true}
+	_, _ = rand.Read(id) // never fails
+	s := g.Renew(strings.ToLower(base32.StdEncoding.EncodeToString(id)))
+	s.Fresh = true
+	return s
 }
 
-// Verify returns the session that a token stands for, or ErrBadSession.
+// Renew signs a session for a guest from now on.
+func (g *Guests) Renew(user string) Session {
+	newest := (*g.keys.Load())[0]
+	issued := g.now().Truncate(time.Second)
+	signed := user + "." + newest.ID + "." + strconv.FormatInt(issued.Unix(), 36)
+	return Session{User: user, Token: signed + "." + newest.sign(signed), Issued: issued, Expires: issued.Add(guestAge)}
+}
+
+// Verify returns the session that a token stands for, or an error that wraps
+// ErrBadSession or ErrExpired.
 func (g *Guests) Verify(token string) (Session, error) {
-	user, mac, ok := strings.Cut(token, ".")
-	if !ok || len(user) != 16 || !hmac.Equal([]byte(mac), []byte(g.sign(user))) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 4 || len(parts[0]) != 16 {
 		return Session{}, ErrBadSession
 	}
-	return Session{User: user, Token: token}, nil
+	for _, k := range *g.keys.Load() {
+		if k.ID != parts[1] {
+			continue
+		}
+		signed := token[:len(token)-len(parts[3])-1]
+		if !hmac.Equal([]byte(parts[3]), []byte(k.sign(signed))) {
+			return Session{}, ErrBadSession
+		}
+		seconds, err := strconv.ParseInt(parts[2], 36, 64)
+		if err != nil {
+			return Session{}, ErrBadSession
+		}
+		s := Session{User: parts[0], Token: token, Issued: time.Unix(seconds, 0)}
+		s.Expires = s.Issued.Add(guestAge)
+		if !g.now().Before(s.Expires) {
+			return Session{}, ErrExpired
+		}
+		return s, nil
+	}
+	return Session{}, ErrBadSession
 }
 
-func (g *Guests) sign(user string) string {
-	mac := hmac.New(sha256.New, g.key)
-	mac.Write([]byte("guest:" + user))
+// IsStale reports whether a page should get the session signed anew.
+func (g *Guests) IsStale(s Session) bool { return g.now().Sub(s.Issued) > renewAfter }
+
+func (k key) sign(text string) string {
+	mac := hmac.New(sha256.New, k.Secret)
+	mac.Write([]byte("guest:" + text))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // FromRequest returns the session that a request presents: as
-// "Authorization: Bearer …", or in the cookie that Cookie makes. The error is
-// ErrNoSession or ErrBadSession.
+// "Authorization: Bearer …", or in the cookie that Cookie makes. The error wraps
+// ErrNoSession, ErrBadSession or ErrExpired.
 func (g *Guests) FromRequest(r *http.Request) (Session, error) {
-	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return g.Verify(token)
+	token, err := TokenOf(r)
+	if err != nil {
+		return Session{}, err
 	}
-	if c, err := r.Cookie(cookieName); err == nil {
-		return g.Verify(c.Value)
+	return g.Verify(token)
+}
+
+// TokenOf returns the token that a request presents in its Authorization header,
+// or in the session's cookie; never in its address, which ends up in logs. The
+// error is ErrNoSession if there is none.
+func TokenOf(r *http.Request) (string, error) {
+	if header := r.Header.Get("Authorization"); header != "" {
+		token, ok := strings.CutPrefix(header, "Bearer ")
+		if !ok {
+			return "", ErrBadSession
+		}
+		return token, nil
 	}
-	return Session{}, ErrNoSession
+	c, err := r.Cookie(nameOfCookie(r))
+	if errors.Is(err, http.ErrNoCookie) || c.Value == "" {
+		return "", ErrNoSession
+	}
+	return c.Value, nil
+}
+
+func nameOfCookie(r *http.Request) string {
+	if r.TLS != nil {
+		return cookieSecureName
+	}
+	return cookieName
 }
 
 // Cookie returns the cookie that makes a browser present the session.
 func Cookie(s Session, r *http.Request) *http.Cookie {
 	return &http.Cookie{
-		Name: cookieName, Value: s.Token, Path: "/", MaxAge: cookieAge,
+		Name: nameOfCookie(r), Value: s.Token, Path: "/", MaxAge: int(guestAge.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
 	}
 }

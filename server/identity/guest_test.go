@@ -1,31 +1,58 @@
 package identity
 
 import (
+	"crypto/tls"
 	"errors"
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 )
 
+func newKeys(t *testing.T) Keys {
+	t.Helper()
+	keys, changed := Keys(nil).Rotate(time.Now())
+	if !changed || len(keys) != 1 {
+		t.Fatalf("the first keys are %d, changed %v", len(keys), changed)
+	}
+	return keys
+}
+
 func TestSessionSurvivesARestart(t *testing.T) {
-	key := NewKey()
-	s := NewGuests(key).New()
-	again, err := NewGuests(key).Verify(s.Token)
-	if err != nil || again.User != s.User || again.Fresh {
+	keys := newKeys(t)
+	s := NewGuests(keys).New()
+	kept, err := ParseKeys(keys.Marshal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := NewGuests(kept).Verify(s.Token)
+	if err != nil || again.User != s.User || again.Fresh || !again.Issued.Equal(s.Issued) {
 		t.Fatalf("Verify = %+v, %v; want the user %s", again, err, s.User)
 	}
 }
 
 func TestForgedSessionIsRefused(t *testing.T) {
-	g := NewGuests(NewKey())
+	g := NewGuests(newKeys(t))
 	mine, other := g.New(), g.New()
-	_, mac, _ := cut(mine.Token)
+	parts := strings.Split(mine.Token, ".")
+	forged := func(i int, part string) string {
+		changed := append([]string(nil), parts...)
+		changed[i] = part
+		return strings.Join(changed, ".")
+	}
 	for name, token := range map[string]string{
-		"another user's id under my signature": other.User + "." + mac,
-		"another server's":                     NewGuests(NewKey()).New().Token,
-		"no signature":                         mine.User,
-		"empty signature":                      mine.User + ".",
+		"another user's id under my signature": forged(0, other.User),
+		"another time":                         forged(2, "zzzzzz"),
+		"another key":                          forged(1, "AAAAAA"),
+		"another server's":                     NewGuests(newKeys(t)).New().Token,
+		"no signature":                         strings.Join(parts[:3], "."),
+		"empty signature":                      forged(3, ""),
+		"user alone":                           mine.User,
 		"empty":                                "",
+		"dots":                                 "...",
 		"cut":                                  mine.Token[:len(mine.Token)-1],
+		"more":                                 mine.Token + ".x",
 	} {
 		if s, err := g.Verify(token); !errors.Is(err, ErrBadSession) {
 			t.Errorf("%s: Verify = %+v, %v; want ErrBadSession", name, s, err)
@@ -33,15 +60,52 @@ func TestForgedSessionIsRefused(t *testing.T) {
 	}
 }
 
-func cut(token string) (user, mac string, ok bool) { return token[:16], token[17:], token[16] == '.' }
+// TestKeysRotate: a session lives on while newer keys sign others, and ends when
+// it has expired, and its key with it.
+func TestKeysRotate(t *testing.T) {
+	now := time.Now()
+	keys := newKeys(t)
+	g := NewGuests(keys)
+	g.now = func() time.Time { return now }
+	s := g.New()
+	for now.Before(s.Expires.Add(-keyAge)) {
+		now = now.Add(keyAge + time.Second)
+		rotated, changed := keys.Rotate(now)
+		if !changed || rotated[0].ID == keys[0].ID {
+			t.Fatalf("after %v there is no new key", now.Sub(s.Issued))
+		}
+		if again, changed := rotated.Rotate(now.Add(time.Hour)); changed || len(again) != len(rotated) {
+			t.Fatal("an hour later there is another one")
+		}
+		keys = rotated
+		g.SetKeys(keys)
+		if _, err := g.Verify(s.Token); err != nil {
+			t.Fatalf("after %v the session is refused: %v", now.Sub(s.Issued), err)
+		}
+	}
+	if most := int(guestAge/keyAge) + 2; len(keys) > most {
+		t.Errorf("there are %d keys, want at most %d", len(keys), most)
+	}
+	now = s.Expires
+	if _, err := g.Verify(s.Token); !errors.Is(err, ErrExpired) {
+		t.Errorf("when it has expired: %v, want ErrExpired", err)
+	}
+	now = now.Add(keyAge + time.Second)
+	if keys, _ = keys.Rotate(now); keys[len(keys)-1].ID == strings.Split(s.Token, ".")[1] {
+		t.Error("its key is still there")
+	}
+	if renewed := g.Renew(s.User); renewed.User != s.User || g.IsStale(renewed) || !g.IsStale(s) {
+		t.Errorf("renewed it is %+v", renewed)
+	}
+}
 
 func TestFromRequest(t *testing.T) {
-	g := NewGuests(NewKey())
+	g := NewGuests(newKeys(t))
 	s := g.New()
 
-	r := httptest.NewRequest("GET", "/ws", nil)
+	r := httptest.NewRequest("GET", "/ws?token="+s.Token, nil)
 	if _, err := g.FromRequest(r); !errors.Is(err, ErrNoSession) {
-		t.Errorf("a request without a session: %v, want ErrNoSession", err)
+		t.Errorf("a request with a session in its address only: %v, want ErrNoSession", err)
 	}
 	r.AddCookie(Cookie(s, r))
 	if got, err := g.FromRequest(r); err != nil || got.User != s.User {
@@ -51,5 +115,30 @@ func TestFromRequest(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer "+s.Token)
 	if got, err := g.FromRequest(r); err != nil || got.User != s.User {
 		t.Errorf("by bearer token: %+v, %v", got, err)
+	}
+	r.Header.Set("Authorization", "Basic "+s.Token)
+	if _, err := g.FromRequest(r); !errors.Is(err, ErrBadSession) {
+		t.Errorf("by another scheme: %v, want ErrBadSession", err)
+	}
+}
+
+// TestCookie: no script reads it, no other site sends it, and over TLS it never
+// goes without.
+func TestCookie(t *testing.T) {
+	s := NewGuests(newKeys(t)).New()
+	plain := httptest.NewRequest("GET", "/", nil)
+	secure := httptest.NewRequest("GET", "/", nil)
+	secure.TLS = &tls.ConnectionState{}
+	for r, want := range map[*http.Request]string{
+		plain:  "session=" + s.Token + "; Path=/; Max-Age=34560000; HttpOnly; SameSite=Lax",
+		secure: "__Host-session=" + s.Token + "; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Lax",
+	} {
+		if got := Cookie(s, r).String(); got != want {
+			t.Errorf("the cookie is\n%s, want\n%s", got, want)
+		}
+	}
+	secure.AddCookie(Cookie(s, plain)) // planted without TLS
+	if _, err := TokenOf(secure); !errors.Is(err, ErrNoSession) {
+		t.Errorf("over TLS the cookie of a page without: %v, want ErrNoSession", err)
 	}
 }
