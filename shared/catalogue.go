@@ -107,6 +107,13 @@ type Message struct {
 // id comes first, or second after seq.
 func (m Message) Encode() []byte { return encode(m) }
 
+// RoomName returns the room that the payload names, empty for the current one.
+func (p JoinPayload) RoomName() string        { return p.Name }
+func (p RoomPayload) RoomName() string        { return p.Room }
+func (p SendMessagePayload) RoomName() string { return p.Room }
+func (p LoadHistoryPayload) RoomName() string { return p.Room }
+func (p MarkReadPayload) RoomName() string    { return p.Room }
+
 // LoadHistoryPayload asks for a page of up to Limit messages before or after a
 // sequence, one of the two.
 type LoadHistoryPayload struct {

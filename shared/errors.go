@@ -18,6 +18,8 @@ const (
 	CodeTooManyRooms = "too_many_rooms" // leave one first
 	CodeIDReused     = "id_reused"      // this id was sent before with other text
 	CodeRateLimited  = "rate_limited"   // wait retry_after seconds
+	CodeForbidden    = "forbidden"      // not allowed to this user, whether it exists or not
+	CodeBadToken     = "bad_token"      // not a token that is taken here, or expired: get a new one
 	CodeUnavailable  = "unavailable"    // not done; the same again after retry_after seconds
 	CodeUnsupported  = "unsupported"    // this server is not set up for it
 	CodeInternal     = "internal"       // a fault of the server; its log says more

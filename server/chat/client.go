@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/identity"
 	"websockets/shared"
 )
 
@@ -43,7 +44,8 @@ type Client struct {
 	writing atomic.Int64 // a write has begun and not ended since
 	held    atomic.Bool  // the reader waits for the client to take its answers
 
-	name atomic.Pointer[string]
+	name    atomic.Pointer[string]
+	session atomic.Pointer[identity.Session]
 
 	mu     sync.Mutex // guards what follows; nothing is called with it held
 	egress egress

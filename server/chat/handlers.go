@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"websockets/server/identity"
@@ -37,15 +39,15 @@ func (r request) done() {
 // handler. Handlers run on the client's reader, one event after the other.
 func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 	handlers := shared.NewRegistry[request](shared.ToServer)
-	shared.On(handlers, shared.ChangeRoom, m.changeRoom)
-	shared.On(handlers, shared.JoinRoom, m.joinRoom)
+	onRoom(handlers, shared.ChangeRoom, identity.Read, m.changeRoom)
+	onRoom(handlers, shared.JoinRoom, identity.Read, m.joinRoom)
 	shared.On(handlers, shared.LeaveRoom, m.leaveRoom)
-	shared.On(handlers, shared.SendMessage, m.sendMessage)
-	shared.On(handlers, shared.LoadHistory, m.loadHistory)
+	onRoom(handlers, shared.SendMessage, identity.Write, m.sendMessage)
+	onRoom(handlers, shared.LoadHistory, identity.Read, m.loadHistory)
 	shared.On(handlers, shared.ListRooms, m.listRooms)
 	shared.On(handlers, shared.SetName, m.setName)
-	shared.On(handlers, shared.StartTyping, m.typing)
-	shared.On(handlers, shared.MarkRead, m.markRead)
+	onRoom(handlers, shared.StartTyping, identity.Write, m.typing)
+	onRoom(handlers, shared.MarkRead, identity.Read, m.markRead)
 	shared.On(handlers, shared.Ping, m.ping)
 	shared.On(handlers, shared.Authenticate, m.authenticate)
 	shared.On(handlers, shared.RefreshToken, m.authenticate)
@@ -53,10 +55,16 @@ func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 }
 
 // firstRoom is what the address of a connection says about where it starts.
-type firstRoom struct{ name, after string }
+type firstRoom struct {
+	name, after string
+	answer      []byte // to the authenticate event that came before it, if one did
+}
 
 // greet tells the client who it is and joins its first room.
 func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
+	if first.answer != nil {
+		c.enqueue(outgoing{frame: textFrame(first.answer)})
+	}
 	c.enqueue(outgoing{frame: textFrame(shared.Welcome.Frame("", shared.WelcomePayload{
 		User: c.user, Name: c.displayName(), Named: named,
 		Limits: shared.Limits{
@@ -76,6 +84,9 @@ func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
 		}
 	}
 	err := join.Validate()
+	if err == nil {
+		err = c.may(identity.Read, join.Name)
+	}
 	if err == nil {
 		err = c.manager.changeRoom(c.ctx, request{Client: c}, join)
 	}
@@ -285,6 +296,9 @@ func appendKey(m shared.Message) string {
 
 // setName chooses the user's display name, for all of his connections.
 func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayload) error {
+	if r.session.Load().Name != "" {
+		return shared.Errorf(shared.CodeUnsupported, "your name comes with your sign-in: change it there")
+	}
 	if err := m.roomlog.PutUserValue(ctx, r.user, "name", []byte(p.Name)); err != nil {
 		return r.unavailable(err)
 	}
@@ -299,13 +313,22 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 
 // nameOf returns a session's display name and whether the user chose it.
 func (m *Manager) nameOf(ctx context.Context, s identity.Session) (name string, named bool, err error) {
+	if s.Name != "" {
+		return s.Name, true, nil
+	}
 	if !s.Fresh {
 		kept, err := m.roomlog.UserValue(ctx, s.User, "name")
 		if err != nil || len(kept) > 0 {
 			return string(kept), true, err
 		}
 	}
-	return "Guest " + s.User[:4], false, nil
+	return "Guest " + tagOf(s.User), false, nil
+}
+
+// tagOf is short and tells most users apart, whatever their ids look like.
+func tagOf(user string) string {
+	sum := sha256.Sum256([]byte(user))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:4]
 }
 
 // typing passes on that the client is writing, at most once in a few ticks.
@@ -342,11 +365,6 @@ func (m *Manager) markRead(_ context.Context, r request, p shared.MarkReadPayloa
 func (m *Manager) ping(_ context.Context, r request, _ shared.Empty) error {
 	r.answer(shared.Pong.Frame(r.id, shared.Empty{}))
 	return nil
-}
-
-// authenticate is for servers that have users of their own.
-func (m *Manager) authenticate(context.Context, request, shared.TokenPayload) error {
-	return shared.Errorf(shared.CodeUnsupported, "this server takes guests only: there is nothing to authenticate with")
 }
 
 func notMember(room string) *shared.Error {

@@ -9,13 +9,17 @@ import (
 	"sync"
 	"time"
 
+	"websockets/server/identity"
 	"websockets/server/roomlog"
 	"websockets/shared"
 )
 
 // listRooms answers with the rooms that were written to of late.
 func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPayload) error {
-	rooms, err := m.listing.rooms(ctx, p.Filter)
+	session := r.session.Load()
+	rooms, err := m.listing.rooms(ctx, func(name string) bool {
+		return strings.Contains(name, p.Filter) && session.May(identity.Read, name)
+	})
 	if err != nil {
 		return r.unavailable(err)
 	}
@@ -57,14 +61,14 @@ func newListing(log *roomlog.Log) *listing {
 	return &listing{log: log, seen: make([]uint64, log.Shards()), active: map[string]time.Time{}}
 }
 
-// rooms returns the rooms whose name contains filter, the last written to first.
-func (l *listing) rooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
+// rooms returns the rooms that are wanted, the last written to first.
+func (l *listing) rooms(ctx context.Context, wanted func(name string) bool) ([]shared.RoomSummary, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.look(ctx); err != nil {
 		return nil, err
 	}
-	return newest(l.active, filter, shared.MaxListedRooms), nil
+	return newest(l.active, wanted, shared.MaxListedRooms), nil
 }
 
 func (l *listing) look(ctx context.Context) error {
@@ -86,7 +90,7 @@ func (l *listing) look(ctx context.Context) error {
 	}
 	if len(l.active) > maxListing {
 		kept := map[string]time.Time{}
-		for _, r := range newest(l.active, "", maxListing*3/4) {
+		for _, r := range newest(l.active, func(string) bool { return true }, maxListing*3/4) {
 			kept[r.Name] = r.LastActivity
 		}
 		l.active = kept
@@ -95,12 +99,12 @@ func (l *listing) look(ctx context.Context) error {
 	return nil
 }
 
-// newest returns the rooms whose name contains filter, the last written to
-// first, at most most of them.
-func newest(active map[string]time.Time, filter string, most int) []shared.RoomSummary {
+// newest returns the rooms that are wanted, the last written to first, at most
+// most of them.
+func newest(active map[string]time.Time, wanted func(name string) bool, most int) []shared.RoomSummary {
 	rooms := make([]shared.RoomSummary, 0, min(len(active), most))
 	for name, at := range active {
-		if strings.Contains(name, filter) {
+		if wanted(name) {
 			rooms = append(rooms, shared.RoomSummary{Name: name, LastActivity: at})
 		}
 	}

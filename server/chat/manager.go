@@ -67,7 +67,7 @@ type Manager struct {
 	config   Config
 	log      *slog.Logger
 	roomlog  *roomlog.Log
-	guests   *identity.Guests
+	door     identity.Door
 	registry *shared.Registry[request]
 	upgrader websocket.Upgrader
 	marks    *marks
@@ -92,12 +92,12 @@ type Manager struct {
 // NewManager returns a manager on an open log and starts following it. It fails
 // if an event type of the catalogue has no handler. Call Shutdown before closing
 // the log.
-func NewManager(log *roomlog.Log, guests *identity.Guests, config Config) (*Manager, error) {
+func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, error) {
 	m := &Manager{
 		config:  config,
 		log:     config.Logger,
 		roomlog: log,
-		guests:  guests,
+		door:    door,
 		marks:   newMarks(log),
 		listing: newListing(log),
 		clients: map[*Client]struct{}{},
@@ -134,9 +134,9 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
 		return
 	}
-	session, err := m.guests.FromRequest(r)
-	if errors.Is(err, identity.ErrBadSession) && r.Header.Get("Authorization") != "" {
-		http.Error(w, "the session is not one of this server's: connect without one to get a new one", http.StatusUnauthorized)
+	session, refused := m.identify(r)
+	if refused != nil {
+		refused.answer(w)
 		return
 	}
 	if errors.Is(err, identity.ErrBadSession) {
@@ -144,16 +144,18 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var header http.Header
-	if err != nil {
-		session = m.guests.New()
+	if session.Fresh {
 		header = http.Header{"Set-Cookie": {identity.Cookie(session, r).String()}}
 	}
-	name, named, err := m.nameOf(r.Context(), session)
-	if err != nil {
-		m.log.Error("reading a user's name", "err", err)
-		w.Header().Set("Retry-After", "2")
-		http.Error(w, "the server's store cannot be reached", http.StatusServiceUnavailable)
-		return
+	var name string
+	var named bool
+	if session.User != "" {
+		var err error
+		if name, named, err = m.nameOf(r.Context(), session); err != nil {
+			m.log.Error("reading a user's name", "err", err)
+			(&refusal{http.StatusServiceUnavailable, "the server's store cannot be reached", 2}).answer(w)
+			return
+		}
 	}
 	conn, err := m.upgrader.Upgrade(w, r, header)
 	if err != nil {
@@ -162,6 +164,13 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	}
 	query := r.URL.Query()
 	first := firstRoom{name: query.Get("room"), after: query.Get("after")}
+	if r.Header.Get("Origin") != "" {
+		session.Token = "" // a browser has its cookie, which no script can read
+	}
+	if session.User == "" {
+		m.lobby(conn, first)
+		return
+	}
 	m.start(conn, session, name, named, first)
 }
 
@@ -183,6 +192,7 @@ func (m *Manager) refuseSession(w http.ResponseWriter, r *http.Request) {
 func (m *Manager) start(conn *websocket.Conn, session identity.Session, name string, named bool, first firstRoom) {
 	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
 	c.ctx, c.cancel = context.WithCancel(m.ctx)
+	c.session.Store(&session)
 	c.name.Store(&name)
 	c.pace = newPace(m.config.Rate)
 	c.pages.total = &m.pages
@@ -212,6 +222,17 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 		defer m.removeClient(c)
 		c.readMessages()
 	}()
+}
+
+// begin counts in what Shutdown is to wait for, or reports false when it is too
+// late.
+func (m *Manager) begin() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.closing {
+		m.wg.Add(1)
+	}
+	return !m.closing
 }
 
 func (m *Manager) addClient(c *Client) bool {

@@ -39,6 +39,8 @@ func ticks(d time.Duration) int64 { return int64(d / tick) }
 func (c *Client) check(now int64) {
 	quiet := now - c.alive.Load()
 	switch {
+	case c.expired():
+		c.close(shared.CloseSession, "the token has expired: get a new token")
 	case c.held.Load() && c.writing.Load() == 0: // it waits for us, not we for it
 	case quiet > ticks(pingAfter+pongWait):
 		c.close(shared.CloseSilent, "nothing was heard for too long")
@@ -53,4 +55,10 @@ func (c *Client) check(now int64) {
 	if since := c.writing.Load(); since != 0 && now-since >= ticks(stallWait) {
 		_ = c.net.SetWriteDeadline(time.Now())
 	}
+}
+
+// expired reports that the session has expired, and that no other has come since.
+// Guests' is judged when they connect.
+func (c *Client) expired() bool {
+	return c.manager.door.Tokens != nil && time.Since(c.session.Load().Expires) > expiryGrace && !c.isEnding()
 }

@@ -95,17 +95,6 @@ func (k key) sign(text string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// FromRequest returns the session that a request presents: as
-// "Authorization: Bearer …", or in the cookie that Cookie makes. The error wraps
-// ErrNoSession, ErrBadSession or ErrExpired.
-func (g *Guests) FromRequest(r *http.Request) (Session, error) {
-	token, err := TokenOf(r)
-	if err != nil {
-		return Session{}, err
-	}
-	return g.Verify(token)
-}
-
 // TokenOf returns the token that a request presents in its Authorization header,
 // or in the session's cookie; never in its address, which ends up in logs. The
 // error is ErrNoSession if there is none.

@@ -100,8 +100,9 @@ func TestKeysRotate(t *testing.T) {
 }
 
 func TestFromRequest(t *testing.T) {
-	g := NewGuests(newKeys(t))
-	s := g.New()
+	guests := NewGuests(newKeys(t))
+	g := Door{Guests: guests}
+	s := guests.New()
 
 	r := httptest.NewRequest("GET", "/ws?token="+s.Token, nil)
 	if _, err := g.FromRequest(r); !errors.Is(err, ErrNoSession) {

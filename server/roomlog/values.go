@@ -2,6 +2,7 @@ package roomlog
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -62,7 +63,7 @@ func (l *Log) Value(ctx context.Context, key string, fresh func() []byte) ([]byt
 
 // UserValue returns what is kept for a user under key, nil if nothing is.
 func (l *Log) UserValue(ctx context.Context, user, key string) ([]byte, error) {
-	e, err := l.users.Get(ctx, user+"."+key)
+	e, err := l.users.Get(ctx, userKey(user, key))
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		return nil, nil
@@ -77,8 +78,63 @@ func (l *Log) PutUserValue(ctx context.Context, user, key string, value []byte) 
 	if err := l.broken(); err != nil {
 		return err
 	}
-	if _, err := l.users.Put(ctx, user+"."+key, value); err != nil {
+	if _, err := l.users.Put(ctx, userKey(user, key), value); err != nil {
 		return fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
 	}
 	return nil
+}
+
+// userKey is where a user's value is. A user's id may be anything, and not all of
+// it may be in a key: what is not letters, digits, - and _ is encoded, behind an =
+// that is in no other id.
+func userKey(user, key string) string {
+	for _, b := range []byte(user) {
+		if b != '-' && b != '_' && (b < '0' || b > '9') && (b < 'a' || b > 'z') && (b < 'A' || b > 'Z') {
+			return "=" + base64.RawURLEncoding.EncodeToString([]byte(user)) + "." + key
+		}
+	}
+	return user + "." + key
+}
+
+// SwapValue changes what the store keeps under key: change gets what is there, nil
+// if nothing is, and returns what is to be there, or false to leave it. It is
+// called again if another server was faster. SwapValue returns what is there in
+// the end.
+func (l *Log) SwapValue(ctx context.Context, key string, change func(old []byte) ([]byte, bool)) ([]byte, error) {
+	for {
+		var old []byte
+		var revision uint64
+		e, err := l.values.Get(ctx, key)
+		switch {
+		case err == nil:
+			old, revision = e.Value(), e.Revision()
+		case !errors.Is(err, jetstream.ErrKeyNotFound):
+			return nil, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, key, err)
+		}
+		value, changed := change(old)
+		if !changed {
+			return old, nil
+		}
+		if revision == 0 {
+			_, err = l.values.Create(ctx, key, value)
+		} else {
+			_, err = l.values.Update(ctx, key, value, revision)
+		}
+		var refused *jetstream.APIError
+		switch {
+		case err == nil:
+			if old == nil && l.used {
+				l.opts.Logger.Error("a value of the server is lost, though the store is not new: it is made anew", "value", key)
+			}
+			return value, nil
+		case errors.Is(err, jetstream.ErrKeyExists), errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
+			select { // another server was faster, and the replica that we read may not know yet
+			case <-time.After(50 * time.Millisecond):
+			case <-ctx.Done():
+				return nil, fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, ctx.Err())
+			}
+		default:
+			return nil, fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
+		}
+	}
 }

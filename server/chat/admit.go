@@ -1,0 +1,209 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/server/identity"
+	"websockets/shared"
+)
+
+const (
+	// authenticateWait is how long a connection that came without a token may take to
+	// send one, and authenticateTries how many events it may use for that.
+	authenticateWait  = 5 * time.Second
+	authenticateTries = 5
+	// expiryGrace is how long a connection lives on when its session has expired, so
+	// that a new token may come a little late.
+	expiryGrace = 25 * time.Second
+	// sentAwayKey is where the time is kept before which a user's sessions are no
+	// longer valid.
+	sentAwayKey = "sent-away"
+)
+
+// identify finds out who a request comes from. A guest without a session is made
+// one up. A user without a valid token is nobody yet: the session's User is empty,
+// and the connection has to authenticate. refused is the answer for those who are
+// told at once; nothing else may be done then.
+func (m *Manager) identify(r *http.Request) (session identity.Session, refused *refusal) {
+	session, err := m.door.FromRequest(r)
+	if err == nil {
+		err = m.notSentAway(r.Context(), session)
+	}
+	switch {
+	case err == nil:
+		return session, nil
+	case errors.Is(err, errNotRead):
+		m.log.Error("reading whether a user was sent away", "err", err)
+		return session, &refusal{http.StatusServiceUnavailable, "the server's store cannot be reached", 2}
+	case !errors.Is(err, identity.ErrNoSession):
+		m.log.Debug("refused a session", "err", err, "from", r.RemoteAddr)
+		if r.Header.Get("Authorization") != "" {
+			return session, &refusal{http.StatusUnauthorized, "the token is not one that is taken here, or it has expired: get a new one, or connect without", 0}
+		}
+	}
+	if m.door.Guests != nil {
+		return m.door.Guests.New(), nil
+	}
+	return identity.Session{}, nil
+}
+
+// refusal is the answer to a request that does not become a connection.
+type refusal struct {
+	status     int
+	why        string
+	retryAfter int // seconds; 0 says nothing
+}
+
+func (f *refusal) answer(w http.ResponseWriter) {
+	if f.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(f.retryAfter))
+	}
+	http.Error(w, f.why, f.status)
+}
+
+// errNotRead is wrapped when the store could not be asked.
+var errNotRead = errors.New("the store was not read")
+
+// notSentAway returns an error if the session was issued before the user was sent
+// away.
+func (m *Manager) notSentAway(ctx context.Context, s identity.Session) error {
+	if s.Fresh {
+		return nil
+	}
+	value, err := m.roomlog.UserValue(ctx, s.User, sentAwayKey)
+	switch {
+	case err != nil:
+		return errors.Join(errNotRead, err)
+	case len(value) == 0:
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, string(value))
+	if err != nil || s.Issued.After(at) {
+		return err
+	}
+	return identity.ErrBadSession
+}
+
+// lobby lets a connection in that came without a token, when it has sent one.
+// Until then it is nobody: it can do nothing else and is in no map.
+func (m *Manager) lobby(conn *websocket.Conn, first firstRoom) {
+	if m.begin() {
+		go func() {
+			defer m.wg.Done()
+			m.awaitToken(conn, first)
+		}()
+		return
+	}
+	_ = conn.Close()
+}
+
+func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
+	stop := context.AfterFunc(m.ctx, func() { _ = conn.Close() })
+	defer stop()
+	say := func(e []byte) { _ = conn.WriteMessage(websocket.TextMessage, e) }
+	end := func(code int, why string) {
+		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(lastWords))
+		_ = conn.Close()
+	}
+	deadline := time.Now().Add(authenticateWait)
+	_ = conn.SetReadDeadline(deadline)
+	_ = conn.SetWriteDeadline(deadline)
+	conn.SetReadLimit(shared.MaxFrameBytes)
+	for range authenticateTries {
+		kind, frame, err := conn.ReadMessage()
+		if err != nil || kind != websocket.TextMessage {
+			break
+		}
+		session, id, err := m.tokenIn(frame)
+		if err != nil {
+			var told *shared.Error
+			if !errors.As(err, &told) {
+				told = tryAgain("the server's store cannot be reached")
+			}
+			say(shared.Failed.Frame(id, *told))
+			continue
+		}
+		name, named, err := m.nameOf(m.ctx, session)
+		if err != nil {
+			say(shared.Failed.Frame(id, *tryAgain("the server's store cannot be reached")))
+			continue
+		}
+		if !stop() {
+			return // the server stops
+		}
+		_ = conn.SetReadDeadline(time.Time{})
+		_ = conn.SetWriteDeadline(time.Time{})
+		conn.SetReadLimit(0) // readMessages has its own
+		if id != "" {
+			first.answer = shared.Ack.Frame(id, shared.AckPayload{})
+		}
+		m.start(conn, session, name, named, first)
+		return
+	}
+	end(shared.CloseSession, "send authenticate with a valid token within 5 s")
+}
+
+// tokenIn reads an authenticate event.
+func (m *Manager) tokenIn(frame []byte) (session identity.Session, id string, err error) {
+	event, err := shared.DecodeEvent(frame)
+	if err != nil {
+		return session, event.ID, err
+	}
+	if event.Type != shared.Authenticate.Name() {
+		return session, event.ID, shared.Errorf(shared.CodeForbidden, "this server wants to know who you are: send authenticate with a token first")
+	}
+	payload, err := shared.Authenticate.Decode(event)
+	if err != nil {
+		return session, event.ID, err
+	}
+	session, err = m.verify(m.ctx, payload.Token)
+	return session, event.ID, err
+}
+
+// verify returns the session of a token that came in an event.
+func (m *Manager) verify(ctx context.Context, token string) (identity.Session, error) {
+	session, err := m.door.Verify(ctx, token)
+	if err == nil {
+		err = m.notSentAway(ctx, session)
+	}
+	switch {
+	case errors.Is(err, errNotRead):
+		return session, tryAgain("the server's store cannot be reached")
+	case errors.Is(err, identity.ErrExpired):
+		return session, shared.Errorf(shared.CodeBadToken, "the token has expired: get a new one")
+	case err != nil:
+		m.log.Debug("refused a token", "err", err)
+		return session, shared.Errorf(shared.CodeBadToken, "the token is not one that is taken here")
+	}
+	return session, nil
+}
+
+// authenticate renews the session of a connection that has one: with a token of
+// the same user. What the new one does not allow any more ends.
+func (m *Manager) authenticate(ctx context.Context, r request, p shared.TokenPayload) error {
+	if m.door.Tokens == nil {
+		return shared.Errorf(shared.CodeUnsupported, "this server takes guests only: there is nothing to authenticate with")
+	}
+	session, err := m.verify(ctx, p.Token)
+	if err != nil {
+		return err
+	}
+	if session.User != r.user {
+		return shared.Errorf(shared.CodeBadToken, "the token is another user's: connect anew with it")
+	}
+	r.session.Store(&session)
+	for _, here := range append([]*member(nil), r.rooms...) {
+		if name := here.room.name; !session.May(identity.Read, name) {
+			r.enqueue(outgoing{frame: textFrame(shared.Left.Frame("", shared.LeavePayload{Name: name})), leave: here})
+			r.forget(here)
+		}
+	}
+	r.done()
+	return nil
+}
