@@ -13,13 +13,13 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"websockets/server/chat"
-	"websockets/server/identity"
 	"websockets/server/roomlog"
 	"websockets/server/web"
 	"websockets/static"
@@ -48,7 +48,8 @@ type serveCommand struct {
 	NewEpoch    bool     `help:"The store in --data was restored from a backup: clients that saw more than is in it start over. For one start."`
 	Replicas    int      `default:"1" placeholder:"N" help:"With --nats: how many servers of the cluster keep each message, 1, 3 or 5. Default ${default}."`
 	AllowOrigin []string `placeholder:"ORIGIN" help:"Origin (https://host) of another site whose pages may connect. May be repeated."`
-	Rate        float64  `default:"10" placeholder:"N" help:"Events a connection may send in a second, three times as many in a burst; 0 is no limit. Default ${default}."`
+	authFlags   `embed:""`
+	Rate        float64 `default:"10" placeholder:"N" help:"Events a connection may send in a second, three times as many in a burst; 0 is no limit. Default ${default}."`
 
 	MaxBytes        byteSize      `default:"10GB" placeholder:"SIZE" help:"How much the log may hold; the oldest messages go first. Default ${default}."`
 	MaxAge          time.Duration `default:"0" placeholder:"DURATION" help:"How long messages are kept, as in 720h; 0 is for ever. Default ${default}."`
@@ -129,12 +130,11 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		return err
 	}
 	defer log.Close()
-	key, err := log.Value(ctx, "guest-key", identity.NewKey)
+	door, err := s.door(ctx, log, logger)
 	if err != nil {
 		return err
 	}
-	guests := identity.NewGuests(key)
-	manager, err := chat.NewManager(log, guests, chat.Config{
+	manager, err := chat.NewManager(log, door, chat.Config{
 		Rate: s.Rate, AllowOrigins: s.AllowOrigin, Version: assets.Version(), Logger: logger,
 	})
 	if err != nil {
@@ -142,11 +142,18 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	}
 
 	server := &http.Server{
-		Handler:           web.Handler(assets, manager, guests, log.Ready),
+		Handler:           web.Handler(assets, manager, door, log.Ready),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if door.Guests != nil {
+		looking.Go(func() { keepKeys(ctx, log, door.Guests, logger) })
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -170,7 +177,9 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 
 // check refuses flags that contradict each other.
 func (s *serveCommand) check() error {
-	switch {
+	switch err := s.authFlags.check(); {
+	case err != nil:
+		return err
 	case s.NATS != "" && s.Fsync != "":
 		return errors.New("--fsync is for the log in --data: with --nats, the NATS servers decide when a message is on disk")
 	case s.NATS == "" && s.Replicas != 1:

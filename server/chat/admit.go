@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -28,43 +27,54 @@ const (
 
 // identify finds out who a request comes from. A guest without a session is made
 // one up. A user without a valid token is nobody yet: the session's User is empty,
-// and the connection has to authenticate. refused is the answer for those who are
-// told at once; nothing else may be done then.
-func (m *Manager) identify(r *http.Request) (session identity.Session, refused *refusal) {
+// and the connection has to authenticate. If it reports false, it has answered.
+func (m *Manager) identify(w http.ResponseWriter, r *http.Request) (session identity.Session, ok bool) {
 	session, err := m.door.FromRequest(r)
 	if err == nil {
 		err = m.notSentAway(r.Context(), session)
 	}
 	switch {
 	case err == nil:
-		return session, nil
+		return session, true
 	case errors.Is(err, errNotRead):
-		m.log.Error("reading whether a user was sent away", "err", err)
-		return session, &refusal{http.StatusServiceUnavailable, "the server's store cannot be reached", 2}
-	case !errors.Is(err, identity.ErrNoSession):
-		m.log.Debug("refused a session", "err", err, "from", r.RemoteAddr)
-		if r.Header.Get("Authorization") != "" {
-			return session, &refusal{http.StatusUnauthorized, "the token is not one that is taken here, or it has expired: get a new one, or connect without", 0}
-		}
+		m.storeAway(w, err)
+		return session, false
+	case errors.Is(err, identity.ErrNoSession) && m.door.Guests != nil:
+		return m.door.Guests.New(), true
+	case errors.Is(err, identity.ErrNoSession):
+		return identity.Session{}, true
 	}
-	if m.door.Guests != nil {
-		return m.door.Guests.New(), nil
+	m.log.Debug("refused a session", "err", err, "from", r.RemoteAddr)
+	switch {
+	case r.Header.Get("Authorization") != "":
+		http.Error(w, "the session is not one of this server's, or it has expired: get a new one, or connect without", http.StatusUnauthorized)
+	case m.door.Guests != nil:
+		m.refuseSession(w, r)
+	default: // it may have a newer token to send
+		return identity.Session{}, true
 	}
-	return identity.Session{}, nil
+	return session, false
 }
 
-// refusal is the answer to a request that does not become a connection.
-type refusal struct {
-	status     int
-	why        string
-	retryAfter int // seconds; 0 says nothing
+// refuseSession tells a browser that its cookie is not a session of this server's,
+// as when the store is another one. It hears of a refusal after the upgrade only,
+// and its user is to decide: what waits to be sent was written as somebody else.
+func (m *Manager) refuseSession(w http.ResponseWriter, r *http.Request) {
+	conn, err := m.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		m.log.Debug("refused an upgrade", "err", err, "from", r.RemoteAddr)
+		return
+	}
+	refused := websocket.FormatCloseMessage(shared.CloseSession, "the session is not one of this server's")
+	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(lastWords))
+	_ = conn.Close()
 }
 
-func (f *refusal) answer(w http.ResponseWriter) {
-	if f.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(f.retryAfter))
-	}
-	http.Error(w, f.why, f.status)
+// storeAway answers a request that the store has no answer for.
+func (m *Manager) storeAway(w http.ResponseWriter, err error) {
+	m.log.Error("reading what is kept of a user", "err", err)
+	w.Header().Set("Retry-After", "2")
+	http.Error(w, "the server's store cannot be reached", http.StatusServiceUnavailable)
 }
 
 // errNotRead is wrapped when the store could not be asked.

@@ -53,6 +53,7 @@ type testServer struct {
 type setup struct {
 	config Config
 	log    roomlog.Options
+	door   identity.Door
 }
 
 // serve starts a server that ends with the test. There is no rate limit and no
@@ -73,11 +74,21 @@ func serve(t *testing.T, change ...func(*setup)) *testServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.log.Close)
-	key, err := s.log.Value(t.Context(), "guest-key", identity.NewKey)
-	if err != nil {
-		t.Fatal(err)
+	if with.door.Guests == nil && with.door.Tokens == nil {
+		kept, err := s.log.Value(t.Context(), "guest-keys", func() []byte {
+			keys, _ := identity.Keys(nil).Rotate(time.Now())
+			return keys.Marshal()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := identity.ParseKeys(kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with.door.Guests = identity.NewGuests(keys)
 	}
-	if s.manager, err = NewManager(s.log, identity.NewGuests(key), with.config); err != nil {
+	if s.manager, err = NewManager(s.log, with.door, with.config); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()

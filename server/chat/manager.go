@@ -12,7 +12,6 @@ package chat
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -134,13 +133,8 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
 		return
 	}
-	session, refused := m.identify(r)
-	if refused != nil {
-		refused.answer(w)
-		return
-	}
-	if errors.Is(err, identity.ErrBadSession) {
-		m.refuseSession(w, r)
+	session, ok := m.identify(w, r)
+	if !ok {
 		return
 	}
 	var header http.Header
@@ -152,8 +146,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	if session.User != "" {
 		var err error
 		if name, named, err = m.nameOf(r.Context(), session); err != nil {
-			m.log.Error("reading a user's name", "err", err)
-			(&refusal{http.StatusServiceUnavailable, "the server's store cannot be reached", 2}).answer(w)
+			m.storeAway(w, err)
 			return
 		}
 	}
@@ -172,20 +165,6 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m.start(conn, session, name, named, first)
-}
-
-// refuseSession tells a browser that its cookie is not a session of this server's,
-// as when the store is another one. It hears of a refusal after the upgrade only,
-// and its user is to decide: what waits to be sent was written as somebody else.
-func (m *Manager) refuseSession(w http.ResponseWriter, r *http.Request) {
-	conn, err := m.upgrader.Upgrade(w, r, nil)
-	if err != nil {
-		m.log.Debug("refused an upgrade", "err", err, "from", r.RemoteAddr)
-		return
-	}
-	refused := websocket.FormatCloseMessage(shared.CloseSession, "the session is not one of this server's")
-	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(lastWords))
-	_ = conn.Close()
 }
 
 // start makes a connection a client and lets its reader run.

@@ -51,10 +51,10 @@ func (g *Guests) New() Session {
 
 // Renew signs a session for a guest from now on.
 func (g *Guests) Renew(user string) Session {
-	newest := (*g.keys.Load())[0]
 	issued := g.now().Truncate(time.Second)
-	signed := user + "." + newest.ID + "." + strconv.FormatInt(issued.Unix(), 36)
-	return Session{User: user, Token: signed + "." + newest.sign(signed), Issued: issued, Expires: issued.Add(guestAge)}
+	signing := g.keys.Load().signing(issued)
+	signed := user + "." + signing.ID + "." + strconv.FormatInt(issued.Unix(), 36)
+	return Session{User: user, Token: signed + "." + signing.sign(signed), Issued: issued, Expires: issued.Add(guestAge)}
 }
 
 // Verify returns the session that a token stands for, or an error that wraps
@@ -120,10 +120,16 @@ func nameOfCookie(r *http.Request) string {
 	return cookieName
 }
 
-// Cookie returns the cookie that makes a browser present the session.
+// Cookie returns the cookie that makes a browser present the session, and to a
+// request that came over TLS one that it never presents without. A session without
+// a token makes it forget the one it has.
 func Cookie(s Session, r *http.Request) *http.Cookie {
+	age := int(guestAge.Seconds())
+	if s.Token == "" {
+		age = -1
+	}
 	return &http.Cookie{
-		Name: nameOfCookie(r), Value: s.Token, Path: "/", MaxAge: int(guestAge.Seconds()),
+		Name: nameOfCookie(r), Value: s.Token, Path: "/", MaxAge: age,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
 	}
 }

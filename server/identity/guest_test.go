@@ -94,6 +94,15 @@ func TestKeysRotate(t *testing.T) {
 	if keys, _ = keys.Rotate(now); keys[len(keys)-1].ID == strings.Split(s.Token, ".")[1] {
 		t.Error("its key is still there")
 	}
+	// One that was made a moment ago does not sign yet: other servers may not know it.
+	newer, _ := keys.Rotate(now.Add(2 * keyAge))
+	g.SetKeys(newer)
+	for after, want := range map[time.Duration]string{0: newer[1].ID, keyKnown + time.Second: newer[0].ID} {
+		now = newer[0].Made.Add(after)
+		if signed := strings.Split(g.New().Token, ".")[1]; signed != want {
+			t.Errorf("%v after it was made, %q signs, want %q", after, signed, want)
+		}
+	}
 	if renewed := g.Renew(s.User); renewed.User != s.User || g.IsStale(renewed) || !g.IsStale(s) {
 		t.Errorf("renewed it is %+v", renewed)
 	}

@@ -14,12 +14,14 @@ const (
 	// somebody may stay away and still be the same guest.
 	keyAge   = 30 * 24 * time.Hour
 	guestAge = 400 * 24 * time.Hour
+	// keyKnown is how long a key is kept before it signs: by then all servers know it.
+	keyKnown = 5 * time.Minute
 	keyBytes = 32
 )
 
 // Keys are the secrets that guest sessions are signed with, newest first: the
-// first signs, the others are kept for as long as what they signed is valid. All
-// servers of one store share them.
+// newest that all servers know signs, older ones are kept for as long as what they
+// signed is valid. All servers of one store share them.
 type Keys []key
 
 type key struct {
@@ -58,4 +60,14 @@ func (k Keys) Rotate(now time.Time) (Keys, bool) {
 	secret := make([]byte, keyBytes)
 	_, _ = rand.Read(secret) // never fails
 	return slices.Insert(kept, 0, key{ID: rand.Text()[:6], Secret: secret, Made: now.UTC().Truncate(time.Second)}), true
+}
+
+// signing returns the key that signs at a time.
+func (k Keys) signing(now time.Time) key {
+	for _, one := range k {
+		if now.Sub(one.Made) >= keyKnown {
+			return one
+		}
+	}
+	return k[len(k)-1]
 }

@@ -106,7 +106,7 @@ func (t *Tokens) fetch(ctx context.Context, o TokenOptions) error {
 		NoErrorReturnFirstHTTPReq: &failing,
 		RefreshInterval:           jwksEvery,
 		RefreshUnknownKID:         rate.NewLimiter(rate.Every(jwksAgain), 1),
-		RateLimitWaitMax:          time.Millisecond, // a stranger's token is not waited for
+		RateLimitWaitMax:          jwksTimeout, // of the fetch too, whatever its name says
 		RefreshErrorHandlerFunc: func(address string) func(context.Context, error) {
 			return func(_ context.Context, err error) {
 				o.Logger.Error("the identity provider's keys cannot be fetched: those known go on", "jwks", address, "err", err)

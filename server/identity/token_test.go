@@ -251,7 +251,7 @@ func TestJWKS(t *testing.T) {
 	}
 	published.Store(second)
 	if err := verify(second, "second"); err != nil {
-		t.Errorf("a key that has been published since: %v", err)
+		t.Errorf("a key that has been published since, fetched %d times: %v", fetched.Load(), err)
 	}
 	before := fetched.Load()
 	for i := range 50 {

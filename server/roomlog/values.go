@@ -33,32 +33,12 @@ func (l *Log) openValues(ctx context.Context) (err error) {
 // is the first to ask. All servers on one store get the same. A value that has to
 // be made for a store that has messages was lost, which is logged.
 func (l *Log) Value(ctx context.Context, key string, fresh func() []byte) ([]byte, error) {
-	for {
-		e, err := l.values.Get(ctx, key)
-		if err == nil {
-			return e.Value(), nil
+	return l.SwapValue(ctx, key, func(old []byte) ([]byte, bool) {
+		if old != nil {
+			return nil, false
 		}
-		if !errors.Is(err, jetstream.ErrKeyNotFound) {
-			return nil, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, key, err)
-		}
-		value := fresh()
-		_, err = l.values.Create(ctx, key, value)
-		switch {
-		case err == nil:
-			if l.used {
-				l.opts.Logger.Error("a value of the server is lost, though the store is not new: it is made anew", "value", key)
-			}
-			return value, nil
-		case !errors.Is(err, jetstream.ErrKeyExists):
-			return nil, fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
-		}
-		// Another server was first, and the replica that we read may not know yet.
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, key, ctx.Err())
-		}
-	}
+		return fresh(), true
+	})
 }
 
 // UserValue returns what is kept for a user under key, nil if nothing is.

@@ -28,14 +28,14 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsaf
 //	/readyz         200 while messages can be stored, else 503 and why not
 //
 // ready says why messages cannot be stored, nil if they can.
-func Handler(assets *static.Assets, manager *chat.Manager, guests *identity.Guests, ready func(context.Context) error) http.Handler {
-	page := withSession(guests, http.HandlerFunc(assets.ServePage))
+func Handler(assets *static.Assets, manager *chat.Manager, door identity.Door, ready func(context.Context) error) http.Handler {
+	page := withSession(door, http.HandlerFunc(assets.ServePage))
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page)
 	mux.Handle("GET /r/{room}", page)
 	mux.HandleFunc("GET /static/", assets.ServeFile)
 	mux.HandleFunc("GET /ws", manager.ServeWS)
-	mux.Handle("POST /forget", http.NewCrossOriginProtection().Handler(forget(guests)))
+	mux.Handle("POST /forget", http.NewCrossOriginProtection().Handler(forget(door)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("ok\n"))
@@ -64,11 +64,18 @@ func withHeaders(next http.Handler) http.Handler {
 }
 
 // withSession makes a browser that opens the page for the first time a guest, so
-// that it is somebody before it connects.
-func withSession(guests *identity.Guests, next http.Handler) http.Handler {
+// that it is somebody before it connects, and gives one that comes back its session
+// anew. Users of the operator's own bring their tokens.
+func withSession(door identity.Door, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := guests.FromRequest(r); err != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
-			http.SetCookie(w, identity.Cookie(guests.New(), r))
+		if guests := door.Guests; guests != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			session, err := door.FromRequest(r)
+			switch {
+			case err != nil:
+				http.SetCookie(w, identity.Cookie(guests.New(), r))
+			case guests.IsStale(session):
+				http.SetCookie(w, identity.Cookie(guests.Renew(session.User), r))
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -80,9 +87,13 @@ func withSession(guests *identity.Guests, next http.Handler) http.Handler {
 //
 // What the browser stores for the page is the page's to clear: Clear-Site-Data
 // would do it over https only.
-func forget(guests *identity.Guests) http.Handler {
+func forget(door identity.Door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.SetCookie(w, identity.Cookie(guests.New(), r))
+		session := identity.Session{}
+		if door.Guests != nil {
+			session = door.Guests.New()
+		}
+		http.SetCookie(w, identity.Cookie(session, r))
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
 	})

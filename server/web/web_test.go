@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"websockets/server/identity"
 	"websockets/static"
@@ -15,8 +16,9 @@ func serve(t *testing.T) (http.Handler, *identity.Guests) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guests := identity.NewGuests(identity.NewKey())
-	return Handler(assets, nil, guests, nil), guests
+	keys, _ := identity.Keys(nil).Rotate(time.Now())
+	guests := identity.NewGuests(keys)
+	return Handler(assets, nil, identity.Door{Guests: guests}, nil), guests
 }
 
 // sessionSet returns the session that an answer sets, if it sets one.
