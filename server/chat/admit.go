@@ -217,3 +217,26 @@ func (m *Manager) authenticate(ctx context.Context, r request, p shared.TokenPay
 	r.done()
 	return nil
 }
+
+// SendAway ends all sessions of a user that were issued up to now, on every
+// server: their connections are closed, and what they present is refused from then
+// on. It returns when that is on disk.
+func (m *Manager) SendAway(ctx context.Context, user string) error {
+	now := time.Now().UTC().Format(time.RFC3339Nano)
+	return m.roomlog.PutUserValue(ctx, user, sentAwayKey, []byte(now))
+}
+
+// sentAway closes the connections of a user whom some server sends away.
+func (m *Manager) sentAway(user string, since []byte) {
+	at, err := time.Parse(time.RFC3339Nano, string(since))
+	if err != nil {
+		return
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, c := range m.users[user] {
+		if !c.session.Load().Issued.After(at) {
+			c.close(shared.CloseSentAway, "your session was ended by an operator")
+		}
+	}
+}

@@ -119,6 +119,9 @@ func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, 
 	if err != nil {
 		return nil, err
 	}
+	if err := log.WatchUserValue(sentAwayKey, m.sentAway); err != nil {
+		return nil, err
+	}
 	m.wg.Go(m.watch)
 	m.wg.Go(m.tend)
 	m.wg.Go(func() { m.marks.keep(m.ctx) })

@@ -1,6 +1,7 @@
 package roomlog_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -441,5 +442,55 @@ func TestCloseSettlesTheAppendsUnderWay(t *testing.T) {
 		if ok && !there[body] {
 			t.Errorf("%s was acked and is gone", body)
 		}
+	}
+}
+
+// TestUsersHaveAnyID: whatever a user's id is made of, his values are his alone.
+func TestUsersHaveAnyID(t *testing.T) {
+	t.Parallel()
+	l := open(t, t.TempDir())
+	users := []string{"ann", "Ann", "ann@example.com", "ann.name", "*", ">", "an n", "=YW5u", "日本", "ann\x00", "auth0|5f7c", strings.Repeat("x@", 64)}
+	told := make(chan string, len(users))
+	err := l.WatchUserValue("watched", func(user string, value []byte) { told <- user + " " + string(value) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, user := range users {
+		for _, key := range []string{"name", "watched"} {
+			if err := l.PutUserValue(t.Context(), user, key, fmt.Append(nil, i)); err != nil {
+				t.Fatalf("%q: %v", user, err)
+			}
+		}
+	}
+	for i, user := range users {
+		if got, err := l.UserValue(t.Context(), user, "name"); err != nil || string(got) != fmt.Sprint(i) {
+			t.Errorf("%q has %q, %v, want %d", user, got, err, i)
+		}
+		if got := receive(t, told, "the value of "+user); got != fmt.Sprint(user, " ", i) {
+			t.Errorf("told was %q, want %q", got, fmt.Sprint(user, " ", i))
+		}
+	}
+}
+
+// TestSwapValueLosesNoChange: many who change one value at once change it one
+// after the other.
+func TestSwapValueLosesNoChange(t *testing.T) {
+	t.Parallel()
+	l := open(t, t.TempDir())
+	var wait sync.WaitGroup
+	const each = 5
+	for range 4 {
+		wait.Go(func() {
+			for range each {
+				_, err := l.SwapValue(t.Context(), "count", func(old []byte) ([]byte, bool) { return append(bytes.Clone(old), 'x'), true })
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if got, err := l.SwapValue(t.Context(), "count", func([]byte) ([]byte, bool) { return nil, false }); err != nil || len(got) != 4*each {
+		t.Errorf("%d changes are left, %v, want %d", len(got), err, 4*each)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -64,6 +65,29 @@ func (l *Log) PutUserValue(ctx context.Context, user, key string, value []byte) 
 	return nil
 }
 
+// WatchUserValue calls changed, on one goroutine until Close, with every value that
+// any server puts under key from now on.
+func (l *Log) WatchUserValue(key string, changed func(user string, value []byte)) error {
+	watcher, err := l.users.Watch(l.ctx, "*."+key, jetstream.UpdatesOnly())
+	if err != nil {
+		return fmt.Errorf("%w: watching %s: %w", ErrUnavailable, key, err)
+	}
+	l.wg.Go(func() {
+		defer func() { _ = watcher.Stop() }()
+		for {
+			select {
+			case <-l.ctx.Done():
+				return
+			case update := <-watcher.Updates():
+				if update != nil && update.Operation() == jetstream.KeyValuePut {
+					changed(userOf(update.Key()), update.Value())
+				}
+			}
+		}
+	})
+	return nil
+}
+
 // userKey is where a user's value is. A user's id may be anything, and not all of
 // it may be in a key: what is not letters, digits, - and _ is encoded, behind an =
 // that is in no other id.
@@ -117,4 +141,15 @@ func (l *Log) SwapValue(ctx context.Context, key string, change func(old []byte)
 			return nil, fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
 		}
 	}
+}
+
+// userOf returns the user whose value is at a key of userKey's.
+func userOf(key string) string {
+	user, _, _ := strings.Cut(key, ".")
+	if encoded, ok := strings.CutPrefix(user, "="); ok {
+		if plain, err := base64.RawURLEncoding.DecodeString(encoded); err == nil {
+			return string(plain)
+		}
+	}
+	return user
 }
