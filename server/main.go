@@ -51,6 +51,8 @@ type serveCommand struct {
 	authFlags   `embed:""`
 	Rate        float64 `default:"10" placeholder:"N" help:"Events a connection may send in a second, three times as many in a burst; 0 is no limit. Default ${default}."`
 
+	MaxConnsPerAddress int `default:"100" placeholder:"N" help:"Connections that one address may have; an IPv6 network of 64 bits counts as one. 0 is no limit, for users neither. Default ${default}."`
+
 	MaxBytes        byteSize      `default:"10GB" placeholder:"SIZE" help:"How much the log may hold; the oldest messages go first. Default ${default}."`
 	MaxAge          time.Duration `default:"0" placeholder:"DURATION" help:"How long messages are kept, as in 720h; 0 is for ever. Default ${default}."`
 	MaxRoomMessages int64         `default:"0" placeholder:"N" help:"How many messages a room keeps; 0 is no limit. Default ${default}."`
@@ -135,7 +137,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		return err
 	}
 	manager, err := chat.NewManager(log, door, chat.Config{
-		Rate: s.Rate, AllowOrigins: s.AllowOrigin, Version: assets.Version(), Logger: logger,
+		Rate: s.Rate, MaxConnsPerAddress: s.MaxConnsPerAddress, AllowOrigins: s.AllowOrigin, Version: assets.Version(), Logger: logger,
 	})
 	if err != nil {
 		return err

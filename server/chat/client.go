@@ -29,6 +29,8 @@ type Client struct {
 	conn    *websocket.Conn
 	net     net.Conn // what conn wraps: frames are written here, whole, by the writer
 	user    string
+	address *share          // what this connection uses up together with others
+	of      *share          // the user's
 	ctx     context.Context // ends with the connection
 	cancel  context.CancelFunc
 
@@ -36,6 +38,8 @@ type Client struct {
 	rooms   []*member // joined, in the order of joining
 	current *member   // where events go that name no room
 	pace    pace
+	pings   int   // control frames since
+	pingsAt int64 // this tick
 
 	// Written by one side, read by the manager's ticks. In ticks; 0 is "not now".
 	alive   atomic.Int64 // a byte moved

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +57,7 @@ func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 
 // firstRoom is what the address of a connection says about where it starts.
 type firstRoom struct {
+	from        netip.Prefix // where the connection comes from
 	name, after string
 	answer      []byte // to the authenticate event that came before it, if one did
 }
@@ -192,6 +194,9 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 	here := r.find(p.Room)
 	if here == nil {
 		return notMember(p.Room)
+	}
+	if err := r.mayCreate(here.room); err != nil {
+		return err
 	}
 	if !r.sendBegins() {
 		return tryAgain("an earlier message could not be stored: send again from that one on")

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,9 @@ type Config struct {
 	// Rate is how many events a connection may send in a second, three times as
 	// many in a burst; 0 means no limit.
 	Rate float64
+	// MaxConnsPerAddress is how many connections one address may have; 0 means no
+	// limit, for users neither.
+	MaxConnsPerAddress int
 	// AllowOrigins are origins (scheme://host:port) beside the server's own from
 	// which browsers may connect.
 	AllowOrigins []string
@@ -71,6 +75,7 @@ type Manager struct {
 	upgrader websocket.Upgrader
 	marks    *marks
 	listing  *listing
+	shares   *shares
 
 	ctx  context.Context // ends when the manager is to stop
 	stop context.CancelFunc
@@ -99,6 +104,7 @@ func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, 
 		door:    door,
 		marks:   newMarks(log),
 		listing: newListing(log),
+		shares:  newShares(config),
 		clients: map[*Client]struct{}{},
 		rooms:   map[string]*room{},
 		users:   map[string][]*Client{},
@@ -136,6 +142,12 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
 		return
 	}
+	from := addressOf(r)
+	if wait, why := m.shares.dialled(from, m.now.Load()); why != "" {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
+		http.Error(w, why, http.StatusTooManyRequests)
+		return
+	}
 	session, ok := m.identify(w, r)
 	if !ok {
 		return
@@ -159,7 +171,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	query := r.URL.Query()
-	first := firstRoom{name: query.Get("room"), after: query.Get("after")}
+	first := firstRoom{from: from, name: query.Get("room"), after: query.Get("after")}
 	if r.Header.Get("Origin") != "" {
 		session.Token = "" // a browser has its cookie, which no script can read
 	}
@@ -177,10 +189,24 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 	c.session.Store(&session)
 	c.name.Store(&name)
 	c.pace = newPace(m.config.Rate)
+	c.address, c.of = m.shares.enter(first.from, c.user, m.now.Load())
+	if c.of == nil {
+		tooMany := websocket.FormatCloseMessage(shared.CloseTryLater, "you have too many connections open")
+		_ = conn.WriteControl(websocket.CloseMessage, tooMany, time.Now().Add(lastWords))
+		_ = conn.Close()
+		c.cancel()
+		return
+	}
 	c.pages.total = &m.pages
 	c.heard()
-	conn.SetPongHandler(func(string) error { c.heard(); return nil })
+	conn.SetPongHandler(func(string) error {
+		c.heard()
+		return c.countPing()
+	})
 	conn.SetPingHandler(func(data string) error {
+		if err := c.countPing(); err != nil {
+			return err
+		}
 		c.heard()
 		c.offer(frameOf(opPong, []byte(data)))
 		return nil
@@ -197,6 +223,7 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 		_ = conn.WriteControl(websocket.CloseMessage, restart, time.Now().Add(lastWords))
 		_ = conn.Close()
 		c.cancel()
+		m.shares.leave(m.now.Load(), c.address, c.of)
 		return
 	}
 	c.greet(session, named, first) // not on the reader, whose stack it would make large for good
@@ -232,6 +259,7 @@ func (m *Manager) addClient(c *Client) bool {
 // removeClient takes a client down whose reader has ended.
 func (m *Manager) removeClient(c *Client) {
 	c.end()
+	m.shares.leave(m.now.Load(), c.address, c.of)
 	m.mu.Lock()
 	delete(m.clients, c)
 	m.users[c.user] = without(m.users[c.user], c)

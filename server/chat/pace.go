@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"errors"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -17,7 +18,24 @@ const (
 	// maxRefused is how many events are refused before the connection is closed: as
 	// many as may have been on their way when the first refusal was, and some.
 	maxRefused = window + 20
+	// maxPings is how many pings and pongs a client may send in a tick.
+	maxPings = 20
 )
+
+// errTooManyPings ends a connection.
+var errTooManyPings = errors.New("too many pings")
+
+// countPing counts a control frame: it costs about as much as an event.
+func (c *Client) countPing() error {
+	if now := c.manager.now.Load(); now != c.pingsAt {
+		c.pings, c.pingsAt = 0, now
+	}
+	if c.pings++; c.pings <= maxPings || c.pace.limiter == nil {
+		return nil
+	}
+	c.close(shared.ClosePolicy, "too many pings")
+	return errTooManyPings
+}
 
 // pace holds a client to its rate. Owned by the client's reader.
 type pace struct {
@@ -46,8 +64,13 @@ func (c *Client) withinRate() error {
 	if now.Before(p.until) {
 		return c.refuse(p.until.Sub(now))
 	}
-	reserved := p.limiter.ReserveN(now, 1)
-	delay := reserved.DelayFrom(now)
+	reserved := [...]*rate.Reservation{
+		p.limiter.ReserveN(now, 1), c.of.events.ReserveN(now, 1), c.address.events.ReserveN(now, 1),
+	}
+	var delay time.Duration
+	for _, r := range reserved {
+		delay = max(delay, r.DelayFrom(now))
+	}
 	if delay == 0 {
 		// One that has overslept finds a token too: within its rate is who has
 		// saved up half of his burst.
@@ -57,7 +80,9 @@ func (c *Client) withinRate() error {
 		return nil
 	}
 	if p.paused+delay > maxPause {
-		reserved.CancelAt(now)
+		for _, r := range reserved {
+			r.CancelAt(now)
+		}
 		p.paused, p.refused = 0, 0
 		p.until = now.Add(retryAfter)
 		return c.refuse(retryAfter)

@@ -99,6 +99,13 @@ func (r *room) head() uint64 {
 	return r.ring.head
 }
 
+// isNew reports that the room has no message.
+func (r *room) isNew() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.ring.origin && r.ring.head == r.ring.base
+}
+
 // noteAcked remembers that the log has seq, which the feed is about to bring.
 func (r *room) noteAcked(seq uint64) {
 	for {

@@ -24,6 +24,9 @@ func (m *Manager) watch() {
 			c.check(now)
 		}
 		m.mu.RUnlock()
+		if now%shareKept == 0 {
+			m.shares.forget(now)
+		}
 		for _, r := range m.openRooms() {
 			r.tellPresence(now)
 		}
