@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"runtime"
 	"strings"
 	"sync"
@@ -68,9 +69,14 @@ type Process struct {
 }
 
 // Start runs the server on a free port and a fresh data folder, with further
-// flags, and waits until it listens. The test's end kills it.
+// flags, and waits until it listens. The test's end kills it. All of a test's
+// connections come from one address, so that is not limited unless a flag says so.
 func Start(t testing.TB, args ...string) *Process {
 	t.Helper()
+	const limit = "--max-conns-per-address"
+	if !slices.Contains(args, limit) {
+		args = append([]string{limit, "0"}, args...)
+	}
 	p := &Process{Addr: freeAddr(t), Dir: t.TempDir(), t: t, args: args}
 	p.Start()
 	t.Cleanup(p.Kill)
