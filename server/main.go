@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -41,15 +42,17 @@ type commandLine struct {
 }
 
 type serveCommand struct {
-	Listen      string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Port 0 takes a free one. Default ${default}: this machine only; use :8080 for all."`
-	Data        string   `default:"./data" placeholder:"DIR" help:"Folder of the message log. One process at a time. Default ${default}."`
-	Fsync       string   `enum:",always,interval" default:"" placeholder:"always|interval" help:"When an ack goes out: 'always' once the message is on disk; 'interval' earlier, and a crash of the machine (not of the process) may lose the last second. Default always."`
-	NATS        string   `name:"nats" placeholder:"URL,…" help:"Keep the log on these NATS servers instead of in --data; several servers of this kind may share them. How safe an ack is, is then theirs to say: set sync_interval: always there, or use --replicas 3."`
-	NewEpoch    bool     `help:"The store in --data was restored from a backup: clients that saw more than is in it start over. For one start."`
-	Replicas    int      `default:"1" placeholder:"N" help:"With --nats: how many servers of the cluster keep each message, 1, 3 or 5. Default ${default}."`
-	AllowOrigin []string `placeholder:"ORIGIN" help:"Origin (https://host) of another site whose pages may connect. May be repeated."`
-	authFlags   `embed:""`
-	Rate        float64 `default:"10" placeholder:"N" help:"Events a connection may send in a second, three times as many in a burst; 0 is no limit. Default ${default}."`
+	Listen       string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Port 0 takes a free one. Default ${default}: this machine only; use :8080 for all."`
+	Data         string   `default:"./data" placeholder:"DIR" help:"Folder of the message log. One process at a time. Default ${default}."`
+	Fsync        string   `enum:",always,interval" default:"" placeholder:"always|interval" help:"When an ack goes out: 'always' once the message is on disk; 'interval' earlier, and a crash of the machine (not of the process) may lose the last second. Default always."`
+	NATS         string   `name:"nats" placeholder:"URL,…" help:"Keep the log on these NATS servers instead of in --data; several servers of this kind may share them. How safe an ack is, is then theirs to say: set sync_interval: always there, or use --replicas 3."`
+	NewEpoch     bool     `help:"The store in --data was restored from a backup: clients that saw more than is in it start over. For one start."`
+	Replicas     int      `default:"1" placeholder:"N" help:"With --nats: how many servers of the cluster keep each message, 1, 3 or 5. Default ${default}."`
+	AllowOrigin  []string `placeholder:"ORIGIN" help:"Origin (https://host) of another site whose pages may connect. May be repeated."`
+	authFlags    `embed:""`
+	tlsFlags     `embed:""`
+	TrustedProxy []string `placeholder:"ADDRESS" help:"Address or network (10.0.0.0/8) of a proxy in front, whose X-Forwarded-For and X-Forwarded-Proto are believed. May be repeated."`
+	Rate         float64  `default:"10" placeholder:"N" help:"Events a connection may send in a second, three times as many in a burst; 0 is no limit. Default ${default}."`
 
 	MaxConnsPerAddress int `default:"100" placeholder:"N" help:"Connections that one address may have; an IPv6 network of 64 bits counts as one. 0 is no limit, for users neither. Default ${default}."`
 
@@ -122,6 +125,14 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		return fmt.Errorf("cannot listen on %s: %w", s.Listen, err)
 	}
 	defer listener.Close()
+	trusted, err := web.ParseProxies(s.TrustedProxy)
+	if err != nil {
+		return fmt.Errorf("--trusted-proxy: %w", err)
+	}
+	certificate, err := s.tlsFlags.config(logger)
+	if err != nil {
+		return err
+	}
 
 	log, err := roomlog.Open(ctx, roomlog.Options{
 		Servers: s.NATS, Replicas: s.Replicas,
@@ -144,7 +155,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	}
 
 	server := &http.Server{
-		Handler:           web.Handler(assets, manager, door, log.Ready),
+		Handler:           web.Handler(assets, manager, door, trusted, log.Ready),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
@@ -158,11 +169,16 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		looking.Go(func() { keepKeys(ctx, log, door.Guests, logger) })
 	}
 	served := make(chan error, 1)
+	open := "http://" + listener.Addr().String()
+	if certificate != nil {
+		open = "https://" + listener.Addr().String()
+		listener = tls.NewListener(listener, certificate)
+	}
 	go func() { served <- server.Serve(listener) }()
 	if !assets.Built() {
 		logger.Warn("the browser client is not built: ./build.sh builds it")
 	}
-	logger.Info("listening", "open", "http://"+listener.Addr().String(), "log", s.describe())
+	logger.Info("listening", "open", open, "log", s.describe())
 
 	select {
 	case err = <-served:

@@ -54,6 +54,7 @@ type setup struct {
 	config Config
 	log    roomlog.Options
 	door   identity.Door
+	tls    bool
 }
 
 // serve starts a server that ends with the test. There is no rate limit and no
@@ -93,7 +94,11 @@ func serve(t *testing.T, change ...func(*setup)) *testServer {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", s.manager.ServeWS)
-	s.http = httptest.NewServer(mux)
+	if s.http = httptest.NewUnstartedServer(mux); with.tls {
+		s.http.StartTLS()
+	} else {
+		s.http.Start()
+	}
 	t.Cleanup(func() {
 		s.shutdown()
 		s.http.Close()

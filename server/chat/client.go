@@ -28,6 +28,7 @@ type Client struct {
 	manager *Manager
 	conn    *websocket.Conn
 	net     net.Conn // what conn wraps: frames are written here, whole, by the writer
+	secure  bool     // net is a connection with TLS
 	user    string
 	address *share          // what this connection uses up together with others
 	of      *share          // the user's

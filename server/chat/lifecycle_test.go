@@ -1,9 +1,11 @@
 package chat
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,16 +118,52 @@ func TestOrigins(t *testing.T) {
 	for _, origin := range []string{
 		"https://evil.example", "null", "http://friend.example", "https://friend.example.evil.example", "https://friend.example:444",
 		"http://" + own + ".evil.example", "http://evil.example/" + own, "http://" + own + "@evil.example", "file://", "x",
+		"http://user@" + own, "http://" + own + "/", "http://" + own + "?", "ws://" + own, "//" + own, "http://" + own + ":80",
+		"http://" + strings.TrimRight(own, "0123456789") + "1",
 	} {
 		response, err := dial(origin)
 		if err == nil || response == nil || response.StatusCode != http.StatusForbidden {
 			t.Errorf("origin %q: %v, %v", origin, response, err)
 		}
 	}
+	for _, header := range []http.Header{{"Cookie": {"session=x"}}, {"Cookie": {"other=x"}}} {
+		if _, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), header); err == nil || response.StatusCode != http.StatusForbidden {
+			t.Errorf("a cookie and no origin: %v, %v", response, err)
+		}
+	}
 	dial("https://logged.example")
 	for _, part := range []string{"https://logged.example", "https://friend.example", "--allow-origin=https://logged.example", own} {
 		if !strings.Contains(s.logged.String(), part) {
 			t.Errorf("the log does not say %s:\n%s", part, s.logged)
+		}
+	}
+}
+
+func TestOwnOrigin(t *testing.T) {
+	for _, test := range []struct {
+		origin, host string
+		tls          bool
+		own          bool
+	}{
+		{"http://chat.example", "chat.example", false, true},
+		{"http://chat.example:80", "chat.example", false, true},
+		{"http://chat.example", "chat.example:8080", false, false},
+		{"https://chat.example", "chat.example", true, true},
+		{"https://chat.example", "chat.example:443", true, true},
+		{"https://chat.example:8443", "chat.example:8443", true, true},
+		{"https://chat.example", "chat.example", false, true}, // behind something that takes the TLS off
+		{"http://chat.example", "chat.example", true, false},
+		{"http://[::1]:8080", "[::1]:8080", false, true},
+		{"null", "", false, false},
+		{"http://", "", false, false},
+		{"file://", "", false, false},
+	} {
+		r := httptest.NewRequest("GET", "/ws", nil)
+		if r.Host = test.host; test.tls {
+			r.TLS = &tls.ConnectionState{}
+		}
+		if own := isOwn(test.origin, r); own != test.own {
+			t.Errorf("the origin %s is own on %q, TLS %v: %v", test.origin, test.host, test.tls, own)
 		}
 	}
 }

@@ -12,6 +12,7 @@ package chat
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -185,6 +186,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 // start makes a connection a client and lets its reader run.
 func (m *Manager) start(conn *websocket.Conn, session identity.Session, name string, named bool, first firstRoom) {
 	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
+	_, c.secure = c.net.(*tls.Conn)
 	c.ctx, c.cancel = context.WithCancel(m.ctx)
 	c.session.Store(&session)
 	c.name.Store(&name)

@@ -5,17 +5,21 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"websockets/server/identity"
 )
 
 // originAllowed reports whether a page of the request's origin may connect: the
 // server's own pages may, those the operator has allowed, and clients that are
-// not browsers, which send none.
+// not browsers. Those send no origin; but whoever has a cookie is a browser.
 func (m *Manager) originAllowed(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
+	if origin == "" && len(r.Cookies()) > 0 {
+		m.log.Warn("refused a connection with a cookie and no origin", "from", r.RemoteAddr,
+			"hint", "a client that is not a browser presents its session as Authorization: Bearer")
+		return false
 	}
-	if u, err := url.Parse(origin); err == nil && strings.EqualFold(u.Host, r.Host) {
+	if origin == "" || isOwn(origin, r) {
 		return true
 	}
 	if slices.ContainsFunc(m.config.AllowOrigins, func(allowed string) bool { return strings.EqualFold(allowed, origin) }) {
@@ -25,4 +29,19 @@ func (m *Manager) originAllowed(r *http.Request) bool {
 		"origin", origin, "host", r.Host, "allowed", m.config.AllowOrigins,
 		"hint", "to allow it, start with --allow-origin="+origin)
 	return false
+}
+
+// isOwn reports whether an origin is this server's: the same host and port. A page
+// that came without TLS is not that of a server that has it; the other way round
+// something in front of the server has taken the TLS off.
+func isOwn(origin string, r *http.Request) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || !strings.EqualFold(u.Scheme+"://"+u.Host, origin) {
+		return false
+	}
+	port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
+	if port == "" || u.Scheme == "http" && identity.IsSecure(r) {
+		return false
+	}
+	return strings.EqualFold(strings.TrimSuffix(u.Host, port), strings.TrimSuffix(r.Host, port))
 }

@@ -231,7 +231,7 @@ func TestAForgedSessionIsRefused(t *testing.T) {
 	}
 	// A browser sees no status of a handshake: it is told by the close code, and its
 	// user decides.
-	conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), http.Header{"Cookie": {"session=" + user + ".forged"}})
+	conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), http.Header{"Cookie": {"session=" + user + ".forged"}, "Origin": {s.http.URL}})
 	if err != nil {
 		t.Fatal(err)
 	}

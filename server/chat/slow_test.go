@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -176,6 +177,28 @@ func TestAWriteThatDoesNotMoveIsInterrupted(t *testing.T) {
 	for _, text := range long(0, 600) {
 		slow.frameWith("new_message", text)
 	}
+}
+
+// With TLS a write cannot be interrupted and gone on with, so nothing is: who reads
+// on in time gets everything on the same connection.
+func TestASlowReaderOverTLSMissesNothing(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.tls = true })
+	dialer := smallBuffers()
+	dialer.TLSClientConfig = s.http.Client().Transport.(*http.Transport).TLSClientConfig
+	slow := s.dialWith(dialer, "room=x", nil)
+	until(slow, shared.Synced)
+	here := s.clients()[0]
+	all := long(0, 600)
+	s.put("x", all...)
+	s.eventually("a write stands still for longer than one without TLS may", func() bool {
+		begun := here.writing.Load()
+		return begun != 0 && s.manager.now.Load() > begun+ticks(stallWait)+1
+	})
+	for _, text := range all {
+		slow.frameWith("new_message", text)
+	}
+	slow.settle()
 }
 
 // However much was missed, synced comes after all of it.

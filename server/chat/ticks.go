@@ -55,7 +55,7 @@ func (c *Client) check(now int64) {
 	if since := c.reading.Load(); since != 0 && now-since > ticks(messageWait) {
 		_ = c.net.SetReadDeadline(time.Now())
 	}
-	if since := c.writing.Load(); since != 0 && now-since >= ticks(stallWait) {
+	if since := c.writing.Load(); since != 0 && now-since >= ticks(stallWait) && !c.secure {
 		_ = c.net.SetWriteDeadline(time.Now())
 	}
 }

@@ -14,7 +14,19 @@ import (
 
 // batchBytes is about how much one write takes: enough that system calls do
 // not count, little enough that one client does not hold others up.
-const batchBytes = 64 << 10
+// A connection with TLS cannot be used on after a write was interrupted: it holds
+// what it has until the client takes it or is given up, so it takes less at once.
+const (
+	batchBytes       = 64 << 10
+	batchBytesSecure = 16 << 10
+)
+
+func (c *Client) batch() int {
+	if c.secure {
+		return batchBytesSecure
+	}
+	return batchBytes
+}
 
 // errLastWritten ends the writer after a close frame; the reader waits for the
 // other side's.
@@ -85,7 +97,7 @@ func (c *Client) collect() ([]segment, error) {
 		return segments, nil
 	}
 	// Rooms take turns: one that always has something does not hold the others up.
-	for bytes, n := 0, len(c.active); n > 0 && bytes < batchBytes; n-- {
+	for bytes, n := 0, len(c.active); n > 0 && bytes < c.batch(); n-- {
 		c.turn = (c.turn + 1) % len(c.active)
 		before := len(segments)
 		var err error
@@ -106,7 +118,7 @@ func (c *Client) takeEgress() (own []outgoing, changes bool) {
 	defer c.mu.Unlock()
 	c.again = false
 	n, bytes := 0, 0
-	for n < len(c.egress.queue) && !changes && bytes < batchBytes {
+	for n < len(c.egress.queue) && !changes && bytes < c.batch() {
 		out := &c.egress.queue[n]
 		changes = out.join != nil || out.leave != nil || out.last
 		bytes += len(out.frame)
@@ -130,7 +142,7 @@ func (c *Client) collectRoom(segments []segment, m *member) ([]segment, error) {
 		return nil, err
 	}
 	r := m.room
-	for bytes := 0; bytes < batchBytes; {
+	for bytes := 0; bytes < c.batch(); {
 		r.mu.RLock()
 		behind := m.seq < r.ring.base
 		var frames []byte

@@ -113,8 +113,12 @@ func TokenOf(r *http.Request) (string, error) {
 	return c.Value, nil
 }
 
+// IsSecure reports whether the browser sent the request over TLS: to this server,
+// or to a proxy in front that is trusted and says so (see package web).
+func IsSecure(r *http.Request) bool { return r.TLS != nil || r.URL.Scheme == "https" }
+
 func nameOfCookie(r *http.Request) string {
-	if r.TLS != nil {
+	if IsSecure(r) {
 		return cookieSecureName
 	}
 	return cookieName
@@ -130,6 +134,6 @@ func Cookie(s Session, r *http.Request) *http.Cookie {
 	}
 	return &http.Cookie{
 		Name: nameOfCookie(r), Value: s.Token, Path: "/", MaxAge: age,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: IsSecure(r),
 	}
 }

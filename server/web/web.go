@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"websockets/server/chat"
@@ -18,6 +19,9 @@ import (
 const contentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; " +
 	"connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+// permissionsPolicy takes from the page what it never uses.
+const permissionsPolicy = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=(), browsing-topics=()"
+
 // Handler returns the server's routes:
 //
 //	/               the page; /r/<room> is the page in that room
@@ -27,8 +31,9 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsaf
 //	/healthz        200 while the process lives
 //	/readyz         200 while messages can be stored, else 503 and why not
 //
-// ready says why messages cannot be stored, nil if they can.
-func Handler(assets *static.Assets, manager *chat.Manager, door identity.Door, ready func(context.Context) error) http.Handler {
+// ready says why messages cannot be stored, nil if they can. What the proxies in
+// front say of a request is believed if they are trusted.
+func Handler(assets *static.Assets, manager *chat.Manager, door identity.Door, trusted []netip.Prefix, ready func(context.Context) error) http.Handler {
 	page := withSession(door, http.HandlerFunc(assets.ServePage))
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page)
@@ -49,7 +54,7 @@ func Handler(assets *static.Assets, manager *chat.Manager, door identity.Door, r
 		}
 		_, _ = w.Write([]byte("ready\n"))
 	})
-	return withHeaders(mux)
+	return behindProxies(trusted, withHeaders(mux))
 }
 
 // withHeaders sets what every answer carries.
@@ -59,6 +64,13 @@ func withHeaders(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", contentSecurityPolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Permissions-Policy", permissionsPolicy)
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+		if identity.IsSecure(r) {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		next.ServeHTTP(w, r)
 	})
 }

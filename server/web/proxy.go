@@ -1,0 +1,67 @@
+package web
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// behindProxies makes a request that came through trusted proxies look as if it
+// had come straight from whom the first of them got it: its RemoteAddr is that
+// address, and its URL's scheme is what the browser spoke. What anybody else says
+// in these headers counts for nothing.
+func behindProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
+	if len(trusted) == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if address, ok := addressIn(r.RemoteAddr); ok && isTrusted(trusted, address) {
+			forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+			for _, hop := range slices.Backward(forwarded) { // each proxy adds the one before it
+				hopped, ok := addressIn(strings.TrimSpace(hop))
+				if !ok {
+					break
+				}
+				if address = hopped; !isTrusted(trusted, address) {
+					break
+				}
+			}
+			r.RemoteAddr = netip.AddrPortFrom(address, 0).String()
+			if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+				r.URL.Scheme = "https"
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isTrusted(trusted []netip.Prefix, address netip.Addr) bool {
+	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// addressIn reads an address, with a port or without.
+func addressIn(text string) (netip.Addr, bool) {
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
+	}
+	address, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return address.Unmap().WithZone(""), err == nil
+}
+
+// ParseProxies reads what --trusted-proxy is given: addresses and networks.
+func ParseProxies(list []string) (trusted []netip.Prefix, err error) {
+	for _, text := range list {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			var address netip.Addr
+			if address, err = netip.ParseAddr(text); err != nil {
+				return nil, err
+			}
+			p = netip.PrefixFrom(address, address.BitLen())
+		}
+		trusted = append(trusted, p.Masked())
+	}
+	return trusted, nil
+}
