@@ -51,6 +51,7 @@ type serveCommand struct {
 	AllowOrigin  []string `placeholder:"ORIGIN" help:"Origin (https://host) of another site whose pages may connect. May be repeated."`
 	authFlags    `embed:""`
 	tlsFlags     `embed:""`
+	APITokens    string   `name:"api-tokens" placeholder:"FILE" help:"Turns the HTTP API for your backends on. Each line of the file: a name, a token of at least 32 characters, and what it may do: messages:read messages:write sessions:delete."`
 	TrustedProxy []string `placeholder:"ADDRESS" help:"Address or network (10.0.0.0/8) of a proxy in front, whose X-Forwarded-For and X-Forwarded-Proto are believed. May be repeated."`
 	Rate         float64  `default:"10" placeholder:"N" help:"Events a connection may send in a second, three times as many in a burst; 0 is no limit. Default ${default}."`
 
@@ -129,6 +130,10 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	if err != nil {
 		return fmt.Errorf("--trusted-proxy: %w", err)
 	}
+	backends, err := s.backends()
+	if err != nil {
+		return err
+	}
 	certificate, err := s.tlsFlags.config(logger)
 	if err != nil {
 		return err
@@ -155,7 +160,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	}
 
 	server := &http.Server{
-		Handler:           web.Handler(assets, manager, door, trusted, log.Ready),
+		Handler:           web.Handler(web.Options{Assets: assets, Manager: manager, Door: door, Backends: backends, Trusted: trusted, Ready: log.Ready}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
@@ -206,6 +211,22 @@ func (s *serveCommand) check() error {
 		return fmt.Errorf("--max-age=%v is too short: a message is kept for at least %v, in which sending it again is noticed", s.MaxAge, roomlog.DedupeWindow)
 	}
 	return nil
+}
+
+// backends reads who may use the HTTP API, nil if there is none.
+func (s *serveCommand) backends() (web.Backends, error) {
+	if s.APITokens == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(s.APITokens)
+	if err != nil {
+		return nil, fmt.Errorf("--api-tokens: %w", err)
+	}
+	backends, err := web.ParseBackends(text)
+	if err != nil {
+		return nil, fmt.Errorf("--api-tokens: %s: %w", s.APITokens, err)
+	}
+	return backends, nil
 }
 
 // describe says where messages are kept and how safe they are when acked.

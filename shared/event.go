@@ -104,9 +104,11 @@ func DecodeEvent(frame []byte) (Event, error) {
 		}
 		return Event{ID: e.ID}, badEnvelope(err)
 	}
-	if e.ID != "" && !validID(e.ID) {
-		e.ID = ""
-		return e, Errorf(CodeBadID, "an id is 1 to %d characters of A-Z a-z 0-9 _ -", MaxIDLength)
+	if e.ID != "" {
+		if err := ValidateID(e.ID); err != nil {
+			e.ID = ""
+			return e, err
+		}
 	}
 	if e.Type == "" {
 		return e, Errorf(CodeBadJSON, `an event is {"type":"…","payload":{…},"id":"…"}: this one has no type`)

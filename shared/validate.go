@@ -42,6 +42,14 @@ func validName(name string, most int, alphabet string) bool {
 	return name != "" && len(name) <= most && strings.Trim(name, alphabet) == ""
 }
 
+// ValidateID reports an *Error unless id can be an event's, and so a message's.
+func ValidateID(id string) error {
+	if !validID(id) {
+		return Errorf(CodeBadID, "an id is 1 to %d characters of A-Z a-z 0-9 _ -", MaxIDLength)
+	}
+	return nil
+}
+
 // ValidateMessage returns an *Error with code "bad_message" if text is not one
 // a room takes.
 func ValidateMessage(text string) error {

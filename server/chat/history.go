@@ -17,33 +17,37 @@ func (m *Manager) loadHistory(ctx context.Context, r request, p shared.LoadHisto
 	if here == nil {
 		return notMember(p.Room)
 	}
+	page, err := m.History(ctx, here.room.name, p)
+	if err != nil {
+		return r.unavailable(err)
+	}
+	r.answer(shared.History.Frame(r.id, page))
+	return nil
+}
+
+// History returns a page of a room, whoever is in it, as load_history does. The
+// payload's room counts for nothing. Errors wrap roomlog.ErrUnavailable.
+func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistoryPayload) (page shared.HistoryPayload, err error) {
 	limit := p.Limit
 	if limit == 0 {
 		limit = shared.JoinBacklog
 	}
-	room := here.room.name
 	var entries []roomlog.Entry
-	var more bool
-	var err error
 	if p.After != 0 {
-		entries, more, err = m.pageAfter(ctx, room, p.After, limit)
+		entries, page.More, err = m.pageAfter(ctx, room, p.After, limit)
 	} else {
-		entries, more, err = m.pageBefore(ctx, room, p.Before, limit)
+		entries, page.More, err = m.pageBefore(ctx, room, p.Before, limit)
 	}
-	if err != nil {
-		return r.unavailable(err)
-	}
-	page := shared.HistoryPayload{Room: room, Messages: make([]shared.Message, 0, len(entries)), More: more}
+	page.Room, page.Messages = room, make([]shared.Message, 0, len(entries))
 	for _, e := range entries {
 		message, err := decodeMessage(e)
 		if err != nil {
-			r.logger().Error("a record of the log is not a message", "room", room, "seq", e.Seq, "err", err)
+			m.log.Error("a record of the log is not a message", "room", room, "seq", e.Seq, "err", err)
 			continue
 		}
 		page.Messages = append(page.Messages, message)
 	}
-	r.answer(shared.History.Frame(r.id, page))
-	return nil
+	return page, err
 }
 
 func (m *Manager) pageAfter(ctx context.Context, room string, after uint64, limit int) (entries []roomlog.Entry, more bool, err error) {

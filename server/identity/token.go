@@ -40,6 +40,9 @@ const (
 	minRSA    = 2048
 )
 
+// BackendPrefix begins the user ids of the operator's backends, and of nobody else.
+const BackendPrefix = "api:"
+
 // Algorithms are those that tokens may be signed with. Which one it is, is for the
 // operator to say, never for the token.
 var Algorithms = []string{"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -187,6 +190,9 @@ func (t *Tokens) Verify(ctx context.Context, token string) (Session, error) {
 	}
 	if s.User == "" || len(s.User) > maxUser {
 		return Session{}, fmt.Errorf("%w: sub has %d bytes, it has to have 1 to %d", ErrBadSession, len(s.User), maxUser)
+	}
+	if strings.HasPrefix(s.User, BackendPrefix) {
+		return Session{}, fmt.Errorf("%w: sub begins with %q", ErrBadSession, BackendPrefix)
 	}
 	if s.Name != "" {
 		if err := shared.ValidateName(s.Name); err != nil {

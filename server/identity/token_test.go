@@ -179,6 +179,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"another issuer":                  {"HS256", testSecret, token(t, hs, testSecret, claim("iss", "https://evil.example")), ErrBadSession},
 		"nobody":                          {"HS256", testSecret, token(t, hs, testSecret, claim("sub", nil)), ErrBadSession},
 		"a long somebody":                 {"HS256", testSecret, token(t, hs, testSecret, claim("sub", strings.Repeat("x", maxUser+1))), ErrBadSession},
+		"a backend":                       {"HS256", testSecret, token(t, hs, testSecret, claim("sub", "api:shop")), ErrBadSession},
 		"a name that lies":                {"HS256", testSecret, token(t, hs, testSecret, claim("name", "Ann\u202enimdA")), ErrBadSession},
 		"a right that is none":            {"HS256", testSecret, token(t, hs, testSecret, claim("rooms", map[string]any{"x": []string{"admin"}})), ErrBadSession},
 		"a pattern that is none":          {"HS256", testSecret, token(t, hs, testSecret, claim("rooms", map[string]any{"[": []string{"read"}})), ErrBadSession},

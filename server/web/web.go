@@ -22,39 +22,53 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsaf
 // permissionsPolicy takes from the page what it never uses.
 const permissionsPolicy = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=(), browsing-topics=()"
 
+// Options are what the routes lead to.
+type Options struct {
+	Assets  *static.Assets
+	Manager *chat.Manager
+	Door    identity.Door
+	// Backends may use the HTTP API; nil means that there is none.
+	Backends Backends
+	// Trusted are the proxies in front that are believed what they say of a request.
+	Trusted []netip.Prefix
+	// Ready returns why messages cannot be stored, nil if they can.
+	Ready func(context.Context) error
+}
+
 // Handler returns the server's routes:
 //
 //	/               the page; /r/<room> is the page in that room
 //	/static/…       what the page loads
 //	/ws             the WebSocket
 //	/forget         POST from the page itself: the browser becomes another guest
+//	/api/…          for the operator's backends: see api
 //	/healthz        200 while the process lives
 //	/readyz         200 while messages can be stored, else 503 and why not
-//
-// ready says why messages cannot be stored, nil if they can. What the proxies in
-// front say of a request is believed if they are trusted.
-func Handler(assets *static.Assets, manager *chat.Manager, door identity.Door, trusted []netip.Prefix, ready func(context.Context) error) http.Handler {
-	page := withSession(door, http.HandlerFunc(assets.ServePage))
+func Handler(o Options) http.Handler {
+	page := withSession(o.Door, http.HandlerFunc(o.Assets.ServePage))
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page)
 	mux.Handle("GET /r/{room}", page)
-	mux.HandleFunc("GET /static/", assets.ServeFile)
-	mux.HandleFunc("GET /ws", manager.ServeWS)
-	mux.Handle("POST /forget", http.NewCrossOriginProtection().Handler(forget(door)))
+	mux.HandleFunc("GET /static/", o.Assets.ServeFile)
+	mux.HandleFunc("GET /ws", o.Manager.ServeWS)
+	mux.Handle("POST /forget", http.NewCrossOriginProtection().Handler(forget(o.Door)))
+	if o.Backends != nil {
+		api{o.Manager, o.Backends}.routes(mux)
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if err := ready(r.Context()); err != nil {
+		if err := o.Ready(r.Context()); err != nil {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, _ = fmt.Fprintln(w, "not ready:", err)
 			return
 		}
 		_, _ = w.Write([]byte("ready\n"))
 	})
-	return behindProxies(trusted, withHeaders(mux))
+	return behindProxies(o.Trusted, withHeaders(mux))
 }
 
 // withHeaders sets what every answer carries.

@@ -18,7 +18,7 @@ func serve(t *testing.T) (http.Handler, *identity.Guests) {
 	}
 	keys, _ := identity.Keys(nil).Rotate(time.Now())
 	guests := identity.NewGuests(keys)
-	return Handler(assets, nil, identity.Door{Guests: guests}, nil, nil), guests
+	return Handler(Options{Assets: assets, Door: identity.Door{Guests: guests}}), guests
 }
 
 // sessionSet returns the session that an answer sets, if it sets one.

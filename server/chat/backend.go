@@ -1,0 +1,99 @@
+package chat
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"websockets/server/roomlog"
+	"websockets/shared"
+)
+
+// What follows is for the operator's own backends, which speak HTTP: package web
+// has checked who they are. They may do everything in every room.
+
+// presenceWait is how long the other servers have to say who is at theirs.
+const presenceWait = 300 * time.Millisecond
+
+// Post stores a message that a backend has written and returns it with its place.
+// fresh says that it was not there already: the same id again with the same text is
+// the same message, with another it is an *shared.Error id_reused. It returns when
+// the message is on disk, if the log syncs always. Other errors wrap
+// roomlog.ErrUnavailable: the same again may succeed.
+func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shared.Message, fresh bool, err error) {
+	message.Sent = time.Now().UTC().Truncate(time.Millisecond)
+	type outcome struct {
+		receipt roomlog.Receipt
+		err     error
+	}
+	settled := make(chan outcome, 1)
+	m.appends.Add(1)
+	err = m.roomlog.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt roomlog.Receipt, err error) {
+		m.appends.Add(-1)
+		settled <- outcome{receipt, err}
+	})
+	if err != nil {
+		m.appends.Add(-1)
+		return message, false, err
+	}
+	o := <-settled // it comes, at the latest when the log gives up
+	switch message.Seq = o.receipt.Seq; {
+	case o.err != nil:
+		return message, false, o.err
+	case !o.receipt.Duplicate:
+		m.noteAcked(message.Room, o.receipt.Seq)
+		return message, true, nil
+	}
+	entry, err := m.roomlog.At(ctx, message.Room, o.receipt.Seq)
+	if err != nil || entry.Seq == 0 {
+		return message, false, err
+	}
+	first, err := decodeMessage(entry)
+	if err == nil && first.Message != message.Message {
+		err = shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", message.ID)
+	}
+	return first, false, err
+}
+
+// noteAcked remembers what the feed is about to bring to a room with members here.
+func (m *Manager) noteAcked(name string, seq uint64) {
+	m.mu.RLock()
+	r := m.rooms[name]
+	m.mu.RUnlock()
+	if r != nil {
+		r.noteAcked(seq)
+	}
+}
+
+// Rooms lists the rooms whose name contains filter, the last written to first.
+func (m *Manager) Rooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
+	return m.listing.rooms(ctx, func(name string) bool { return strings.Contains(name, filter) })
+}
+
+// Presence returns how many users are in a room, on all servers, and at most
+// shared.MaxListedMembers of them.
+func (m *Manager) Presence(ctx context.Context, name string) (count int, listed []shared.Member, err error) {
+	m.mu.RLock()
+	known := m.rooms[name] != nil
+	m.mu.RUnlock()
+	if !known && !m.roomlog.Shared() {
+		return 0, []shared.Member{}, nil // nobody is anywhere else
+	}
+	r, err := m.join(ctx, name) // which asks the others if the room is not open here
+	if err != nil {
+		return 0, nil, err
+	}
+	defer m.release(r)
+	if !known {
+		timer := time.NewTimer(presenceWait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return 0, nil, ctx.Err()
+		}
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.presence.count(), r.presence.list(), nil
+}

@@ -1,0 +1,218 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"websockets/server/chat"
+	"websockets/server/identity"
+	"websockets/server/roomlog"
+	"websockets/shared"
+)
+
+// maxBody is how large the body of a request may be.
+const maxBody = shared.MaxFrameBytes
+
+// apiTimeout is how long a request may take, its body included.
+const apiTimeout = 20 * time.Second
+
+// api is the HTTP API for the operator's own backends. Each request has a token of
+// --api-tokens as "Authorization: Bearer …". Errors are problems (RFC 9457).
+//
+//	POST   /api/rooms/{room}/messages   {message, from?}; Idempotency-Key: the message's id
+//	GET    /api/rooms/{room}/messages   ?before= or ?after= a sequence, &limit=
+//	GET    /api/rooms                   ?filter=
+//	GET    /api/rooms/{room}/presence
+//	DELETE /api/sessions/{user}         closes the user's connections, everywhere
+type api struct {
+	manager  *chat.Manager
+	backends Backends
+}
+
+func (a api) routes(mux *http.ServeMux) {
+	mux.Handle("POST /api/rooms/{room}/messages", a.with(scopeWrite, a.post))
+	mux.Handle("GET /api/rooms/{room}/messages", a.with(scopeRead, a.messages))
+	mux.Handle("GET /api/rooms/{room}/presence", a.with(scopeRead, a.presence))
+	mux.Handle("GET /api/rooms", a.with(scopeRead, a.rooms))
+	mux.Handle("DELETE /api/sessions/{user}", a.with(scopeUsers, a.sendAway))
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
+		answerProblem(w, problem{Status: http.StatusNotFound, Code: "not_found", Detail: "there is nothing here: the README lists the API"})
+	})
+}
+
+// problem is an error as RFC 9457 has it, with this protocol's code.
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Code   string `json:"code"`
+}
+
+func answerProblem(w http.ResponseWriter, p problem) {
+	p.Title = http.StatusText(p.Status)
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}
+
+// with lets a request through whose token has the scope, and answers with what
+// handle returns.
+func (a api) with(scope string, handle func(*http.Request, backend) (status int, answer any, err error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		who, known := a.backends.of(r)
+		switch {
+		case !known:
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			answerProblem(w, problem{Status: http.StatusUnauthorized, Code: shared.CodeBadToken, Detail: "send a token of this server's API as Authorization: Bearer …"})
+			return
+		case !slices.Contains(who.scopes, scope):
+			answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "this token lacks the scope " + scope})
+			return
+		}
+		if room := r.PathValue("room"); room != "" {
+			if err := shared.ValidateRoom(room); err != nil {
+				answerProblem(w, problemOf(err))
+				return
+			}
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), apiTimeout)
+		defer cancel()
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(apiTimeout))
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		status, answer, err := handle(r.WithContext(ctx), who)
+		if err != nil {
+			p := problemOf(err)
+			if p.Status == http.StatusServiceUnavailable {
+				w.Header().Set("Retry-After", "1")
+			}
+			answerProblem(w, p)
+			return
+		}
+		if answer == nil {
+			w.WriteHeader(status)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(answer)
+	})
+}
+
+// problemOf says an error as a problem. What is not meant for the caller is not
+// told.
+func problemOf(err error) problem {
+	var told *shared.Error
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return problem{Status: http.StatusRequestEntityTooLarge, Code: shared.CodeBadPayload, Detail: "the body has more than 64 KiB"}
+	case errors.As(err, &told) && told.Code == shared.CodeIDReused:
+		return problem{Status: http.StatusConflict, Code: told.Code, Detail: told.Message}
+	case errors.As(err, &told):
+		return problem{Status: http.StatusBadRequest, Code: told.Code, Detail: told.Message}
+	case errors.Is(err, roomlog.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return problem{Status: http.StatusServiceUnavailable, Code: shared.CodeUnavailable, Detail: "the message log cannot be reached just now: the same request may succeed in a moment"}
+	}
+	return problem{Status: http.StatusInternalServerError, Code: shared.CodeInternal, Detail: "the server could not do that; its log says why"}
+}
+
+// post stores a message. Its sender is the backend, under the name it gives.
+func (a api) post(r *http.Request, who backend) (int, any, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return 0, nil, err
+	}
+	var draft struct {
+		Message string `json:"message"`
+		From    string `json:"from"`
+	}
+	if err := json.Unmarshal(body, &draft); err != nil {
+		return 0, nil, shared.Errorf(shared.CodeBadJSON, "the body is not JSON like {\"message\": \"…\", \"from\": \"…\"}")
+	}
+	if draft.From == "" {
+		draft.From = who.name
+	}
+	id := r.Header.Get("Idempotency-Key")
+	if id == "" {
+		id = rand.Text()
+	}
+	if err := errors.Join(
+		shared.SendMessagePayload{Message: draft.Message}.Validate(), shared.ValidateName(draft.From), shared.ValidateID(id),
+	); err != nil {
+		return 0, nil, err
+	}
+	stored, fresh, err := a.manager.Post(r.Context(), shared.Message{
+		ID: id, Room: r.PathValue("room"), User: identity.BackendPrefix + who.name, From: draft.From, Message: draft.Message,
+	})
+	if err != nil || !fresh {
+		return http.StatusOK, stored, err
+	}
+	return http.StatusCreated, stored, nil
+}
+
+// messages reads a page of a room.
+func (a api) messages(r *http.Request, _ backend) (int, any, error) {
+	var p shared.LoadHistoryPayload
+	query := r.URL.Query()
+	for name, to := range map[string]*uint64{"before": &p.Before, "after": &p.After} {
+		if text := query.Get(name); text != "" {
+			n, err := strconv.ParseUint(text, 10, 64)
+			if err != nil {
+				return 0, nil, shared.Errorf(shared.CodeBadPayload, "%s is not a sequence", name)
+			}
+			*to = n
+		}
+	}
+	if text := query.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return 0, nil, shared.Errorf(shared.CodeBadPayload, "limit is not a number from 1 on")
+		}
+		p.Limit = n
+	}
+	if p.Before != 0 || p.After != 0 || p.Limit != 0 {
+		check := p
+		if check.Before == 0 && check.After == 0 {
+			check.Before = 1 // nothing means the end here
+		}
+		if err := check.Validate(); err != nil {
+			return 0, nil, err
+		}
+	}
+	page, err := a.manager.History(r.Context(), r.PathValue("room"), p)
+	return http.StatusOK, page, err
+}
+
+func (a api) rooms(r *http.Request, _ backend) (int, any, error) {
+	type room struct {
+		Name         string    `json:"name"`
+		LastActivity time.Time `json:"last_activity"`
+	}
+	p := shared.ListRoomsPayload{Filter: r.URL.Query().Get("filter")}
+	if err := p.Validate(); err != nil {
+		return 0, nil, err
+	}
+	list, err := a.manager.Rooms(r.Context(), p.Filter)
+	rooms := make([]room, len(list))
+	for i, one := range list {
+		rooms[i] = room{one.Name, one.LastActivity}
+	}
+	return http.StatusOK, map[string]any{"rooms": rooms}, err
+}
+
+func (a api) presence(r *http.Request, _ backend) (int, any, error) {
+	count, members, err := a.manager.Presence(r.Context(), r.PathValue("room"))
+	return http.StatusOK, map[string]any{"room": r.PathValue("room"), "count": count, "members": members}, err
+}
+
+func (a api) sendAway(r *http.Request, _ backend) (int, any, error) {
+	return http.StatusNoContent, nil, a.manager.SendAway(r.Context(), r.PathValue("user"))
+}

@@ -1,0 +1,275 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/server/chat"
+	"websockets/server/identity"
+	"websockets/server/roomlog"
+	"websockets/shared"
+	"websockets/static"
+)
+
+const (
+	allToken  = "all-0123456789abcdef0123456789abcdef"
+	readToken = "read-0123456789abcdef0123456789abcde"
+)
+
+// serveAPI runs the routes on a real manager and a real log.
+func serveAPI(t *testing.T) *httptest.Server {
+	t.Helper()
+	logger := slog.New(slog.DiscardHandler)
+	log, err := roomlog.Open(t.Context(), roomlog.Options{Dir: t.TempDir(), MaxBytes: 1 << 30, Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(log.Close)
+	keys, _ := identity.Keys(nil).Rotate(time.Now())
+	door := identity.Door{Guests: identity.NewGuests(keys)}
+	manager, err := chat.NewManager(log, door, chat.Config{Version: "test", Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	backends, err := ParseBackends([]byte("# who may what\n\nshop " + allToken + " messages:write messages:read sessions:delete\nreader\t" + readToken + " messages:read\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	assets, err := static.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(Handler(Options{Assets: assets, Manager: manager, Door: door, Backends: backends, Ready: log.Ready}))
+	t.Cleanup(func() {
+		manager.Shutdown(t.Context())
+		server.Close()
+	})
+	return server
+}
+
+// call sends a request and decodes the answer, or the problem.
+func call(t *testing.T, server *httptest.Server, token, method, path, body string, headers ...string) (int, map[string]any) {
+	t.Helper()
+	r, err := http.NewRequest(method, server.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := map[string]any{}
+	want := "application/json"
+	if response.StatusCode >= 400 {
+		want = "application/problem+json"
+	}
+	if response.StatusCode == http.StatusNoContent {
+		return response.StatusCode, nil
+	}
+	if got := response.Header.Get("Content-Type"); got != want {
+		t.Errorf("%s %s: %d is %s, want %s", method, path, response.StatusCode, got, want)
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		t.Errorf("%s %s: %q: %v", method, path, text, err)
+	}
+	if response.StatusCode >= 400 && (answer["status"] != float64(response.StatusCode) || answer["title"] == "" || answer["detail"] == "" || answer["code"] == "") {
+		t.Errorf("%s %s: the problem %s lacks something", method, path, text)
+	}
+	return response.StatusCode, answer
+}
+
+func TestABackendWritesAndReads(t *testing.T) {
+	server := serveAPI(t)
+	post := func(body, key string) (int, map[string]any) {
+		return call(t, server, allToken, "POST", "/api/rooms/orders/messages", body, "Idempotency-Key", key)
+	}
+	status, first := post(`{"message":"order 1 is paid","from":"Shop"}`, "order-1")
+	if status != http.StatusCreated || first["id"] != "order-1" || first["user"] != "api:shop" || first["from"] != "Shop" || first["seq"] == nil || first["sent"] == nil {
+		t.Fatalf("%d %v", status, first)
+	}
+	if status, again := post(`{"message":"order 1 is paid","from":"Shop"}`, "order-1"); status != http.StatusOK || again["seq"] != first["seq"] || again["sent"] != first["sent"] {
+		t.Errorf("the same again: %d %v", status, again)
+	}
+	if status, other := post(`{"message":"order 1 is not paid"}`, "order-1"); status != http.StatusConflict || other["code"] != shared.CodeIDReused {
+		t.Errorf("another text under the same key: %d %v", status, other)
+	}
+	for i := range 3 {
+		if status, m := post(`{"message":"more"}`, fmt.Sprint("more-", i)); status != http.StatusCreated || m["from"] != "shop" {
+			t.Errorf("%d %v", status, m)
+		}
+	}
+	texts := func(query string) (list []string, more bool) {
+		status, page := call(t, server, readToken, "GET", "/api/rooms/orders/messages"+query, "")
+		if status != http.StatusOK {
+			t.Fatalf("%s: %d %v", query, status, page)
+		}
+		for _, m := range page["messages"].([]any) {
+			list = append(list, m.(map[string]any)["id"].(string))
+		}
+		return list, page["more"].(bool)
+	}
+	for query, want := range map[string]string{
+		"":         "[order-1 more-0 more-1 more-2] false",
+		"?limit=2": "[more-1 more-2] true",
+		fmt.Sprint("?after=", first["seq"], "&limit=1"): "[more-0] true",
+		fmt.Sprint("?before=", first["seq"]):            "[] false",
+	} {
+		list, more := texts(query)
+		if got := fmt.Sprint(list, " ", more); got != want {
+			t.Errorf("%q: %s, want %s", query, got, want)
+		}
+	}
+	if _, rooms := call(t, server, readToken, "GET", "/api/rooms?filter=ord", ""); fmt.Sprint(rooms["rooms"].([]any)[0].(map[string]any)["name"]) != "orders" {
+		t.Errorf("rooms: %v", rooms)
+	}
+}
+
+// TestABackendSeesWhoIsThereAndSendsAway: members get what a backend writes, and
+// one who is sent away does not come back.
+func TestABackendSeesWhoIsThereAndSendsAway(t *testing.T) {
+	server := serveAPI(t)
+	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/ws?room=orders"
+	conn, _, err := websocket.DefaultDialer.Dial(address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	next := func(name string) shared.Event {
+		for {
+			_, frame, err := conn.ReadMessage()
+			if err != nil {
+				t.Fatalf("waiting for %s: %v", name, err)
+			}
+			if e, err := shared.DecodeEvent(frame); err == nil && e.Type == name {
+				return e
+			}
+		}
+	}
+	welcome, err := shared.Welcome.Decode(next("welcome"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next("synced")
+	if _, there := call(t, server, readToken, "GET", "/api/rooms/orders/presence", ""); there["count"] != float64(1) || !strings.Contains(fmt.Sprint(there["members"]), welcome.User) {
+		t.Errorf("presence: %v", there)
+	}
+	if _, there := call(t, server, readToken, "GET", "/api/rooms/nobody/presence", ""); there["count"] != float64(0) {
+		t.Errorf("presence where nobody is: %v", there)
+	}
+	call(t, server, allToken, "POST", "/api/rooms/orders/messages", `{"message":"hello"}`)
+	if m, err := shared.NewMessage.Decode(next("new_message")); err != nil || m.Message != "hello" || m.From != "shop" {
+		t.Errorf("the member got %+v, %v", m, err)
+	}
+	if status, _ := call(t, server, allToken, "DELETE", "/api/sessions/"+welcome.User, ""); status != http.StatusNoContent {
+		t.Errorf("sending away: %d", status)
+	}
+	for err = nil; err == nil; _, _, err = conn.ReadMessage() {
+	}
+	if !websocket.IsCloseError(err, shared.CloseSentAway) {
+		t.Errorf("the connection ended with %v", err)
+	}
+	header := http.Header{"Authorization": {"Bearer " + welcome.Session}}
+	if _, response, err := websocket.DefaultDialer.Dial(address, header); err == nil || response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the old session: %v", response)
+	}
+}
+
+func TestWhatTheAPIRefuses(t *testing.T) {
+	server := serveAPI(t)
+	const messages = "/api/rooms/x/messages"
+	for name, test := range map[string]struct {
+		token, method, path, body string
+		headers                   []string
+		status                    int
+		code                      string
+	}{
+		"no token":             {"", "GET", "/api/rooms", "", nil, 401, shared.CodeBadToken},
+		"another token":        {"x" + allToken, "GET", "/api/rooms", "", nil, 401, shared.CodeBadToken},
+		"token in the address": {"", "GET", "/api/rooms?token=" + allToken, "", nil, 401, shared.CodeBadToken},
+		"no right to write":    {readToken, "POST", messages, `{"message":"x"}`, nil, 403, shared.CodeForbidden},
+		"no right to delete":   {readToken, "DELETE", "/api/sessions/x", "", nil, 403, shared.CodeForbidden},
+		"no room":              {allToken, "POST", "/api/rooms/NO%20ROOM/messages", `{"message":"x"}`, nil, 400, shared.CodeBadRoom},
+		"no JSON":              {allToken, "POST", messages, `{"message":`, nil, 400, shared.CodeBadJSON},
+		"no text":              {allToken, "POST", messages, `{}`, nil, 400, shared.CodeBadMessage},
+		"long text":            {allToken, "POST", messages, `{"message":"` + strings.Repeat("x", shared.MaxMessageLength+1) + `"}`, nil, 400, shared.CodeBadMessage},
+		"a name that lies":     {allToken, "POST", messages, `{"message":"x","from":"a\u202eb"}`, nil, 400, shared.CodeBadName},
+		"a key that is none":   {allToken, "POST", messages, `{"message":"x"}`, []string{"Idempotency-Key", "a b"}, 400, shared.CodeBadID},
+		"a large body":         {allToken, "POST", messages, `{"message":"` + strings.Repeat("x", maxBody) + `"}`, nil, 413, shared.CodeBadPayload},
+		"a place that is none": {allToken, "GET", messages + "?before=-1", "", nil, 400, shared.CodeBadPayload},
+		"two places":           {allToken, "GET", messages + "?before=1&after=1", "", nil, 400, shared.CodeBadPayload},
+		"a large page":         {allToken, "GET", messages + "?limit=1000000", "", nil, 400, shared.CodeBadPayload},
+		"nothing there":        {allToken, "GET", "/api/nothing", "", nil, 404, "not_found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, p := call(t, server, test.token, test.method, test.path, test.body, test.headers...)
+			if status != test.status || p["code"] != test.code {
+				t.Errorf("%d %v, want %d %s", status, p, test.status, test.code)
+			}
+		})
+	}
+}
+
+// endless is a body that never ends.
+type endless struct{ read int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.read += int64(len(p))
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// TestABodyOfAGigabyte is refused after the first 64 KiB.
+func TestABodyOfAGigabyte(t *testing.T) {
+	server := serveAPI(t)
+	body := &endless{}
+	r, err := http.NewRequest("POST", server.URL+"/api/rooms/x/messages", io.LimitReader(body, 1<<30))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+allToken)
+	response, err := http.DefaultClient.Do(r)
+	if err == nil {
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("answered with %s", response.Status)
+		}
+	}
+	if body.read > 64<<20 {
+		t.Errorf("%d MB were taken", body.read>>20)
+	}
+}
+
+func TestTokenFilesThatAreRefused(t *testing.T) {
+	for name, text := range map[string]string{
+		"short token":   "shop short messages:read",
+		"no scope":      "shop " + allToken,
+		"another scope": "shop " + allToken + " everything",
+	} {
+		if _, err := ParseBackends([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), "line 1") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
