@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,7 +58,8 @@ func (m *middle) serveWS(server string, w http.ResponseWriter, r *http.Request) 
 	}
 	header := http.Header{}
 	if cookie := r.Header.Get("Cookie"); cookie != "" {
-		header.Set("Cookie", cookie)
+		header.Set("Cookie", cookie) // a browser's, so with the origin that it would send
+		header.Set("Origin", "http"+strings.TrimSuffix(strings.TrimPrefix(server, "ws"), "/ws"))
 	}
 	them, _, err := websocket.DefaultDialer.Dial(server+"?"+r.URL.RawQuery, header)
 	if err != nil {

@@ -155,7 +155,7 @@ func TestANameIsKept(t *testing.T) {
 	if !slices.Contains(again.joined.Members, shared.Member{User: c.welcome.User, Name: "Ada Lovelace"}) {
 		t.Errorf("members: %+v", again.joined.Members)
 	}
-	cookie := s.dial("room=x", http.Header{"Cookie": {"session=" + c.welcome.Session}})
+	cookie := s.dial("room=x", http.Header{"Cookie": {"session=" + c.welcome.Session}, "Origin": {s.http.URL}})
 	if cookie.welcome.User != c.welcome.User || cookie.welcome.Name != "Ada Lovelace" {
 		t.Errorf("welcome: %+v", cookie.welcome)
 	}
