@@ -84,8 +84,8 @@ func TestDrawerShowsEvents(t *testing.T) {
 	ann.awaitSettled()
 	ann.press("e", chromedp.ModifierCtrl, chromedp.ModifierShift)
 	ann.await("the drawer open", `!document.getElementById("drawer").hidden && document.activeElement.id === "drawer-event"`)
-	if rows := evaluate[[]string](ann, "asking the page", eventRows); strings.Contains(strings.Join(rows, " "), "message") {
-		t.Errorf("what went past while it was closed is there: %q", rows)
+	if rows := evaluate[[]string](ann, "asking the page", eventRows); len(rows) > 20 || strings.Contains(strings.Join(rows, " "), "message") {
+		t.Errorf("what was there, or went past while it was closed, is there: %q", rows)
 	}
 	ann.press(kb.Escape)
 	ann.await("the drawer closed by Escape", `document.getElementById("drawer").hidden`)
