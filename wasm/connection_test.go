@@ -71,7 +71,7 @@ func TestALostConnectionIsToldAfterFiveSeconds(t *testing.T) {
 		t.Errorf("the banner came after %v", away)
 	}
 	ann.await("the countdown", banner+`.match(/Reconnecting in [1-9]\d* s Now/)`)
-	ann.picture("lost")
+	ann.axe("lost")
 	if role := evaluate[string](ann, "asking the page", `document.getElementById("lost").getAttribute("role")`); role != "alert" {
 		t.Errorf("what is lost has the role %q", role)
 	}
@@ -250,7 +250,7 @@ func TestARefusedSessionIsContinuedAsANewGuest(t *testing.T) {
 	if got := len(ann.events(true, "send_message")); got != 0 {
 		t.Errorf("%d messages were sent as somebody else, unasked", got)
 	}
-	ann.picture("session-ended")
+	ann.axe("session-ended")
 	ann.run("not now", chromedp.Click(chromedp.CSS("#session-later")))
 	ann.awaitBanner("Your session has ended.", "Continue as a new guest")
 	ann.run("asked again", chromedp.Click(chromedp.CSS("#reconnect")))

@@ -48,7 +48,7 @@ func TestDrawerShowsEvents(t *testing.T) {
 	ann.await("the row before", `document.activeElement === document.querySelector("#drawer-list li:first-child summary")`)
 	ann.press(kb.Enter)
 	ann.await("its JSON", `document.querySelector("#drawer-list li[data-way=sent] pre").textContent.startsWith('{\n  "type": "send_message",\n  "payload": {\n    "room": "general",\n    "message": "hello"\n  },\n  "id": "')`)
-	ann.picture("drawer")
+	ann.axe("drawer")
 
 	// An event that is written out.
 	ann.run("no filter", chromedp.Evaluate[chromedp.Void](`(f => { f.value = ""; f.dispatchEvent(new Event("input")) })(document.getElementById("drawer-filter"))`))
