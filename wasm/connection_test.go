@@ -71,7 +71,7 @@ func TestALostConnectionIsToldAfterFiveSeconds(t *testing.T) {
 		t.Errorf("the banner came after %v", away)
 	}
 	ann.await("the countdown", banner+`.match(/Reconnecting in [1-9]\d* s Now/)`)
-	ann.picture("lost")
+	ann.axe("lost")
 	if role := evaluate[string](ann, "asking the page", `document.getElementById("lost").getAttribute("role")`); role != "alert" {
 		t.Errorf("what is lost has the role %q", role)
 	}
@@ -158,16 +158,18 @@ func TestBackFromSleep(t *testing.T) {
 	ann.awaitMessage("before 0")
 
 	// The machine slept, and the connection outlived it: one ping shows that.
-	pings, pongs, opened := len(ann.events(true, "ping")), len(ann.events(false, "pong")), middle.connections()
-	deadline := time.Now().Add(patience)
-	for len(ann.events(true, "ping")) == pings && time.Now().Before(deadline) { // not while something was just heard
-		ann.run("waking", chromedp.Evaluate[chromedp.Void](`dispatchEvent(new Event("focus")); document.dispatchEvent(new Event("resume"))`))
-	}
-	for len(ann.events(false, "pong")) == pongs && time.Now().Before(deadline) {
-		ann.await("the page", `true`)
-	}
-	if n := len(ann.events(true, "ping")) - pings; n != 1 || middle.connections() != opened {
-		t.Errorf("%d pings and %d new connections after a sleep", n, middle.connections()-opened)
+	for _, wakes := range []string{`dispatchEvent(new Event("focus"))`, `document.dispatchEvent(new Event("resume"))`} {
+		pings, pongs, opened := len(ann.events(true, "ping")), len(ann.events(false, "pong")), middle.connections()
+		deadline := time.Now().Add(patience)
+		for len(ann.events(true, "ping")) == pings && time.Now().Before(deadline) { // not while something was just heard
+			ann.run("waking", chromedp.Evaluate[chromedp.Void](wakes))
+		}
+		for len(ann.events(false, "pong")) == pongs && time.Now().Before(deadline) {
+			ann.await("the page", `true`)
+		}
+		if n := len(ann.events(true, "ping")) - pings; n != 1 || middle.connections() != opened {
+			t.Errorf("%s: %d pings and %d new connections", wakes, n, middle.connections()-opened)
+		}
 	}
 
 	// The browser froze the page, which ends its connection, and left it hidden;
@@ -248,7 +250,7 @@ func TestARefusedSessionIsContinuedAsANewGuest(t *testing.T) {
 	if got := len(ann.events(true, "send_message")); got != 0 {
 		t.Errorf("%d messages were sent as somebody else, unasked", got)
 	}
-	ann.picture("session-ended")
+	ann.axe("session-ended")
 	ann.run("not now", chromedp.Click(chromedp.CSS("#session-later")))
 	ann.awaitBanner("Your session has ended.", "Continue as a new guest")
 	ann.run("asked again", chromedp.Click(chromedp.CSS("#reconnect")))

@@ -48,7 +48,7 @@ func TestDrawerShowsEvents(t *testing.T) {
 	ann.await("the row before", `document.activeElement === document.querySelector("#drawer-list li:first-child summary")`)
 	ann.press(kb.Enter)
 	ann.await("its JSON", `document.querySelector("#drawer-list li[data-way=sent] pre").textContent.startsWith('{\n  "type": "send_message",\n  "payload": {\n    "room": "general",\n    "message": "hello"\n  },\n  "id": "')`)
-	ann.picture("drawer")
+	ann.axe("drawer")
 
 	// An event that is written out.
 	ann.run("no filter", chromedp.Evaluate[chromedp.Void](`(f => { f.value = ""; f.dispatchEvent(new Event("input")) })(document.getElementById("drawer-filter"))`))
@@ -84,8 +84,8 @@ func TestDrawerShowsEvents(t *testing.T) {
 	ann.awaitSettled()
 	ann.press("e", chromedp.ModifierCtrl, chromedp.ModifierShift)
 	ann.await("the drawer open", `!document.getElementById("drawer").hidden && document.activeElement.id === "drawer-event"`)
-	if rows := evaluate[[]string](ann, "asking the page", eventRows); strings.Contains(strings.Join(rows, " "), "message") {
-		t.Errorf("what went past while it was closed is there: %q", rows)
+	if rows := evaluate[[]string](ann, "asking the page", eventRows); len(rows) > 20 || strings.Contains(strings.Join(rows, " "), "message") {
+		t.Errorf("what was there, or went past while it was closed, is there: %q", rows)
 	}
 	ann.press(kb.Escape)
 	ann.await("the drawer closed by Escape", `document.getElementById("drawer").hidden`)

@@ -36,12 +36,12 @@ func TestForgetMe(t *testing.T) {
 	one.run("a draft and a bell", chromedp.Evaluate[chromedp.Void](`localStorage.setItem("draft/den", "secret"); localStorage.setItem("bell/den", "on")`))
 
 	one.run("the reader's name", chromedp.Click(chromedp.CSS("#me")))
-	one.picture("change-name")
+	one.axe("change-name")
 	one.run("the link there", chromedp.Click(chromedp.CSS("#forget")))
 	one.await("the question", `document.getElementById("forget-dialog").open &&
 		document.getElementById("forget-unsent").innerText === "1 message has not been sent. It would be lost." &&
 		document.activeElement.id === "forget-no"`)
-	one.picture("forget")
+	one.axe("forget")
 	one.run("on second thoughts", chromedp.Click(chromedp.CSS("#forget-no")))
 	one.awaitOutbox(1)
 

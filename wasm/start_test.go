@@ -95,7 +95,7 @@ func TestAStartThatFailsNamesTheCause(t *testing.T) {
 				t.Errorf("of what was typed %q is left", got)
 			}
 			if test.name == "the wrong type" {
-				b.picture("start-failed")
+				b.axe("start-failed")
 			}
 		})
 	}
