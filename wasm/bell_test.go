@@ -83,6 +83,7 @@ func TestBellThatMayNotRing(t *testing.T) {
 	ann.run("the bell", chromedp.Click(chromedp.CSS("#bell")))
 	ann.await("why it stays off", `Notification.asked === 1 && document.getElementById("bell").getAttribute("aria-pressed") === "false" &&
 		document.getElementById("notice").checkVisibility() && document.getElementById("notice").textContent.includes("allow notifications there")`)
+	ann.axe("bell-denied")
 	ann.picture("bell-denied")
 	ann.calm()
 }
