@@ -100,7 +100,7 @@ func (p *Page) drawBell(v client.View) {
 			if n := len(r.Latest); n > 0 {
 				last = r.Latest[n-1].Seq
 			}
-			b.Begin(room, last)
+			b.Begin(room, r.Epoch, last)
 		}
 	}
 	for room, n := range b.open {
@@ -125,7 +125,8 @@ func (p *Page) heard(m shared.Message) {
 		return
 	}
 	p.post(func() {
-		wait, ok := p.bell.Heard(m, p.view.Me.User, p.looksAt(m.Room), time.Now())
+		r, _ := p.client.Room(m.Room)
+		wait, ok := p.bell.Heard(m, r.Epoch, p.view.Me.User, p.looksAt(m.Room), time.Now())
 		if ok {
 			p.after(wait, func() { p.ring(m.Room) })
 		}

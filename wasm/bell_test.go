@@ -70,9 +70,9 @@ func TestBell(t *testing.T) {
 	ann.calm()
 }
 
-// TestBellThatMayNotRing: permission is asked on the bell's click only, and what
-// the browser says is explained.
-func TestBellThatMayNotRing(t *testing.T) {
+// TestBellAndTheBrowser: permission is asked on the bell's click only, and what
+// the browser says is explained; where it is given, notifications are shown.
+func TestBellAndTheBrowser(t *testing.T) {
 	server := startServer(t)
 	chromium := startBrowser(t)
 	ann := newTab(t, chromium, chromedp.WithNewBrowserContext())
@@ -83,34 +83,30 @@ func TestBellThatMayNotRing(t *testing.T) {
 	ann.run("the bell", chromedp.Click(chromedp.CSS("#bell")))
 	ann.await("why it stays off", `Notification.asked === 1 && document.getElementById("bell").getAttribute("aria-pressed") === "false" &&
 		document.getElementById("notice").checkVisibility() && document.getElementById("notice").textContent.includes("allow notifications there")`)
+	ann.axe("bell-denied")
 	ann.picture("bell-denied")
 	ann.calm()
-}
 
-// TestTheBrowsersOwnNotifications: the page does with the real thing what it does
-// with the recorded one.
-func TestTheBrowsersOwnNotifications(t *testing.T) {
-	server := startServer(t)
-	chromium := startBrowser(t)
-	ann := openAs(t, chromium, server.URL()+"r/den")
+	// And with the browser's own notifications.
+	cem := openAs(t, chromium, server.URL()+"r/den")
 	grant := browser.SetPermissionParams{
 		Permission: &browser.PermissionDescriptor{Name: "notifications"}, Setting: browser.PermissionSettingGranted,
-		BrowserContextID: chromedp.FromContext(ann.ctx).BrowserContextID,
+		BrowserContextID: chromedp.FromContext(cem.ctx).BrowserContextID,
 	}
-	if _, err := chromedp.CallBrowser(ann.ctx, browser.SetPermission, grant); err != nil {
+	if _, err := chromedp.CallBrowser(cem.ctx, browser.SetPermission, grant); err != nil {
 		t.Fatal(err)
 	}
-	ann.name("Ann")
+	cem.name("Cem")
 	bob := openAs(t, chromium, server.URL()+"r/den")
 	bob.name("Bob")
-	ann.run("watching", chromedp.Evaluate[chromedp.Void](
+	cem.run("watching", chromedp.Evaluate[chromedp.Void](
 		`window.shown = []; Notification = new Proxy(Notification, {construct(of, args) { const n = new of(...args); n.onshow = () => shown.push(n.body); return n; }})`))
-	ann.run("the bell", chromedp.Click(chromedp.CSS("#bell")))
-	ann.await("that it is on", `document.getElementById("bell").getAttribute("aria-pressed") === "true"`)
-	ann.run("going elsewhere", chromedp.SendKeys(chromedp.CSS("#go-room"), "hall"+kb.Enter))
-	ann.awaitRoom("hall")
-	bob.await("that she stays a member", `document.getElementById("member-count").textContent === "2"`)
+	cem.run("the bell", chromedp.Click(chromedp.CSS("#bell")))
+	cem.await("that it is on", `document.getElementById("bell").getAttribute("aria-pressed") === "true"`)
+	cem.run("going elsewhere", chromedp.SendKeys(chromedp.CSS("#go-room"), "hall"+kb.Enter))
+	cem.awaitRoom("hall")
+	bob.await("that he stays a member", `document.getElementById("member-count").textContent === "2"`)
 	bob.say("ding")
-	ann.await("that it is shown", `shown.includes("ding")`)
-	ann.calm()
+	cem.await("that it is shown", `shown.includes("ding")`)
+	cem.calm()
 }

@@ -68,6 +68,7 @@ func TestComposer(t *testing.T) {
 		return err
 	}))
 	ann.await("a counter", `document.getElementById("hint").textContent === "4,097 of 4,096 characters" && document.getElementById("hint").classList.contains("over")`)
+	ann.axe("composer-over")
 	ann.picture("composer-over")
 	ann.keys("Enter", kb.Enter)
 	ann.await("why it is not sent", `document.getElementById("hint").textContent.includes("4096 are the most") && document.getElementById("compose").value.length === 4097`)
@@ -134,6 +135,7 @@ func TestDrafts(t *testing.T) {
 	ann.run("reloading", chromedp.Reload())
 	ann.awaitConnected()
 	ann.awaitComposer("the draft after a reload", "for the hall")
+	ann.axe("draft")
 	ann.picture("draft")
 
 	// A second tab of the same browser.
@@ -150,6 +152,13 @@ func TestDrafts(t *testing.T) {
 	goTo(ann, "den")
 	ann.awaitComposer("the other room's draft", "for the den")
 	ann.awaitRooms("no draft in the hall", "hall", "den")
+
+	// A store that is full does no harm.
+	ann.run("filling it", chromedp.Evaluate[chromedp.Void](`Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError") }`))
+	ann.keys("more", ", again")
+	goTo(ann, "hall")
+	goTo(ann, "den")
+	ann.awaitComposer("the draft that the page alone has", "for the den, again")
 	ann.calm()
 	second.calm()
 }

@@ -59,6 +59,7 @@ func TestAVisitByKeysAlone(t *testing.T) {
 	// The list of keys gives the focus back.
 	ann.keys("Ctrl+/", "/", chromedp.ModifierCtrl)
 	ann.await("the keys", `document.getElementById("keys-dialog").open && document.querySelectorAll("#keys-list kbd").length > 10`)
+	ann.axe("keys")
 	ann.picture("keys")
 	if _, err := chromedp.Call(ann.ctx, emulation.SetDeviceMetricsOverride, size); err != nil {
 		t.Fatal(err)
@@ -93,6 +94,7 @@ func TestAVisitByKeysAlone(t *testing.T) {
 	ann.keys("the members", kb.Enter)
 	ann.await("the members", `document.getElementById("members").checkVisibility() && document.querySelectorAll("#member-list li").length === 2`)
 	ann.awaitFocus("members-close")
+	ann.axe("the members over the room")
 	ann.keys("Esc", kb.Escape)
 	ann.await("no members", `!document.getElementById("members").checkVisibility()`)
 	ann.awaitFocus("members-toggle")

@@ -21,6 +21,7 @@ func TestMembersAndTyping(t *testing.T) {
 	bob.name("Bob")
 	ann.await("both of them", `document.getElementById("count").textContent === "2 online" &&
 		document.querySelector("#member-list.online").innerText.split(/\n/).filter(s => s.length > 1).join() === "Ann,you,Bob"`)
+	ann.axe("members")
 	ann.picture("members")
 	second.run("closing one of the two tabs", chromedp.Evaluate[chromedp.Void](`window.close()`))
 

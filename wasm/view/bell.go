@@ -86,6 +86,7 @@ type Bells struct {
 
 // ring is what has come in a room that is not told yet.
 type ring struct {
+	epoch  string // of the log that since counts in
 	since  uint64 // what lay before was there when we came
 	told   time.Time
 	latest shared.Message
@@ -96,22 +97,25 @@ func NewBells() *Bells {
 	return &Bells{Rooms: make(map[string]bool), rings: make(map[string]*ring)}
 }
 
-// Begin says that the room has shown all there was up to seq. It is of use the
-// first time only.
-func (b *Bells) Begin(room string, seq uint64) {
+// Begin says that the room has shown all there was up to seq of the log epoch. It
+// is of use the first time only.
+func (b *Bells) Begin(room, epoch string, seq uint64) {
 	if b.Rooms[room] && b.rings[room] == nil {
-		b.rings[room] = &ring{since: seq}
+		b.rings[room] = &ring{epoch: epoch, since: seq}
 	}
 }
 
 // Begun reports whether Begin was called for the room.
 func (b *Bells) Begun(room string) bool { return b.rings[room] != nil }
 
-// Heard takes a message of a room, by anybody, and looked whether the reader has
-// the room before him. It returns how long to wait before asking Due, false if
+// Heard takes a message of a room, by anybody, with the epoch of the room's log,
+// and looked whether the reader has the room before him. It returns how long to wait before asking Due, false if
 // there is nothing to tell or somebody waits already.
-func (b *Bells) Heard(m shared.Message, me string, looked bool, now time.Time) (wait time.Duration, ok bool) {
+func (b *Bells) Heard(m shared.Message, epoch, me string, looked bool, now time.Time) (wait time.Duration, ok bool) {
 	r := b.rings[m.Room]
+	if r != nil && r.epoch != epoch { // another log, whose sequences say nothing of the old one's
+		r.epoch, r.since = epoch, 0
+	}
 	if !b.Rooms[m.Room] || r == nil || m.Seq <= r.since {
 		return 0, false
 	}

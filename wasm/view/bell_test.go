@@ -11,11 +11,12 @@ func TestBells(t *testing.T) {
 	b := NewBells()
 	b.Set("ops", true)
 	at := func(seconds float64) time.Time { return noon.Add(time.Duration(seconds * float64(time.Second))) }
+	epoch := "first"
 	heard := func(seq uint64, user string, looked bool, seconds float64) time.Duration {
 		t.Helper()
 		m := message(seq, user, 0)
 		m.Message = "text " + strconv.FormatUint(seq, 10)
-		wait, ok := b.Heard(m, "me", looked, at(seconds))
+		wait, ok := b.Heard(m, epoch, "me", looked, at(seconds))
 		if !ok {
 			return -1
 		}
@@ -32,8 +33,8 @@ func TestBells(t *testing.T) {
 	if heard(1, "ann", false, 0) >= 0 {
 		t.Error("what was there when we came is told")
 	}
-	b.Begin("ops", 5)
-	b.Begin("ops", 99) // the first one holds
+	b.Begin("ops", epoch, 5)
+	b.Begin("ops", epoch, 99) // the first one holds
 	if heard(5, "ann", false, 0) >= 0 || heard(6, "me", false, 0) >= 0 || heard(7, "ann", true, 0) >= 0 {
 		t.Error("what is old, one's own or before one's eyes is told")
 	}
@@ -60,6 +61,14 @@ func TestBells(t *testing.T) {
 	heard(13, "ann", false, 30)
 	heard(14, "me", false, 30.1)
 	due(false, 11, 30.5, "|")
+
+	// In another log all sequences are smaller.
+	epoch = "second"
+	heard(1, "ann", false, 35)
+	due(false, 0, 35.5, "#ops · ann|text 1")
+	if heard(1, "ann", false, 36) >= 0 {
+		t.Error("a message is told twice")
+	}
 
 	heard(15, "ann", false, 40)
 	b.Set("ops", false)
