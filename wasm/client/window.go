@@ -150,7 +150,7 @@ func (c *Client) LoadNewer(ctx context.Context, name string) error {
 		c.mu.Unlock()
 		return nil
 	}
-	w, after, lives := r.window, r.window.last(), r.lives
+	w, after := r.window, r.window.last()
 	if r.messages[0].Seq <= after {
 		r.newer(r.messages)
 		c.change()
@@ -173,8 +173,8 @@ func (c *Client) LoadNewer(ctx context.Context, name string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r.lives != lives || r.window != w || w.last() != after {
-		return nil
+	if r.window != w || w.last() != after {
+		return nil // the user is elsewhere by now, or the log is another one
 	}
 	messages := page.Messages
 	if len(messages) == 0 && !page.More { // all that the log had there is gone

@@ -259,6 +259,29 @@ func TestTheLogIsReplacedWhileReading(t *testing.T) {
 	})
 }
 
+// A page that was asked for further up does not take the reader away from the end.
+func TestAtTheEndWhileAPageIsOnItsWay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := read(t, 3000, 1)
+		r.Hold("general")
+		r.load(r.LoadOlder, func() { r.ToLatest("general") })
+		r.wantShown(2501, 3000, false)
+		r.Hold("general")
+		for range 4 {
+			r.load(r.LoadOlder, nil)
+		}
+		r.load(r.LoadNewer, func() { r.ToLatest("general") })
+		r.wantShown(2501, 3000, false)
+		check(t, r.ChangeRoom("other"))
+		r.Hold("general")
+		r.grow(1)
+		synctest.Wait()
+		if v, _ := r.Room("general"); v.Messages[0].Seq != 2502 {
+			t.Errorf("a room that was left is held at %d", v.Messages[0].Seq)
+		}
+	})
+}
+
 func TestLeavingARoomEndsItsWindow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := away(t)

@@ -203,10 +203,14 @@ func TestTheWayDownTellsWhatIsNew(t *testing.T) {
 	if got := timeline.LatestButton(v); got != "" {
 		t.Errorf("it says %q", got)
 	}
-	// The end of what is in the page is not the room's.
+	// The end of what is in the page is not the room's: what is pending comes after
+	// that.
 	timeline.Scrolled(false)
 	v.Room.Newer = true
-	timeline.show(v)
+	v.Room.Pending = []client.Pending{{ID: "mine", State: client.Failed}}
+	if rowOf(timeline.show(v), "mine") >= 0 {
+		t.Error("a pending message stands in the middle of the room")
+	}
 	if timeline.Scrolled(true); timeline.AtEnd {
 		t.Error("at the end of a part of the room it sticks")
 	}
