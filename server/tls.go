@@ -17,7 +17,7 @@ type tlsFlags struct {
 }
 
 // certificateEvery is how often the files are looked at.
-const certificateEvery = 10 * time.Second
+const certificateEvery = time.Second
 
 // config returns the TLS configuration of the files, nil without files.
 func (f *tlsFlags) config(logger *slog.Logger) (*tls.Config, error) {
