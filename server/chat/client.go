@@ -29,6 +29,8 @@ type Client struct {
 	conn    *websocket.Conn
 	net     net.Conn // what conn wraps: frames are written here, whole, by the writer
 	secure  bool     // net is a connection with TLS
+	number  int64    // tells it from others in the log
+	from    string   // the address it comes from
 	user    string
 	address *share          // what this connection uses up together with others
 	of      *share          // the user's
@@ -81,7 +83,7 @@ type sends struct {
 
 // logger returns a logger that says whose connection it is.
 func (c *Client) logger() *slog.Logger {
-	return c.manager.log.With("user", c.user, "from", c.net.RemoteAddr().String())
+	return c.manager.log.With("conn", c.number, "user", c.user, "from", c.from)
 }
 
 func (c *Client) displayName() string { return *c.name.Load() }

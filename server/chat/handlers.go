@@ -304,6 +304,10 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 	if r.session.Load().Name != "" {
 		return shared.Errorf(shared.CodeUnsupported, "your name comes with your sign-in: change it there")
 	}
+	var err error
+	if p.Name, err = identity.CleanName(p.Name); err != nil {
+		return err
+	}
 	if err := m.roomlog.PutUserValue(ctx, r.user, "name", []byte(p.Name)); err != nil {
 		return r.unavailable(err)
 	}

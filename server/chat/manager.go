@@ -83,6 +83,7 @@ type Manager struct {
 	wg   sync.WaitGroup // connections, and what is done for them on the side
 
 	now     atomic.Int64 // ticks since the start, from 1 on
+	numbers atomic.Int64 // of connections, so far
 	appends atomic.Int64 // handed to the log and not settled
 	memory  atomic.Int64 // of all rings
 	pages   atomic.Int64 // of the log in all clients' hands
@@ -187,6 +188,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 func (m *Manager) start(conn *websocket.Conn, session identity.Session, name string, named bool, first firstRoom) {
 	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
 	_, c.secure = c.net.(*tls.Conn)
+	c.number, c.from = m.numbers.Add(1), first.from.Addr().String()
 	c.ctx, c.cancel = context.WithCancel(m.ctx)
 	c.session.Store(&session)
 	c.name.Store(&name)

@@ -7,6 +7,10 @@ import (
 	"errors"
 	"path"
 	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"websockets/shared"
 )
 
 // Errors of a request or token. Those that wrap ErrBadSession say why for the
@@ -36,6 +40,14 @@ type Session struct {
 	Expires time.Time
 	// rooms are what it may do where; nil means everything everywhere.
 	rooms []grant
+}
+
+// CleanName returns a display name in the form that it is kept and shown in, NFKC:
+// letters that look the same are the same. The error is an *shared.Error if it is
+// none.
+func CleanName(name string) (string, error) {
+	name = norm.NFKC.String(name)
+	return name, shared.ValidateName(name)
 }
 
 // Right is what one may do in a room.

@@ -17,8 +17,6 @@ import (
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/time/rate"
-
-	"websockets/shared"
 )
 
 const (
@@ -195,7 +193,7 @@ func (t *Tokens) Verify(ctx context.Context, token string) (Session, error) {
 		return Session{}, fmt.Errorf("%w: sub begins with %q", ErrBadSession, BackendPrefix)
 	}
 	if s.Name != "" {
-		if err := shared.ValidateName(s.Name); err != nil {
+		if s.Name, err = CleanName(s.Name); err != nil {
 			return Session{}, fmt.Errorf("%w: name: %w", ErrBadSession, err)
 		}
 	}

@@ -284,3 +284,17 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// TestCleanName: what looks the same is the same, and what cannot be seen is
+// refused.
+func TestCleanName(t *testing.T) {
+	for name, want := range map[string]string{
+		"Ann": "Ann", "Ａｎｎ": "Ann", "ﬁona": "fiona", "Ⅷ": "VIII", "e\u0301lan": "élan",
+		"a\nb": "", "a\u202eb": "", "a\u200bb": "", " a": "", "": "", "\u00a0a": "", strings.Repeat("ﷺ", 2): "",
+	} {
+		got, err := CleanName(name)
+		if (err == nil) != (want != "") || err == nil && got != want {
+			t.Errorf("CleanName(%q) = %q, %v, want %q", name, got, err, want)
+		}
+	}
+}

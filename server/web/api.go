@@ -144,13 +144,12 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 	if id == "" {
 		id = rand.Text()
 	}
-	if err := errors.Join(
-		shared.SendMessagePayload{Message: draft.Message}.Validate(), shared.ValidateName(draft.From), shared.ValidateID(id),
-	); err != nil {
+	from, err := identity.CleanName(draft.From)
+	if err := errors.Join(err, shared.SendMessagePayload{Message: draft.Message}.Validate(), shared.ValidateID(id)); err != nil {
 		return 0, nil, err
 	}
 	stored, fresh, err := a.manager.Post(r.Context(), shared.Message{
-		ID: id, Room: r.PathValue("room"), User: identity.BackendPrefix + who.name, From: draft.From, Message: draft.Message,
+		ID: id, Room: r.PathValue("room"), User: identity.BackendPrefix + who.name, From: from, Message: draft.Message,
 	})
 	if err != nil || !fresh {
 		return http.StatusOK, stored, err
