@@ -232,8 +232,10 @@ func TestFinalClosesSayWhatToDo(t *testing.T) {
 // session. The reader decides; the room, the draft and the outbox stay.
 func TestARefusedSessionIsContinuedAsANewGuest(t *testing.T) {
 	server := startServer(t)
-	ann := openAs(t, startBrowser(t), server.URL()+"r/den")
+	profile := startProfile(t, startBrowser(t))
+	ann := openTab(t, profile, server.URL()+"r/den")
 	ann.name("Ann")
+	other := openTab(t, profile, server.URL())
 	was := ann.welcomedAs()
 	server.Kill()
 	ann.awaitDisconnected()
@@ -253,14 +255,17 @@ func TestARefusedSessionIsContinuedAsANewGuest(t *testing.T) {
 	ann.axe("session-ended")
 	ann.run("not now", chromedp.Click(chromedp.CSS("#session-later")))
 	ann.awaitBanner("Your session has ended.", "Continue as a new guest")
+	other.await("the question in the other tab", `document.getElementById("session-dialog").open`)
 	ann.run("asked again", chromedp.Click(chromedp.CSS("#reconnect")))
 	ann.run("continuing", chromedp.Click(chromedp.CSS("#session-continue")))
 	ann.await("the question for a name, with the old one", `document.getElementById("name-dialog").open && document.getElementById("name").value === "Ann"`)
 	ann.run("taking it", chromedp.Click(chromedp.CSS("#name-form .primary")))
 	ann.awaitConnected()
 	ann.awaitMessages("written before")
-	if now := ann.welcomedAs(); now == was {
-		t.Errorf("it is %s still", now)
+	other.run("continuing there", chromedp.Click(chromedp.CSS("#session-continue")))
+	other.awaitConnected()
+	if now := ann.welcomedAs(); now == was || other.welcomedAs() != now {
+		t.Errorf("the tabs were %s, and are %s and %s", was, now, other.welcomedAs())
 	}
 	if got := evaluate[string](ann, "asking the page", `location.pathname + " " + document.getElementById("compose").value`); got != "/r/den half a thou" {
 		t.Errorf("it goes on with %q", got)

@@ -81,7 +81,7 @@ func (p *Page) forgetMe() {
 	p.forget.busy = true
 	p.forget.problem.say("")
 	p.stopClient() // what is not sent yet is not sent meanwhile
-	p.newSession(func(err error) {
+	p.fetch("/forget", map[string]any{"method": "POST"}, func(err error) {
 		p.forget.busy = false
 		if err != nil {
 			p.forget.problem.say("The server cannot be reached, so it would know this browser again. Nothing has been forgotten.")
@@ -117,13 +117,16 @@ func (p *Page) askToContinue() {
 	}
 }
 
-// continueAsGuest goes on as somebody new. Room, draft and outbox stay.
+// continueAsGuest goes on as somebody new. Room, draft and outbox stay. Asking for
+// the page makes a browser a guest that is nobody yet: where another tab has done
+// so before, both are the same one.
 func (p *Page) continueAsGuest() {
 	if p.forget.busy {
 		return
 	}
 	p.forget.busy = true
-	p.newSession(func(err error) {
+	page := map[string]any{"cache": "no-store", "headers": map[string]any{"Accept": "text/html"}}
+	p.fetch("/", page, func(err error) {
 		p.forget.busy = false
 		if err != nil {
 			p.forget.endedProblem.say("The server cannot be reached. Please try again in a moment.")
@@ -138,17 +141,14 @@ func (p *Page) continueAsGuest() {
 	})
 }
 
-// newSession has the server put another guest's session in place of this
-// browser's, and posts done.
-func (p *Page) newSession(done func(error)) {
+// fetch asks the server for something whose answer is in the cookie that it sets,
+// and posts done.
+func (p *Page) fetch(path string, options map[string]any, done func(error)) {
 	go func() {
-		err := func() error {
-			response, err := wait(window.Call("fetch", "/forget", map[string]any{"method": "POST"}))
-			if err == nil && !response.Get("ok").Bool() {
-				err = errors.New("status " + response.Get("status").String())
-			}
-			return err
-		}()
+		response, err := wait(window.Call("fetch", path, options))
+		if err == nil && !response.Get("ok").Bool() {
+			err = errors.New("the server refuses " + path)
+		}
 		p.post(func() { done(err) })
 	}()
 }

@@ -70,3 +70,13 @@ func TestConnectionWords(t *testing.T) {
 		}
 	}
 }
+
+func TestWouldBeLostWords(t *testing.T) {
+	for n, want := range map[int]string{
+		0: "", 1: "1 message has not been sent. It would be lost.", 12: "12 messages have not been sent. They would be lost.",
+	} {
+		if got := WouldBeLost(n); got != want {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+}
