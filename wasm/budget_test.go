@@ -270,7 +270,7 @@ func TestBudgetOfTime(t *testing.T) {
 // TestBudgetOfMemory: 10,000 messages arrive while the page is open.
 func TestBudgetOfMemory(t *testing.T) {
 	const messages = 10_000
-	server := startServer(t)
+	server := startServer(t, "--fsync", "interval")
 	browser := startBrowser(t)
 	b := openProbed(t, browser, chromedp.WithNewBrowserContext())
 	b.load(server.URL())

@@ -9,16 +9,17 @@ import (
 )
 
 func TestJoinSegments(t *testing.T) {
-	// One section of another kind, then three segments: 3 bytes at 16, 2 bytes at
-	// 64, and 1 byte at 70000, which is too far away to be joined.
+	// One section of another kind, then three segments: 3 bytes at 64, whose last
+	// bits look like a sign, 2 bytes at 112, and 1 byte at 70000, which is too far
+	// away to be joined.
 	wasm := unhex(t, `0061736d 01000000  0102aabb
-		0b 19 03  00 41 10 0b 03 010203  00 41 c000 0b 02 0405  00 41 f0a204 0b 01 06`)
+		0b 1a 03  00 41 c000 0b 03 010203  00 41 f000 0b 02 0405  00 41 f0a204 0b 01 06`)
 	joined, err := joinSegments(wasm)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := unhex(t, `0061736d 01000000  0102aabb
-		0b 40 02  00 41 10 0b 32 010203`+strings.Repeat("00", 45)+`0405  00 41 f0a204 0b 01 06`)
+		0b 41 02  00 41 c000 0b 32 010203`+strings.Repeat("00", 45)+`0405  00 41 f0a204 0b 01 06`)
 	if !bytes.Equal(joined, want) {
 		t.Errorf("joined is\n%x, want\n%x", joined, want)
 	}
@@ -55,7 +56,7 @@ func TestJoinRefusesWhatItDoesNotKnow(t *testing.T) {
 		"no wasm":               `3c68746d 6c3e0000`,
 		"a cut section":         `0061736d 01000000 0b 05 00`,
 		"a cut length":          `0061736d 01000000 0b 80`,
-		"a passive segment":     `0061736d 01000000 0b 04 01 01 01 07`,
+		"a passive segment":     `0061736d 01000000 0b 06 01 01 41 00 0b 00`,
 		"a computed address":    `0061736d 01000000 0b 07 01 00 23 00 0b 01 07`,
 		"data beyond the end":   `0061736d 01000000 0b 07 01 00 41 00 0b 09 07`,
 		"more than was counted": `0061736d 01000000 0b 08 01 00 41 00 0b 01 07 07`,

@@ -114,7 +114,7 @@ func (c *Client) load(store Store) (loaded []*outgoing) {
 		m.store = store
 		loaded = append(loaded, m)
 	}
-	slices.SortFunc(loaded, func(a, b *outgoing) int {
+	slices.SortStableFunc(loaded, func(a, b *outgoing) int {
 		return cmp.Or(cmp.Compare(a.order, b.order), a.written.Compare(b.written))
 	})
 	if len(loaded) > maxOutbox {

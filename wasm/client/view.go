@@ -213,7 +213,7 @@ func (c *Client) viewRoom(r *room) RoomView {
 	for _, t := range r.typing {
 		v.Typing = append(v.Typing, t.member)
 	}
-	slices.SortFunc(v.Typing, func(a, b shared.Member) int { return cmp.Compare(a.Name+a.User, b.Name+b.User) })
+	slices.SortStableFunc(v.Typing, func(a, b shared.Member) int { return cmp.Compare(a.Name+a.User, b.Name+b.User) })
 	return v
 }
 

@@ -72,7 +72,7 @@ func (d Drafts) Rooms() []string {
 	for room := range d {
 		rooms = append(rooms, room)
 	}
-	slices.SortFunc(rooms, func(a, b string) int {
+	slices.SortStableFunc(rooms, func(a, b string) int {
 		if order := d[a].At.Compare(d[b].At); order != 0 {
 			return order
 		}

@@ -47,7 +47,7 @@ func MembersOf(v client.View, names Names) Members {
 		}
 		m.Rows = append(m.Rows, row)
 	}
-	slices.SortFunc(m.Rows, func(a, b MemberRow) int {
+	slices.SortStableFunc(m.Rows, func(a, b MemberRow) int {
 		if mine := v.Me.User; (a.User == mine) != (b.User == mine) {
 			if a.User == mine {
 				return -1
