@@ -357,6 +357,15 @@ func TestTextIsText(t *testing.T) {
 			.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.tagName + ": " + e.scrollWidth + " in " + e.clientWidth)`) {
 			t.Errorf("at %d pixels it is too wide: %s", width, wide)
 		}
+		// And nothing is cut off but marks heaped on one letter, and blanks.
+		for _, cut := range evaluate[[]string](b, "lines", `Array.from(document.querySelectorAll("#messages .body")).filter(body => {
+			const range = document.createRange();
+			range.selectNodeContents(body);
+			const box = body.getBoundingClientRect();
+			return !/^Z|far down/.test(body.textContent) && Array.from(range.getClientRects()).some(line => line.left < box.left - 1 || line.right > box.right + 1);
+		}).map(body => body.textContent.slice(0, 30))`) {
+			t.Errorf("at %d pixels it does not fit: %q", width, cut)
+		}
 		// The row after the unclosed overrides reads from left to right.
 		if apart := evaluate[float64](b, "the last row", `(() => {
 			const row = document.querySelectorAll("#messages .message:not(.follows)")[1];
