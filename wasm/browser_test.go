@@ -43,6 +43,7 @@ type tab struct {
 type frame struct {
 	sent bool
 	text string
+	at   time.Time // when the test heard of it
 }
 
 // startBrowser starts Chromium, or says why it cannot.
@@ -149,9 +150,9 @@ func (b *tab) listen(event any) {
 	defer b.mu.Unlock()
 	switch e := event.(type) {
 	case *network.EventWebSocketFrameSent:
-		b.frames = append(b.frames, frame{true, string(e.Response.PayloadData)})
+		b.frames = append(b.frames, frame{true, string(e.Response.PayloadData), time.Now()})
 	case *network.EventWebSocketFrameReceived:
-		b.frames = append(b.frames, frame{false, string(e.Response.PayloadData)})
+		b.frames = append(b.frames, frame{false, string(e.Response.PayloadData), time.Now()})
 	case *runtime.EventExceptionThrown:
 		text := e.ExceptionDetails.Text
 		if e.ExceptionDetails.Exception != nil {

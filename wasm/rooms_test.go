@@ -5,7 +5,9 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -135,6 +137,28 @@ func TestRoomThatIsRefused(t *testing.T) {
 	ann.calm()
 }
 
+// listEvery is the page's.
+const listEvery = 30 * time.Second
+
+// untilListed returns how long after the news that a room was read on another
+// device this one has asked for the list.
+func (b *tab) untilListed() time.Duration {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var read time.Time
+	for _, f := range b.frames {
+		switch {
+		case !f.sent && strings.Contains(f.text, `"type":"read"`) && strings.Contains(f.text, `"den"`) && read.IsZero():
+			read = f.at
+		case f.sent && strings.Contains(f.text, `"type":"list_rooms"`) && !read.IsZero():
+			return f.at.Sub(read)
+		}
+	}
+	b.t.Fatal("no room was read on another device, or the list not asked for")
+	return 0
+}
+
 // TestUnreadIsTheServers: a second device of the same person agrees.
 func TestUnreadIsTheServers(t *testing.T) {
 	server := startServer(t)
@@ -161,6 +185,9 @@ func TestUnreadIsTheServers(t *testing.T) {
 	ann.await("what is said of it", `document.getElementById("announce").textContent === "Room den, 2 unread"`)
 	ann.awaitMessage("three")
 	second.awaitRooms("that it was read elsewhere", "den", "hall")
+	if waited := second.untilListed(); waited > listEvery/3 {
+		t.Errorf("what was read elsewhere shows %v later, with the list's next turn", waited)
+	}
 	if got := ann.messages(); !slices.Equal(got, []string{"one", "two", "three"}) {
 		t.Errorf("the den shows %q", got)
 	}
