@@ -215,13 +215,12 @@ func onlyTheLoader(root string) (broken []string, err error) {
 // funcOfPlaces are the files that may make a js.Func, and what becomes of it: one
 // that nobody releases is never collected, nor is what it holds.
 var funcOfPlaces = map[string]string{
-	"wasm/dom_js.go":     "listen: as long as the page; whoever wants to hear of something uses it",
+	"wasm/dom_js.go":     "listen and onResize: as long as the page; whoever wants to hear of something uses them",
 	"wasm/page_js.go":    "the one of requestAnimationFrame: as long as the page",
 	"wasm/bell_js.go":    "a notification's click: as long as the page; the answer to the question for permission: releases itself",
 	"wasm/console_js.go": "sendEvent: as long as the page; a promise's executor: released with its outcome",
 	"wasm/outbox_js.go":  "answers of the browser's locks: released when they are there",
 	"wasm/forget_js.go":  "wait: released with the promise's outcome",
-	"wasm/scroll_js.go":  "observers of the timeline: as long as the page",
 }
 
 func funcOfInNamedPlaces(root string) (broken []string, err error) {

@@ -37,6 +37,15 @@ func listen(target js.Value, kind string, handle func(event js.Value)) {
 	}))
 }
 
+// onResize calls handle when the element has got another size, as listen does.
+func onResize(element js.Value, handle func()) {
+	observer := window.Get("ResizeObserver").New(js.FuncOf(func(js.Value, []js.Value) any {
+		handle()
+		return nil
+	}))
+	observer.Call("observe", element)
+}
+
 func setHidden(element js.Value, hidden bool) { element.Set("hidden", hidden) }
 
 func setHue(element js.Value, degrees string) {

@@ -9,10 +9,15 @@ import (
 	"websockets/wasm/view"
 )
 
+// nearLast is how far from its end, in CSS pixels, the list of events still sticks
+// to it.
+const nearLast = 40
+
 // drawer shows a developer the last events of the connection, and sends one that
 // is written out. It listens to the frames only while it is open, which it is
 // from the start if the address has ?debug.
 type drawer struct {
+	atEnd   bool // the reader is at the newest event, and stays there
 	panel   js.Value
 	scroll  js.Value
 	words   *label
@@ -35,6 +40,7 @@ type drawerRow struct {
 
 func newDrawer() *drawer {
 	return &drawer{
+		atEnd:   true,
 		panel:   byID("drawer"),
 		scroll:  byID("drawer-scroll"),
 		words:   newLabel(byID("drawer-words")),
@@ -62,6 +68,13 @@ func (p *Page) listenToDrawer() {
 	listen(d.pause, "click", func(js.Value) {
 		p.post(func() { p.changeDrawer(func() { d.events.Pause(!d.events.Paused()) }) })
 	})
+	listen(d.scroll, "scroll", func(js.Value) {
+		p.post(func() {
+			left := d.scroll.Get("scrollHeight").Float() - d.scroll.Get("scrollTop").Float() - d.scroll.Get("clientHeight").Float()
+			d.atEnd = left < nearLast
+		})
+	})
+	onResize(d.scroll, func() { p.post(d.follow) })
 	listen(d.filter, "input", func(js.Value) { p.post(func() { p.changeDrawer(func() {}) }) })
 	listen(d.event, "input", func(js.Value) { p.post(func() { d.problem.say("") }) })
 	listen(byID("drawer-form"), "submit", func(event js.Value) {
@@ -136,8 +149,6 @@ func (p *Page) drawDrawer() {
 		return
 	}
 	d.changed = false
-	atEnd := d.scroll.Get("scrollHeight").Int()-d.scroll.Get("scrollTop").Int()-d.scroll.Get("clientHeight").Int() < 40
-
 	shown := d.events.Events(d.filter.Get("value").String())
 	keys := make([]string, len(shown))
 	for i, e := range shown {
@@ -152,7 +163,12 @@ func (p *Page) drawDrawer() {
 	if !d.stop.Truthy() || !d.stop.Get("isConnected").Bool() {
 		d.tabTo(d.rows.parent.Get("lastElementChild"))
 	}
-	if atEnd {
+	d.follow()
+}
+
+// follow shows the newest event to who was at the end.
+func (d *drawer) follow() {
+	if d.atEnd {
 		d.scroll.Set("scrollTop", d.scroll.Get("scrollHeight"))
 	}
 }

@@ -121,15 +121,13 @@ func (p *Page) listenToTimeline() {
 
 	// The timeline becomes lower when the composer grows or a phone's keyboard
 	// comes up: who was at the end stays there.
-	observer := window.Get("ResizeObserver").New(js.FuncOf(func(js.Value, []js.Value) any {
+	onResize(t.scroll, func() {
 		p.post(func() {
 			if t.AtEnd {
 				t.toEnd()
 			}
 		})
-		return nil
-	}))
-	observer.Call("observe", t.scroll)
+	})
 }
 
 // keyOf returns the key of the row that an element is in.
