@@ -173,7 +173,9 @@ run_tests() {
 	else
 		not_run "tests under GOOS=js: there is no node"
 	fi
+	go_test conformance -tags=conformance -run='^TestEcho$' ./server/chat
 	go_test fuzzing -run='^$' -fuzz='^FuzzEvent$' -fuzztime=5s ./shared
+	go_test fuzzing-tokens -run='^$' -fuzz='^FuzzVerify$' -fuzztime=5s ./server/identity
 }
 
 case ${1-} in

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -146,4 +148,49 @@ func TestOverTLS(t *testing.T) {
 			t.Fatal("the new certificate is not used")
 		}
 	}
+}
+
+// TestSentAwayEverywhere: whom a backend sends away at one server is gone from the
+// other, and comes back to neither.
+func TestSentAwayEverywhere(t *testing.T) {
+	t.Parallel()
+	const token = "0123456789abcdef0123456789abcdef"
+	file := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(file, []byte("shop "+token+" sessions:delete\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nats := servertest.StartNATS(t, 1)
+	a, b := serveOn(t, nats.URL(), "--api-tokens", file), serveOn(t, nats.URL())
+	ann, other := connect(t, b.Addr, way{room: "x"}), connect(t, b.Addr, way{room: "x"})
+	mustUntil(ann, shared.Synced)
+
+	request, err := http.NewRequest(http.MethodDelete, a.URL()+"api/sessions/"+ann.welcome.User, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	begin := time.Now()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		t.Fatalf("answered with %s", response.Status)
+	}
+	code, took := closeCode(ann.conn), time.Since(begin)
+	t.Logf("gone from the other server after %v", took)
+	if code != shared.CloseSentAway || took > 10*time.Second {
+		t.Errorf("closed with %d after %v", code, took)
+	}
+	for _, server := range []*servertest.Process{a, b} {
+		header := http.Header{"Authorization": {"Bearer " + ann.welcome.Session}}
+		if _, response, err := websocket.DefaultDialer.Dial(server.WS(), header); err == nil || response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("with the old session: %v", response)
+		}
+	}
+	if err := other.send(shared.Ping.Frame("p", shared.Empty{})); err != nil {
+		t.Fatal(err)
+	}
+	mustUntil(other, shared.Pong)
 }

@@ -27,10 +27,11 @@ type Client struct {
 	// Static.
 	manager *Manager
 	conn    *websocket.Conn
-	net     net.Conn // what conn wraps: frames are written here, whole, by the writer
-	secure  bool     // net is a connection with TLS
-	number  int64    // tells it from others in the log
-	from    string   // the address it comes from
+	net     net.Conn           // what conn wraps: frames are written here, whole, by the writer
+	handle  func(frame []byte) // routeEvent; the frame is valid until it returns
+	secure  bool               // net is a connection with TLS
+	number  int64              // tells it from others in the log
+	from    string             // the address it comes from
 	user    string
 	address *share          // what this connection uses up together with others
 	of      *share          // the user's
@@ -116,7 +117,7 @@ func (c *Client) readMessages() {
 		case !utf8.Valid(buf.Bytes()):
 			c.close(shared.CloseInvalidText, "an event is UTF-8")
 		default:
-			c.routeEvent(buf.Bytes())
+			c.handle(buf.Bytes())
 		}
 		if buf.Cap() > 4<<10 {
 			buf = bytes.Buffer{} // a large event must not stay in an idle connection's memory

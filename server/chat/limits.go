@@ -61,19 +61,9 @@ func newShares(config Config) *shares {
 func (s *shares) dialled(from netip.Prefix, now int64) (wait time.Duration, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := s.addresses[from]
+	a := s.addressOf(from)
 	if a == nil {
-		if len(s.addresses) >= maxShares {
-			return time.Minute, "the server has too many callers just now"
-		}
-		a = &share{events: s.limiter(addressShare)}
-		if most := s.config.MaxConnsPerAddress; most > 0 {
-			a.dials = rate.NewLimiter(dials, max(dials, most))
-		}
-		if s.config.Rate > 0 {
-			a.rooms = rate.NewLimiter(newRooms, newRoomsBurst)
-		}
-		s.addresses[from] = a
+		return time.Minute, "the server has too many callers just now"
 	}
 	a.used = now
 	if a.dials != nil && !a.dials.Allow() {
@@ -83,6 +73,23 @@ func (s *shares) dialled(from netip.Prefix, now int64) (wait time.Duration, why 
 		return 10 * time.Second, "there are too many connections from your address"
 	}
 	return 0, ""
+}
+
+// addressOf returns an address's share, nil if there are too many. s.mu is held.
+func (s *shares) addressOf(from netip.Prefix) *share {
+	a := s.addresses[from]
+	if a != nil || len(s.addresses) >= maxShares {
+		return a
+	}
+	a = &share{events: s.limiter(addressShare)}
+	if most := s.config.MaxConnsPerAddress; most > 0 {
+		a.dials = rate.NewLimiter(dials, max(dials, most))
+	}
+	if s.config.Rate > 0 {
+		a.rooms = rate.NewLimiter(newRooms, newRoomsBurst)
+	}
+	s.addresses[from] = a
+	return a
 }
 
 func (s *shares) limiter(times float64) *rate.Limiter {
@@ -108,7 +115,9 @@ func (s *shares) enter(from netip.Prefix, user string, now int64) (address, of *
 	if of.conns >= maxUserConns && s.config.MaxConnsPerAddress > 0 {
 		return nil, nil
 	}
-	address = s.addresses[from] // counted by dialled
+	if address = s.addressOf(from); address == nil {
+		return nil, nil
+	}
 	for _, one := range []*share{address, of} {
 		one.conns++
 		one.used = now

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -184,23 +185,34 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	m.start(conn, session, name, named, first)
 }
 
-// start makes a connection a client and lets its reader run.
+// start makes a connection a client, greets it and lets its reader run.
 func (m *Manager) start(conn *websocket.Conn, session identity.Session, name string, named bool, first firstRoom) {
+	c := m.newClient(conn, session, name, first.from)
+	if c == nil {
+		return
+	}
+	c.greet(session, named, first) // not on the reader, whose stack it would make large for good
+	m.run(c)
+}
+
+// newClient makes a connection a client, or closes it and returns nil.
+func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name string, from netip.Prefix) *Client {
 	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
 	_, c.secure = c.net.(*tls.Conn)
-	c.number, c.from = m.numbers.Add(1), first.from.Addr().String()
+	c.number, c.from = m.numbers.Add(1), from.Addr().String()
 	c.ctx, c.cancel = context.WithCancel(m.ctx)
 	c.session.Store(&session)
 	c.name.Store(&name)
 	c.pace = newPace(m.config.Rate)
-	c.address, c.of = m.shares.enter(first.from, c.user, m.now.Load())
+	c.address, c.of = m.shares.enter(from, c.user, m.now.Load())
 	if c.of == nil {
 		tooMany := websocket.FormatCloseMessage(shared.CloseTryLater, "you have too many connections open")
 		_ = conn.WriteControl(websocket.CloseMessage, tooMany, time.Now().Add(lastWords))
 		_ = conn.Close()
 		c.cancel()
-		return
+		return nil
 	}
+	c.handle = c.routeEvent
 	c.pages.total = &m.pages
 	c.heard()
 	conn.SetPongHandler(func(string) error {
@@ -228,9 +240,13 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 		_ = conn.Close()
 		c.cancel()
 		m.shares.leave(m.now.Load(), c.address, c.of)
-		return
+		return nil
 	}
-	c.greet(session, named, first) // not on the reader, whose stack it would make large for good
+	return c
+}
+
+// run lets the client's reader run, and takes the client down when it has ended.
+func (m *Manager) run(c *Client) {
 	go func() {
 		defer m.removeClient(c)
 		c.readMessages()

@@ -103,7 +103,8 @@ func (r *room) head() uint64 {
 func (r *room) isNew() bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.ring.origin && r.ring.head == r.ring.base
+	told := r.acked.Load() != 0 || r.owed != 0 // of messages that the feed is about to bring
+	return !told && (r.ring.head == 0 || r.ring.origin && r.ring.head == r.ring.base)
 }
 
 // noteAcked remembers that the log has seq, which the feed is about to bring.

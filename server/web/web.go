@@ -52,6 +52,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /static/", o.Assets.ServeFile)
 	mux.HandleFunc("GET /ws", o.Manager.ServeWS)
 	mux.Handle("POST /forget", http.NewCrossOriginProtection().Handler(forget(o.Door)))
+	conformance(mux, o.Manager)
 	if o.Backends != nil {
 		api{o.Manager, o.Backends}.routes(mux)
 	}

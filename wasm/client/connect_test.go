@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,23 +105,22 @@ func TestWakeConnectsAtOnce(t *testing.T) {
 
 func TestWakeDuringAnAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var at []time.Time
+		var attempts atomic.Int64
 		h := start(t, func(_ *harness, c *Config) {
 			c.Dial = func(context.Context, string, string) (Conn, error) {
-				at = append(at, time.Now())
+				attempts.Add(1)
 				time.Sleep(10 * time.Millisecond)
 				return nil, errors.New("no")
 			}
 		})
 		time.Sleep(10 * time.Minute)
-		n := len(at)
-		for len(at) == n {
+		for n := attempts.Load(); attempts.Load() == n; {
 			time.Sleep(time.Millisecond)
 		}
 		h.Wake()
-		n = len(at)
+		n := attempts.Load()
 		time.Sleep(50 * time.Millisecond)
-		if len(at) == n {
+		if attempts.Load() == n {
 			t.Error("no attempt after the one that failed")
 		}
 	})

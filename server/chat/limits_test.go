@@ -1,0 +1,184 @@
+package chat
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/shared"
+)
+
+// TestConnectionsOfAnAddress: one too many is refused before the upgrade, with when
+// to come again; when one has gone, another comes in.
+func TestConnectionsOfAnAddress(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.config.MaxConnsPerAddress = 3 })
+	one := s.join("x")
+	s.join("x")
+	s.join("x")
+	_, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
+	if err == nil || response.StatusCode != http.StatusTooManyRequests || response.Header.Get("Retry-After") == "" {
+		t.Fatalf("the fourth: %v, %v", response, err)
+	}
+	one.leave()
+	in := false
+	s.eventually("the first has gone", func() bool {
+		if in {
+			return true
+		}
+		conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
+		if err == nil {
+			_ = conn.Close()
+		}
+		in = err == nil
+		return in
+	})
+}
+
+// TestConnectionsOfAUser: on whatever device, he has maxUserConns.
+func TestConnectionsOfAUser(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.config.MaxConnsPerAddress = 1000 })
+	first := s.join("x")
+	for range maxUserConns - 1 {
+		s.dial("room=x", bearer(first.welcome.Session))
+	}
+	conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), bearer(first.welcome.Session))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, shared.CloseTryLater) {
+		t.Errorf("one too many: %v", err)
+	}
+	s.join("x") // somebody else
+	first.settle()
+}
+
+// TestTheRateOfAUser: he does not have it anew with every connection.
+func TestTheRateOfAUser(t *testing.T) {
+	t.Parallel()
+	const rate = 10
+	s := serve(t, func(with *setup) { with.config.Rate = rate })
+	conns := []*testClient{s.join("x")}
+	for range 9 {
+		conns = append(conns, s.join("x", conns[0].welcome.Session))
+	}
+	other := s.join("x")
+	const each = burst * rate // what one connection may send at once
+	for _, c := range conns {
+		for range each {
+			c.raw(string(shared.Ping.Frame("flood", shared.Empty{})))
+		}
+	}
+	other.say("others are not held up")
+	refused := 0
+	for _, c := range conns {
+		for range each {
+			e := c.take("an answer", func(e shared.Event) bool { return e.ID == "flood" })
+			if e.Type != shared.Pong.Name() {
+				refused++
+				if refusal := decode(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited {
+					t.Fatalf("%+v", refusal)
+				}
+			}
+		}
+	}
+	if refused == 0 {
+		t.Errorf("%d events of one user over 10 connections were all answered", 10*each)
+	}
+}
+
+// TestNewRoomsAreLimited: writing to rooms that nobody has written to is, for an
+// address; writing to those that are there is not.
+func TestNewRoomsAreLimited(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
+	s.put("there", "before")
+	c := s.join("there")
+	created, refused := 0, 0
+	for i := range newRoomsBurst + 5 {
+		answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: fmt.Sprint("new-", i)}))
+		id := send(c, shared.SendMessage, shared.SendMessagePayload{Message: "the first"})
+		switch e := c.take("an answer", func(e shared.Event) bool { return e.ID == id }); e.Type {
+		case shared.Ack.Name():
+			created++
+			c.say("the second")
+		default:
+			refused++
+			if refusal := decode(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
+				t.Errorf("%+v", refusal)
+			}
+		}
+	}
+	if created != newRoomsBurst || refused != 5 {
+		t.Errorf("%d rooms were made, %d refused; %d may be made at once", created, refused, newRoomsBurst)
+	}
+	answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "there"}))
+	c.say("here I may")
+}
+
+func TestTooManyPings(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.config.Rate = 10 })
+	c, other := s.join("x"), s.join("x")
+	for range 3 * maxPings {
+		if err := c.conn.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(patience)); err != nil {
+			break
+		}
+	}
+	c.closed(shared.ClosePolicy)
+	other.say("still here")
+}
+
+// TestSharesAreForgotten: what an address or user has used up is kept for a while
+// and not longer, and so many at the most.
+func TestSharesAreForgotten(t *testing.T) {
+	s := newShares(Config{Rate: 1, MaxConnsPerAddress: 2})
+	here := netip.MustParsePrefix("192.0.2.1/32")
+	if _, why := s.dialled(here, 1); why != "" {
+		t.Fatal(why)
+	}
+	address, user := s.enter(here, "ann", 1)
+	s.forget(1 + 10*shareKept)
+	if len(s.addresses) != 1 || len(s.users) != 1 {
+		t.Error("shares with connections were forgotten")
+	}
+	s.leave(2000, address, user)
+	s.forget(2000 + shareKept)
+	if len(s.addresses) != 1 || len(s.users) != 1 {
+		t.Error("shares were forgotten at once")
+	}
+	s.forget(2001 + shareKept)
+	if len(s.addresses) != 0 || len(s.users) != 0 {
+		t.Error("shares are kept for ever")
+	}
+	for i := range maxShares {
+		s.addresses[netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)] = &share{}
+	}
+	if wait, why := s.dialled(here, 1); why == "" || wait <= 0 {
+		t.Error("more addresses are kept than there may be")
+	}
+}
+
+func TestAddressOf(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:99":              "192.0.2.1/32",
+		"[::ffff:192.0.2.1]:99":     "192.0.2.1/32",
+		"[2001:db8:1:2:3:4:5:6]:99": "2001:db8:1:2::/64",
+		"[2001:db8:1:2:9:9:9:9]:1":  "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:1":          "fe80::/64",
+		"@":                         netip.Prefix{}.String(),
+	} {
+		r := httptest.NewRequest("GET", "/ws", nil)
+		r.RemoteAddr = remote
+		if got := addressOf(r).String(); got != want {
+			t.Errorf("%s is %s, want %s", remote, got, want)
+		}
+	}
+}
