@@ -59,7 +59,7 @@ func TestUsersOfYourOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if code := closeCode(conn); code != shared.CloseSession { // after 5 s in which nothing came
+	if code := closeCode(conn); code != shared.CloseToken { // after 5 s in which nothing came
 		t.Errorf("a token in the address: closed with %d", code)
 	}
 	response, err := http.Get(server.URL())

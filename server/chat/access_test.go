@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,8 +116,8 @@ func TestWhoDoesNotAuthenticateIsClosed(t *testing.T) {
 	for range authenticateTries {
 		trying.refused(send(trying, shared.Authenticate, shared.TokenPayload{Token: "forged"}), shared.CodeBadToken)
 	}
-	trying.closed(shared.CloseSession)
-	silent.closed(shared.CloseSession)
+	trying.closed(shared.CloseToken)
+	silent.closed(shared.CloseToken)
 	if took := time.Since(begun); took < authenticateWait {
 		t.Errorf("the silent one was closed after %v", took)
 	}
@@ -226,7 +227,7 @@ func TestAnExpiredTokenCloses(t *testing.T) {
 			client.session.Store(&old)
 		}
 	}
-	c.closed(shared.CloseSession)
+	c.closed(shared.CloseToken)
 	renewed.settle()
 }
 
@@ -265,6 +266,28 @@ func TestWhoIsSentAway(t *testing.T) {
 			}
 			bob.settle()
 		})
+	}
+}
+
+// TestALineOfTheLogSaysWho: which connection, user and room it is about, and
+// nothing of what was written or presented.
+func TestALineOfTheLogSaysWho(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.join("here")
+	c.say("not for the log")
+	later := shared.Cursor{Epoch: "another", Seq: 1, ID: "x"}
+	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "there", After: &later}))
+	log := s.logged.String()
+	for _, part := range []string{"conn=1", "user=" + c.welcome.User, "from=127.0.0.1", "room=here", "asked=there"} {
+		if !strings.Contains(log, part) {
+			t.Errorf("the log lacks %s:\n%s", part, log)
+		}
+	}
+	for _, secret := range []string{"not for the log", c.welcome.Session} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log has %q", secret)
+		}
 	}
 }
 

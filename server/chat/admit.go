@@ -156,7 +156,7 @@ func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
 		m.start(conn, session, name, named, first)
 		return
 	}
-	end(shared.CloseSession, "send authenticate with a valid token within 5 s")
+	end(shared.CloseToken, "send authenticate with a valid token within 5 s")
 }
 
 // tokenIn reads an authenticate event.

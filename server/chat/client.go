@@ -54,6 +54,7 @@ type Client struct {
 
 	name    atomic.Pointer[string]
 	session atomic.Pointer[identity.Session]
+	where   atomic.Pointer[room] // of current, for the log
 
 	mu     sync.Mutex // guards what follows; nothing is called with it held
 	egress egress
@@ -82,9 +83,24 @@ type sends struct {
 	refuses time.Time // until then
 }
 
-// logger returns a logger that says whose connection it is.
+// logger returns a logger that says whose connection it is, and its current room.
 func (c *Client) logger() *slog.Logger {
-	return c.manager.log.With("conn", c.number, "user", c.user, "from", c.from)
+	log := c.manager.log.With("conn", c.number, "user", c.user, "from", c.from)
+	if room := c.where.Load(); room != nil {
+		return log.With("room", room.name)
+	}
+	return log
+}
+
+// setCurrent makes a place in a room the current one, or none. Only the reader
+// calls it.
+func (c *Client) setCurrent(m *member) {
+	c.current = m
+	if m == nil {
+		c.where.Store(nil)
+		return
+	}
+	c.where.Store(m.room)
 }
 
 func (c *Client) displayName() string { return *c.name.Load() }
@@ -191,7 +207,8 @@ func (c *Client) end() {
 	for _, m := range c.rooms {
 		c.manager.leave(m, true)
 	}
-	c.rooms, c.current = nil, nil
+	c.rooms = nil
+	c.setCurrent(nil)
 	c.awaitWriter(lastWords)
 	c.cancel()
 	_ = c.conn.Close()

@@ -104,7 +104,7 @@ func (m *Manager) changeRoom(ctx context.Context, r request, p shared.JoinPayloa
 	if err != nil {
 		return err
 	}
-	r.current = joined
+	r.setCurrent(joined)
 	if old != nil && old != joined {
 		r.forget(old)
 	}
@@ -115,7 +115,7 @@ func (m *Manager) changeRoom(ctx context.Context, r request, p shared.JoinPayloa
 func (m *Manager) joinRoom(ctx context.Context, r request, p shared.JoinPayload) error {
 	joined, err := m.enterRoom(ctx, r, p, nil)
 	if err == nil && r.current == nil {
-		r.current = joined
+		r.setCurrent(joined)
 	}
 	return err
 }
@@ -150,7 +150,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 		return nil, r.unavailable(err)
 	}
 	if joined.State == shared.StateReset {
-		r.logger().Info("a cursor did not fit the log: the client starts anew", "room", p.Name, "cursor", *p.After)
+		r.logger().Info("a cursor did not fit the log: the client starts anew", "asked", p.Name, "cursor", *p.After)
 	}
 	here, count, members := room.enter(r.Client, joined.Cursor.Seq)
 	here.told = joined.State == shared.StateTruncated
@@ -174,7 +174,7 @@ func (r request) stillJoined(here *member, joined shared.RoomJoinedPayload) []by
 func (c *Client) forget(m *member) {
 	c.rooms = slices.DeleteFunc(c.rooms, func(other *member) bool { return other == m })
 	if c.current == m {
-		c.current = nil
+		c.setCurrent(nil)
 	}
 	c.manager.leave(m, false)
 }

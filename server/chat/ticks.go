@@ -43,7 +43,7 @@ func (c *Client) check(now int64) {
 	quiet := now - c.alive.Load()
 	switch {
 	case c.expired():
-		c.close(shared.CloseSession, "the token has expired: get a new token")
+		c.close(shared.CloseToken, "the token has expired: get a new token")
 	case c.held.Load() && c.writing.Load() == 0: // it waits for us, not we for it
 	case quiet > ticks(pingAfter+pongWait):
 		c.close(shared.CloseSilent, "nothing was heard for too long")

@@ -103,6 +103,12 @@ func (c *Connection) end(v client.View) {
 		c.Refused = true
 		c.Lost = "Your session has ended. What you wrote is kept."
 		c.Button, c.Do = "Continue as a new guest", DoContinue
+	case shared.CloseToken:
+		c.Lost = "Your sign-in is missing or has ended. Sign in again, then reload this page; what you wrote is kept."
+		c.Button, c.Do = "Reload", DoReload
+	case shared.CloseSentAway:
+		c.Lost = "Your session was ended by who runs this server."
+		c.Button, c.Do = "Reload", DoReload
 	case shared.ClosePolicy:
 		c.Lost = "The server has closed the connection: too much came from here at once, or too much that was wrong. Wait a moment before you go on."
 		c.Button, c.Do = "Connect again", DoConnect
