@@ -111,7 +111,8 @@ func TestUsersOfOnesOwn(t *testing.T) {
 func TestWhoDoesNotAuthenticateIsClosed(t *testing.T) {
 	t.Parallel()
 	s := serve(t, withTokens(t))
-	silent, begun := s.nobody(nil), time.Now()
+	begun := time.Now()
+	silent := s.nobody(nil)
 	trying := s.nobody(http.Header{"Cookie": {"session=forged"}, "Origin": {s.http.URL}})
 	for range authenticateTries {
 		trying.refused(send(trying, shared.Authenticate, shared.TokenPayload{Token: "forged"}), shared.CodeBadToken)

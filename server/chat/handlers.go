@@ -2,10 +2,8 @@ package chat
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"websockets/server/identity"
-	"websockets/server/roomlog"
 	"websockets/shared"
 )
 
@@ -187,116 +184,6 @@ func (m *Manager) leaveRoom(_ context.Context, r request, p shared.LeavePayload)
 	r.enqueue(outgoing{frame: textFrame(shared.Left.Frame(r.id, p)), leave: here})
 	r.forget(here)
 	return nil
-}
-
-// sendMessage hands a message to the log; the ack goes out when the log has it.
-func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessagePayload) error {
-	here := r.find(p.Room)
-	if here == nil {
-		return notMember(p.Room)
-	}
-	if err := r.mayCreate(here.room); err != nil {
-		return err
-	}
-	if !r.sendBegins() {
-		return tryAgain("an earlier message could not be stored: send again from that one on")
-	}
-	id := r.id
-	if id == "" {
-		id = rand.Text()
-	}
-	message := shared.Message{
-		ID: id, Room: here.room.name, User: r.user, From: r.displayName(),
-		Message: p.Message, Sent: time.Now().UTC().Truncate(time.Millisecond),
-	}
-	m.appends.Add(1)
-	err := m.roomlog.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt roomlog.Receipt, err error) {
-		m.settleSend(r, here.room, message, receipt, err)
-	})
-	if err != nil {
-		m.appends.Add(-1)
-		r.sendEnds(true)
-		r.release()
-		return r.unavailable(err)
-	}
-	return nil
-}
-
-// settleSend answers a send when the log has answered. It is called on the log's
-// goroutine and does not wait.
-func (m *Manager) settleSend(r request, room *room, message shared.Message, receipt roomlog.Receipt, err error) {
-	defer m.appends.Add(-1)
-	r.sendEnds(err != nil)
-	switch {
-	case err != nil:
-		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
-	case receipt.Duplicate:
-		m.appends.Add(1)
-		go m.settleDuplicate(r, room, message, receipt)
-	default:
-		room.noteAcked(receipt.Seq)
-		r.ack(room.name, receipt.Seq, message.Sent)
-	}
-}
-
-// settleDuplicate answers a send whose id the log knows: with the first one's ack
-// if it is the same message. Reading the log takes a while, so it runs beside;
-// its place in the client's window bounds how many do.
-func (m *Manager) settleDuplicate(r request, room *room, message shared.Message, receipt roomlog.Receipt) {
-	defer m.appends.Add(-1)
-	stored, err := m.roomlog.At(r.ctx, room.name, receipt.Seq)
-	var first shared.Message
-	if err == nil && stored.Seq != 0 {
-		first, err = decodeMessage(stored)
-	}
-	switch {
-	case err != nil:
-		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
-	case stored.Seq != 0 && first.Message != message.Message:
-		refused := shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", r.id)
-		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *refused)), ack: true})
-	default:
-		r.ack(room.name, receipt.Seq, first.Sent)
-	}
-}
-
-// ack answers a send that is in the log. Without an id there is nobody to tell.
-func (r request) ack(room string, seq uint64, sent time.Time) {
-	if r.id == "" {
-		r.release()
-		return
-	}
-	r.enqueue(outgoing{frame: textFrame(shared.Ack.Frame(r.id, shared.AckPayload{Room: room, Seq: seq, Sent: sent})), ack: true})
-}
-
-// sendBegins takes a place in the window, or reports false if an earlier send
-// has failed and others are still open.
-func (c *Client) sendBegins() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.sends.failed || !c.sends.refuses.IsZero() && time.Now().Before(c.sends.refuses) {
-		return false
-	}
-	c.sends.open++
-	c.egress.acks++
-	return true
-}
-
-func (c *Client) sendEnds(failed bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sends.open--
-	c.sends.failed = (c.sends.failed || failed) && c.sends.open > 0
-	if failed {
-		c.sends.refuses = time.Now().Add(retryAfter)
-	}
-}
-
-// appendKey tells the log which messages are the same one: the user's, in the
-// room, with the id. The log keeps it for a while, so it is short.
-func appendKey(m shared.Message) string {
-	sum := sha256.Sum256([]byte(m.User + "\x00" + m.Room + "\x00" + m.ID))
-	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 // setName chooses the user's display name, for all of his connections.

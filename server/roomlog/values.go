@@ -11,8 +11,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// userTTL is how long a user's values are kept after they were last written.
-const userTTL = 365 * 24 * time.Hour
+// userTTL is how long a user's values are kept after they were last written: for
+// longer than any session of his is valid.
+const userTTL = 420 * 24 * time.Hour
 
 func (l *Log) openValues(ctx context.Context) (err error) {
 	l.values, err = l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{

@@ -11,6 +11,7 @@ import (
 
 	"websockets/server/chat"
 	"websockets/server/identity"
+	"websockets/shared"
 	"websockets/static"
 )
 
@@ -51,7 +52,7 @@ func Handler(o Options) http.Handler {
 	mux.Handle("GET /r/{room}", page)
 	mux.HandleFunc("GET /static/", o.Assets.ServeFile)
 	mux.HandleFunc("GET /ws", o.Manager.ServeWS)
-	mux.Handle("POST /forget", http.NewCrossOriginProtection().Handler(forget(o.Door)))
+	mux.Handle("POST /forget", forget(o.Door))
 	conformance(mux, o.Manager)
 	if o.Backends != nil {
 		api{o.Manager, o.Backends}.routes(mux)
@@ -69,7 +70,12 @@ func Handler(o Options) http.Handler {
 		}
 		_, _ = w.Write([]byte("ready\n"))
 	})
-	return behindProxies(o.Trusted, withHeaders(mux))
+	// A page of another site may not make a visitor's browser change anything here.
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "this comes from a page of another site"})
+	}))
+	return behindProxies(o.Trusted, withHeaders(sameOrigin.Handler(mux)))
 }
 
 // withHeaders sets what every answer carries.

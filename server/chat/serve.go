@@ -1,0 +1,168 @@
+package chat
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/server/identity"
+	"websockets/shared"
+)
+
+// ServeWS upgrades a request to a connection. It returns when the connection has
+// been handed to its own goroutine.
+func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
+	if m.isClosing() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	from := addressOf(r)
+	if wait, why := m.shares.dialled(from, m.now.Load()); why != "" {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
+		http.Error(w, why, http.StatusTooManyRequests)
+		return
+	}
+	session, ok := m.identify(w, r)
+	if !ok {
+		return
+	}
+	var header http.Header
+	if session.Fresh {
+		header = http.Header{"Set-Cookie": {identity.Cookie(session, r).String()}}
+	}
+	var name string
+	var named bool
+	if session.User != "" {
+		var err error
+		if name, named, err = m.nameOf(r.Context(), session); err != nil {
+			m.storeAway(w, err)
+			return
+		}
+	}
+	conn, err := m.upgrader.Upgrade(w, r, header)
+	if err != nil {
+		m.log.Debug("refused an upgrade", "err", err, "from", r.RemoteAddr)
+		return
+	}
+	query := r.URL.Query()
+	first := firstRoom{from: from, name: query.Get("room"), after: query.Get("after")}
+	if r.Header.Get("Origin") != "" {
+		session.Token = "" // a browser has its cookie, which no script can read
+	}
+	if session.User == "" {
+		m.lobby(conn, first)
+		return
+	}
+	m.start(conn, session, name, named, first)
+}
+
+// start makes a connection a client, greets it and lets its reader run.
+func (m *Manager) start(conn *websocket.Conn, session identity.Session, name string, named bool, first firstRoom) {
+	c := m.newClient(conn, session, name, first.from)
+	if c == nil {
+		return
+	}
+	c.greet(session, named, first) // not on the reader, whose stack it would make large for good
+	m.run(c)
+}
+
+// newClient makes a connection a client, or closes it and returns nil.
+func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name string, from netip.Prefix) *Client {
+	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
+	_, c.secure = c.net.(*tls.Conn)
+	c.number, c.from = m.numbers.Add(1), from.Addr().String()
+	c.ctx, c.cancel = context.WithCancel(m.ctx)
+	c.session.Store(&session)
+	c.name.Store(&name)
+	c.pace = newPace(m.config.Rate)
+	c.address, c.of = m.shares.enter(from, c.user, m.now.Load())
+	if c.of == nil {
+		tooMany := websocket.FormatCloseMessage(shared.CloseTryLater, "you have too many connections open")
+		_ = conn.WriteControl(websocket.CloseMessage, tooMany, time.Now().Add(lastWords))
+		_ = conn.Close()
+		c.cancel()
+		return nil
+	}
+	c.handle = c.routeEvent
+	c.pages.total = &m.pages
+	c.heard()
+	conn.SetPongHandler(func(string) error {
+		c.heard()
+		return c.countPing()
+	})
+	conn.SetPingHandler(func(data string) error {
+		if err := c.countPing(); err != nil {
+			return err
+		}
+		c.heard()
+		c.offer(frameOf(opPong, []byte(data)))
+		return nil
+	})
+	conn.SetCloseHandler(func(code int, _ string) error {
+		if code == websocket.CloseNoStatusReceived {
+			code = shared.CloseNormal
+		}
+		c.close(code, "")
+		return nil
+	})
+	if !m.addClient(c) {
+		restart := websocket.FormatCloseMessage(shared.CloseRestart, "the server restarts")
+		_ = conn.WriteControl(websocket.CloseMessage, restart, time.Now().Add(lastWords))
+		_ = conn.Close()
+		c.cancel()
+		m.shares.leave(m.now.Load(), c.address, c.of)
+		return nil
+	}
+	return c
+}
+
+// run lets the client's reader run, and takes the client down when it has ended.
+func (m *Manager) run(c *Client) {
+	go func() {
+		defer m.removeClient(c)
+		c.readMessages()
+	}()
+}
+
+// begin counts in what Shutdown is to wait for, or reports false when it is too
+// late.
+func (m *Manager) begin() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.closing {
+		m.wg.Add(1)
+	}
+	return !m.closing
+}
+
+func (m *Manager) addClient(c *Client) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closing {
+		return false
+	}
+	m.clients[c] = struct{}{}
+	m.users[c.user] = append(m.users[c.user], c)
+	m.wg.Add(1)
+	return true
+}
+
+// removeClient takes a client down whose reader has ended.
+func (m *Manager) removeClient(c *Client) {
+	c.end()
+	m.shares.leave(m.now.Load(), c.address, c.of)
+	m.mu.Lock()
+	delete(m.clients, c)
+	m.users[c.user] = without(m.users[c.user], c)
+	if len(m.users[c.user]) == 0 {
+		delete(m.users, c.user)
+	}
+	m.mu.Unlock()
+	m.wg.Done()
+}
