@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -281,6 +282,13 @@ func TestNamesCannotForgeTheLog(t *testing.T) {
 	if response.StatusCode < 400 {
 		t.Errorf("answered with %s", response.Status)
 	}
+	// When what is logged last has been read, so has all before it.
+	last := http.Header{"Origin": {"https://last.example"}}
+	if conn, _, err := websocket.DefaultDialer.Dial(server.WS(), last); err == nil {
+		_ = conn.Close()
+		t.Error("a foreign origin was let in")
+	}
+	server.AwaitLog(regexp.MustCompile("last.example"))
 	log := server.Log()
 	for _, line := range strings.Split(log, "\n") {
 		if strings.HasPrefix(line, "level=ERROR") || strings.ContainsAny(line, "\x1b\r") {

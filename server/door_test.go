@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,11 @@ func TestUsersOfYourOwn(t *testing.T) {
 	if len(response.Cookies()) != 0 {
 		t.Errorf("the page sets %v", response.Cookies())
 	}
+	if conn, _, err := websocket.DefaultDialer.Dial(server.WS(), http.Header{"Origin": {"https://last.example"}}); err == nil {
+		_ = conn.Close()
+		t.Error("a foreign origin was let in")
+	}
+	server.AwaitLog(regexp.MustCompile("last.example")) // and so all before it
 	if log := server.Log(); strings.Contains(log, token[:30]) || strings.Contains(log, strings.Split(token, ".")[2]) {
 		t.Errorf("the log has the token:\n%s", log)
 	}
