@@ -252,6 +252,14 @@ func (b *tab) trouble() []string {
 	return slices.Clone(b.troubles)
 }
 
+// expected takes out of the trouble what a test has brought about on purpose, as
+// the browser's word that a server which was killed cannot be reached.
+func (b *tab) expected(part string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.troubles = slices.DeleteFunc(b.troubles, func(trouble string) bool { return strings.Contains(trouble, part) })
+}
+
 // calm fails the test if the page has thrown or logged an error.
 func (b *tab) calm() {
 	b.t.Helper()

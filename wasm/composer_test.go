@@ -77,6 +77,7 @@ func TestComposer(t *testing.T) {
 	ann.keys("Enter", kb.Enter)
 	ann.await("that it is sent", `document.getElementById("compose").value === "" && document.querySelectorAll("#messages li.message").length === 2`)
 	ann.awaitSettled()
+	ann.calm()
 
 	server.Kill()
 	ann.await("noticing", `document.getElementById("connection").dataset.state !== "connected"`)
@@ -91,6 +92,7 @@ func TestComposer(t *testing.T) {
 	ann.run("a finger", chromedp.Evaluate[chromedp.Void](`window.matchMedia = query => ({matches: query.includes("coarse")})`))
 	ann.keys("two lines", "one"+kb.Enter+"two")
 	ann.awaitComposer("two lines", "one\ntwo")
+	ann.expected("net::ERR_CONNECTION_REFUSED") // attempts while the server was away
 	ann.calm()
 }
 
