@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -20,14 +21,16 @@ import (
 )
 
 // Client is one connection. readMessages runs on a goroutine of its own for as
-// long as the connection lives and handles its events one after the other;
-// writeMessages runs only while there is something to write, and nothing else
-// writes to the connection.
+// long as the connection lives and handles its events one after the other. What
+// is to be written is written by one of the manager's writers, or, while that
+// takes waiting, by writeMessages on a goroutine of its own: by one at a time,
+// and nothing else writes to the connection.
 type Client struct {
 	// Static.
 	manager *Manager
 	conn    *websocket.Conn
-	net     net.Conn           // what conn wraps: frames are written here, whole, by the writer
+	net     net.Conn           // what conn wraps: frames are written here, whole
+	raw     syscall.RawConn    // of net, for the writers; nil with TLS
 	handle  func(frame []byte) // routeEvent; the frame is valid until it returns
 	secure  bool               // net is a connection with TLS
 	number  int64              // tells it from others in the log
@@ -59,19 +62,19 @@ type Client struct {
 	mu     sync.Mutex // guards what follows; nothing is called with it held
 	egress egress
 	sends  sends
-	state  writerState
+	busy   bool          // with the writers, or being written to
 	again  bool          // look once more before going idle
 	ended  bool          // closed by us: what arrives is ignored
 	gone   bool          // nothing is to be written any more
-	idle   chan struct{} // closed when the writer has gone idle, for the one who waits
+	idle   chan struct{} // closed when the writing has ended, for the one who waits
 
-	// Owned by writeMessages.
-	active   []*member // rooms whose messages are written
-	turn     int       // which of them was the last to be looked at
-	pages    pages     // of the log, for rooms that it is behind in
-	partial  []byte    // the rest of a frame of which a part is out
-	vector   [][]byte  // reused
-	segments []segment // reused
+	next *Client // in the writers' queue, which owns it
+
+	// Owned by the one who writes.
+	active  []*member // rooms whose messages are written
+	turn    int       // which of them was the last to be looked at
+	pages   pages     // of the log, for rooms that it is behind in
+	partial []byte    // the rest of a frame of which a part is out
 }
 
 // sends counts the appends of a client that the log has not settled. After one

@@ -36,6 +36,9 @@ type outgoing struct {
 	last bool
 }
 
+// changesRooms reports that what rooms are written is another matter after it.
+func (o *outgoing) changesRooms() bool { return o.join != nil || o.leave != nil || o.last }
+
 // egress is what is to be written for this client alone, in order. What rooms
 // send is not in it: that is read from their rings.
 type egress struct {
@@ -153,42 +156,37 @@ func (c *Client) shutDown(reason string, retryAfter time.Duration) {
 	c.close(shared.CloseRestart, reason)
 }
 
-// writerState says whether a goroutine is at writeMessages.
-type writerState int
-
-const (
-	writerIdle writerState = iota
-	writerRuns
-)
-
-// wake makes the writer look for something to write. It never waits and may be
+// wake makes a writer look for something to write. It never waits and may be
 // called from any goroutine, with a room's lock held.
 func (c *Client) wake() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.gone:
-	case c.state == writerRuns:
-		c.again = true
-	default:
-		c.state = writerRuns
-		go c.writeMessages()
+	if c.rouse() {
+		c.manager.writers.add(c, c, 1)
 	}
 }
 
-// goIdle ends the writer's run unless there is something to do. It reports
-// whether the writer is to return.
-func (c *Client) goIdle(failed bool) bool {
+// rouse says that there is something to write. It reports whether the caller is
+// to hand the client to the writers: one that is with them already, or being
+// written to, is looked at once more by itself.
+func (c *Client) rouse() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if failed {
-		c.gone = true
-	}
-	if !c.gone && (c.again || len(c.egress.queue) > 0) {
-		c.again = false
+	c.again = true
+	if c.gone || c.busy {
 		return false
 	}
-	c.state = writerIdle
+	c.busy = true
+	return true
+}
+
+// goIdle ends the writing unless there is something to do. It reports whether
+// it has ended.
+func (c *Client) goIdle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.gone && (c.again || len(c.egress.queue) > 0) {
+		return false
+	}
+	c.busy = false
 	if c.idle != nil {
 		close(c.idle)
 		c.idle = nil
@@ -197,14 +195,14 @@ func (c *Client) goIdle(failed bool) bool {
 }
 
 // awaitWriter waits until the writer has nothing left to do, for at most patience;
-// 0 means that the connection is closed, so the writer ends by itself, and none
-// is started again. Only end calls it.
+// 0 means that the connection is closed, so the writing ends by itself, and does
+// not begin again. Only end calls it.
 func (c *Client) awaitWriter(patience time.Duration) {
 	c.mu.Lock()
 	if patience == 0 {
 		c.gone = true
 	}
-	if c.state == writerIdle {
+	if !c.busy {
 		c.mu.Unlock()
 		return
 	}

@@ -74,6 +74,7 @@ type Manager struct {
 	marks    *marks
 	listing  *listing
 	shares   *shares
+	writers  writers
 
 	ctx  context.Context // ends when the manager is to stop
 	stop context.CancelFunc
@@ -127,6 +128,7 @@ func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, 
 	if err := log.WatchUserValue(sentAwayKey, m.sentAway); err != nil {
 		return nil, err
 	}
+	m.writers.run(m.ctx, &m.wg)
 	m.wg.Go(m.watch)
 	m.wg.Go(m.tend)
 	m.wg.Go(func() { m.marks.keep(m.ctx) })

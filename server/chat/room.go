@@ -83,12 +83,25 @@ func (r *room) add(e roomlog.Entry) bool {
 	return r.ring.add(e.Seq, e.Prev, e.Body)
 }
 
-// wake makes every member's writer look at the ring.
+// wake hands every member to the writers.
 func (r *room) wake() {
+	var first, last *Client
+	n := 0
 	r.mu.RLock()
-	defer r.mu.RUnlock()
 	for _, m := range r.members {
-		m.client.wake()
+		if c := m.client; c.rouse() {
+			if last == nil {
+				first = c
+			} else {
+				last.next = c
+			}
+			last = c
+			n++
+		}
+	}
+	r.mu.RUnlock()
+	if n > 0 {
+		first.manager.writers.add(first, last, n)
 	}
 }
 

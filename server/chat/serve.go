@@ -75,7 +75,9 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 // newClient makes a connection a client, or closes it and returns nil.
 func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name string, from netip.Prefix) *Client {
 	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
-	_, c.secure = c.net.(*tls.Conn)
+	if _, c.secure = c.net.(*tls.Conn); !c.secure {
+		c.raw = rawConn(c.net)
+	}
 	c.number, c.from = m.numbers.Add(1), from.Addr().String()
 	c.ctx, c.cancel = context.WithCancel(m.ctx)
 	c.session.Store(&session)

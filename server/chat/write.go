@@ -42,46 +42,58 @@ type segment struct {
 	synced bool      // the frame is a synced event
 }
 
-// writeMessages writes all there is to write for this client and returns when
-// there is no more. One goroutine at a time runs it; wake starts it.
+// errMustWait says that going on takes waiting: for the log.
+var errMustWait = errors.New("the log is to be read")
+
+// writeMessages writes all there is to write for this client, waiting for the
+// client and the log where it must, and returns when there is no more. It takes
+// over where the writers, who wait for nothing, could not go on.
 //
 // What it holds of the rooms is only what one write is trying to get rid of,
 // and it lets go of that when the client does not take it: then it waits with
 // one frame in hand, and comes back to the room's ring or to the log when that
 // is out. So a reader that has stopped costs one frame.
 func (c *Client) writeMessages() {
+	var segments []segment
 	for {
-		segments, err := c.collect()
+		var err error
+		segments, err = c.collect(segments[:0], true)
 		if err == nil && len(segments) > 0 {
 			err = c.write(segments)
-			clear(segments) // or an idle connection would hold what it wrote
 		}
+		clear(segments)
 		c.pages.done(err == nil && len(c.partial) == 0)
-		if c.segments = segments[:0]; cap(segments) > 4 {
-			c.segments = nil
-		}
 		if err != nil {
-			if !errors.Is(err, errLastWritten) {
-				_ = c.conn.Close() // ends the reader, which takes the client down
-			}
-			c.goIdle(true)
+			c.writeFailed(err)
 			return
 		}
-		if len(segments) == 0 && c.goIdle(false) {
+		if len(segments) == 0 && c.goIdle() {
 			return
 		}
 	}
 }
 
-// collect returns what is to be written next: the rest of a frame, or what is
-// queued up to something that changes the client's rooms, or what is queued and
-// something of each room.
-func (c *Client) collect() ([]segment, error) {
-	if len(c.partial) > 0 {
-		return []segment{{frames: c.partial}}, nil
+// writeFailed ends the writing for good.
+func (c *Client) writeFailed(err error) {
+	if !errors.Is(err, errLastWritten) {
+		_ = c.conn.Close() // ends the reader, which takes the client down
 	}
-	own, changes := c.takeEgress()
-	segments := c.segments[:0]
+	c.mu.Lock()
+	c.gone = true
+	c.mu.Unlock()
+	c.goIdle()
+}
+
+// collect adds what is to be written next to segments: the rest of a frame, or
+// what is queued up to something that changes the client's rooms, or what is
+// queued and something of each room. Unless it may wait it stops with
+// errMustWait before what takes waiting; what it has collected is to be written
+// all the same.
+func (c *Client) collect(segments []segment, mayWait bool) ([]segment, error) {
+	if len(c.partial) > 0 {
+		return append(segments, segment{frames: c.partial}), nil
+	}
+	own, changes, stopped := c.takeEgress(mayWait)
 	for i := range own {
 		out := &own[i]
 		if out.leave != nil {
@@ -93,6 +105,9 @@ func (c *Client) collect() ([]segment, error) {
 		}
 		segments = append(segments, segment{frames: frame, own: out})
 	}
+	if stopped {
+		return segments, errMustWait
+	}
 	if changes {
 		return segments, nil
 	}
@@ -101,8 +116,8 @@ func (c *Client) collect() ([]segment, error) {
 		c.turn = (c.turn + 1) % len(c.active)
 		before := len(segments)
 		var err error
-		if segments, err = c.collectRoom(segments, c.active[c.turn]); err != nil {
-			return nil, err
+		if segments, err = c.collectRoom(segments, c.active[c.turn], mayWait); err != nil {
+			return segments, err
 		}
 		for _, s := range segments[before:] {
 			bytes += len(s.frames)
@@ -112,34 +127,38 @@ func (c *Client) collect() ([]segment, error) {
 }
 
 // takeEgress takes from the queue, up to the first thing that changes which
-// rooms are written: rooms come after it, in the next write.
-func (c *Client) takeEgress() (own []outgoing, changes bool) {
+// rooms are written: rooms come after it, in the next write. It has stopped if
+// the next thing takes waiting, and that may not be.
+func (c *Client) takeEgress(mayWait bool) (own []outgoing, changes, stopped bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.again = false
 	n, bytes := 0, 0
 	for n < len(c.egress.queue) && !changes && bytes < c.batch() {
 		out := &c.egress.queue[n]
-		changes = out.join != nil || out.leave != nil || out.last
+		if stopped = out.build != nil && !mayWait; stopped {
+			break
+		}
+		changes = out.changesRooms()
 		bytes += len(out.frame)
 		n++
 	}
 	c.egress.bytes -= bytes
 	if n == len(c.egress.queue) {
 		own, c.egress.queue = c.egress.queue, nil
-		return own, changes
+		return own, changes, stopped
 	}
 	own = slices.Clone(c.egress.queue[:n])
 	c.egress.queue = slices.Delete(c.egress.queue, 0, n)
-	return own, changes
+	return own, changes, stopped
 }
 
 // collectRoom adds what a room has beyond the member's place: from the ring if
 // it reaches back that far, else a page of the log.
-func (c *Client) collectRoom(segments []segment, m *member) ([]segment, error) {
-	segments, err := c.collectSynced(segments, m)
+func (c *Client) collectRoom(segments []segment, m *member, mayWait bool) ([]segment, error) {
+	segments, err := c.collectSynced(segments, m, mayWait)
 	if err != nil {
-		return nil, err
+		return segments, err
 	}
 	r := m.room
 	for bytes := 0; bytes < c.batch(); {
@@ -152,10 +171,12 @@ func (c *Client) collectRoom(segments []segment, m *member) ([]segment, error) {
 		}
 		r.mu.RUnlock()
 		if behind {
+			if !mayWait {
+				return segments, errMustWait
+			}
 			var gone *shared.Truncated
-			var err error
 			if frames, last, gone, err = c.readBack(m); err != nil {
-				return nil, err
+				return segments, err
 			}
 			if gone != nil && !m.told {
 				segments = append(segments, segment{frames: c.toldGone(m, *gone), m: m, from: m.seq})
@@ -173,18 +194,21 @@ func (c *Client) collectRoom(segments []segment, m *member) ([]segment, error) {
 			break // a page at a time: it is memory of this client's own
 		}
 	}
-	return c.collectSynced(segments, m)
+	return c.collectSynced(segments, m, mayWait)
 }
 
 // collectSynced adds the news that the member has what it missed, as soon as it
 // has.
-func (c *Client) collectSynced(segments []segment, m *member) ([]segment, error) {
+func (c *Client) collectSynced(segments []segment, m *member, mayWait bool) ([]segment, error) {
 	if !m.syncing || m.seq < m.target {
 		return segments, nil
 	}
+	if !mayWait {
+		return segments, errMustWait
+	}
 	cursor, err := m.room.cursorAt(c.ctx, m.seq)
 	if err != nil {
-		return nil, err
+		return segments, err
 	}
 	m.syncing = false
 	return append(segments, segment{
@@ -268,17 +292,11 @@ func (c *Client) write(segments []segment) error {
 		short, err = c.net.Write(segments[0].frames)
 		n = int64(short)
 	} else {
-		vector := c.vector[:0]
+		buffers := make(net.Buffers, 0, len(segments))
 		for _, s := range segments {
-			vector = append(vector, s.frames)
+			buffers = append(buffers, s.frames)
 		}
-		c.vector = vector
-		buffers := net.Buffers(vector)
 		n, err = buffers.WriteTo(c.net)
-		clear(c.vector)
-		if cap(c.vector) > 4 {
-			c.vector = nil
-		}
 	}
 	waited := c.writing.Swap(0) != c.manager.now.Load()
 	if n > 0 && waited {
@@ -306,11 +324,12 @@ func (c *Client) write(segments []segment) error {
 // written does what follows from segments being out.
 func (c *Client) written(segments []segment) error {
 	c.partial = nil
-	acks, last := 0, false
+	acks, own, last := 0, false, false
 	for _, s := range segments {
 		if s.own == nil {
 			continue
 		}
+		own = true
 		if s.own.join != nil {
 			c.active = append(c.active, s.own.join)
 		}
@@ -319,10 +338,12 @@ func (c *Client) written(segments []segment) error {
 		}
 		last = last || s.own.last
 	}
-	c.mu.Lock()
-	c.egress.acks -= acks
-	c.signalDrained()
-	c.mu.Unlock()
+	if own {
+		c.mu.Lock()
+		c.egress.acks -= acks
+		c.signalDrained()
+		c.mu.Unlock()
+	}
 	if last {
 		return errLastWritten
 	}

@@ -79,7 +79,7 @@ func messageBody(room string, seq uint64) []byte {
 // when its turn comes, an ack, then what makes it join room b, and more.
 func newWriteTest(stalls ...int) *writeTest {
 	w := &writeTest{conn: &stallingConn{stalls: stalls}}
-	w.client = &Client{manager: &Manager{}, net: w.conn, state: writerRuns, ctx: context.Background()}
+	w.client = &Client{manager: &Manager{}, net: w.conn, busy: true, ctx: context.Background()}
 	w.client.pages.total = &w.client.manager.pages
 	w.client.manager.now.Store(1)
 	w.a, w.b = w.member("a"), w.member("b")
@@ -165,8 +165,8 @@ func (w *writeTest) check(t *testing.T, when string, want map[string][]string) {
 		t.Fatalf("%s: before b was joined came %q", when, early)
 	}
 	c := w.client
-	if c.egress.acks != 0 || c.egress.bytes != 0 || len(c.egress.queue) != 0 || len(c.partial) != 0 || c.state != writerIdle {
-		t.Fatalf("%s: left over: %d acks, %d bytes, %d queued, partial %q, state %d", when, c.egress.acks, c.egress.bytes, len(c.egress.queue), c.partial, c.state)
+	if c.egress.acks != 0 || c.egress.bytes != 0 || len(c.egress.queue) != 0 || len(c.partial) != 0 || c.busy {
+		t.Fatalf("%s: left over: %d acks, %d bytes, %d queued, partial %q, busy %v", when, c.egress.acks, c.egress.bytes, len(c.egress.queue), c.partial, c.busy)
 	}
 }
 
@@ -318,7 +318,7 @@ func TestAClosingConnectionIsCutAnywhere(t *testing.T) {
 	t.Parallel()
 	run := func(stalls ...int) *stallingConn {
 		conn := &stallingConn{stalls: stalls}
-		c := &Client{manager: &Manager{}, net: conn, state: writerRuns, ctx: context.Background()}
+		c := &Client{manager: &Manager{}, net: conn, busy: true, ctx: context.Background()}
 		c.pages.total = &c.manager.pages
 		c.manager.now.Store(1)
 		c.egress.queue = []outgoing{
