@@ -9,13 +9,11 @@ import (
 	"net"
 	"runtime"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"websockets/server/roomlog"
-	"websockets/shared"
 )
 
 // audience is a room with members on real connections, without a log and without
@@ -78,14 +76,6 @@ func connect(t testing.TB, listener net.Listener) (conn net.Conn, peer int) {
 	}
 	t.Cleanup(func() { conn.Close() })
 	return conn, peer
-}
-
-// sampleMessage is a message as people write them: 80 characters.
-func sampleMessage() shared.Message {
-	return shared.Message{
-		ID: "ZKQ7B4WX2N6M5T3RHJ8LYDPVGC", Room: "den", User: "g-3fXk29QpLmZ7", From: "Ann", Message: strings.Repeat("Hello! ", 11) + "Ann",
-		Sent: time.Date(2025, 11, 23, 1, 2, 3, 456e6, time.UTC),
-	}
 }
 
 // deliver delivers the next messages as the shard's follower does and returns
