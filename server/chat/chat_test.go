@@ -42,7 +42,7 @@ const patience = 30 * time.Second
 
 // testServer is a manager on a real log behind a real HTTP server.
 type testServer struct {
-	t       *testing.T
+	t       testing.TB
 	log     *roomlog.Log
 	manager *Manager
 	http    *httptest.Server
@@ -59,7 +59,7 @@ type setup struct {
 
 // serve starts a server that ends with the test. There is no rate limit and no
 // fsync for each message unless the test asks for it.
-func serve(t *testing.T, change ...func(*setup)) *testServer {
+func serve(t testing.TB, change ...func(*setup)) *testServer {
 	t.Helper()
 	s := &testServer{t: t, logged: &logged{}}
 	logger := slog.New(slog.NewTextHandler(s.logged, nil))
@@ -213,7 +213,7 @@ func (s *testServer) sameShard(room string) string {
 
 // testClient is a connection in the hands of a test's goroutine.
 type testClient struct {
-	t       *testing.T
+	t       testing.TB
 	conn    *websocket.Conn
 	inbox   []shared.Event // received and not asked for yet
 	sent    int            // ids made so far

@@ -1,0 +1,167 @@
+//go:build unix
+
+package chat
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"websockets/server/roomlog"
+)
+
+// audience is a room with members on real connections, without a log and without
+// the manager's ticks: what it costs is what a delivery costs. The other sides
+// are sockets that nobody waits at; drain empties them.
+type audience struct {
+	manager *Manager
+	room    *room
+	clients []*Client
+	peers   []int // file descriptors
+	batch   []roomlog.Entry
+	body    []byte
+	seq     uint64
+
+	drained   uint64 // up to here the other sides have been drained
+	want, got []byte // reused
+}
+
+func newAudience(t testing.TB, members int) *audience {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	a := &audience{manager: &Manager{rooms: map[string]*room{}}, room: &room{name: "den"}, body: sampleMessage().Encode()}
+	a.manager.now.Store(1)
+	a.manager.rooms[a.room.name] = a.room
+	a.room.ring.total = &a.manager.memory
+	for range members {
+		conn, peer := connect(t, listener)
+		a.peers = append(a.peers, peer)
+		c := &Client{manager: a.manager, net: conn, ctx: context.Background()}
+		c.pages.total = &a.manager.pages
+		c.active = []*member{{room: a.room, client: c}}
+		a.room.members = append(a.room.members, c.active...)
+		a.clients = append(a.clients, c)
+	}
+	return a
+}
+
+// connect returns both sides of a connection; of the other one only the file
+// descriptor, which the runtime does not watch.
+func connect(t testing.TB, listener net.Listener) (conn net.Conn, peer int) {
+	t.Helper()
+	peer, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(peer) })
+	to := &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: listener.Addr().(*net.TCPAddr).Port}
+	if err := syscall.Connect(peer, to); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.SetNonblock(peer, true); err != nil {
+		t.Fatal(err)
+	}
+	if conn, err = listener.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn, peer
+}
+
+// deliver delivers the next messages as the shard's follower does and returns
+// when every member's writer has written them and is idle.
+func (a *audience) deliver(messages int) {
+	a.batch = a.batch[:0]
+	for range messages {
+		a.batch = append(a.batch, roomlog.Entry{Room: a.room.name, Seq: a.seq + 1, Prev: a.seq, Body: a.body})
+		a.seq++
+	}
+	a.manager.deliver(a.batch)
+	for _, c := range a.clients {
+		for !c.isIdle() {
+			runtime.Gosched()
+		}
+	}
+}
+
+func (c *Client) isIdle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == writerIdle
+}
+
+// drain takes what was delivered since the last time from every connection, and
+// fails if it is not all there.
+func (a *audience) drain(t testing.TB) {
+	a.want = a.want[:0]
+	for seq := a.drained + 1; seq <= a.seq; seq++ {
+		a.want = appendMessageFrame(a.want, seq, a.body)
+	}
+	a.drained = a.seq
+	a.got = slices.Grow(a.got[:0], len(a.want))[:len(a.want)]
+	deadline := time.Now().Add(patience)
+	for _, peer := range a.peers {
+		for got := 0; got < len(a.want); {
+			n, err := syscall.Read(peer, a.got[got:])
+			switch {
+			case err == syscall.EAGAIN && time.Now().Before(deadline): // the kernel has it in hand
+				runtime.Gosched()
+			case err != nil || n == 0:
+				t.Fatalf("%d bytes came, %d were to: %v", got, len(a.want), err)
+			default:
+				got += n
+			}
+		}
+		if !bytes.Equal(a.got, a.want) {
+			t.Fatal("a member got something else than the others")
+		}
+	}
+}
+
+// drainEvery is how many messages a connection's other side gets before it is
+// drained: so few that no write ever waits.
+const drainEvery = 256
+
+// What it costs to bring messages that the log has stored to the members of a
+// room, up to the system call that sends them.
+func BenchmarkFanOut(b *testing.B) {
+	for _, members := range []int{1, 10, 100, 1000} {
+		for _, batch := range []int{1, 16} {
+			b.Run(fmt.Sprintf("members=%d/batch=%d", members, batch), func(b *testing.B) {
+				a := newAudience(b, members)
+				a.deliver(batch)
+				a.drain(b)
+				before := mallocs()
+				b.ReportAllocs()
+				for b.Loop() {
+					a.deliver(batch)
+					if a.seq-a.drained >= drainEvery {
+						b.StopTimer()
+						a.drain(b)
+						b.StartTimer()
+					}
+				}
+				deliveries := float64(b.N * members * batch)
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/delivery")
+				b.ReportMetric(float64(mallocs()-before)/deliveries, "allocs/delivery")
+			})
+		}
+	}
+}
+
+// mallocs returns how many objects the process has allocated so far.
+func mallocs() uint64 {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.Mallocs
+}
