@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -41,12 +42,19 @@ func newAudience(t testing.TB, members int) *audience {
 	defer listener.Close()
 	a := &audience{manager: &Manager{rooms: map[string]*room{}}, room: &room{name: "den"}, body: sampleMessage().Encode()}
 	a.manager.now.Store(1)
+	ctx, cancel := context.WithCancel(context.Background())
+	var writing sync.WaitGroup
+	a.manager.writers.run(ctx, &writing)
+	t.Cleanup(func() {
+		cancel()
+		writing.Wait()
+	})
 	a.manager.rooms[a.room.name] = a.room
 	a.room.ring.total = &a.manager.memory
 	for range members {
 		conn, peer := connect(t, listener)
 		a.peers = append(a.peers, peer)
-		c := &Client{manager: a.manager, net: conn, ctx: context.Background()}
+		c := &Client{manager: a.manager, net: conn, raw: rawConn(conn), ctx: context.Background()}
 		c.pages.total = &a.manager.pages
 		c.active = []*member{{room: a.room, client: c}}
 		a.room.members = append(a.room.members, c.active...)
@@ -97,7 +105,7 @@ func (a *audience) deliver(messages int) {
 func (c *Client) isIdle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state == writerIdle
+	return !c.busy
 }
 
 // drain takes what was delivered since the last time from every connection, and
@@ -164,4 +172,29 @@ func mallocs() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.Mallocs
+}
+
+// A delivery allocates nothing: not what a writer collects, not the write. The
+// room's ring grows by chunks, once for all members.
+func TestDeliveryDoesNotAllocate(t *testing.T) {
+	const members, rounds = 100, 200
+	for _, batch := range []int{1, 16} {
+		a := newAudience(t, members)
+		for range 10 { // what is kept from one delivery to the next is made
+			a.deliver(batch)
+		}
+		a.drain(t)
+		total := uint64(0)
+		for range rounds {
+			before := mallocs()
+			a.deliver(batch)
+			total += mallocs() - before
+			a.drain(t)
+		}
+		perWrite := float64(total) / float64(members*rounds)
+		t.Logf("batches of %d: %.4f allocations a member", batch, perWrite)
+		if perWrite > 0.05 {
+			t.Errorf("batches of %d: %.3f allocations a member, want none", batch, perWrite)
+		}
+	}
 }
