@@ -1,10 +1,13 @@
 package roomlog
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,28 +55,34 @@ func (l *Log) Append(ctx context.Context, room, key string, body []byte, done fu
 	return s.appender.append(ctx, subject, key, body, done)
 }
 
-// appender publishes to one shard and matches the store's answers.
+// appender publishes to one shard and matches the store's answers to what was
+// published. It does without the client library's own asynchronous publisher,
+// which costs a timer, a future and a pass through the JSON decoder for each.
 type appender struct {
-	js    jetstream.JetStream
-	slots chan struct{} // one for each append under way
+	conn   *nats.Conn
+	prefix string        // of the subjects that answers come to; a number follows
+	ack    []byte        // how the answer to a message that was stored begins
+	slots  chan struct{} // one for each append under way
 
 	mu      sync.Mutex
-	pending map[*nats.Msg]func(Receipt, error)
+	number  uint64 // of the last
+	pending map[uint64]appending
+	settled chan struct{} // closed when nothing is pending; nil if nobody waits
 }
 
-func (a *appender) open(conn *nats.Conn) (err error) {
+// appending is an append under way.
+type appending struct {
+	done  func(Receipt, error)
+	since time.Time
+}
+
+func (a *appender) open(conn *nats.Conn, stream string) error {
+	a.conn = conn
+	a.prefix = conn.NewInbox() + "."
+	a.ack = fmt.Appendf(nil, `{"stream":%q,"seq":`, stream)
 	a.slots = make(chan struct{}, maxAppends)
-	a.pending = map[*nats.Msg]func(Receipt, error){}
-	a.js, err = jetstream.New(conn,
-		jetstream.WithPublishAsyncMaxPending(2*maxAppends), // never reached: slots are fewer
-		jetstream.WithPublishAsyncTimeout(appendTimeout),
-		jetstream.WithPublishAsyncAckHandler(func(_ jetstream.JetStream, m *nats.Msg, ack *jetstream.PubAck) {
-			a.settle(m, Receipt{Seq: ack.Sequence, Duplicate: ack.Duplicate}, nil)
-		}),
-		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, m *nats.Msg, err error) {
-			a.settle(m, Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, err))
-		}),
-	)
+	a.pending = map[uint64]appending{}
+	_, err := conn.Subscribe(a.prefix+"*", a.answered)
 	return err
 }
 
@@ -91,31 +100,76 @@ func (a *appender) append(ctx context.Context, subject, key string, body []byte,
 			return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 		}
 	}
-	m := &nats.Msg{Subject: subject, Data: body, Header: nats.Header{jetstream.MsgIDHeader: {key}}}
 	a.mu.Lock()
-	a.pending[m] = done
+	a.number++
+	number := a.number
+	a.pending[number] = appending{done, time.Now()}
 	a.mu.Unlock()
-	// No retries by the library: it would store them out of order.
-	if _, err := a.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0)); err != nil {
-		if a.take(m) == nil {
-			return nil // settled meanwhile: done has been called
-		}
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	err := a.conn.PublishMsg(&nats.Msg{
+		Subject: subject,
+		Reply:   a.prefix + strconv.FormatUint(number, 10),
+		Header:  nats.Header{jetstream.MsgIDHeader: {key}},
+		Data:    body,
+	})
+	if err == nil || a.take(number) == nil { // or it is settled: done has been called
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-func (a *appender) settle(m *nats.Msg, r Receipt, err error) {
-	if done := a.take(m); done != nil {
+// answered takes an answer of the store.
+func (a *appender) answered(m *nats.Msg) {
+	number, err := strconv.ParseUint(strings.TrimPrefix(m.Subject, a.prefix), 10, 64)
+	if err != nil {
+		return
+	}
+	receipt, err := a.receipt(m)
+	a.settle(number, receipt, err)
+}
+
+// receipt reads an answer.
+func (a *appender) receipt(m *nats.Msg) (Receipt, error) {
+	if rest, ok := bytes.CutPrefix(m.Data, a.ack); ok {
+		if digits, ok := bytes.CutSuffix(rest, []byte("}")); ok {
+			if seq, err := strconv.ParseUint(string(digits), 10, 64); err == nil {
+				return Receipt{Seq: seq}, nil
+			}
+		}
+	}
+	if len(m.Data) == 0 {
+		return Receipt{}, fmt.Errorf("%w: nobody stores what is published: %w", ErrUnavailable, nats.ErrNoResponders)
+	}
+	var answer struct {
+		Error     *jetstream.APIError `json:"error"`
+		Seq       uint64              `json:"seq"`
+		Duplicate bool                `json:"duplicate"`
+	}
+	switch err := json.Unmarshal(m.Data, &answer); {
+	case err != nil:
+		return Receipt{}, fmt.Errorf("%w: its answer cannot be read: %w", ErrUnavailable, err)
+	case answer.Error != nil:
+		return Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, answer.Error)
+	case answer.Seq == 0:
+		return Receipt{}, fmt.Errorf("%w: it does not say where it stored a message", ErrUnavailable)
+	}
+	return Receipt{Seq: answer.Seq, Duplicate: answer.Duplicate}, nil
+}
+
+func (a *appender) settle(number uint64, r Receipt, err error) {
+	if done := a.take(number); done != nil {
 		done(r, err)
 	}
 }
 
-// take returns what waits for m, once, and frees its slot.
-func (a *appender) take(m *nats.Msg) func(Receipt, error) {
+// take returns what waits for an answer, once, and frees its slot.
+func (a *appender) take(number uint64) func(Receipt, error) {
 	a.mu.Lock()
-	done := a.pending[m]
-	delete(a.pending, m)
+	done := a.pending[number].done
+	delete(a.pending, number)
+	if len(a.pending) == 0 && a.settled != nil {
+		close(a.settled)
+		a.settled = nil
+	}
 	a.mu.Unlock()
 	if done != nil {
 		<-a.slots
@@ -123,24 +177,56 @@ func (a *appender) take(m *nats.Msg) func(Receipt, error) {
 	return done
 }
 
+// expire settles what the store has not answered for appendTimeout, until ctx
+// ends.
+func (a *appender) expire(ctx context.Context) {
+	ticker := time.NewTicker(appendTimeout / 10)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			a.failSince(now.Add(-appendTimeout), fmt.Errorf("%w: it does not answer", ErrUnavailable))
+		}
+	}
+}
+
 // fail settles everything under way. What the store has of it all the same counts
 // as not acknowledged, and sending again finds it.
-func (a *appender) fail(err error) {
+func (a *appender) fail(err error) { a.failSince(time.Time{}, err) }
+
+// failSince settles what is under way since before then, or everything, in the
+// order it was published.
+func (a *appender) failSince(then time.Time, err error) {
 	a.mu.Lock()
-	under := slices.Collect(maps.Keys(a.pending))
+	var late []uint64
+	for number, p := range a.pending {
+		if then.IsZero() || p.since.Before(then) {
+			late = append(late, number)
+		}
+	}
 	a.mu.Unlock()
-	for _, m := range under {
-		a.settle(m, Receipt{}, err)
+	slices.Sort(late)
+	for _, number := range late {
+		a.settle(number, Receipt{}, err)
 	}
 }
 
 // close waits until every append under way is settled or ctx ends.
 func (a *appender) close(ctx context.Context) {
-	if a.js == nil {
+	a.mu.Lock()
+	if len(a.pending) == 0 {
+		a.mu.Unlock()
 		return
 	}
+	if a.settled == nil {
+		a.settled = make(chan struct{})
+	}
+	settled := a.settled
+	a.mu.Unlock()
 	select {
-	case <-a.js.PublishAsyncComplete():
+	case <-settled:
 	case <-ctx.Done():
 	}
 }

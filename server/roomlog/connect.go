@@ -25,6 +25,9 @@ func (l *Log) connect(s *shard) (*nats.Conn, error) {
 			if err != nil {
 				l.opts.Logger.Warn("lost the connection to the message log", "err", err)
 			}
+			if s != nil { // answers that were on their way are lost
+				s.appender.fail(fmt.Errorf("%w: %w", ErrUnavailable, nats.ErrDisconnected))
+			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) { lost() }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {

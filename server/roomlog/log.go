@@ -249,9 +249,11 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	if err != nil {
 		return err
 	}
-	if err := s.appender.open(conn); err != nil {
+	if err := s.appender.open(conn, s.stream); err != nil {
+		conn.Close()
 		return err
 	}
+	l.wg.Go(func() { s.appender.expire(l.ctx) })
 	s.follower.open(conn)
 	l.shards = append(l.shards, s)
 	return nil
@@ -272,6 +274,7 @@ func (l *Log) Close() {
 	for _, s := range l.shards {
 		l.lastMark(ending, s)
 		s.follower.conn.Close()
+		s.appender.fail(fmt.Errorf("%w: it is closed", ErrUnavailable))
 	}
 	if l.conn != nil {
 		l.conn.Close()
