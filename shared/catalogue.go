@@ -105,7 +105,7 @@ type Message struct {
 
 // Encode returns the message as JSON; with Seq 0 it is what the log holds. The
 // id comes first, or second after seq.
-func (m Message) Encode() []byte { return encode(m) }
+func (m Message) Encode() []byte { return m.appendJSON(make([]byte, 0, 128+len(m.Message))) }
 
 // RoomName returns the room that the payload names, empty for the current one.
 func (p JoinPayload) RoomName() string        { return p.Name }

@@ -50,6 +50,15 @@ func (t Type[T]) Name() string { return t.name }
 // It panics if T cannot be written as JSON, which depends on the catalogue
 // alone and never on what came from the network; a test encodes every type.
 func (t Type[T]) Frame(id string, payload T) []byte {
+	if plain, ok := any(payload).(interface{ appendJSON([]byte) []byte }); ok {
+		frame := make([]byte, 0, 256)
+		frame = append(append(append(frame, `{"type":"`...), t.name...), `","payload":`...)
+		frame = plain.appendJSON(frame)
+		if id != "" {
+			frame = appendString(append(frame, `,"id":`...), id)
+		}
+		return append(frame, '}')
+	}
 	return encode(struct {
 		Type    string `json:"type"`
 		Payload T      `json:"payload"`
@@ -61,12 +70,15 @@ func (t Type[T]) Frame(id string, payload T) []byte {
 // whose code is "bad_payload" or the one the payload's Validate chose.
 func (t Type[T]) Decode(e Event) (T, error) {
 	var payload T
-	if len(e.Payload) > 0 {
-		if e.Payload[0] != '{' {
-			return payload, Errorf(CodeBadPayload, "the payload of %s must be an object", t.name)
-		}
-		if err := json.Unmarshal(e.Payload, &payload); err != nil {
-			return payload, badPayload(t.name, err)
+	if len(e.Payload) > 0 && e.Payload[0] != '{' {
+		return payload, Errorf(CodeBadPayload, "the payload of %s must be an object", t.name)
+	}
+	if plain, ok := any(&payload).(interface{ setPlain(key, value []byte) bool }); !ok || !plainFields(e.Payload, plain.setPlain) {
+		payload = *new(T)
+		if len(e.Payload) > 0 {
+			if err := json.Unmarshal(e.Payload, &payload); err != nil {
+				return payload, badPayload(t.name, err)
+			}
 		}
 	}
 	if v, ok := any(payload).(interface{ Validate() error }); ok {
@@ -97,12 +109,15 @@ func DecodeEvent(frame []byte) (Event, error) {
 	if err := checkStrict(frame); err != nil {
 		return Event{}, err
 	}
-	var e Event
-	if err := json.Unmarshal(frame, &e); err != nil {
-		if !validID(e.ID) {
-			e.ID = ""
+	e, plain := plainEvent(frame)
+	if !plain {
+		e = Event{}
+		if err := json.Unmarshal(frame, &e); err != nil {
+			if !validID(e.ID) {
+				e.ID = ""
+			}
+			return Event{ID: e.ID}, badEnvelope(err)
 		}
-		return Event{ID: e.ID}, badEnvelope(err)
 	}
 	if e.ID != "" {
 		if err := ValidateID(e.ID); err != nil {

@@ -26,6 +26,7 @@ func FuzzEvent(f *testing.F) {
 	}
 	all := goldens()
 	f.Fuzz(func(t *testing.T, frame []byte) {
+		eventAlike(t, frame)
 		if !compare(t, frame) {
 			return
 		}
