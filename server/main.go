@@ -34,10 +34,13 @@ const description = `A room chat of typed events over WebSocket. Every message i
 
 Start it and open the address it prints. All state is in the --data folder; stop it with Ctrl-C.
 
-Every flag can be set in the environment too: --listen is WEBSOCKETS_LISTEN.`
+Every flag can be set in the environment too: --listen is WEBSOCKETS_LISTEN.
+
+websockets bench loads a server that runs, and tells what it can take: websockets bench --help.`
 
 type commandLine struct {
 	Serve   serveCommand     `cmd:"" default:"withargs" help:"Serve the chat (the default command)."`
+	Bench   benchCommand     `cmd:"" help:"${bench}"`
 	Version kong.VersionFlag `env:"-" help:"Print the version and exit."`
 }
 
@@ -83,14 +86,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Name("websockets"),
 		kong.Description(description),
 		kong.DefaultEnvars("WEBSOCKETS"),
-		kong.Vars{"version": assets.Version()},
+		kong.Vars{"version": assets.Version(), "bench": benchHelp},
 		kong.UsageOnError(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exit = code }),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(assets),
-		kong.Bind(stderrWriter{stderr}),
+		kong.Bind(stdoutWriter{stdout}, stderrWriter{stderr}),
 	)
 	if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {
 		args = []string{"serve", "--help"} // what somebody new wants to know
@@ -110,8 +113,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// stderrWriter is where the log goes.
-type stderrWriter struct{ io.Writer }
+// stdoutWriter is where results go, and stderrWriter the log.
+type (
+	stdoutWriter struct{ io.Writer }
+	stderrWriter struct{ io.Writer }
+)
 
 // Run serves until ctx ends, then stops in order.
 func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr stderrWriter) error {
