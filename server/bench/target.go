@@ -125,6 +125,10 @@ func (t target) refused(response *http.Response, err error) error {
 		body, _ := io.ReadAll(response.Body) // gorilla keeps a kilobyte
 		said := strings.TrimSpace(string(body))
 		switch response.StatusCode {
+		case http.StatusBadRequest:
+			if strings.Contains(said, "HTTPS") { // as Go's servers and nginx say
+				return fmt.Errorf("%s speaks TLS: is it https://%s?", host, host)
+			}
 		case http.StatusTooManyRequests:
 			return fmt.Errorf("the server refuses connections (%s): start it with --max-conns-per-address 0, or use fewer --connections", said)
 		case http.StatusUnauthorized:
@@ -149,8 +153,6 @@ func (t target) refused(response *http.Response, err error) error {
 		return fmt.Errorf("this machine has no more ports to connect from: use fewer --connections, or widen net.ipv4.ip_local_port_range (%w)", err)
 	case errors.As(err, &authority):
 		return fmt.Errorf("the certificate of %s is signed by nobody who is known here: set SSL_CERT_FILE to the file of who signed it (%w)", host, err)
-	case strings.Contains(err.Error(), "malformed HTTP response"):
-		return fmt.Errorf("%s does not speak HTTP: is it https://%s?", host, host)
 	case strings.Contains(err.Error(), "does not look like a TLS handshake"):
 		return fmt.Errorf("%s does not speak TLS: is it http://%s?", host, host)
 	case errors.As(err, &timeout) && timeout.Timeout():

@@ -2,6 +2,9 @@ package servertest
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -75,6 +78,33 @@ func NewFilter(t testing.TB, target string, read func(*bufio.Reader) ([]byte, er
 	p.wg.Go(p.accept)
 	t.Cleanup(p.close)
 	return p
+}
+
+// ReadFrame is what a filter reads with that looks at WebSocket frames: it returns
+// the answer to the upgrade first, then a frame at a time, of less than 64 KiB.
+func ReadFrame(r *bufio.Reader) (piece []byte, err error) {
+	head, err := r.Peek(2)
+	if err != nil {
+		return nil, err
+	}
+	if string(head) == "HT" { // of HTTP/1.1, which no frame begins with
+		for err == nil && !bytes.HasSuffix(piece, []byte("\r\n\r\n")) {
+			var line []byte
+			line, err = r.ReadBytes('\n')
+			piece = append(piece, line...)
+		}
+		return piece, err
+	}
+	length := 2 + int(head[1])
+	if head[1] == 126 {
+		if head, err = r.Peek(4); err != nil {
+			return nil, err
+		}
+		length = 4 + int(binary.BigEndian.Uint16(head[2:]))
+	}
+	piece = make([]byte, length)
+	_, err = io.ReadFull(r, piece)
+	return piece, err
 }
 
 // WS is the WebSocket's address through the proxy.

@@ -1,0 +1,296 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"websockets/server/servertest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// small is a load that a test machine carries beside others.
+func small(url string) Options {
+	return Options{URL: url, Connections: 12, Rooms: 3, Rate: 200, InFlight: 4, Duration: time.Second, Size: 100}
+}
+
+// measure runs a load and returns the result and what was shown meanwhile.
+func measure(t *testing.T, ctx context.Context, o Options) (*Result, string) {
+	t.Helper()
+	var shown strings.Builder
+	result, err := Run(ctx, o, &Progress{W: &shown, Terminal: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result, shown.String()
+}
+
+// TestAllIsDelivered: with and without a rate, and with slow readers, what is
+// reported is what was sent, and nothing is wrong with a server as it should be.
+func TestAllIsDelivered(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
+	slow := small(server.URL())
+	slow.Rooms, slow.Rate, slow.Slow, slow.Size = 1, 0, 3, 4000
+	closed := small(server.URL())
+	closed.Rate = 0
+	for name, o := range map[string]Options{"open loop": small(server.URL()), "closed loop": closed, "slow readers": slow} {
+		t.Run(name, func(t *testing.T) {
+			result, shown := measure(t, t.Context(), o)
+			if err := result.Err(); err != nil {
+				t.Error(err)
+			}
+			readers := int64((o.Connections - o.Slow) / o.Rooms)
+			if result.Acked == 0 || result.Acked != result.Sent || result.Deliveries != result.Acked*readers {
+				t.Errorf("%d messages were sent, %d acked, %d deliveries to %d readers each", result.Sent, result.Acked, result.Deliveries, readers)
+			}
+			if o.Rate > 0 && result.Due != 200 {
+				t.Errorf("%d messages were due in a second, want 200", result.Due)
+			}
+			if o.Slow > 0 && result.Slow.Behind < 100 {
+				t.Errorf("slow readers were at most %d messages behind of %d: they have not stopped", result.Slow.Behind, result.Acked)
+			}
+			for what, p := range map[string]Percentiles{"written": result.Sending, "acked": result.Ack, "delivered": result.Delivered, "complete": result.Complete} {
+				sorted := []time.Duration{p.P50, p.P90, p.P99, p.P999, p.Max}
+				if !slices.IsSorted(sorted) || p.P50 <= 0 || p.Max > 30*time.Second {
+					t.Errorf("%s: %v", what, sorted)
+				}
+			}
+			if result.Complete.P50 < result.Ack.P50 || result.Complete.Max < result.Delivered.Max {
+				t.Errorf("complete in %+v, but acked in %+v and delivered in %+v", result.Complete, result.Ack, result.Delivered)
+			}
+			for _, want := range []string{"\r", "connecting: ", "all connected", "messages acked"} {
+				if !strings.Contains(shown, want) {
+					t.Errorf("while it ran it showed %q, want %q", shown, want)
+				}
+			}
+			var printed strings.Builder
+			result.Print(&printed)
+			for _, want := range []string{"0 lost, 0 doubled, 0 misordered", "p99.9", "delivered to each"} {
+				if !strings.Contains(printed.String(), want) {
+					t.Errorf("it prints %q, want %q", &printed, want)
+				}
+			}
+			if result.Server == "" {
+				t.Log("NOT RUN: the server's memory: there is no /proc to read it from")
+			} else if m := result.Memory; m.Before == 0 || m.Connected == 0 || m.Peak < m.Connected || m.After == 0 {
+				t.Errorf("memory: %+v", m)
+			}
+		})
+	}
+}
+
+// TestTheServersProcess: memory and CPU are those of the server and of nobody else.
+func TestTheServersProcess(t *testing.T) {
+	server := servertest.Start(t)
+	if self().memory() == 0 {
+		t.Skip("NOT RUN: there is no /proc")
+	}
+	target, err := parseTarget(Options{URL: server.Addr, Connections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := target.dial(t.Context(), "x", nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if found := serverOf(conn.NetConn()); found == nil || found.pid != server.PID() || found.name != "websockets" || found.memory() < 1<<20 || found.cpu() == 0 {
+		t.Errorf("the server is process %d, found %+v", server.PID(), found)
+	}
+}
+
+// TestEndedEarly: when ctx ends in the middle of the load, the result is of what
+// ran.
+func TestEndedEarly(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0")
+	ctx, cancel := context.WithCancel(t.Context())
+	o := small(server.URL())
+	o.Duration = time.Hour
+	var shown atomic.Int64
+	progress := &Progress{Terminal: true, W: writer(func(line []byte) {
+		if strings.Contains(string(line), "messages acked") && shown.Add(1) == 4 {
+			cancel()
+		}
+	})}
+	result, err := Run(ctx, o, progress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Err() != nil || !result.Interrupted || result.Acked == 0 || result.Acked != result.Sent || result.Deliveries != 4*result.Acked {
+		t.Errorf("%v: %+v", result.Err(), result)
+	}
+
+	ctx, cancel = context.WithCancel(t.Context())
+	progress.W = writer(func([]byte) { cancel() })
+	if _, err := Run(ctx, o, progress); err == nil || !strings.Contains(err.Error(), "nothing was measured") {
+		t.Errorf("stopped before the load it says %v", err)
+	}
+}
+
+type writer func([]byte)
+
+func (w writer) Write(p []byte) (int, error) { w(p); return len(p), nil }
+
+// thief takes three messages that follow each other out of one line of a server,
+// in the middle of a load, and hands on what it makes of them.
+type thief struct {
+	makes func(frames [][]byte) [][]byte
+
+	mu    sync.Mutex
+	seen  int           // messages, of all lines
+	line  *bufio.Reader // the one
+	taken [][]byte
+}
+
+// read is a filter's.
+func (th *thief) read(r *bufio.Reader) ([]byte, error) {
+	for {
+		frame, err := servertest.ReadFrame(r)
+		if err != nil || !bytes.Contains(frame, messageStart) {
+			return frame, err
+		}
+		if frames, passes := th.take(r, frame); passes {
+			return bytes.Join(frames, nil), nil
+		}
+	}
+}
+
+func (th *thief) take(r *bufio.Reader, frame []byte) (frames [][]byte, passes bool) {
+	th.mu.Lock()
+	defer th.mu.Unlock()
+	if th.seen++; th.seen == 300 {
+		th.line = r
+	}
+	if r != th.line || len(th.taken) == 3 {
+		return [][]byte{frame}, true
+	}
+	if th.taken = append(th.taken, frame); len(th.taken) < 3 {
+		return nil, false
+	}
+	return th.makes(th.taken), true
+}
+
+// TestWhatIsWrongIsSeen: one message to one member among thousands that is lost,
+// doubled, late or changed is counted and said.
+func TestWhatIsWrongIsSeen(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
+	inText := func(at int) func([]byte) int { // of a frame
+		return func(frame []byte) int { return bytes.Index(frame, textStart) + len(textStart) + at }
+	}
+	lastOfSeq := func(frame []byte) int {
+		return bytes.IndexByte(frame, ',') + bytes.IndexByte(frame[bytes.IndexByte(frame, ',')+1:], ',')
+	}
+	change := func(place func([]byte) int) func([][]byte) [][]byte {
+		return func(f [][]byte) [][]byte {
+			at := &f[2][place(f[2])]
+			*at = '0' + (*at+1)%8
+			return f
+		}
+	}
+	const any = -1
+	for name, c := range map[string]struct {
+		makes                     func([][]byte) [][]byte
+		lost, doubled, misordered int
+		says                      string
+	}{
+		"lost":           {func(f [][]byte) [][]byte { return [][]byte{f[0], f[2]} }, 1, 0, 0, ": 1 lost"},
+		"all lost":       {func(f [][]byte) [][]byte { return nil }, 3, 0, 0, ": 3 lost"},
+		"doubled":        {func(f [][]byte) [][]byte { return [][]byte{f[0], f[1], f[1], f[2]} }, 0, 1, 0, ": 1 doubled"},
+		"again later":    {func(f [][]byte) [][]byte { return [][]byte{f[0], f[1], f[2], f[0]} }, 0, 1, 0, ": 1 doubled"},
+		"misordered":     {func(f [][]byte) [][]byte { return [][]byte{f[0], f[2], f[1]} }, 0, 0, 1, ": 1 misordered"},
+		"renumbered":     {change(lastOfSeq), any, any, any, "not as they should be; the first odd one: this "},
+		"another due":    {change(inText(dueEnd - 1)), 0, 0, 0, ": 1 not as they should be; the first odd one: this is not what others got"},
+		"another number": {change(inText(numberAt)), 1, 0, 0, ": 1 lost, 1 not as they should be; the first odd one: nobody sent this to this room"},
+		"another run":    {change(inText(0)), 1, 0, 0, ": 1 lost, 1 not as they should be; the first odd one: this is no message of this run"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			thief := &thief{makes: c.makes}
+			o := small(servertest.NewFilter(t, server.Addr, thief.read).Addr)
+			o.Rooms = 1
+			result, _ := measure(t, t.Context(), o)
+			if len(thief.taken) < 3 {
+				t.Fatal("the thief did nothing: this proves nothing")
+			}
+			if c.lost != any && (result.Lost != c.lost || result.Doubled != c.doubled || result.Misordered != c.misordered) {
+				t.Errorf("%d lost, %d doubled, %d misordered; want %d, %d, %d",
+					result.Lost, result.Doubled, result.Misordered, c.lost, c.doubled, c.misordered)
+			}
+			if err := result.Err(); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("it says %v, want %q", err, c.says)
+			}
+		})
+	}
+}
+
+// TestSlowReaderThatWasClosed: one whose connection has ended while it did not read
+// comes back to its place and has missed nothing.
+func TestSlowReaderThatWasClosed(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
+	var mu sync.Mutex
+	carried := map[*bufio.Reader]int{}
+	var lines []*bufio.Reader
+	proxy := servertest.NewFilter(t, server.Addr, func(r *bufio.Reader) ([]byte, error) {
+		frame, err := servertest.ReadFrame(r)
+		mu.Lock()
+		defer mu.Unlock()
+		if carried[r]++; carried[r] == 1 {
+			lines = append(lines, r)
+		}
+		if len(lines) == 2 && r == lines[1] && carried[r] > 50 { // the slow one's first
+			err = io.EOF
+		}
+		return frame, err
+	})
+	o := small(proxy.Addr)
+	o.Rooms, o.Connections, o.Slow = 1, 2, 1
+	result, _ := measure(t, t.Context(), o)
+	if result.Err() != nil || result.Slow.Closed != 1 || result.Acked != 200 || result.Slow.Behind < 100 {
+		t.Errorf("%v: %d acked, one was closed %d times and was %d behind", result.Err(), result.Acked, result.Slow.Closed, result.Slow.Behind)
+	}
+}
+
+// TestALateServerShows: latencies count from when messages were due, so a server
+// that stands still for a second shows in them for all that was due meanwhile,
+// and not only for those that were under way.
+func TestALateServerShows(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
+	proxy := servertest.NewProxy(t, server.Addr)
+	o := small(proxy.Addr)
+	o.Rooms, o.Connections, o.Duration = 1, 2, 2*time.Second
+	const still = time.Second
+	var once sync.Once
+	var holding sync.WaitGroup
+	defer holding.Wait()
+	result, err := Run(t.Context(), o, &Progress{Terminal: true, W: writer(func(line []byte) {
+		if bytes.Contains(line, []byte("messages acked")) {
+			once.Do(func() {
+				proxy.Hold()
+				holding.Go(func() {
+					<-time.After(still)
+					proxy.Forward()
+				})
+			})
+		}
+	})})
+	if err != nil || result.Err() != nil {
+		t.Fatal(err, result.Err())
+	}
+	// Half of the messages were due in that second, half of which waited for more than
+	// half of it. Were it counted from when the socket took them, or were only one at a
+	// time under way, p90 would be that of an idle server.
+	for what, p := range map[string]Percentiles{"delivered": result.Delivered, "acked": result.Ack} {
+		if p.P90 < still/2 || p.Max < still*9/10 {
+			t.Errorf("the server stood still for %v of %v: %s in %+v", still, o.Duration, what, p)
+		}
+	}
+}

@@ -1,0 +1,207 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"websockets/server/servertest"
+	"websockets/shared"
+)
+
+// TestBench: an operator loads a server that was started without flags, without
+// flags; the result says what was sent, and the exit code that all is well.
+func TestBench(t *testing.T) {
+	t.Parallel()
+	server := servertest.Start(t, "--max-conns-per-address", "100")
+	code, stdout, stderr := servertest.Run(t, "bench", server.URL(), "--duration", "2s")
+	if code != 0 {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	for _, want := range []string{
+		"100 connections in 1 room (bench-", "messages    200 acked, 100 a second\n", "deliveries  20,000, ",
+		"0 lost, 0 doubled, 0 misordered", "delivered to each ", " deliveries a CPU second",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("it prints %s\nwant %q", stdout, want)
+		}
+	}
+}
+
+// TestBenchRefused: who is refused is told in one line what to do about it.
+func TestBenchRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key, secret := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "secret")
+	writeCertificate(t, cert, key, 1)
+	if err := os.WriteFile(secret, []byte(strings.Repeat("a secret ", 5)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	token := func(rooms map[string][]string) string {
+		claims := jwt.MapClaims{"sub": "ann", "aud": "chat", "exp": time.Now().Add(time.Hour).Unix()}
+		if rooms != nil {
+			claims["rooms"] = rooms
+		}
+		text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(strings.TrimSpace(strings.Repeat("a secret ", 5))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	const limit = "--max-conns-per-address"
+	guests := servertest.Start(t, limit, "100")
+	users := servertest.Start(t, limit, "100", "--auth", "jwt", "--jwt-algorithm", "HS256", "--jwt-key", secret, "--jwt-audience", "chat")
+	secure := servertest.Start(t, "--tls-cert", cert, "--tls-key", key)
+	few := []string{"--connections", "3", "--duration", "200ms"}
+	for name, c := range map[string]struct {
+		args []string
+		env  string
+		want string // of standard error; empty: all is well
+	}{
+		"nobody there":      {[]string{"http://127.0.0.1:1"}, "", "nothing listens at 127.0.0.1:1: start the server, or name its address"},
+		"another server":    {[]string{guests.URL() + "static/load.js/ws"}, "", "answers 404 Not Found: is it a websockets server?"},
+		"one too many":      {[]string{guests.URL(), "--connections", "101"}, "", "there are too many connections from your address): start it with --max-conns-per-address 0"},
+		"too fast":          {[]string{guests.URL(), "--connections", "2", "--rate", "400", "--duration", "30s"}, "", "rate_limited): start the server with --rate 0, or use a lower --rate"},
+		"too many rooms":    {[]string{guests.URL(), "--connections", "30", "--rooms", "30"}, "", "too many new rooms: write in one that is there, or wait a moment (rate_limited): start the server with --rate 0"},
+		"no token":          {append([]string{users.URL()}, few...), "", "the server wants to know who it is (send authenticate with a valid token within 5 s): give a --token"},
+		"a bad token":       {append([]string{users.URL(), "--token", "x"}, few...), "", "the server does not take the --token"},
+		"not these rooms":   {append([]string{users.URL(), "--token", token(map[string][]string{"general": {"read", "write"}})}, few...), "", `the token has to allow rooms of this name, {"bench-*":["read","write"]}`},
+		"may not write":     {append([]string{users.URL(), "--token", token(map[string][]string{"bench-*": {"read"}})}, few...), "", "the server refused a message: you may not write"},
+		"one user":          {[]string{users.URL(), "--token", token(nil), "--connections", "33"}, "", "you have too many connections open: all are one user's with a --token; start the server with --max-conns-per-address 0"},
+		"a good token":      {append([]string{users.URL(), "--token", token(map[string][]string{"bench-*": {"read", "write"}})}, few...), "", ""},
+		"a token, unseen":   {append([]string{users.URL()}, few...), "WEBSOCKETS_TOKEN=" + token(nil), ""},
+		"serve's variables": {append([]string{guests.URL()}, few...), "WEBSOCKETS_RATE=nonsense", ""},
+		"without TLS":       {append([]string{"http://" + secure.Addr}, few...), "", secure.Addr + " speaks TLS: is it https://" + secure.Addr + "?"},
+		"with TLS":          {append([]string{"https://" + guests.Addr}, few...), "", guests.Addr + " does not speak TLS: is it http://"},
+		"unknown authority": {append([]string{"https://" + secure.Addr}, few...), "", "set SSL_CERT_FILE to the file of who signed it"},
+		"over TLS":          {append([]string{"wss://" + secure.Addr + "/ws", "--slow", "1"}, few...), "SSL_CERT_FILE=" + cert, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr strings.Builder
+			cmd := exec.Command(servertest.Binary(t), append([]string{"bench"}, c.args...)...)
+			cmd.Env = append(os.Environ(), c.env)
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			err := cmd.Run()
+			if c.want == "" {
+				if err != nil || !strings.Contains(stdout.String(), "0 lost, 0 doubled, 0 misordered") {
+					t.Errorf("%v: it says %s%s", err, &stdout, &stderr)
+				}
+				return
+			}
+			lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+			if last := lines[len(lines)-1]; cmd.ProcessState.ExitCode() != 1 || !strings.HasPrefix(last, "websockets: ") || !strings.Contains(last, c.want) {
+				t.Errorf("exit code %d, it says %s\nwant %q", cmd.ProcessState.ExitCode(), &stderr, c.want)
+			}
+		})
+	}
+}
+
+// TestBenchDoubled: what is wrong with a delivery is in the exit code and named.
+func TestBenchDoubled(t *testing.T) {
+	t.Parallel()
+	server := servertest.Start(t)
+	proxy := servertest.NewFilter(t, server.Addr, func(r *bufio.Reader) ([]byte, error) {
+		piece, err := servertest.ReadFrame(r)
+		if bytes.Contains(piece, []byte(shared.NewMessage.Name())) {
+			piece = append(piece, piece...)
+		}
+		return piece, err
+	})
+	code, stdout, stderr := servertest.Run(t, "bench", proxy.Addr, "--connections", "4", "--duration", "500ms")
+	if code != 1 || !strings.Contains(stdout, "0 lost, 200 doubled, 0 misordered") || !strings.HasSuffix(stderr, "websockets: deliveries are wrong: 200 doubled\n") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}
+
+// loading is a bench of an hour.
+type loading struct {
+	*exec.Cmd
+	stdout, stderr strings.Builder
+}
+
+// startLoading returns when there is a load.
+func startLoading(t *testing.T, server *servertest.Process) *loading {
+	t.Helper()
+	watch := connect(t, server.Addr, way{})
+	l := &loading{Cmd: exec.Command(servertest.Binary(t), "bench", server.URL(), "--connections", "5", "--duration", "1h")}
+	l.Stdout, l.Stderr = &l.stdout, &l.stderr
+	if err := l.Start(); err != nil {
+		t.Fatal(err)
+	}
+	net := time.AfterFunc(patience, func() { _ = l.Process.Kill() })
+	t.Cleanup(func() { net.Stop() })
+	for begun := false; !begun; { // a room is listed when there is a message in it
+		rooms, err := ask(watch, shared.ListRooms, shared.ListRoomsPayload{Filter: "bench-"}, shared.Rooms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun = len(rooms.Rooms) > 0
+		<-time.After(200 * time.Millisecond) // a client may ask ten times a second
+	}
+	return l
+}
+
+// TestBenchStopped: Ctrl-C ends the load, and the result is of what ran.
+func TestBenchStopped(t *testing.T) {
+	t.Parallel()
+	server := servertest.Start(t)
+	l := startLoading(t, server)
+	if err := l.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Wait(); err != nil || !strings.Contains(l.stdout.String(), "0 lost, 0 doubled, 0 misordered") {
+		t.Errorf("%v: %s%s", err, &l.stdout, &l.stderr)
+	}
+}
+
+// TestBenchServerKilled: the result is of what ran, and the exit code tells.
+func TestBenchServerKilled(t *testing.T) {
+	t.Parallel()
+	server := servertest.Start(t)
+	l := startLoading(t, server)
+	server.Kill()
+	_ = l.Wait()
+	if l.ProcessState.ExitCode() != 1 || !strings.Contains(l.stdout.String(), "0 lost, 0 doubled, 0 misordered") ||
+		!strings.Contains(l.stderr.String(), "websockets: a connection ended: ") {
+		t.Errorf("exit code %d: %s%s", l.ProcessState.ExitCode(), &l.stdout, &l.stderr)
+	}
+}
+
+// TestBenchWrongUse: whoever gets a flag wrong is told so before anything is sent.
+func TestBenchWrongUse(t *testing.T) {
+	t.Parallel()
+	for flags, want := range map[string]string{
+		"--connections 0":                        "--connections and --rooms are at least 1",
+		"--rooms 200":                            "--rooms 200 needs as many --connections that read: there are 100",
+		"--rooms 10 --slow 95":                   "--rooms 10 needs as many --connections that read: there are 5",
+		"--senders 101":                          "--senders 101 are more than the 100 connections that read",
+		"--connections 3000 --senders 2000":      "--senders 2000 are more than 1000 in a room",
+		"--rate=-1":                              "--rate is 0 to 1000000",
+		"--rate NaN":                             "--rate is 0 to 1000000",
+		"--rate 0 --in-flight 0":                 "--in-flight is 1 to 4096",
+		"--duration 0s":                          "--duration is more than 0",
+		"--duration soon":                        "--duration",
+		"--size 10":                              "--size is 40 to 4096 bytes",
+		"--size 5000":                            "--size is 40 to 4096 bytes",
+		"--connections 10000000":                 "--connections 10000000: this process may have ",
+		"ftp://127.0.0.1":                        "ftp://127.0.0.1: the scheme is http, https, ws or wss",
+		"http://":                                `"http://" is no address like http://127.0.0.1:8080`,
+		"--conections 5":                         `did you mean "--connections"`,
+		"http://127.0.0.1:1 http://127.0.0.1:2 ": "unexpected argument",
+	} {
+		code, stdout, stderr := servertest.Run(t, append([]string{"bench"}, strings.Fields(flags)...)...)
+		if code == 0 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d, it says %q%q, want one line with %q", flags, code, stdout, stderr, want)
+		}
+	}
+}
