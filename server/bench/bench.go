@@ -210,7 +210,10 @@ func Run(ctx context.Context, o Options, progress *Progress) (*Result, error) {
 	result.Interrupted = ctx.Err() != nil
 
 	ended := r.now()
-	r.settle() // from now on nothing is added
+	r.reading.Go(func() {
+		r.sending.Wait()
+		r.settle() // nothing is added any more
+	})
 	r.await(progress, r.settled, r.describeRest)
 	result.Rest = r.now() - ended
 	watch.mark(&result.Memory.Loaded)
@@ -232,6 +235,7 @@ func (r *run) furnish() {
 	for i := range r.Connections {
 		room := r.rooms[i%r.Rooms]
 		m := &member{run: r, index: i, room: room, slow: i >= r.Connections-r.Slow, full: make(chan struct{})}
+		m.isFull = sync.OnceFunc(func() { close(m.full) })
 		if !m.slow {
 			room.readers++
 		}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package bench
 
 import (
@@ -134,6 +136,26 @@ func TestEndedEarly(t *testing.T) {
 	progress.W = writer(func([]byte) { cancel() })
 	if _, err := Run(ctx, o, progress); err == nil || !strings.Contains(err.Error(), "nothing was measured") {
 		t.Errorf("stopped before the load it says %v", err)
+	}
+}
+
+// TestLinesBreak: what was under way then is not lost, it is in the log. The load
+// ends and the reason is told.
+func TestLinesBreak(t *testing.T) {
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
+	proxy := servertest.NewProxy(t, server.Addr)
+	o := small(proxy.Addr)
+	o.Rooms, o.Rate, o.Duration = 1, 0, time.Hour
+	result, err := Run(t.Context(), o, &Progress{Terminal: true, W: writer(func(line []byte) {
+		if bytes.Contains(line, []byte("messages acked")) && !bytes.Contains(line, []byte(": 0 messages")) {
+			proxy.Cut()
+		}
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrong := result.Lost + result.Doubled + result.Misordered + result.Odd; wrong != 0 || result.Acked == 0 || !strings.Contains(result.Failure, "a connection ended") {
+		t.Errorf("%v: %d acked of %d, %d lost", result.Err(), result.Acked, result.Sent, result.Lost)
 	}
 }
 

@@ -48,10 +48,12 @@ type member struct {
 	newest               place // the message with the highest sequence; its sender is the run's
 	odd                  int   // frames that are not as they should be
 	cameBack             int
+	ended                bool // before its time: what it has not got is not lost
 
-	got  atomic.Int64  // different messages
-	want atomic.Int64  // of a slow reader when it reads on, else 0
-	full chan struct{} // closed when it has them
+	got    atomic.Int64  // different messages
+	want   atomic.Int64  // of a slow reader when it reads on, else 0
+	full   chan struct{} // closed by isFull, when it has them
+	isFull func()
 }
 
 // enter connects and waits for room_joined: from there on the member gets
@@ -155,6 +157,7 @@ func (m *member) read() {
 			return
 		case m.slow && m.pausing() && m.comeBack():
 		default:
+			m.ended = true
 			r.fail(fmt.Sprintf("a connection ended: %v", r.target.ended(err)))
 			return
 		}
@@ -254,7 +257,7 @@ func (m *member) takeMessage(frame []byte) {
 	got := m.got.Add(1)
 	if m.slow {
 		if got == m.want.Load() {
-			close(m.full)
+			m.isFull()
 		}
 		return
 	}
@@ -324,7 +327,7 @@ func (m *member) wrong(why string, frame []byte) {
 func (m *member) expect(all int64) {
 	m.want.Store(all)
 	if m.got.Load() >= all {
-		close(m.full)
+		m.isFull()
 	}
 }
 

@@ -71,7 +71,11 @@ func (r *run) conclude(result *Result) {
 	}
 	for _, m := range r.members {
 		for _, s := range m.room.senders {
-			result.Lost += m.order.lost(s.place, s.sent.Load(), unacked[s])
+			sent := s.sent.Load()
+			if m.ended {
+				sent = m.order.next[s.place]
+			}
+			result.Lost += m.order.lost(s.place, sent, unacked[s])
 		}
 		result.Lost += m.order.beyond
 		result.Doubled += m.order.doubled
