@@ -80,6 +80,7 @@ func (c *Client) writeFailed(err error) {
 	}
 	c.mu.Lock()
 	c.gone = true
+	c.letReaderGo()
 	c.mu.Unlock()
 	c.goIdle()
 }
