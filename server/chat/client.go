@@ -2,7 +2,6 @@ package chat
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -36,10 +35,8 @@ type Client struct {
 	number  int64              // tells it from others in the log
 	from    string             // the address it comes from
 	user    string
-	address *share          // what this connection uses up together with others
-	of      *share          // the user's
-	ctx     context.Context // ends with the connection
-	cancel  context.CancelFunc
+	address *share // what this connection uses up together with others
+	of      *share // the user's
 
 	// Owned by readMessages.
 	rooms   []*member // joined, in the order of joining
@@ -111,38 +108,54 @@ func (c *Client) displayName() string { return *c.name.Load() }
 // readMessages reads and handles events until the connection ends, one after
 // the other. While the client owes us the reading of its answers nothing is
 // read: a flood is held back at its own socket.
+//
+// Its stack is most of an idle connection's memory. It is kept just so flat that
+// one that waits in NextReader has room on the smallest, of 2 KiB: see
+// TestAnIdleConnectionIsSmall before adding to it.
 func (c *Client) readMessages() {
-	var buf bytes.Buffer
 	for c.awaitEgress() == nil {
 		kind, r, err := c.conn.NextReader()
+		if err == nil {
+			err = c.readMessage(kind, r)
+		}
 		if err != nil {
 			c.readFailed(err)
 			return
 		}
-		c.reading.Store(c.manager.now.Load())
-		buf.Reset()
-		_, err = buf.ReadFrom(io.LimitReader(r, shared.MaxFrameBytes+1))
-		c.reading.Store(0)
-		c.heard()
-		switch {
-		case err != nil:
-			c.readFailed(err)
-			return
-		case c.isEnding(): // only the close frame is waited for
-		case buf.Len() > shared.MaxFrameBytes:
-			c.close(shared.CloseTooBig, "an event has at most 64 KiB")
-		case kind != websocket.TextMessage:
-			c.close(shared.CloseUnsupportedData, "events are text frames")
-		case !utf8.Valid(buf.Bytes()):
-			c.close(shared.CloseInvalidText, "an event is UTF-8")
-		default:
-			c.handle(buf.Bytes())
-		}
-		if buf.Cap() > 4<<10 {
-			buf = bytes.Buffer{} // a large event must not stay in an idle connection's memory
-		}
 	}
 }
+
+// readMessage reads and handles one event.
+func (c *Client) readMessage(kind int, r io.Reader) error {
+	buf := eventBuffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buf.Cap() <= 4<<10 { // a large event must not stay in memory
+			eventBuffers.Put(buf)
+		}
+	}()
+	c.reading.Store(c.manager.now.Load())
+	buf.Reset()
+	_, err := buf.ReadFrom(io.LimitReader(r, shared.MaxFrameBytes+1))
+	c.reading.Store(0)
+	c.heard()
+	switch {
+	case err != nil:
+		return err
+	case c.isEnding(): // only the close frame is waited for
+	case buf.Len() > shared.MaxFrameBytes:
+		c.close(shared.CloseTooBig, "an event has at most 64 KiB")
+	case kind != websocket.TextMessage:
+		c.close(shared.CloseUnsupportedData, "events are text frames")
+	case !utf8.Valid(buf.Bytes()):
+		c.close(shared.CloseInvalidText, "an event is UTF-8")
+	default:
+		c.handle(buf.Bytes())
+	}
+	return nil
+}
+
+// eventBuffers are for events that are being read: an idle connection has none.
+var eventBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // routeEvent handles one frame. What is wrong with it is answered with an error
 // event and the connection lives on.
@@ -152,7 +165,7 @@ func (c *Client) routeEvent(frame []byte) {
 		err = tooFast
 	}
 	if err == nil {
-		err = c.manager.registry.Route(c.ctx, request{Client: c, id: event.ID}, event)
+		err = c.manager.registry.Route(c.manager.ctx, request{Client: c, id: event.ID}, event)
 	}
 	if err != nil {
 		c.fail(event.ID, err)
@@ -164,7 +177,7 @@ func (c *Client) routeEvent(frame []byte) {
 func (c *Client) fail(id string, err error) {
 	var told *shared.Error
 	if !errors.As(err, &told) {
-		if c.ctx.Err() != nil {
+		if c.manager.ctx.Err() != nil {
 			return
 		}
 		c.logger().Error("handling an event", "err", err)
@@ -213,7 +226,6 @@ func (c *Client) end() {
 	c.rooms = nil
 	c.setCurrent(nil)
 	c.awaitWriter(lastWords)
-	c.cancel()
 	_ = c.conn.Close()
 	c.awaitWriter(0)
 }

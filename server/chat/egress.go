@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"websockets/shared"
@@ -93,7 +94,14 @@ func (c *Client) release() {
 
 // signalDrained lets the reader go on if there is room. c.mu is held.
 func (c *Client) signalDrained() {
-	if c.egress.drained != nil && !c.egress.full() {
+	if !c.egress.full() {
+		c.letReaderGo()
+	}
+}
+
+// letReaderGo ends the reader's wait in awaitEgress. c.mu is held.
+func (c *Client) letReaderGo() {
+	if c.egress.drained != nil {
 		close(c.egress.drained)
 		c.egress.drained = nil
 	}
@@ -104,9 +112,13 @@ func (c *Client) signalDrained() {
 func (c *Client) awaitEgress() error {
 	for {
 		c.mu.Lock()
-		if !c.egress.full() || c.ended {
+		switch {
+		case !c.egress.full() || c.ended:
 			c.mu.Unlock()
-			return c.ctx.Err()
+			return c.manager.ctx.Err()
+		case c.gone: // what is there will never be taken
+			c.mu.Unlock()
+			return net.ErrClosed
 		}
 		if c.egress.drained == nil {
 			c.egress.drained = make(chan struct{})
@@ -117,11 +129,11 @@ func (c *Client) awaitEgress() error {
 		c.held.Store(true)
 		select {
 		case <-drained:
-		case <-c.ctx.Done():
+		case <-c.manager.ctx.Done():
 		}
 		c.held.Store(false)
 		c.heard() // the wait was ours: the client's own begins now
-		if err := c.ctx.Err(); err != nil {
+		if err := c.manager.ctx.Err(); err != nil {
 			return err
 		}
 	}
@@ -134,10 +146,7 @@ func (c *Client) close(code int, reason string) {
 	c.enqueue(outgoing{frame: closeFrame(code, reason), last: true})
 	c.mu.Lock()
 	c.ended = true
-	if c.egress.drained != nil { // the reader has to take the answer to the close frame
-		close(c.egress.drained)
-		c.egress.drained = nil
-	}
+	c.letReaderGo() // it has to take the answer to the close frame
 	c.mu.Unlock()
 	_ = c.net.SetReadDeadline(time.Now().Add(closeWait))
 }

@@ -42,11 +42,11 @@ func newAudience(t testing.TB, members int) *audience {
 	defer listener.Close()
 	a := &audience{manager: &Manager{rooms: map[string]*room{}}, room: &room{name: "den"}, body: sampleMessage().Encode()}
 	a.manager.now.Store(1)
-	ctx, cancel := context.WithCancel(context.Background())
+	a.manager.ctx, a.manager.stop = context.WithCancel(context.Background())
 	var writing sync.WaitGroup
-	a.manager.writers.run(ctx, &writing)
+	a.manager.writers.run(a.manager.ctx, &writing)
 	t.Cleanup(func() {
-		cancel()
+		a.manager.stop()
 		writing.Wait()
 	})
 	a.manager.rooms[a.room.name] = a.room
@@ -54,7 +54,7 @@ func newAudience(t testing.TB, members int) *audience {
 	for range members {
 		conn, peer := connect(t, listener)
 		a.peers = append(a.peers, peer)
-		c := &Client{manager: a.manager, net: conn, raw: rawConn(conn), ctx: context.Background()}
+		c := &Client{manager: a.manager, net: conn, raw: rawConn(conn)}
 		c.pages.total = &a.manager.pages
 		c.active = []*member{{room: a.room, client: c}}
 		a.room.members = append(a.room.members, c.active...)

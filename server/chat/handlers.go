@@ -87,7 +87,7 @@ func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
 		err = c.may(identity.Read, join.Name)
 	}
 	if err == nil {
-		err = c.manager.changeRoom(c.ctx, request{Client: c}, join)
+		err = c.manager.changeRoom(c.manager.ctx, request{Client: c}, join)
 	}
 	if err != nil {
 		c.fail("", err)
@@ -161,7 +161,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 // alone knows the place that the client has reached.
 func (r request) stillJoined(here *member, joined shared.RoomJoinedPayload) []byte {
 	var err error
-	if joined.Cursor, err = here.room.cursorAt(r.ctx, here.seq); err != nil {
+	if joined.Cursor, err = here.room.cursorAt(r.manager.ctx, here.seq); err != nil {
 		return textFrame(shared.Failed.Frame(r.id, *r.unavailable(err)))
 	}
 	return textFrame(shared.RoomJoined.Frame(r.id, joined))
@@ -277,7 +277,7 @@ func (c *Client) unavailable(err error) *shared.Error {
 	if errors.As(err, &told) {
 		return told
 	}
-	if c.ctx.Err() == nil {
+	if c.manager.ctx.Err() == nil {
 		c.logger().Warn("the message log did not do its part", "err", err)
 	}
 	return tryAgain("the message log cannot be reached just now: nothing was stored")

@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,11 @@ const (
 
 // maxRooms is how many rooms one connection may be in.
 const maxRooms = 128
+
+// maxGreetings is how many connections are let in at a time, for each processor.
+// When thousands come at once, more at a time would not be faster, and whoever is
+// there already would wait for each of them. Some of them may wait for the log.
+const maxGreetings = 16
 
 // Config is what a Manager is told by its operator.
 type Config struct {
@@ -76,6 +82,8 @@ type Manager struct {
 	shares   *shares
 	writers  writers
 
+	greetings chan struct{} // a place for each that is let in just now
+
 	ctx  context.Context // ends when the manager is to stop
 	stop context.CancelFunc
 	wg   sync.WaitGroup // connections, and what is done for them on the side
@@ -85,6 +93,7 @@ type Manager struct {
 	appends atomic.Int64 // handed to the log and not settled
 	memory  atomic.Int64 // of all rings
 	pages   atomic.Int64 // of the log in all clients' hands
+	wave    wave         // of connections
 
 	mu      sync.RWMutex // guards what follows, and room.refs
 	clients map[*Client]struct{}
@@ -108,6 +117,8 @@ func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, 
 		clients: map[*Client]struct{}{},
 		rooms:   map[string]*room{},
 		users:   map[string][]*Client{},
+
+		greetings: make(chan struct{}, maxGreetings*runtime.GOMAXPROCS(0)),
 	}
 	m.upgrader = websocket.Upgrader{
 		HandshakeTimeout: 10 * time.Second,

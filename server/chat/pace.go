@@ -92,7 +92,7 @@ func (c *Client) withinRate() error {
 	defer c.held.Store(false)
 	select {
 	case <-time.After(delay):
-	case <-c.ctx.Done():
+	case <-c.manager.ctx.Done():
 	}
 	c.heard()
 	return nil

@@ -216,3 +216,70 @@ func TestANewMemberIsNotToldOfWhatIsGone(t *testing.T) {
 	c.hear(1)
 	c.none("another room_joined", func(e shared.Event) bool { return e.Type == shared.RoomJoined.Name() })
 }
+
+// TestACrowdReadsTheLogOnce: what the first who come back to a room have read of the
+// log, the others get without it, and so do those who are new.
+func TestACrowdReadsTheLogOnce(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"returning", "new"} {
+		t.Run(first, func(t *testing.T) {
+			s := serve(t)
+			s.put("noise", texts(0, 20)...)
+			room := s.sameShard("noise")
+			s.put(room, texts(0, 200)...)
+			all, begin := texts(0, 200), 10
+			if first == "new" {
+				begin = 150
+				s.join(room)
+			} else {
+				c := s.resume(room, s.cursorAt(room, begin-1))
+				c.hear(len(all) - begin)
+				until(c, shared.Synced)
+			}
+			after := s.cursorAt(room, begin-1)
+			between, end := s.cursorAt(room, 170), s.cursorAt(room, 199)
+			s.log.Close() // from now on nobody can read it
+
+			for _, again := range []struct {
+				what  string
+				after *shared.Cursor
+				state string
+				want  []string
+			}{
+				{"the same cursor", &after, shared.StateRecovered, all[begin:]},
+				{"a later cursor", &between, shared.StateRecovered, all[171:]},
+				{"the end", &end, shared.StateCurrent, nil},
+				{"no cursor", nil, shared.StateNew, all[150:]},
+			} {
+				var c *testClient
+				if again.after != nil {
+					c = s.resume(room, *again.after)
+				} else {
+					c = s.dial("room="+room, nil)
+					c.joined = until(c, shared.RoomJoined)
+				}
+				if c.joined.State != again.state {
+					t.Errorf("with %s it is joined as %s, want %s", again.what, c.joined.State, again.state)
+				}
+				if got := textsOf(c.hear(len(again.want))); !slices.Equal(got, again.want) {
+					t.Errorf("with %s it gets %q\nwant %q", again.what, got, again.want)
+				}
+				if synced := until(c, shared.Synced); synced.Cursor != end {
+					t.Errorf("with %s it is synced at %+v, want %+v", again.what, synced.Cursor, end)
+				}
+			}
+		})
+	}
+}
+
+// TestAnEmptyRoomAsksTheLogOnce: who joins a room without messages is told so
+// without the log being asked for each.
+func TestAnEmptyRoomAsksTheLogOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.join("x")
+	s.log.Close()
+	if c := s.join("x"); c.joined.State != shared.StateNew {
+		t.Errorf("it is joined as %s, want %s", c.joined.State, shared.StateNew)
+	}
+}

@@ -30,11 +30,11 @@ type stored struct {
 	frame []byte
 }
 
-// TestRingAgainstAModel adds at random, sometimes with a gap, and compares with a
-// list of all that was ever added.
+// TestRingAgainstAModel adds at random, sometimes with a gap, offers parts of the
+// log again, and compares with a list of all that was ever added.
 func TestRingAgainstAModel(t *testing.T) {
 	t.Parallel()
-	random := seeded(t)
+	random, refills := seeded(t), 0
 	for round := range 8 {
 		var total atomic.Int64
 		start := random.Uint64N(3) * 1000
@@ -43,6 +43,7 @@ func TestRingAgainstAModel(t *testing.T) {
 		r.origin = round%2 == 0
 		origin := r.origin
 		var model []stored // since the last gap
+		since := start
 		var readers []reader
 		largest := []int{50, 500, 16 << 10, 70 << 10}[round%4]
 		for range 400 {
@@ -52,13 +53,42 @@ func TestRingAgainstAModel(t *testing.T) {
 			case 0: // the feed has lost something
 				prev = r.head + 1
 				seq += 2
-				model, origin = nil, false
+				model, origin, since = nil, false, prev
 			case 1: // the feed brings one again
 				seq = r.head - random.Uint64N(min(r.head, 5)+1)
 				before := r
 				if r.add(seq, 0, []byte(`{"id":"again"}`)) || r.head != before.head || r.bytes != before.bytes {
 					t.Fatalf("round %d: %d was added again", round, seq)
 				}
+				continue
+			case 2: // the room was opened again, or a hole was found
+				if len(model) > 0 {
+					r.restart(r.head)
+				}
+				continue
+			case 3, 4, 5: // somebody has read a part of the log
+				if len(model) == 0 {
+					continue
+				}
+				i := random.IntN(len(model))
+				from, page := since, chunk{}
+				if i > 0 {
+					from = model[i-1].seq
+				}
+				for _, m := range model[i : i+1+random.IntN(len(model)-i)] {
+					page.frames, page.seqs = append(page.frames, m.frame...), append(page.seqs, m.seq)
+					page.ends = append(page.ends, uint32(len(page.frames)))
+				}
+				before := r.base
+				r.prepend(from, &page, origin && i == 0)
+				fits := from < before && page.last() >= before
+				if refilled := r.base != before; refilled {
+					refills++
+					if !fits || r.base != from {
+						t.Fatalf("round %d: with what lies in (%d, %d] the ring begins at %d and not at %d", round, from, page.last(), r.base, before)
+					}
+				}
+				readers = append(readers, checkRing(t, random, &r, model, origin))
 				continue
 			}
 			body := []byte(fmt.Sprintf(`{"id":"m%d","message":"%s"}`, seq, strings.Repeat("x", random.IntN(largest))))
@@ -86,6 +116,9 @@ func TestRingAgainstAModel(t *testing.T) {
 		if total.Load() != 0 || r.bytes != 0 || r.base != r.head {
 			t.Errorf("round %d: %d bytes after a restart", round, total.Load())
 		}
+	}
+	if refills == 0 {
+		t.Error("the ring was never refilled")
 	}
 }
 

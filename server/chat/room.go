@@ -27,6 +27,9 @@ type room struct {
 	mu       sync.RWMutex
 	epoch    string // of the log that the room's sequences count in
 	ring     ring
+	verified shared.Cursor // the last one that the log was asked about and knows
+	tooFar   uint64        // a cursor from which a page does not reach the ring
+	flight   chan struct{} // closed when the client has the answer that asks the log where to begin
 	members  []*member
 	presence presence
 	owed     uint64 // what the log has that the feed was about to bring at the last look
@@ -66,9 +69,12 @@ func (r *room) open(ctx context.Context) error {
 	r.unfollow = unfollow
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ring.head < head.Seq {
+	if r.ring.head == 0 || r.ring.head < head.Seq {
 		r.ring.restart(head.Seq)
 		r.ring.origin = head.Body == nil
+	}
+	if head.Body != nil {
+		r.verified = shared.Cursor{Epoch: r.epoch, Seq: head.Seq, ID: messageID(head.Body)}
 	}
 	return nil
 }
@@ -186,7 +192,7 @@ func (r *room) startOver() {
 	defer r.mu.Unlock()
 	r.ring.restart(0)
 	r.acked.Store(0)
-	r.owed, r.compared = 0, 0
+	r.owed, r.compared, r.tooFar = 0, 0, 0
 	r.epoch = r.log.Epoch(r.name)
 	for _, m := range r.members {
 		m.client.shutDown("the message log was replaced", 0)
@@ -197,14 +203,9 @@ func (r *room) startOver() {
 // no id if the room has no message at seq: at its beginning.
 func (r *room) cursorAt(ctx context.Context, seq uint64) (shared.Cursor, error) {
 	r.mu.RLock()
-	cursor := shared.Cursor{Epoch: r.epoch, Seq: seq}
-	frame, beginning := r.ring.frame(seq), r.ring.origin && seq <= r.ring.base
+	cursor, ok := r.cursorHere(seq)
 	r.mu.RUnlock()
-	switch {
-	case seq == 0 || beginning:
-		return cursor, nil
-	case frame != nil:
-		cursor.ID = messageID(frame)
+	if ok {
 		return cursor, nil
 	}
 	e, err := r.log.At(ctx, r.name, seq)
@@ -212,6 +213,22 @@ func (r *room) cursorAt(ctx context.Context, seq uint64) (shared.Cursor, error) 
 		cursor.ID = messageID(e.Body)
 	}
 	return cursor, err
+}
+
+// cursorHere is cursorAt as far as the log need not be asked. r.mu is held.
+func (r *room) cursorHere(seq uint64) (cursor shared.Cursor, ok bool) {
+	cursor = shared.Cursor{Epoch: r.epoch, Seq: seq}
+	if seq == 0 || r.ring.origin && seq <= r.ring.base {
+		return cursor, true
+	}
+	if r.verified.Seq == seq && r.verified.Epoch == r.epoch {
+		return r.verified, true
+	}
+	frame := r.ring.frame(seq)
+	if frame != nil {
+		cursor.ID = messageID(frame)
+	}
+	return cursor, frame != nil
 }
 
 // enter adds a member who starts at cursor and has caught up at the present

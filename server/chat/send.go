@@ -66,7 +66,7 @@ func (m *Manager) settleSend(r request, room *room, message shared.Message, rece
 // its place in the client's window bounds how many do.
 func (m *Manager) settleDuplicate(r request, room *room, message shared.Message, receipt roomlog.Receipt) {
 	defer m.appends.Add(-1)
-	stored, err := m.roomlog.At(r.ctx, room.name, receipt.Seq)
+	stored, err := m.roomlog.At(m.ctx, room.name, receipt.Seq)
 	var first shared.Message
 	if err == nil && stored.Seq != 0 {
 		first, err = decodeMessage(stored)

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"context"
 	"crypto/tls"
 	"net/http"
 	"net/netip"
@@ -20,6 +19,12 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	if m.isClosing() {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	select {
+	case m.greetings <- struct{}{}:
+		defer func() { <-m.greetings }()
+	case <-r.Context().Done():
 		return
 	}
 	from := addressOf(r)
@@ -79,7 +84,6 @@ func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name
 		c.raw = rawConn(c.net)
 	}
 	c.number, c.from = m.numbers.Add(1), from.Addr().String()
-	c.ctx, c.cancel = context.WithCancel(m.ctx)
 	c.session.Store(&session)
 	c.name.Store(&name)
 	c.pace = newPace(m.config.Rate)
@@ -88,7 +92,6 @@ func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name
 		tooMany := websocket.FormatCloseMessage(shared.CloseTryLater, "you have too many connections open")
 		_ = conn.WriteControl(websocket.CloseMessage, tooMany, time.Now().Add(lastWords))
 		_ = conn.Close()
-		c.cancel()
 		return nil
 	}
 	c.handle = c.routeEvent
@@ -117,7 +120,6 @@ func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name
 		restart := websocket.FormatCloseMessage(shared.CloseRestart, "the server restarts")
 		_ = conn.WriteControl(websocket.CloseMessage, restart, time.Now().Add(lastWords))
 		_ = conn.Close()
-		c.cancel()
 		m.shares.leave(m.now.Load(), c.address, c.of)
 		return nil
 	}
@@ -127,8 +129,8 @@ func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name
 // run lets the client's reader run, and takes the client down when it has ended.
 func (m *Manager) run(c *Client) {
 	go func() {
-		defer m.removeClient(c)
 		c.readMessages()
+		m.removeClient(c)
 	}()
 }
 
@@ -151,6 +153,7 @@ func (m *Manager) addClient(c *Client) bool {
 	}
 	m.clients[c] = struct{}{}
 	m.users[c.user] = append(m.users[c.user], c)
+	m.wave.moved.Add(1)
 	m.wg.Add(1)
 	return true
 }
@@ -166,5 +169,6 @@ func (m *Manager) removeClient(c *Client) {
 		delete(m.users, c.user)
 	}
 	m.mu.Unlock()
+	m.wave.moved.Add(1)
 	m.wg.Done()
 }

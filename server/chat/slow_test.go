@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -217,4 +218,23 @@ func TestSyncedComesAfterAllThatWasMissed(t *testing.T) {
 		}
 		decode(c, shared.Synced, c.next())
 	}
+}
+
+// TestAReaderIsLetGoWithItsConnection: a reader that waits for its answers to be
+// taken ends when they never will be, or the client would stay in its rooms.
+func TestAReaderIsLetGoWithItsConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &Client{manager: &Manager{ctx: t.Context()}}
+		c.egress.acks = window
+		var waited error
+		var ended bool
+		go func() { waited, ended = c.awaitEgress(), true }()
+		synctest.Wait()
+		c.writeFailed(errLastWritten) // and nothing will be written any more
+		synctest.Wait()
+		if !ended || waited == nil {
+			t.Errorf("it has ended: %v, with the error %v", ended, waited)
+		}
+	})
 }

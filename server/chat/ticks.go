@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"websockets/shared"
@@ -27,10 +29,36 @@ func (m *Manager) watch() {
 		if now%shareKept == 0 {
 			m.shares.forget(now)
 		}
+		if m.wave.isOver() {
+			m.wg.Go(debug.FreeOSMemory)
+		}
 		for _, r := range m.openRooms() {
 			r.tellPresence(now)
 		}
 	}
+}
+
+// waveSize is how many connections make a wave, see wave.
+const waveSize = 1000
+
+// wave notices when many connections have come or gone and it is calm again. The
+// memory that it took to greet them or to let them catch up is given back then: by
+// itself the runtime keeps up to twice what is in use, for minutes.
+type wave struct {
+	moved       atomic.Int64 // connections that came, and that went
+	given, last int64        // of those, at the last time memory was given back, and in the last tick; owned by watch
+}
+
+// isOver is asked once a tick.
+func (w *wave) isOver() bool {
+	moved := w.moved.Load()
+	since, now := moved-w.given, moved-w.last
+	w.last = moved
+	if since < waveSize || now > since/100 {
+		return false
+	}
+	w.given = moved
+	return true
 }
 
 // ticks returns how many ticks a duration is.

@@ -80,6 +80,7 @@ func (c *Client) writeFailed(err error) {
 	}
 	c.mu.Lock()
 	c.gone = true
+	c.letReaderGo()
 	c.mu.Unlock()
 	c.goIdle()
 }
@@ -203,10 +204,16 @@ func (c *Client) collectSynced(segments []segment, m *member, mayWait bool) ([]s
 	if !m.syncing || m.seq < m.target {
 		return segments, nil
 	}
-	if !mayWait {
+	m.room.mu.RLock()
+	cursor, known := m.room.cursorHere(m.seq)
+	m.room.mu.RUnlock()
+	if !known && !mayWait {
 		return segments, errMustWait
 	}
-	cursor, err := m.room.cursorAt(c.ctx, m.seq)
+	var err error
+	if !known {
+		cursor, err = m.room.cursorAt(c.manager.ctx, m.seq)
+	}
 	if err != nil {
 		return segments, err
 	}
@@ -221,10 +228,11 @@ func (c *Client) collectSynced(segments []segment, m *member, mayWait bool) ([]s
 // retention may have removed messages between that place and the page.
 func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.Truncated, err error) {
 	r, log := m.room, m.room.log
-	entries, err := log.After(c.ctx, r.name, m.seq, pageMessages, c.pages.next())
+	epoch := r.epochNow()
+	entries, err := log.After(c.manager.ctx, r.name, m.seq, pageMessages, c.pages.next())
 	if err == nil && len(entries) == 0 { // there must be some, or they were removed
 		var next roomlog.Entry
-		if next, err = log.Next(c.ctx, r.name, m.seq); next.Seq != 0 {
+		if next, err = log.Next(c.manager.ctx, r.name, m.seq); next.Seq != 0 {
 			entries = append(entries, next)
 		}
 	}
@@ -235,20 +243,15 @@ func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.T
 	last = r.ring.base
 	origin := r.ring.origin
 	r.mu.RUnlock()
-	size := 0
-	for _, e := range entries {
-		size += messageFrameLength(e.Body)
-	}
-	frames = make([]byte, 0, size)
-	for _, e := range entries {
-		if isMessage(e.Body) {
-			frames = appendMessageFrame(frames, e.Seq, e.Body)
-		}
-		last = e.Seq
+	page := chunkOf(entries)
+	frames = page.frames
+	if len(entries) > 0 {
+		last = entries[len(entries)-1].Seq
 	}
 	switch {
-	case len(entries) > 0 && roomlog.Contiguous(m.seq, entries):
-		return frames, last, nil, nil // nothing lay between
+	case len(entries) > 0 && roomlog.Contiguous(m.seq, entries): // nothing lay between
+		r.refill(epoch, m.seq, page, false)
+		return frames, last, nil, nil
 	case len(entries) > 0 && entries[0].Gap:
 		return frames, last, &shared.Truncated{After: m.seq, First: entries[0].Seq}, nil
 	case len(entries) == 0 && !origin && last > m.seq: // the ring knows of a message there
@@ -256,12 +259,16 @@ func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.T
 	}
 	// Asked after the page was read: while the message at our place is there,
 	// nothing beyond it has been removed.
-	at, err := log.At(c.ctx, r.name, m.seq)
-	if err != nil || at.Seq != 0 {
-		return frames, last, nil, err
+	at, err := log.At(c.manager.ctx, r.name, m.seq)
+	removed := false
+	if err == nil && at.Seq == 0 {
+		removed, err = log.Removed(c.manager.ctx, r.name, m.seq)
 	}
-	removed, err := log.Removed(c.ctx, r.name, m.seq)
-	if removed {
+	switch {
+	case err != nil:
+	case !removed:
+		r.refill(epoch, m.seq, page, false)
+	default:
 		gone = &shared.Truncated{After: m.seq, First: last + 1}
 		if len(entries) > 0 {
 			gone.First = entries[0].Seq

@@ -79,7 +79,7 @@ func messageBody(room string, seq uint64) []byte {
 // when its turn comes, an ack, then what makes it join room b, and more.
 func newWriteTest(stalls ...int) *writeTest {
 	w := &writeTest{conn: &stallingConn{stalls: stalls}}
-	w.client = &Client{manager: &Manager{}, net: w.conn, busy: true, ctx: context.Background()}
+	w.client = &Client{manager: &Manager{ctx: context.Background()}, net: w.conn, busy: true}
 	w.client.pages.total = &w.client.manager.pages
 	w.client.manager.now.Store(1)
 	w.a, w.b = w.member("a"), w.member("b")
@@ -318,7 +318,7 @@ func TestAClosingConnectionIsCutAnywhere(t *testing.T) {
 	t.Parallel()
 	run := func(stalls ...int) *stallingConn {
 		conn := &stallingConn{stalls: stalls}
-		c := &Client{manager: &Manager{}, net: conn, busy: true, ctx: context.Background()}
+		c := &Client{manager: &Manager{ctx: context.Background()}, net: conn, busy: true}
 		c.pages.total = &c.manager.pages
 		c.manager.now.Store(1)
 		c.egress.queue = []outgoing{

@@ -1,0 +1,94 @@
+package chat
+
+import (
+	"context"
+	"slices"
+
+	"websockets/server/roomlog"
+	"websockets/shared"
+)
+
+// A ring begins when its room is opened. When a crowd comes back to a room that
+// nobody was in, the first of them read the log, and what they read is put in
+// front of the ring: the others are served from memory, like those who are only a
+// little behind.
+
+// chunkOf encodes entries, of which it skips what are no messages.
+func chunkOf(entries []roomlog.Entry) *chunk {
+	size := 0
+	for _, e := range entries {
+		size += messageFrameLength(e.Body)
+	}
+	c := &chunk{frames: make([]byte, 0, size), seqs: make([]uint64, 0, len(entries)), ends: make([]uint32, 0, len(entries))}
+	for _, e := range entries {
+		if isMessage(e.Body) {
+			c.frames = appendMessageFrame(c.frames, e.Seq, e.Body)
+			c.seqs = append(c.seqs, e.Seq)
+			c.ends = append(c.ends, uint32(len(c.frames)))
+		}
+	}
+	return c
+}
+
+// fillFrom reads what lies between a cursor and the ring, if that is no more than a
+// page, and puts it into the ring. It is no matter if that fails: whoever needs it
+// reads it then.
+func (r *room) fillFrom(ctx context.Context, after shared.Cursor) {
+	r.mu.RLock()
+	needless := after.Seq >= r.ring.base || after.Seq <= r.tooFar
+	r.mu.RUnlock()
+	if needless {
+		return
+	}
+	page, err := r.log.After(ctx, r.name, after.Seq, pageMessages, largestPage)
+	if err != nil || len(page) == 0 || page[0].Gap {
+		return
+	}
+	// Asked after the page was read: while the message at the cursor is there, nothing
+	// beyond it has been removed.
+	at, err := r.log.At(ctx, r.name, after.Seq)
+	removed := false
+	if err == nil && at.Seq == 0 {
+		removed, err = r.log.Removed(ctx, r.name, after.Seq)
+	}
+	if err != nil || removed {
+		return
+	}
+	r.refill(after.Epoch, after.Seq, chunkOf(page), false)
+	r.mu.Lock()
+	if after.Seq < r.ring.base {
+		r.tooFar = max(r.tooFar, after.Seq)
+	}
+	r.mu.Unlock()
+}
+
+// refill offers the ring a part of the log of this epoch: all that the room has
+// beyond from, up to the last message of c. origin says that it has nothing up to
+// from.
+func (r *room) refill(epoch string, from uint64, c *chunk, origin bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.epoch == epoch {
+		r.ring.prepend(from, c, origin)
+	}
+}
+
+// prepend puts in front of the ring what it lacks of c, if that leaves no hole and
+// there is place for it.
+func (r *ring) prepend(from uint64, c *chunk, origin bool) {
+	n, found := slices.BinarySearch(c.seqs, r.base)
+	if found {
+		n++
+	}
+	if from >= r.base || n == 0 || c.last() < r.base {
+		return
+	}
+	end := c.ends[n-1]
+	before := &chunk{frames: c.frames[:end:end], seqs: c.seqs[:n:n], ends: c.ends[:n:n]}
+	if r.bytes+cap(before.frames) > largestRing || r.total.Load() > allRings {
+		return
+	}
+	r.chunks = slices.Insert(r.chunks, 0, before)
+	r.base, r.origin = from, origin
+	r.account(cap(before.frames))
+}
