@@ -11,10 +11,10 @@ import (
 
 // TestAnIdleConnectionIsSmall: a connection that has nothing to say takes a few
 // kilobytes of the server's memory, when the server has given back what it took to
-// greet a crowd. Twice as much, and somebody has made each reader's stack larger,
+// greet a crowd. Two more, and somebody has made each reader's stack larger,
 // or keeps something that only a busy connection needs.
 func TestAnIdleConnectionIsSmall(t *testing.T) {
-	const clients, limit = 3000, 10<<10 + 512
+	const clients, limit = 3000, 8 << 10
 	s := &storm{
 		t: t, server: servertest.Start(t, "--rate", "0", "--fsync", "interval"),
 		rooms: []string{"idle"}, front: make(chan struct{}, 100),
