@@ -38,7 +38,7 @@ func (p *Page) drawConnection(v client.View) {
 	online := window.Get("navigator").Get("onLine").Bool()
 	was := c.now
 	c.now = view.ConnectionOf(v, time.Now(), online, p.booted, c.version)
-	c.dot.Get("dataset").Set("state", c.now.Dot)
+	setData(c.dot.Value, "state", c.now.Dot)
 	c.dot.set(c.now.Word)
 	c.lost.set(c.now.Lost)
 	c.retry.set(c.now.Retry)

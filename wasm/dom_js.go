@@ -46,7 +46,23 @@ func onResize(element js.Value, handle func()) {
 	observer.Call("observe", element)
 }
 
-func setHidden(element js.Value, hidden bool) { element.Set("hidden", hidden) }
+// setHidden and setData leave alone what is so already. An attribute that is
+// written makes the browser look at all elements whose style may hang on it, also
+// when it says the same as before.
+
+func setHidden(element js.Value, hidden bool) {
+	if element.Get("hidden").Bool() != hidden {
+		element.Set("hidden", hidden)
+	}
+}
+
+// setData sets the attribute data-name.
+func setData(element js.Value, name, value string) {
+	data := element.Get("dataset")
+	if was := data.Get(name); was.IsUndefined() || was.String() != value {
+		data.Set(name, value)
+	}
+}
 
 func setHue(element js.Value, degrees string) {
 	element.Get("style").Call("setProperty", "--hue", degrees)

@@ -88,7 +88,7 @@ func (p *Page) goBack() {
 		p.clearFilter()
 		p.rooms.input.Call("focus")
 	case p.rooms.form.Call("contains", focused).Bool():
-		p.body.Get("dataset").Set("pane", "room")
+		setData(p.body, "pane", "room")
 		p.focusComposer()
 	default:
 		p.dismiss()

@@ -1,6 +1,9 @@
 package main
 
-import "syscall/js"
+import (
+	"slices"
+	"syscall/js"
+)
 
 // list keeps the children of one element in step with a list of keys. A child
 // stays one and the same element for as long as its key is there: what the
@@ -11,6 +14,9 @@ type list[T any] struct {
 	parent   js.Value
 	order    []string // keys, as their children stand
 	children map[string]*child[T]
+	// spare are the children whose key has gone, while others are placed: create may
+	// take one with reuse.
+	spare []*child[T]
 }
 
 // child is one of a list's elements and what its owner wants to know of it.
@@ -32,8 +38,8 @@ func (l *list[T]) clear() {
 
 // place makes the children those of the keys, in their order; create makes the
 // i-th. A child that is in its place already is not touched. Of a key that is
-// there twice, the first has the child.
-func (l *list[T]) place(keys []string, create func(i int) *child[T]) {
+// there twice, the first has the child. It returns how many it has put somewhere.
+func (l *list[T]) place(keys []string, create func(i int) *child[T]) (moved int) {
 	wanted := make(map[string]bool, len(keys))
 	for _, key := range keys {
 		wanted[key] = true
@@ -43,7 +49,7 @@ func (l *list[T]) place(keys []string, create func(i int) *child[T]) {
 		if wanted[key] {
 			old = append(old, key)
 		} else {
-			l.children[key].element.Call("remove")
+			l.spare = append(l.spare, l.children[key])
 			delete(l.children, key)
 		}
 	}
@@ -71,5 +77,24 @@ func (l *list[T]) place(keys []string, create func(i int) *child[T]) {
 			before = l.children[old[0]].element
 		}
 		l.parent.Call("insertBefore", l.children[key].element, before)
+		moved++
 	}
+	for _, c := range l.spare {
+		c.element.Call("remove")
+	}
+	clear(l.spare)
+	l.spare = l.spare[:0]
+	return moved
+}
+
+// reuse returns a child whose key has gone and which fits, or nil. It still
+// shows what it showed.
+func (l *list[T]) reuse(fits func(T) bool) *child[T] {
+	for i, c := range l.spare {
+		if fits(c.data) {
+			l.spare = slices.Delete(l.spare, i, i+1)
+			return c
+		}
+	}
+	return nil
 }

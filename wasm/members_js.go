@@ -88,7 +88,7 @@ func (p *Page) openMembers(open bool) {
 	if open {
 		state = "open"
 	}
-	p.body.Get("dataset").Set("members", state)
+	setData(p.body, "members", state)
 	p.members.toggle.Call("setAttribute", "aria-expanded", strconv.FormatBool(open))
 	switch {
 	case open:

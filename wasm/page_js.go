@@ -31,9 +31,11 @@ type Page struct {
 	posted chan struct{}
 
 	body    js.Value
-	frame   js.Func // what requestAnimationFrame calls
-	drawing bool    // a frame has been asked for
-	ticking bool    // a look at the clock has been asked for
+	frame   js.Func   // what requestAnimationFrame calls
+	drawing bool      // a frame is wanted
+	resting bool      // the one before is not painted yet
+	rested  time.Time // when the next one may be asked for
+	ticking bool      // a look at the clock has been asked for
 
 	// view is what is shown now.
 	view    client.View
@@ -166,6 +168,9 @@ func (p *Page) stopClient() {
 	}
 }
 
+// maxRest is how long at most the page is not drawn when it has something to show.
+const maxRest = 200 * time.Millisecond
+
 // redraw asks for a frame, once for all that changes before it. A page that is
 // not seen gets no frames from the browser, so it takes its time.
 func (p *Page) redraw() {
@@ -173,16 +178,49 @@ func (p *Page) redraw() {
 		return
 	}
 	p.drawing = true
-	if document.Get("hidden").Bool() {
-		p.after(200*time.Millisecond, p.draw)
+	if !p.resting {
+		p.askFrame()
+	}
+}
+
+func (p *Page) askFrame() {
+	rest := time.Until(p.rested)
+	switch {
+	case document.Get("hidden").Bool():
+		p.after(maxRest, p.draw)
+	case rest > 0:
+		p.after(rest, func() { window.Call("requestAnimationFrame", p.frame) })
+	default:
+		window.Call("requestAnimationFrame", p.frame)
+	}
+}
+
+// rest keeps the next frame back for as long as this one took the browser, which
+// has painted it, and done what came meanwhile, before it has time for a timer.
+// So when more comes than can be drawn, half of the time is for taking it in and
+// for the reader, and what the page shows goes on in larger steps.
+func (p *Page) rest(begun time.Time) {
+	if p.resting || document.Get("hidden").Bool() {
 		return
 	}
-	window.Call("requestAnimationFrame", p.frame)
+	p.resting = true
+	p.after(time.Millisecond, func() { // less would be over before the browser has its turn
+		now := time.Now()
+		rest := min(now.Sub(begun), maxRest)
+		if p.timeline.flood { // nobody can read it
+			rest = maxRest
+		}
+		p.resting, p.rested = false, now.Add(rest)
+		if p.drawing {
+			p.askFrame()
+		}
+	})
 }
 
 // draw shows the View.
 func (p *Page) draw() {
 	p.drawing = false
+	defer p.rest(time.Now())
 	if p.timeline.AtEnd {
 		p.client.ToLatest(p.current)
 	} else {
@@ -211,7 +249,7 @@ func (p *Page) draw() {
 	room := v.Room
 	if !p.booted && (room.Synced || len(room.Messages) > 0 || room.Refused != nil) {
 		p.booted = true
-		p.body.Get("dataset").Set("boot", "ready")
+		setData(p.body, "boot", "ready")
 		if document.Get("activeElement").Equal(p.body) {
 			p.focusComposer()
 		}

@@ -155,13 +155,13 @@ func (p *Page) drawRefusal(v client.View) {
 	setHidden(r.pane, refusal == nil)
 	focused := document.Get("activeElement")
 	if refusal == nil {
-		p.body.Get("dataset").Set("room", "open")
+		setData(p.body, "room", "open")
 		if was != nil && (focused.Equal(p.body) || r.pane.Call("contains", focused).Bool()) {
 			p.focusComposer()
 		}
 		return
 	}
-	p.body.Get("dataset").Set("room", "refused")
+	setData(p.body, "room", "refused")
 	r.title.set(refusal.Title)
 	r.why.set(refusal.Why)
 	back := ""
@@ -227,7 +227,7 @@ func (p *Page) listenToRooms() {
 		})
 	}
 	listen(byID("back"), "click", func(js.Value) {
-		p.post(func() { p.body.Get("dataset").Set("pane", "rooms") })
+		p.post(func() { setData(p.body, "pane", "rooms") })
 	})
 	listen(p.rooms.back.Value, "click", func(js.Value) {
 		p.post(func() {
@@ -241,7 +241,7 @@ func (p *Page) listenToRooms() {
 
 // findRoom takes the reader to the field that finds rooms.
 func (p *Page) findRoom() {
-	p.body.Get("dataset").Set("pane", "rooms")
+	setData(p.body, "pane", "rooms")
 	p.rooms.input.Call("focus")
 	p.rooms.input.Call("select")
 }
@@ -362,7 +362,7 @@ func (p *Page) followAddress() {
 }
 
 func (p *Page) change(room string) {
-	p.body.Get("dataset").Set("pane", "room")
+	setData(p.body, "pane", "room")
 	if err := p.client.ChangeRoom(room); err != nil {
 		p.sayNotice(words(err))
 	}

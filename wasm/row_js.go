@@ -20,7 +20,17 @@ type messageParts struct {
 	avatar, from, tag, time, body, word, retry js.Value
 }
 
+func isMessage(r row) bool { return r.parts != nil }
+
+// newRow returns an element for a row: that of a message that has gone, since to
+// make one takes ten times as long as to write another message into it.
 func (t *timeline) newRow(e view.Entry) *child[row] {
+	if e.Kind == view.Message {
+		if r := t.rows.reuse(isMessage); r != nil {
+			r.element.Call("setAttribute", "data-key", e.Key)
+			return r
+		}
+	}
 	switch e.Kind {
 	case view.Day:
 		return &child[row]{element: clone(t.day)}
@@ -39,7 +49,7 @@ func (t *timeline) newRow(e view.Entry) *child[row] {
 		word:   find(r.element, ".state span"),
 		retry:  find(r.element, "[data-act=retry]"),
 	}
-	r.element.Get("dataset").Set("key", e.Key)
+	r.element.Call("setAttribute", "data-key", e.Key)
 	return r
 }
 
@@ -75,13 +85,19 @@ func (t *timeline) fill(r *child[row], e view.Entry) {
 	}
 	if was.Text != e.Text {
 		writeBody(p.body, e.Text)
-		p.body.Get("classList").Call("toggle", "emoji", view.EmojiAlone(e.Text))
+		if emoji := view.EmojiAlone(e.Text); emoji != view.EmojiAlone(was.Text) {
+			p.body.Get("classList").Call("toggle", "emoji", emoji)
+		}
 	}
 	if was.Follows != e.Follows {
 		r.element.Get("classList").Call("toggle", "follows", e.Follows)
 	}
 	if was.State != e.State {
-		r.element.Get("dataset").Set("state", e.State)
+		if e.State == "" {
+			r.element.Call("removeAttribute", "data-state")
+		} else {
+			r.element.Call("setAttribute", "data-state", e.State)
+		}
 	}
 	if was.Word != e.Word {
 		p.word.Set("textContent", e.Word)

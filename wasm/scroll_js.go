@@ -41,21 +41,21 @@ func (t *timeline) rowAt(y float64) int {
 	return sort.Search(len(order), func(i int) bool { return top(t.rows.children[order[i]].element) >= y })
 }
 
-// anchor is the first message that begins in sight, with where it is: it must not
+// anchor is the key of the first message that begins in sight, with where it is: it must not
 // move when something is put in above it. But not the first one in the page, which
 // loses its head when the one before comes and is of the same person, and the last
 // one rather than none.
-func (t *timeline) anchor() (element js.Value, at float64) {
+func (t *timeline) anchor() (key string, at float64) {
 	order := t.rows.order
 	if t.AtEnd || len(order) == 0 {
-		return js.Undefined(), 0
+		return "", 0
 	}
 	for _, key := range order[max(2, min(t.rowAt(top(t.scroll)), len(order)-1)):] {
 		if r := t.rows.children[key]; r.data.parts != nil { // a day's name may go elsewhere
-			return r.element, top(r.element)
+			return key, top(r.element)
 		}
 	}
-	return js.Undefined(), 0
+	return "", 0
 }
 
 // top is where an element begins in the window, in CSS pixels.

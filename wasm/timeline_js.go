@@ -4,6 +4,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"websockets/shared"
 	"websockets/wasm/client"
 	"websockets/wasm/view"
 )
@@ -29,7 +30,8 @@ type timeline struct {
 	synced bool // at the last draw
 	end    size // when the reader was brought to the end
 	rows   *list[row]
-	quiets int // calls of quiet whose time is not over
+	flood  bool // at the end all rows in sight were others than before, and more
+	quiets int  // calls of quiet whose time is not over
 }
 
 func newTimeline(after func(time.Duration, func())) *timeline {
@@ -67,8 +69,8 @@ func (p *Page) drawTimeline(v client.View, names view.Names) {
 	t.place(entries)
 	if t.AtEnd {
 		t.toEnd()
-	} else if anchor.Truthy() && anchor.Get("isConnected").Bool() {
-		if moved := top(anchor) - was; moved != 0 {
+	} else if r := t.rows.children[anchor]; r != nil {
+		if moved := top(r.element) - was; moved != 0 {
 			t.scroll.Set("scrollTop", t.scroll.Get("scrollTop").Float()+moved)
 		}
 	}
@@ -90,7 +92,8 @@ func (t *timeline) place(entries []view.Entry) {
 	for i, e := range entries {
 		keys[i] = e.Key
 	}
-	t.rows.place(keys, func(i int) *child[row] { return t.newRow(entries[i]) })
+	moved := t.rows.place(keys, func(i int) *child[row] { return t.newRow(entries[i]) })
+	t.flood = t.AtEnd && moved > shared.JoinBacklog+10 // a room that is entered has that many
 	for _, e := range entries {
 		t.fill(t.rows.children[e.Key], e)
 	}

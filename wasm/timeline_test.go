@@ -555,3 +555,40 @@ func TestTheLogIsReplaced(t *testing.T) {
 		t.Errorf("it shows %q", got)
 	}
 }
+
+// TestRowsAreUsedAgain: a row in which many messages were shown before looks like
+// one that is made for its message.
+func TestRowsAreUsedAgain(t *testing.T) {
+	const all, compared = 400, 40
+	server := startServer(t, "--fsync", "interval")
+	b := openWatched(t, startBrowser(t), server.URL()+"r/busy", "Ann")
+	writers := []*writer{startWriter(t, server, "busy", "Bob"), startWriter(t, server, "busy", "Cem")}
+	texts := []string{"plain", "see https://example.com/1", "\U0001f44d", "run `go test`", "a <b> & more", "two\nlines"}
+	for i := range all {
+		if i%9 == 0 {
+			b.run("writing", chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`sendEvent("send_message", {message: %q})`, texts[i%5])))
+			b.awaitSettled()
+		}
+		writers[i%7%2].write(texts[i%len(texts)])
+	}
+	for _, w := range writers {
+		w.acked.Wait()
+	}
+	writers[0].write("the very last")
+	b.awaitMessage("the very last")
+	rows := fmt.Sprintf(`Array.from(document.querySelectorAll("#messages > .message"), e => e.outerHTML).slice(-%d)`, compared)
+	used := evaluate[[]string](b, "the rows", rows)
+	b.run("reloading", chromedp.Reload())
+	b.awaitConnected()
+	b.awaitMessage("the very last")
+	made := evaluate[[]string](b, "the rows", rows)
+	for i := range min(len(used), len(made)) {
+		if used[i] != made[i] {
+			t.Fatalf("a row is\n%s\nand when it is made anew\n%s", used[i], made[i])
+		}
+	}
+	if len(used) != compared || len(made) != compared {
+		t.Errorf("there are %d and %d rows", len(used), len(made))
+	}
+	b.wellBehaved()
+}

@@ -12,6 +12,9 @@ const (
 	// maxRows is how many messages are in the page: laying out more costs more with
 	// each new one.
 	maxRows = 300
+	// endRows is how many are in the page for a reader who is at its end, where with
+	// each new one all of them move: more than fit on a high screen.
+	endRows = 150
 	// margin is how many messages beyond those in sight are in the page at least,
 	// if there are so many.
 	margin = 75
@@ -73,7 +76,7 @@ func (t *Timeline) Show(v client.View, names Names, clock Clock, hidden bool) []
 	t.divide(v, hidden)
 
 	n := len(room.Messages)
-	from := max(0, n-maxRows)
+	from := max(0, n-endRows)
 	if t.AtEnd {
 		t.seen = newest(room)
 	} else {
@@ -145,7 +148,7 @@ func (t *Timeline) Look(room client.RoomView, firstRow, lastRow int) (moved bool
 		case down:
 			from = last + 1 + margin + stride - maxRows
 		}
-		from = max(0, min(from, n-maxRows))
+		from = max(0, min(from, n-endRows))
 		to = min(n, from+maxRows)
 		moved = room.Messages[from].Seq != t.top
 		t.top = room.Messages[from].Seq

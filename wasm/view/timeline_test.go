@@ -155,7 +155,7 @@ func TestDaysAreSaidAsPeopleDo(t *testing.T) {
 func TestTheEndHasTheLastRows(t *testing.T) {
 	var timeline Timeline
 	v := room(1, 500)
-	if first, last := seqs(timeline.show(v)); first != 201 || last != 500 {
+	if first, last := seqs(timeline.show(v)); first != 351 || last != 500 {
 		t.Errorf("the page has %d to %d", first, last)
 	}
 	// A row looks the same whichever others are in the page.
@@ -166,11 +166,11 @@ func TestTheEndHasTheLastRows(t *testing.T) {
 		t.Error("at the end there is a way to it, or one to older messages")
 	}
 	v = room(1, 600)
-	if first, last := seqs(timeline.show(v)); first != 301 || last != 600 {
+	if first, last := seqs(timeline.show(v)); first != 451 || last != 600 {
 		t.Errorf("the page has %d to %d", first, last)
 	}
 	// In sight is a part of it, near the end.
-	if moved, load := timeline.Look(v.Room, 250, 299); moved || load != Stay {
+	if moved, load := timeline.Look(v.Room, 100, 149); moved || load != Stay {
 		t.Errorf("at the end: %v, %v", moved, load)
 	}
 }
