@@ -3,6 +3,7 @@ package roomlog
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -64,7 +65,13 @@ type appender struct {
 	ack    []byte        // how the answer to a message that was stored begins
 	slots  chan struct{} // one for each append under way
 
+	grouped    bool       // every message is synced, so many go together; see group
+	unique     string     // begins the ids of batches
+	publishing sync.Mutex // held while something is published, if grouped; comes before mu
+	batches    uint64     // so far; guarded by publishing
+
 	mu      sync.Mutex
+	group   group
 	number  uint64 // of the last
 	pending map[uint64]appending
 	settled chan struct{} // closed when nothing is pending; nil if nobody waits
@@ -74,11 +81,13 @@ type appender struct {
 type appending struct {
 	done  func(Receipt, error)
 	since time.Time
+	out   bool // it counts in group.out
 }
 
 func (a *appender) open(conn *nats.Conn, stream string) error {
 	a.conn = conn
-	a.prefix = conn.NewInbox() + "."
+	a.unique = rand.Text()
+	a.prefix = nats.InboxPrefix + a.unique + "."
 	a.ack = fmt.Appendf(nil, `{"stream":%q,"seq":`, stream)
 	a.slots = make(chan struct{}, maxAppends)
 	a.pending = map[uint64]appending{}
@@ -103,18 +112,28 @@ func (a *appender) append(ctx context.Context, subject, key string, body []byte,
 	a.mu.Lock()
 	a.number++
 	number := a.number
-	a.pending[number] = appending{done, time.Now()}
+	a.pending[number] = appending{done: done, since: time.Now()}
 	a.mu.Unlock()
-	err := a.conn.PublishMsg(&nats.Msg{
-		Subject: subject,
-		Reply:   a.prefix + strconv.FormatUint(number, 10),
-		Header:  nats.Header{jetstream.MsgIDHeader: {key}},
-		Data:    body,
-	})
+	q := queued{number, subject, key, body}
+	if a.grouped {
+		a.enqueue(q)
+		return nil
+	}
+	err := a.publish(q, nats.Header{}, true)
 	if err == nil || a.take(number) == nil { // or it is settled: done has been called
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// publish hands a message to the store, which answers it or not.
+func (a *appender) publish(q queued, header nats.Header, answered bool) error {
+	header[jetstream.MsgIDHeader] = []string{q.key}
+	m := &nats.Msg{Subject: q.subject, Header: header, Data: q.body}
+	if answered {
+		m.Reply = a.prefix + strconv.FormatUint(q.number, 10)
+	}
+	return a.conn.PublishMsg(m)
 }
 
 // answered takes an answer of the store.
@@ -123,8 +142,13 @@ func (a *appender) answered(m *nats.Msg) {
 	if err != nil {
 		return
 	}
-	receipt, err := a.receipt(m)
-	a.settle(number, receipt, err)
+	if !a.grouped || !a.batchAnswered(number, m) {
+		receipt, err := a.receipt(m)
+		a.settle(number, receipt, err)
+	}
+	if a.grouped {
+		a.publishWaiting()
+	}
 }
 
 // receipt reads an answer.
@@ -164,8 +188,12 @@ func (a *appender) settle(number uint64, r Receipt, err error) {
 // take returns what waits for an answer, once, and frees its slot.
 func (a *appender) take(number uint64) func(Receipt, error) {
 	a.mu.Lock()
-	done := a.pending[number].done
+	p := a.pending[number]
+	done := p.done
 	delete(a.pending, number)
+	if p.out {
+		a.group.out--
+	}
 	if len(a.pending) == 0 && a.settled != nil {
 		close(a.settled)
 		a.settled = nil
@@ -210,6 +238,9 @@ func (a *appender) failSince(then time.Time, err error) {
 	slices.Sort(late)
 	for _, number := range late {
 		a.settle(number, Receipt{}, err)
+	}
+	if a.grouped {
+		a.publishWaiting()
 	}
 }
 

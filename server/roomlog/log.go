@@ -227,17 +227,18 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 		return v
 	}
 	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:              s.stream,
-		Description:       "messages of the rooms of shard " + strconv.Itoa(n),
-		Subjects:          []string{fmt.Sprintf("room.%d.*", n)},
-		RePublish:         &jetstream.RePublish{Source: fmt.Sprintf("room.%d.*", n), Destination: fmt.Sprintf("feed.%d.{{wildcard(1)}}", n)},
-		Storage:           jetstream.FileStorage,
-		Replicas:          l.opts.Replicas,
-		AllowDirect:       true,
-		Duplicates:        DedupeWindow,
-		MaxBytes:          limit(l.opts.MaxBytes / int64(count)),
-		MaxAge:            l.opts.MaxAge,
-		MaxMsgsPerSubject: limit(l.opts.MaxRoomMessages),
+		Name:               s.stream,
+		Description:        "messages of the rooms of shard " + strconv.Itoa(n),
+		Subjects:           []string{fmt.Sprintf("room.%d.*", n)},
+		RePublish:          &jetstream.RePublish{Source: fmt.Sprintf("room.%d.*", n), Destination: fmt.Sprintf("feed.%d.{{wildcard(1)}}", n)},
+		Storage:            jetstream.FileStorage,
+		Replicas:           l.opts.Replicas,
+		AllowDirect:        true,
+		AllowAtomicPublish: l.server != nil && l.opts.SyncAlways,
+		Duplicates:         DedupeWindow,
+		MaxBytes:           limit(l.opts.MaxBytes / int64(count)),
+		MaxAge:             l.opts.MaxAge,
+		MaxMsgsPerSubject:  limit(l.opts.MaxRoomMessages),
 	})
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", s.stream, err)
@@ -249,6 +250,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	if err != nil {
 		return err
 	}
+	s.appender.grouped = l.server != nil && l.opts.SyncAlways
 	if err := s.appender.open(conn, s.stream); err != nil {
 		conn.Close()
 		return err

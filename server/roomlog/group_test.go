@@ -1,0 +1,109 @@
+package roomlog_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"websockets/server/roomlog"
+)
+
+// many appends messages of several writers, each its own in order, all at once,
+// and returns their receipts by key. again is a key that everybody writes too.
+func many(t *testing.T, log *roomlog.Log, room string, writers, each int, again string) map[string]roomlog.Receipt {
+	t.Helper()
+	var mu sync.Mutex
+	receipts := map[string]roomlog.Receipt{}
+	var settled, writing sync.WaitGroup
+	for w := range writers {
+		settled.Add(each)
+		writing.Go(func() {
+			for n := range each {
+				key := fmt.Sprintf("%d-%d", w, n)
+				dedupe := key
+				if again != "" && n == each/2 {
+					dedupe = again
+				}
+				err := log.Append(t.Context(), room, dedupe, []byte(key), func(r roomlog.Receipt, err error) {
+					defer settled.Done()
+					if err != nil {
+						t.Errorf("%s: %v", key, err)
+					}
+					mu.Lock()
+					receipts[key] = r
+					mu.Unlock()
+				})
+				if err != nil {
+					t.Errorf("%s: %v", key, err)
+					settled.Done()
+				}
+			}
+		})
+	}
+	writing.Wait()
+	settled.Wait()
+	return receipts
+}
+
+// Synced one by one or together, each append is told its own place, and a writer's
+// are in the order in which he wrote them.
+func TestAppendsThatGoTogether(t *testing.T) {
+	const writers, each = 20, 100
+	log := open(t, t.TempDir(), func(o *roomlog.Options) { o.SyncAlways = true })
+	receipts := many(t, log, "den", writers, each, "")
+	seen := map[uint64]bool{}
+	for w := range writers {
+		last := uint64(0)
+		for n := range each {
+			key := fmt.Sprintf("%d-%d", w, n)
+			r := receipts[key]
+			if r.Seq <= last || r.Duplicate || seen[r.Seq] {
+				t.Fatalf("%s is at %+v, the one before it at %d", key, r, last)
+			}
+			last, seen[r.Seq] = r.Seq, true
+			if e, err := log.At(t.Context(), "den", r.Seq); err != nil || string(e.Body) != key {
+				t.Fatalf("at %d is %q (%v), want %q", r.Seq, e.Body, err, key)
+			}
+		}
+	}
+}
+
+// One that is there already does not keep those from the log that go with it.
+func TestDuplicatesAmongThoseThatGoTogether(t *testing.T) {
+	const writers, each = 20, 100
+	log := open(t, t.TempDir(), func(o *roomlog.Options) { o.SyncAlways = true })
+	receipts := many(t, log, "den", writers, each, "again")
+	stored := map[uint64]string{}
+	duplicates := 0
+	for key, r := range receipts {
+		if r.Duplicate {
+			duplicates++
+			continue
+		}
+		if stored[r.Seq] != "" {
+			t.Fatalf("%s and %s are both at %d", key, stored[r.Seq], r.Seq)
+		}
+		stored[r.Seq] = key
+	}
+	if duplicates != writers-1 || len(stored) != writers*each-duplicates {
+		t.Fatalf("%d duplicates, %d stored; want %d and %d", duplicates, len(stored), writers-1, writers*each-writers+1)
+	}
+	for seq, key := range stored {
+		if e, err := log.At(t.Context(), "den", seq); err != nil || string(e.Body) != key {
+			t.Fatalf("at %d is %q (%v), want %q", seq, e.Body, err, key)
+		}
+	}
+	for w := range writers {
+		last := uint64(0)
+		for n := range each {
+			r := receipts[fmt.Sprintf("%d-%d", w, n)]
+			if r.Duplicate {
+				continue
+			}
+			if r.Seq <= last {
+				t.Fatalf("%d-%d is at %d, the one before it at %d", w, n, r.Seq, last)
+			}
+			last = r.Seq
+		}
+	}
+}
