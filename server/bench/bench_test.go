@@ -289,6 +289,7 @@ func TestALateServerShows(t *testing.T) {
 	proxy := servertest.NewProxy(t, server.Addr)
 	o := small(proxy.Addr)
 	o.Rooms, o.Connections, o.Duration = 1, 2, 2*time.Second
+	o.Senders, o.Rate = 1, 1.5*maxInFlight // more are due in that second than may be under way
 	const still = time.Second
 	var once sync.Once
 	var holding sync.WaitGroup
@@ -308,8 +309,10 @@ func TestALateServerShows(t *testing.T) {
 		t.Fatal(err, result.Err())
 	}
 	// Half of the messages were due in that second, half of which waited for more than
-	// half of it. Were it counted from when the socket took them, or were only one at a
-	// time under way, p90 would be that of an idle server.
+	// half of it. A third of them could not be written before it was over.
+	if result.Sending.Max < still/5 {
+		t.Errorf("the server stood still for %v: messages were written at most %v after they were due", still, result.Sending.Max)
+	}
 	for what, p := range map[string]Percentiles{"delivered": result.Delivered, "acked": result.Ack} {
 		if p.P90 < still/2 || p.Max < still*9/10 {
 			t.Errorf("the server stood still for %v of %v: %s in %+v", still, o.Duration, what, p)
