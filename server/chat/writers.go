@@ -156,7 +156,7 @@ func (a *attempt) prepare() {
 	a.do = func(fd uintptr) bool {
 		for {
 			var err error
-			if a.n, err = syscall.Write(int(fd), a.bytes); !errors.Is(err, syscall.EINTR) {
+			if a.n, err = writeNow(fd, a.bytes); !errors.Is(err, syscall.EINTR) {
 				return true
 			}
 		}
@@ -182,14 +182,4 @@ func (a *attempt) write(raw syscall.RawConn, segments []segment) int {
 		a.buf = nil
 	}
 	return max(0, a.n)
-}
-
-// rawConn returns the socket below a connection, nil if it has none.
-func rawConn(conn any) syscall.RawConn {
-	if c, ok := conn.(syscall.Conn); ok {
-		if raw, err := c.SyscallConn(); err == nil {
-			return raw
-		}
-	}
-	return nil
 }
