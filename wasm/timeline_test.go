@@ -576,7 +576,7 @@ func TestRowsAreUsedAgain(t *testing.T) {
 	}
 	writers[0].write("the very last")
 	b.awaitMessage("the very last")
-	rows := fmt.Sprintf(`Array.from(document.querySelectorAll("#messages > .message"), e => [e.className, e.dataset.key, e.dataset.state ?? "none", e.style.cssText, e.innerHTML].join("\n")).slice(-%d)`, compared)
+	rows := fmt.Sprintf(`Array.from(document.querySelectorAll("#messages > .message"), e => [e.className, e.dataset.key, e.dataset.state ?? "none", e.style.cssText, ...Array.from(e.children, c => new XMLSerializer().serializeToString(c))].join("\n")).slice(-%d)`, compared)
 	used := evaluate[[]string](b, "the rows", rows)
 	b.run("reloading", chromedp.Reload())
 	b.awaitConnected()

@@ -111,16 +111,13 @@ func (m *Manager) lobby(conn *websocket.Conn, first firstRoom) {
 		return
 	}
 	_ = conn.Close()
+	m.shares.leave(m.now.Load(), first.address)
 }
 
 func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
 	stop := context.AfterFunc(m.ctx, func() { _ = conn.Close() })
 	defer stop()
 	say := func(e []byte) { _ = conn.WriteMessage(websocket.TextMessage, e) }
-	end := func(code int, why string) {
-		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(lastWords))
-		_ = conn.Close()
-	}
 	deadline := time.Now().Add(authenticateWait)
 	_ = conn.SetReadDeadline(deadline)
 	_ = conn.SetWriteDeadline(deadline)
@@ -145,7 +142,7 @@ func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
 			continue
 		}
 		if !stop() {
-			return // the server stops
+			break // the server stops
 		}
 		_ = conn.SetReadDeadline(time.Time{})
 		_ = conn.SetWriteDeadline(time.Time{})
@@ -156,7 +153,10 @@ func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
 		m.start(conn, session, name, named, first)
 		return
 	}
-	end(shared.CloseToken, "send authenticate with a valid token within 5 s")
+	refused := websocket.FormatCloseMessage(shared.CloseToken, "send authenticate with a valid token within 5 s")
+	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(lastWords))
+	_ = conn.Close()
+	m.shares.leave(m.now.Load(), first.address)
 }
 
 // tokenIn reads an authenticate event.

@@ -56,23 +56,25 @@ func newShares(config Config) *shares {
 	return &shares{config: config, addresses: map[netip.Prefix]*share{}, users: map[string]*share{}}
 }
 
-// dialled counts an attempt to connect, and returns how long to wait before the
-// next if it is one too many, with why.
-func (s *shares) dialled(from netip.Prefix, now int64) (wait time.Duration, why string) {
+// dialled counts a connection in, from when it is asked for: those that are still
+// being opened are an address's too. If it is one too many, dialled returns how long
+// to wait before the next, with why.
+func (s *shares) dialled(from netip.Prefix, now int64) (address *share, wait time.Duration, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.addressOf(from)
 	if a == nil {
-		return time.Minute, "the server has too many callers just now"
+		return nil, time.Minute, "the server has too many callers just now"
 	}
 	a.used = now
 	if a.dials != nil && !a.dials.Allow() {
-		return time.Second, "too many connections were opened from your address: wait a moment"
+		return nil, time.Second, "too many connections were opened from your address: wait a moment"
 	}
 	if most := s.config.MaxConnsPerAddress; most > 0 && a.conns >= most {
-		return 10 * time.Second, "there are too many connections from your address"
+		return nil, 10 * time.Second, "there are too many connections from your address"
 	}
-	return 0, ""
+	a.conns++
+	return a, 0, ""
 }
 
 // addressOf returns an address's share, nil if there are too many. s.mu is held.
@@ -99,37 +101,32 @@ func (s *shares) limiter(times float64) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(times*s.config.Rate), max(1, int(burst*times*s.config.Rate)))
 }
 
-// enter counts a connection in, and returns the shares it uses, or nil if it is
-// one too many for its user.
-func (s *shares) enter(from netip.Prefix, user string, now int64) (address, of *share) {
+// enter counts a connection of a user in, and returns the share it uses, or nil if
+// it is one too many.
+func (s *shares) enter(user string, now int64) *share {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	of = s.users[user]
+	of := s.users[user]
 	if of == nil {
 		if len(s.users) >= maxShares {
-			return nil, nil
+			return nil
 		}
 		of = &share{events: s.limiter(userShare)}
 		s.users[user] = of
 	}
 	if of.conns >= maxUserConns && s.config.MaxConnsPerAddress > 0 {
-		return nil, nil
+		return nil
 	}
-	if address = s.addressOf(from); address == nil {
-		return nil, nil
-	}
-	for _, one := range []*share{address, of} {
-		one.conns++
-		one.used = now
-	}
-	return address, of
+	of.conns++
+	of.used = now
+	return of
 }
 
 // leave counts a connection out.
-func (s *shares) leave(now int64, both ...*share) {
+func (s *shares) leave(now int64, from ...*share) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, one := range both {
+	for _, one := range from {
 		one.conns--
 		one.used = now
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +40,36 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 		in = err == nil
 		return in
 	})
+}
+
+// TestConnectionsOpenedAtOnce: those that are still being opened count, and so do
+// those that have not said yet who they are.
+func TestConnectionsOpenedAtOnce(t *testing.T) {
+	t.Parallel()
+	const most = 3
+	for name, with := range map[string]func(*setup){"guests": func(*setup) {}, "users": withTokens(t)} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, with, func(with *setup) { with.config.MaxConnsPerAddress = most })
+			var in, out atomic.Int64
+			var all sync.WaitGroup
+			for range 10 * most {
+				all.Go(func() {
+					conn, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
+					switch {
+					case err == nil:
+						in.Add(1)
+						t.Cleanup(func() { _ = conn.Close() })
+					case response != nil && response.StatusCode == http.StatusTooManyRequests:
+						out.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			if in.Load() != most || out.Load() != 9*most {
+				t.Errorf("%d are in and %d were refused; %d may be there", in.Load(), out.Load(), most)
+			}
+		})
+	}
 }
 
 // TestConnectionsOfAUser: on whatever device, he has maxUserConns.
@@ -141,10 +173,11 @@ func TestTooManyPings(t *testing.T) {
 func TestSharesAreForgotten(t *testing.T) {
 	s := newShares(Config{Rate: 1, MaxConnsPerAddress: 2})
 	here := netip.MustParsePrefix("192.0.2.1/32")
-	if _, why := s.dialled(here, 1); why != "" {
+	address, _, why := s.dialled(here, 1)
+	if why != "" {
 		t.Fatal(why)
 	}
-	address, user := s.enter(here, "ann", 1)
+	user := s.enter("ann", 1)
 	s.forget(1 + 10*shareKept)
 	if len(s.addresses) != 1 || len(s.users) != 1 {
 		t.Error("shares with connections were forgotten")
@@ -161,7 +194,7 @@ func TestSharesAreForgotten(t *testing.T) {
 	for i := range maxShares {
 		s.addresses[netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)] = &share{}
 	}
-	if wait, why := s.dialled(here, 1); why == "" || wait <= 0 {
+	if _, wait, why := s.dialled(here, 1); why == "" || wait <= 0 {
 		t.Error("more addresses are kept than there may be")
 	}
 }

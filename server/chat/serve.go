@@ -3,7 +3,6 @@ package chat
 import (
 	"crypto/tls"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -28,11 +27,18 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	from := addressOf(r)
-	if wait, why := m.shares.dialled(from, m.now.Load()); why != "" {
+	address, wait, why := m.shares.dialled(from, m.now.Load())
+	if why != "" {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
 		http.Error(w, why, http.StatusTooManyRequests)
 		return
 	}
+	upgraded := false
+	defer func() {
+		if !upgraded {
+			m.shares.leave(m.now.Load(), address)
+		}
+	}()
 	session, ok := m.identify(w, r)
 	if !ok {
 		return
@@ -55,8 +61,9 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		m.log.Debug("refused an upgrade", "err", err, "from", r.RemoteAddr)
 		return
 	}
+	upgraded = true // from here on who ends the connection counts it out
 	query := r.URL.Query()
-	first := firstRoom{from: from, name: query.Get("room"), after: query.Get("after")}
+	first := firstRoom{from: from, address: address, name: query.Get("room"), after: query.Get("after")}
 	if r.Header.Get("Origin") != "" {
 		session.Token = "" // a browser has its cookie, which no script can read
 	}
@@ -69,7 +76,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 
 // start makes a connection a client, greets it and lets its reader run.
 func (m *Manager) start(conn *websocket.Conn, session identity.Session, name string, named bool, first firstRoom) {
-	c := m.newClient(conn, session, name, first.from)
+	c := m.newClient(conn, session, name, first)
 	if c == nil {
 		return
 	}
@@ -78,17 +85,18 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 }
 
 // newClient makes a connection a client, or closes it and returns nil.
-func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name string, from netip.Prefix) *Client {
+func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name string, first firstRoom) *Client {
 	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
 	if _, c.secure = c.net.(*tls.Conn); !c.secure {
 		c.raw = rawConn(c.net)
 	}
-	c.number, c.from = m.numbers.Add(1), from.Addr().String()
+	c.number, c.from = m.numbers.Add(1), first.from.Addr().String()
 	c.session.Store(&session)
 	c.name.Store(&name)
 	c.pace = newPace(m.config.Rate)
-	c.address, c.of = m.shares.enter(from, c.user, m.now.Load())
+	c.address, c.of = first.address, m.shares.enter(c.user, m.now.Load())
 	if c.of == nil {
+		m.shares.leave(m.now.Load(), c.address)
 		tooMany := websocket.FormatCloseMessage(shared.CloseTryLater, "you have too many connections open")
 		_ = conn.WriteControl(websocket.CloseMessage, tooMany, time.Now().Add(lastWords))
 		_ = conn.Close()
