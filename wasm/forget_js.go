@@ -43,7 +43,7 @@ func (p *Page) listenToForget() {
 	listen(byID("session-continue"), "click", func(js.Value) { p.post(p.continueAsGuest) })
 	listen(window, "storage", func(event js.Value) {
 		if event.Get("key").Equal(js.ValueOf(forgottenKey)) && !event.Get("newValue").IsNull() {
-			p.post(p.startOver)
+			p.post(p.startOver) // and tells nobody: tabs would go on telling each other
 		}
 	})
 }
@@ -88,6 +88,9 @@ func (p *Page) forgetMe() {
 			p.connectAgain()
 			return
 		}
+		if storage, ok := localStorage(); ok {
+			storage.Call("setItem", forgottenKey, "") // heard by the other tabs
+		}
 		p.startOver()
 	})
 }
@@ -99,8 +102,6 @@ func (p *Page) startOver() {
 	p.keeps = true // nothing here is worth the question whether to leave
 	p.queued.Store(0)
 	if storage, ok := localStorage(); ok {
-		storage.Call("clear")
-		storage.Call("setItem", forgottenKey, "") // heard by the other tabs
 		storage.Call("clear")
 		kind := window.Get("Storage").Get("prototype")
 		kind.Set("setItem", kind.Get("removeItem"))

@@ -79,3 +79,21 @@ func TestForgetMe(t *testing.T) {
 		t.Errorf("the den shows %q", got)
 	}
 }
+
+// A tab that hears that all is forgotten opens the page anew and does not pass that
+// on: tabs that answer each other would never stop.
+func TestForgettingIsToldOnce(t *testing.T) {
+	server := startServer(t)
+	profile := startProfile(t, startBrowser(t))
+	one, two := openTab(t, profile, server.URL()), openTab(t, profile, server.URL())
+	for _, b := range []*tab{one, two} {
+		b.awaitConnected()
+		b.run("an eye on reloads", chromedp.Evaluate[chromedp.Void](`window.before = true`))
+	}
+	one.run("an eye on what is told", chromedp.Evaluate[chromedp.Void](`told = []; addEventListener("storage", e => e.newValue === null || told.push(e.key))`))
+	two.run("hearing it", chromedp.Evaluate[chromedp.Void](`dispatchEvent(new StorageEvent("storage", {key: "forgotten", newValue: ""}))`))
+	two.awaitReload()
+	two.awaitConnected()
+	two.run("what comes after", chromedp.Evaluate[chromedp.Void](`localStorage.setItem("after", "")`))
+	one.await("what two has told", `window.before && told.at(-1) === "after" && !told.includes("forgotten")`)
+}
