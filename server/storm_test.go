@@ -149,7 +149,8 @@ func (s *storm) run() {
 	if now > limit {
 		t.Errorf("the server's memory did not return from %d MB to %d MB within %v", peak>>20, limit>>20, patience)
 	}
-	if during > before+took/2+100*time.Millisecond {
+	// A storm of 500 is over too soon for this; one of 10,000 shows it.
+	if during > before+took/2+time.Second {
 		t.Errorf("while clients came back for %v, what was live in another room was %v late, %v before", took, during, before)
 	}
 }
