@@ -155,6 +155,53 @@ func TestSendsWhileNATSIsDown(t *testing.T) {
 	}
 }
 
+// TestJoiningWhileNATSStandsStill: a server that does not hear from the log any more
+// does not take what it remembers of a room for all there is. Somebody who was told
+// so would send again what another server has stored.
+func TestJoiningWhileNATSStandsStill(t *testing.T) {
+	t.Parallel()
+	nats := servertest.StartNATS(t, 1)
+	node, server := nats.Nodes[0], serveOn(t, nats.URL())
+	here := connect(t, server.Addr, way{room: "x"})
+	epoch := mustUntil(here, shared.Synced).Cursor.Epoch
+	ack, err := ask(here, shared.SendMessage, shared.SendMessagePayload{Message: "before"}, shared.Ack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := shared.Cursor{Epoch: epoch, Seq: ack.Seq, ID: "asked"}
+	c := connect(t, server.Addr, way{room: "y"})
+	join := func() error {
+		joined, err := ask(c, shared.JoinRoom, shared.JoinPayload{Name: "x", After: &place}, shared.RoomJoined)
+		if err == nil && joined.State != shared.StateCurrent {
+			t.Fatalf("joining is answered with %+v", joined)
+		}
+		if err == nil {
+			_, err = ask(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"}, shared.Left)
+		}
+		return err
+	}
+	if err := join(); err != nil {
+		t.Fatal(err)
+	}
+	node.Freeze()
+	begin := time.Now()
+	for err = nil; err == nil; err = join() {
+		if time.Since(begin) > patience {
+			t.Fatal("cut off from the log, the server tells that nothing was missed")
+		}
+	}
+	if !strings.Contains(err.Error(), string(shared.CodeUnavailable)) {
+		t.Fatal(err)
+	}
+	t.Logf("after %v: %v", time.Since(begin).Round(time.Millisecond), err)
+	node.Thaw()
+	for err = join(); err != nil; err = join() {
+		if time.Since(begin) > 2*patience {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestStopWhileNATSStandsStill: a server is stopped in order while NATS does not
 // answer: it ends, after the 3 s that it gives appends, connections and the store,
 // with what is under way not acked.

@@ -91,6 +91,9 @@ func (m *member) enter(ctx context.Context) error {
 	m.mu.Lock()
 	m.conn = conn
 	m.mu.Unlock()
+	if r.leaving.Load() { // it was told to go while it came
+		m.sayGoodbye()
+	}
 	if after == nil {
 		r.connected.Add(1)
 		r.reading.Go(m.read)

@@ -12,11 +12,18 @@ import (
 // ServeEcho sends every text frame back. It is made of what ServeWS is made of, so
 // that a conformance suite finds the faults of that. It is in no other build.
 func (m *Manager) ServeEcho(w http.ResponseWriter, r *http.Request) {
-	conn, err := m.upgrader.Upgrade(w, r, nil)
-	if err != nil {
+	from := addressOf(r)
+	address, _, why := m.shares.dialled(from, m.now.Load())
+	if why != "" {
+		http.Error(w, why, http.StatusTooManyRequests)
 		return
 	}
-	c := m.newClient(conn, identity.Session{User: "echo"}, "Echo", addressOf(r))
+	conn, err := m.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		m.shares.leave(m.now.Load(), address)
+		return
+	}
+	c := m.newClient(conn, identity.Session{User: "echo"}, "Echo", firstRoom{from: from, address: address})
 	if c == nil {
 		return
 	}

@@ -142,7 +142,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	if err != nil {
 		return nil, r.unavailable(err)
 	}
-	joined, err := room.resume(ctx, p.After)
+	joined, err := room.resume(ctx, p.After, m.fresh(room))
 	if err != nil {
 		m.release(room)
 		return nil, r.unavailable(err)

@@ -95,6 +95,8 @@ type Manager struct {
 	pages   atomic.Int64 // of the log in all clients' hands
 	wave    wave         // of connections
 
+	lookedAt []atomic.Int64 // by shard: tick of the last look at its rooms that was answered
+
 	mu      sync.RWMutex // guards what follows, and room.refs
 	clients map[*Client]struct{}
 	rooms   map[string]*room
@@ -119,6 +121,7 @@ func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, 
 		users:   map[string][]*Client{},
 
 		greetings: make(chan struct{}, maxGreetings*runtime.GOMAXPROCS(0)),
+		lookedAt:  make([]atomic.Int64, log.Shards()),
 	}
 	m.upgrader = websocket.Upgrader{
 		HandshakeTimeout: 10 * time.Second,
@@ -183,6 +186,7 @@ func (m *Manager) join(ctx context.Context, name string) (*room, error) {
 	m.mu.Unlock()
 
 	if opens {
+		r.opened = m.now.Load()
 		r.err = r.open(m.ctx) // not the joiner's context: others wait for this too
 		close(r.ready)
 		r.signal(signal{Asks: true})
@@ -228,6 +232,7 @@ func (m *Manager) release(r *room) {
 		r.unfollow()
 	}
 	r.mu.Lock()
+	r.closed = true
 	r.ring.restart(r.ring.head)
 	r.mu.Unlock()
 }

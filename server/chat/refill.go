@@ -68,13 +68,14 @@ func (r *room) fillFrom(ctx context.Context, after shared.Cursor) {
 func (r *room) refill(epoch string, from uint64, c *chunk, origin bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.epoch == epoch {
+	if r.epoch == epoch && !r.closed {
 		r.ring.prepend(from, c, origin)
 	}
 }
 
 // prepend puts in front of the ring what it lacks of c, if that leaves no hole and
-// there is place for it.
+// there is place for it. It copies, since c may hold more than that, and keeps no
+// two small chunks side by side.
 func (r *ring) prepend(from uint64, c *chunk, origin bool) {
 	n, found := slices.BinarySearch(c.seqs, r.base)
 	if found {
@@ -83,10 +84,20 @@ func (r *ring) prepend(from uint64, c *chunk, origin bool) {
 	if from >= r.base || n == 0 || c.last() < r.base {
 		return
 	}
-	end := c.ends[n-1]
-	before := &chunk{frames: c.frames[:end:end], seqs: c.seqs[:n:n], ends: c.ends[:n:n]}
-	if r.bytes+cap(before.frames) > largestRing || r.total.Load() > allRings {
+	end := int(c.ends[n-1])
+	if r.bytes+end > largestRing || r.total.Load() > allRings {
 		return
+	}
+	before := &chunk{frames: slices.Clone(c.frames[:end]), seqs: slices.Clone(c.seqs[:n]), ends: slices.Clone(c.ends[:n])}
+	if len(r.chunks) > 0 && end+len(r.chunks[0].frames) <= largestChunk {
+		next := r.chunks[0]
+		r.chunks = slices.Delete(r.chunks, 0, 1)
+		r.account(-cap(next.frames))
+		before.frames = append(before.frames, next.frames...)
+		before.seqs = append(before.seqs, next.seqs...)
+		for _, e := range next.ends {
+			before.ends = append(before.ends, uint32(end)+e)
+		}
 	}
 	r.chunks = slices.Insert(r.chunks, 0, before)
 	r.base, r.origin = from, origin

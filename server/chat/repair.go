@@ -25,6 +25,9 @@ const (
 	// lookWait is how long the log may take to answer a look: one without an answer
 	// is repeated soon, since a leader that was chosen meanwhile never heard of it.
 	lookWait = time.Second
+	// freshFor is for how long, in ticks, rings are taken for what the log has when
+	// no look has been answered since.
+	freshFor = 3
 )
 
 // feedLost is called when a shard's feed knows that it may have lost something:
@@ -83,6 +86,7 @@ func (m *Manager) tend() {
 func (m *Manager) look(shard int, rooms []*room) {
 	ctx, cancel := context.WithTimeout(m.ctx, lookWait)
 	defer cancel()
+	now := m.now.Load()
 	var err error
 	var quiet []*room
 	var whole []uint64
@@ -99,6 +103,16 @@ func (m *Manager) look(shard int, rooms []*room) {
 	if err != nil && m.ctx.Err() == nil {
 		m.log.Debug("comparing rooms with the log", "shard", shard, "err", err) // the next look does it
 	}
+	if err == nil {
+		m.lookedAt[shard].Store(now)
+	}
+}
+
+// fresh reports that a room's ring has, but for the last seconds, all that the log
+// has. A server that is cut off from the log does not know that: told that it has
+// what it missed, a client would send again what another server has stored.
+func (m *Manager) fresh(r *room) bool {
+	return m.now.Load()-max(r.opened, m.lookedAt[m.roomlog.Shard(r.name)].Load()) <= freshFor
 }
 
 // catchUp sends the room's members to the log for what their ring lacks.
@@ -126,6 +140,7 @@ func (m *Manager) compare(ctx context.Context, shard int, rooms []*room, whole [
 			from = min(from, whole[i])
 		}
 	}
+	var lags error
 	for names := range slices.Chunk(slices.Collect(maps.Keys(lag)), roomlog.MaxHeads) {
 		heads, sure, err := m.roomlog.Heads(ctx, shard, names, from, last)
 		if err != nil {
@@ -135,13 +150,14 @@ func (m *Manager) compare(ctx context.Context, shard int, rooms []*room, whole [
 			lag[head.Room].owes(head.Seq)
 		}
 		if !sure {
-			continue // the replica that answered lags itself: another look tells
+			lags = errors.New("the replica that answered lags: another look tells")
+			continue
 		}
 		for _, name := range names {
 			lag[name].wholeTo(last)
 		}
 	}
-	return nil
+	return lags
 }
 
 // openRooms returns the rooms that have been opened.

@@ -11,14 +11,15 @@ import (
 const maxFlights = 2
 
 // resume finds where in the log a client begins that comes with a cursor, or
-// without one. Count and Members of the answer are left to the caller.
-func (r *room) resume(ctx context.Context, after *shared.Cursor) (shared.RoomJoinedPayload, error) {
+// without one. Count and Members of the answer are left to the caller. fresh says
+// that the ring may be taken for what the log has; else the log is asked.
+func (r *room) resume(ctx context.Context, after *shared.Cursor, fresh bool) (shared.RoomJoinedPayload, error) {
 	if after != nil && after.Epoch != r.epochNow() {
-		joined, err := r.resume(ctx, nil)
+		joined, err := r.resume(ctx, nil, fresh)
 		joined.State = shared.StateReset
 		return joined, err
 	}
-	for flights := 0; ; flights++ {
+	for flights := 0; fresh; flights++ {
 		if joined, ok := r.resumeHere(after); ok {
 			return joined, nil
 		}
@@ -108,10 +109,15 @@ func (r *room) resumeFromLog(ctx context.Context, after shared.Cursor) (shared.R
 	if err != nil {
 		return joined, err
 	}
+	if at, err = r.log.At(ctx, r.name, after.Seq); err != nil { // again: what is stored from now on is beyond last
+		return joined, err
+	}
 	removed, err := r.log.Removed(ctx, r.name, after.Seq)
 	switch {
 	case err != nil:
 		return joined, err
+	case at.Seq != 0:
+		return r.begin(ctx, shared.StateReset)
 	case after.Seq > last, after.ID != "" && !removed:
 		return r.begin(ctx, shared.StateReset)
 	case removed:
@@ -132,6 +138,8 @@ func (r *room) resumeFromLog(ctx context.Context, after shared.Cursor) (shared.R
 func (r *room) holds(after shared.Cursor) (state string) {
 	switch {
 	case after.Seq < r.ring.base || after.Epoch != r.epoch:
+		return ""
+	case max(r.acked.Load(), r.owed) > r.ring.head: // the feed is about to bring something
 		return ""
 	case after != r.verified && (after.ID == "" || messageID(r.ring.frame(after.Seq)) != after.ID):
 		return ""

@@ -218,3 +218,43 @@ func TestRingsGiveWayWhenAllAreTooLarge(t *testing.T) {
 		t.Errorf("it holds %d bytes up to %d, its head is %d", len(frames), last, r.head)
 	}
 }
+
+// TestRefillsKeepWhatTheyNeed: parts of the log that are large, and of which a ring
+// lacks little each time, are not kept, and make no chunk each.
+func TestRefillsKeepWhatTheyNeed(t *testing.T) {
+	t.Parallel()
+	const messages = 3000
+	var total atomic.Int64
+	r := ring{total: &total}
+	r.restart(messages)
+	r.add(messages+1, messages, []byte(`{"id":"newest"}`))
+	page := chunk{}
+	for seq := range uint64(messages) {
+		page.frames = appendMessageFrame(page.frames, seq+1, []byte(`{"id":"one of many"}`))
+		page.seqs, page.ends = append(page.seqs, seq+1), append(page.ends, uint32(len(page.frames)))
+	}
+	for from := messages - 1; from >= 0; from-- {
+		begin := uint32(0)
+		if from > 0 {
+			begin = page.ends[from-1]
+		}
+		part := chunk{frames: page.frames[begin:], seqs: page.seqs[from:]}
+		for _, end := range page.ends[from:] {
+			part.ends = append(part.ends, end-begin)
+		}
+		r.prepend(uint64(from), &part, from == 0)
+		if r.base != uint64(from) {
+			t.Fatalf("the ring begins at %d, want %d", r.base, from)
+		}
+		if first := r.chunks[0]; &first.frames[0] == &part.frames[0] {
+			t.Fatal("the ring keeps what it was offered")
+		}
+	}
+	held := 0
+	for _, c := range r.chunks {
+		held += cap(c.frames)
+	}
+	if bound := 2*len(page.frames)/largestChunk + 2; len(r.chunks) > bound || held != r.bytes || total.Load() != int64(held) || held > 2*len(page.frames) {
+		t.Errorf("%d chunks (at most %d) with %d bytes, %d and %d are accounted; the messages have %d", len(r.chunks), bound, held, r.bytes, total.Load(), len(page.frames))
+	}
+}

@@ -22,7 +22,8 @@ type room struct {
 	err      error         // set before ready is closed: why it could not be opened
 	unfollow func()
 
-	acked atomic.Uint64 // the highest sequence an append from here was acked with since the last look
+	opened int64         // set before ready is closed: tick at which the log was asked for its head
+	acked  atomic.Uint64 // the highest sequence an append from here was acked with since the last look
 
 	mu       sync.RWMutex
 	epoch    string // of the log that the room's sequences count in
@@ -35,6 +36,7 @@ type room struct {
 	owed     uint64 // what the log has that the feed was about to bring at the last look
 	looked   uint64 // the ring's head at the last look
 	compared uint64 // nothing up to here in the shard's log is missing from the ring
+	closed   bool   // nobody is in it any more
 	touched  bool   // owned by the shard's follower: grown in this batch
 }
 

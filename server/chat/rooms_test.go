@@ -266,3 +266,25 @@ func TestHistoryIsPagedInBothDirections(t *testing.T) {
 		t.Errorf("after the end of numbers: %d messages, more %v", len(page.Messages), page.More)
 	}
 }
+
+// TestRefillsAfterTheLast: what the last who left was still reading makes nobody's
+// ring larger.
+func TestRefillsAfterTheLast(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.put("x", "one", "two")
+	r, err := s.manager.join(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := r.head()
+	entries, err := s.log.After(t.Context(), "x", 0, 10, 1<<20)
+	if err != nil || len(entries) != 2 || head != entries[1].Seq {
+		t.Fatalf("the log has %d messages, the ring begins at %d: %v", len(entries), head, err)
+	}
+	s.manager.release(r)
+	r.refill(r.epochNow(), 0, chunkOf(entries), true)
+	if r.ring.base != head || s.manager.memory.Load() != 0 {
+		t.Errorf("the ring begins at %d, rings hold %d bytes", r.ring.base, s.manager.memory.Load())
+	}
+}

@@ -42,8 +42,8 @@ type Receipt struct {
 //
 // Appends of one goroutine to one room are stored in the order of the calls.
 // Append waits while too much is under way. It returns an error if the message
-// was not handed over, and then done is not called; else done is called once,
-// from another goroutine, and must not block.
+// was not handed over, and then done is not called; else done is called once, maybe
+// before Append returns. It must not block, nor append.
 func (l *Log) Append(ctx context.Context, room, key string, body []byte, done func(Receipt, error)) error {
 	s := l.shardOf(room)
 	subject, err := s.subject(room)
@@ -192,7 +192,9 @@ func (a *appender) take(number uint64) func(Receipt, error) {
 	done := p.done
 	delete(a.pending, number)
 	if p.out {
-		a.group.out--
+		if a.group.out--; a.group.out == 0 {
+			a.group.batch = nil // settled: what the store says of it now comes too late
+		}
 	}
 	if len(a.pending) == 0 && a.settled != nil {
 		close(a.settled)

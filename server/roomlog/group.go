@@ -28,7 +28,7 @@ const (
 type group struct {
 	waiting []queued // not published yet
 	out     int      // published and not settled
-	batch   []queued // the one under way, if there is one
+	batch   []queued // the one under way, until all of it is settled
 }
 
 // queued is an append that is to be published.
@@ -70,9 +70,6 @@ func (a *appender) takeWaiting() (next []queued) {
 	defer a.mu.Unlock()
 	g := &a.group
 	for len(next) == 0 && len(g.waiting) > 0 {
-		if g.out == 0 {
-			g.batch = nil // if there was one, the store has not answered it in time
-		}
 		if g.batch != nil || g.out > 0 && g.out+len(g.waiting) > minGroup {
 			return nil
 		}
@@ -116,7 +113,6 @@ func (a *appender) publishBatch(batch []queued) {
 			header["Nats-Batch-Commit"] = []string{"1"}
 		}
 		if err := a.publish(q, header, last); err != nil { // without its end the batch is nothing
-			a.endBatch()
 			for _, q := range batch {
 				a.settle(q.number, Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, err))
 			}
@@ -125,22 +121,27 @@ func (a *appender) publishBatch(batch []queued) {
 	}
 }
 
-// endBatch takes the batch under way.
-func (a *appender) endBatch() []queued {
+// batchOf returns the batch under way if number is its last, and none for an
+// answer that comes when all of it has been settled. If ends is set, it is under way
+// no more.
+func (a *appender) batchOf(number uint64, ends bool) []queued {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	batch := a.group.batch
-	a.group.batch = nil
+	if len(batch) == 0 || batch[len(batch)-1].number != number {
+		return nil
+	}
+	if ends {
+		a.group.batch = nil
+	}
 	return batch
 }
 
 // batchAnswered settles the batch under way, or reports false if the answer is to
 // something else.
 func (a *appender) batchAnswered(number uint64, m *nats.Msg) bool {
-	a.mu.Lock()
-	batch := a.group.batch
-	a.mu.Unlock()
-	if len(batch) == 0 || batch[len(batch)-1].number != number {
+	batch := a.batchOf(number, false)
+	if batch == nil {
 		return false
 	}
 	var answer struct {
@@ -151,12 +152,11 @@ func (a *appender) batchAnswered(number uint64, m *nats.Msg) bool {
 	err := json.Unmarshal(m.Data, &answer)
 	if err != nil || answer.Error != nil || answer.Count != len(batch) || answer.Seq < uint64(len(batch)) {
 		a.publishing.Lock()
-		a.publishEach(batch) // before what waits: their order stays
-		a.endBatch()
-		a.publishing.Unlock()
+		defer a.publishing.Unlock()
+		a.publishEach(a.batchOf(number, true)) // before what waits: their order stays
 		return true
 	}
-	a.endBatch()
+	batch = a.batchOf(number, true)
 	first := answer.Seq - uint64(len(batch)) + 1
 	for i, q := range batch {
 		a.settle(q.number, Receipt{Seq: first + uint64(i)}, nil)

@@ -1,0 +1,76 @@
+package roomlog
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// TestABatchAnsweredTooLate: appends that go together were not answered in time, and
+// whoever wrote them has been told so. A refusal that comes then stores none of them,
+// and neither answer touches the batch that is under way by then.
+func TestABatchAnsweredTooLate(t *testing.T) {
+	for name, answer := range map[string]string{
+		"refused": `{"error":{"code":400,"description":"batch timeout"}}`,
+		"stored":  `{"stream":"x","seq":100,"batch":"x","count":10}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := Open(t.Context(), Options{Dir: t.TempDir(), MaxBytes: 1 << 30, SyncAlways: true, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(l.Close)
+			s := l.shardOf("den")
+			subject, err := s.subject("den")
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := &s.appender
+			underWay := func(count int, since time.Time, done func(Receipt, error)) (last uint64) {
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				for range count {
+					a.slots <- struct{}{}
+					a.number++
+					a.pending[a.number] = appending{done: done, since: since, out: true}
+					a.group.out++
+					a.group.batch = append(a.group.batch, queued{a.number, subject, fmt.Sprint("key", a.number), []byte("late")})
+				}
+				return a.number
+			}
+			failed := 0
+			late := underWay(10, time.Now().Add(-time.Hour), func(_ Receipt, err error) {
+				if errors.Is(err, ErrUnavailable) {
+					failed++
+				}
+			})
+			a.failSince(time.Now().Add(-time.Minute), ErrUnavailable)
+			if failed != 10 {
+				t.Fatalf("%d of 10 were told that the store does not answer", failed)
+			}
+			settled := 0
+			next := underWay(20, time.Now(), func(_ Receipt, err error) {
+				if err == nil {
+					settled++
+				}
+			})
+			a.answered(&nats.Msg{Subject: a.prefix + fmt.Sprint(late), Data: []byte(answer)})
+			a.answered(&nats.Msg{Subject: a.prefix + fmt.Sprint(next), Data: []byte(`{"stream":"x","seq":200,"batch":"y","count":20}`)})
+			if settled != 20 {
+				t.Errorf("%d of 20 appends of the next batch are settled", settled)
+			}
+			// What comes last is the only message.
+			stored := make(chan Receipt, 1)
+			if err := l.Append(t.Context(), "den", "last", []byte("last"), func(r Receipt, _ error) { stored <- r }); err != nil {
+				t.Fatal(err)
+			}
+			if r := <-stored; r.Seq != 1 {
+				t.Errorf("it is at %+v: something was stored before it", r)
+			}
+		})
+	}
+}
