@@ -326,6 +326,7 @@ func (b *cable) carry(s *strand, d direction) {
 		case f.kind == swap:
 			after := s.next(d, 3*time.Second) // if there is one
 			if after != nil {
+				time.Sleep(d.latency()) // it is on its way as long as any other
 				b.swapped(d, frame, after)
 				b.deliver(s, d, after)
 			}
