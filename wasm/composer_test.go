@@ -165,6 +165,27 @@ func TestDrafts(t *testing.T) {
 	second.calm()
 }
 
+// TestTypedIntoTheNextRoom: what is typed right behind the key that changes rooms
+// is for the new one, also when the browser has no time to draw it.
+func TestTypedIntoTheNextRoom(t *testing.T) {
+	server := startServer(t)
+	browser := startBrowser(t)
+	ann := openAs(t, browser, server.URL())
+	ann.name("Ann")
+	ann.keys("Ctrl+K", "k", chromedp.ModifierCtrl)
+	ann.awaitFocus("go-room")
+	ann.keys("a room", "den")
+	ann.awaitRooms("that it can be created", "Create #den")
+	ann.run("holding frames", chromedp.Evaluate[chromedp.Void](holdFrames))
+	ann.keys("going there and writing", kb.Enter+"for the den"+kb.Enter+"later")
+	ann.run("letting them go", chromedp.Evaluate[chromedp.Void](`letFrames()`))
+	ann.awaitRoom("den")
+	ann.awaitMessage("for the den")
+	ann.awaitComposer("what was not sent", "later")
+	ann.await("whose draft it is", `Object.keys(localStorage).filter(key => key.startsWith("draft/")).join() === "draft/den"`)
+	ann.calm()
+}
+
 // TestTypedBeforeTheProgram: what is typed while the wasm is on its way stays.
 func TestTypedBeforeTheProgram(t *testing.T) {
 	server := startServer(t)

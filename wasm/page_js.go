@@ -59,7 +59,8 @@ type Page struct {
 	empty      js.Value
 	typing     *label
 	warned     *shared.Error // the last error that the console was told
-	loading    bool          // messages of the log are on their way
+	loading    bool          // messages of the log are on their way, or not shown yet
+	loaded     bool          // they are there, or will not come
 	loadFailed time.Time     // the last time that they did not come
 	probed     bool          // whether there are any was asked, for the current room
 
@@ -228,6 +229,9 @@ func (p *Page) draw() {
 	}
 	v := p.client.View()
 	p.view = v
+	if p.loaded { // what is beyond these is seen from now on
+		p.loading, p.loaded = false, false
+	}
 	if !p.keeps {
 		p.queued.Store(int32(v.Queued))
 	}

@@ -361,13 +361,15 @@ func (p *Page) followAddress() {
 	p.change(room)
 }
 
+// change goes to a room. It is shown at once, not with the next frame: what is
+// typed from now on is meant for it.
 func (p *Page) change(room string) {
 	setData(p.body, "pane", "room")
 	if err := p.client.ChangeRoom(room); err != nil {
 		p.sayNotice(words(err))
 	}
 	p.stayInBelledRooms() // the one that was left may be one
-	p.redraw()
+	p.draw()
 }
 
 // roomAtStart is the room of the page's address. It is asked before the page has

@@ -191,7 +191,7 @@ func (p *Page) load(which view.Load, asked bool) {
 		defer cancel()
 		err := load(ctx, room)
 		p.post(func() {
-			p.loading = false
+			p.loaded = true
 			p.timeline.older.set("Show older")
 			if err != nil {
 				p.loadFailed = time.Now()

@@ -118,6 +118,13 @@ const watched = `
 	window.texts = () => Array.from(document.querySelectorAll("#messages .body"), e => e.textContent);
 `
 
+// holdFrames keeps the page's frames from it until letFrames is called.
+const holdFrames = `{
+	const frame = window.requestAnimationFrame.bind(window), held = [];
+	window.requestAnimationFrame = draw => held.push(draw);
+	window.letFrames = () => { window.requestAnimationFrame = frame; held.forEach(frame); };
+}`
+
 // openWatched opens a page as somebody new who has a name, with watched in it.
 func openWatched(t *testing.T, browser context.Context, url, name string) *tab {
 	t.Helper()
@@ -244,6 +251,64 @@ func TestTenThousandMessages(t *testing.T) {
 	b.await("the end", `texts().at(-1) === "the very last" && document.getElementById("latest").hidden`)
 	if again := evaluate[float64](b, "memory", `wasmMiB()`); again > level+4 {
 		t.Errorf("the program's memory grew from %.0f to %.0f MiB", level, again)
+	}
+	b.wellBehaved()
+}
+
+// TestWhatIsReadStays: a page that is slow to draw does not fetch so much of what
+// lies beyond that what is in sight goes.
+func TestWhatIsReadStays(t *testing.T) {
+	server := startServer(t, "--fsync", "interval")
+	browser := startBrowser(t)
+	fill(t, server, "large", 3000)
+	b := openWatched(t, browser, server.URL()+"r/large", "Ann")
+	b.awaitMessage("the very last")
+	evaluate[float64](b, "counting what is asked and answered", `(() => {
+		window.asked = window.answered = 0;
+		const send = WebSocket.prototype.send;
+		WebSocket.prototype.send = function(text) {
+			if (text.includes('"load_history"')) {
+				if (!asked++) this.addEventListener("message", e => answered += e.data.includes('"type":"history"'));
+			}
+			return send.call(this, text);
+		};
+		return 0;
+	})()`)
+	const scroll = `document.getElementById("scroll")`
+	for _, way := range []struct{ to, until string }{
+		{"-= 1500", `texts()[0] === "the very first"`},
+		{"+= 1500", `texts().at(-1) === "the very last"`},
+	} {
+		// Until more is asked for, as the reader goes on.
+		evaluate[float64](b, "going until more is needed", fmt.Sprintf(`(async () => {
+			for (const before = asked; asked === before; await frames(2)) {
+				if (%s) throw new Error("there is no more");
+				%s.scrollTop %s;
+			}
+			return 0;
+		})()`, way.until, scroll, way.to))
+		jumped := evaluate[float64](b, "reading on without a frame", fmt.Sprintf(`(async () => {
+			const turn = () => new Promise(done => setTimeout(done));
+			%s
+			for (let i = 0; i < 20; i++) {
+				while (asked !== answered) await turn();
+				%s.dispatchEvent(new Event("scroll"));
+				await turn();
+			}
+			const edge = %s.getBoundingClientRect().top, place = e => e.getBoundingClientRect().bottom;
+			const first = Array.from(document.querySelectorAll("#messages .message")).find(e => e.getBoundingClientRect().top >= edge);
+			const was = place(first), text = first.querySelector(".body").textContent;
+			letFrames();
+			await frames(2);
+			return first.isConnected && first.querySelector(".body").textContent === text ? Math.abs(place(first) - was) : 9999;
+		})()`, holdFrames, scroll, scroll))
+		if jumped > 2 {
+			t.Errorf("scrollTop %s: what was in sight jumped by %.1f pixels", way.to, jumped)
+		}
+		evaluate[float64](b, "going to the end of the way", fmt.Sprintf(`(async () => {
+			while (!(%s)) { %s.scrollTop %s; await frames(2); }
+			return 0;
+		})()`, way.until, scroll, way.to))
 	}
 	b.wellBehaved()
 }
