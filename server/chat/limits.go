@@ -169,10 +169,17 @@ func addressOf(r *http.Request) netip.Prefix {
 }
 
 // mayCreate refuses a message to a room that has none, if there were too many of
-// those.
-func (c *Client) mayCreate(r *room) error {
-	if c.address.rooms == nil || !r.isNew() || c.address.rooms.Allow() {
+// those. What the client has sent behind it is refused too, whoever may have begun
+// the room meanwhile: he sends them again in order.
+func (c *Client) mayCreate(m *member) error {
+	switch {
+	case c.address.rooms == nil:
 		return nil
+	case time.Now().Before(m.refuses):
+	case m.room.mayBegin(c.address.rooms.Allow):
+		return nil
+	default:
+		m.refuses = time.Now().Add(retryAfter)
 	}
 	refused := shared.Errorf(shared.CodeRateLimited, "too many new rooms: write in one that is there, or wait a moment")
 	refused.RetryAfter = 1 / newRooms

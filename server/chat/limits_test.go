@@ -155,6 +155,56 @@ func TestNewRoomsAreLimited(t *testing.T) {
 	c.say("here I may")
 }
 
+// TestANewRoomIsOne: however many messages come before its first is in the log.
+func TestANewRoomIsOne(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
+	c := s.join("new")
+	for i := range 2 * newRoomsBurst {
+		send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint("message ", i)})
+	}
+	for i, m := range c.hear(2 * newRoomsBurst) {
+		if want := fmt.Sprint("message ", i); m.Message != want {
+			t.Fatalf("%q where %q was to come", m.Message, want)
+		}
+	}
+	for _, e := range c.inbox {
+		if e.Type == shared.Failed.Name() {
+			t.Fatalf("refused: %s", e.Payload)
+		}
+	}
+}
+
+// TestARefusedRoomKeepsOrder: what was sent behind a message that was refused for
+// a new room does not get in before it when somebody else begins the room.
+func TestARefusedRoomKeepsOrder(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
+	c := s.join("there")
+	for i := 0; ; i++ {
+		room := fmt.Sprint("new-", i)
+		answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
+		begun := time.Now()
+		first := send(c, shared.SendMessage, shared.SendMessagePayload{Message: "first"})
+		if e := c.take("an answer", func(e shared.Event) bool { return e.ID == first }); e.Type == shared.Ack.Name() {
+			continue
+		}
+		s.put(room, "somebody else's")
+		c.take("what somebody else wrote", func(e shared.Event) bool {
+			return e.Type == shared.NewMessage.Name() && decode(c, shared.NewMessage, e).Message == "somebody else's"
+		})
+		id := send(c, shared.SendMessage, shared.SendMessagePayload{Message: "second"})
+		second := c.take("an answer", func(e shared.Event) bool { return e.ID == id })
+		if time.Since(begun) >= retryAfter {
+			continue // it may have come too late
+		}
+		if refusal := decode(c, shared.Failed, second); refusal.Code != shared.CodeRateLimited {
+			t.Errorf("%+v", refusal)
+		}
+		return
+	}
+}
+
 func TestTooManyPings(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.config.Rate = 10 })

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"websockets/server/roomlog"
 	"websockets/shared"
@@ -37,6 +38,7 @@ type room struct {
 	looked   uint64 // the ring's head at the last look
 	compared uint64 // nothing up to here in the shard's log is missing from the ring
 	closed   bool   // nobody is in it any more
+	begun    bool   // somebody was let write its first message
 	touched  bool   // owned by the shard's follower: grown in this batch
 }
 
@@ -52,7 +54,9 @@ type member struct {
 	syncing bool   // synced is still to be written
 	told    bool   // room_joined has told what is gone beyond seq
 
-	lastTyping int64 // owned by the client's reader: tick of the last typing passed on
+	// Owned by the client's reader.
+	lastTyping int64     // tick of the last typing passed on
+	refuses    time.Time // until then the client may not write to the room, which is new
 }
 
 // epochNow returns the epoch.
@@ -126,6 +130,19 @@ func (r *room) isNew() bool {
 	defer r.mu.RUnlock()
 	told := r.acked.Load() != 0 || r.owed != 0 // of messages that the feed is about to bring
 	return !told && (r.ring.head == 0 || r.ring.origin && r.ring.head == r.ring.base)
+}
+
+// mayBegin reports that the room has a message or may get its first one. allow is
+// asked for the first only: those that come while it is on its way are not further
+// rooms.
+func (r *room) mayBegin(allow func() bool) bool {
+	if !r.isNew() {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begun = r.begun || allow()
+	return r.begun
 }
 
 // noteAcked remembers that the log has seq, which the feed is about to bring.
