@@ -358,10 +358,13 @@ func TestWhoStaysAwayIsClosed(t *testing.T) {
 	}
 	before := watched()
 
+	alive := time.Now()
 	for _, l := range slow {
+		if err := l.send(shared.Ping.Frame("", shared.Empty{})); err != nil { // the last sign of life
+			t.Fatal(err)
+		}
 		l.stop()
 	}
-	alive := time.Now()
 	watched = watchMemory(t, server)
 	record = append(record, flood("missed")...)
 	dead := time.Now()
