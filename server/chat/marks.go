@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,19 +46,21 @@ func (k *marks) set(user, room string, seq uint64) error {
 		rooms = map[string]uint64{}
 		k.dirty[user] = rooms
 	}
-	rooms[room] = max(rooms[room], seq)
+	advance(rooms, map[string]uint64{room: seq})
 	return nil
 }
 
-// of returns a user's marks.
+// of returns a user's marks. Those that wait come first: what has stopped waiting
+// is in the store.
 func (k *marks) of(ctx context.Context, user string) (map[string]uint64, error) {
+	k.mu.Lock()
+	waiting := maps.Clone(k.dirty[user])
+	k.mu.Unlock()
 	kept, err := k.read(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	advance(kept, k.dirty[user])
+	advance(kept, waiting)
 	return kept, nil
 }
 
@@ -103,25 +106,30 @@ func (k *marks) keep(ctx context.Context) {
 	}
 }
 
-// flush writes what is waiting. What cannot be written waits on.
+// flush writes what is waiting, which is forgotten when it is written: until then a
+// reader finds it here. What cannot be written waits on.
 func (k *marks) flush(ctx context.Context) {
 	k.mu.Lock()
-	dirty := maps.Clone(k.dirty)
+	users := slices.Collect(maps.Keys(k.dirty))
 	k.mu.Unlock()
-	for user := range dirty {
-		kept, err := k.of(ctx, user)
+	for _, user := range users {
+		kept, err := k.read(ctx, user)
 		if err != nil {
 			return
 		}
 		k.mu.Lock()
-		delete(k.dirty, user)
+		written := maps.Clone(k.dirty[user])
 		k.mu.Unlock()
+		advance(kept, written)
 		value, _ := json.Marshal(kept) // a map of numbers
 		if err := k.log.PutUserValue(ctx, user, "marks", value); err != nil {
-			for room, seq := range kept {
-				_ = k.set(user, room, seq)
-			}
 			return
 		}
+		k.mu.Lock()
+		maps.DeleteFunc(k.dirty[user], func(room string, seq uint64) bool { return seq == written[room] })
+		if len(k.dirty[user]) == 0 {
+			delete(k.dirty, user)
+		}
+		k.mu.Unlock()
 	}
 }
