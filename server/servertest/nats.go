@@ -224,8 +224,23 @@ func (n *Node) Kill() {
 // PID is the running node's process id.
 func (n *Node) PID() int { return n.cmd.Process.Pid }
 
-// Freeze stops the node where it is, with its connections open, until Thaw.
-func (n *Node) Freeze() { n.signal(syscall.SIGSTOP) }
+// Freeze stops the node where it is, with its connections open, until Thaw. On
+// Linux nothing of it runs any more when this returns; without /proc a busy machine
+// may let it go on for a moment.
+func (n *Node) Freeze() {
+	n.t.Helper()
+	n.signal(syscall.SIGSTOP)
+	n.await("standing still", func() bool {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", n.PID()))
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread)
+			if _, state, _ := strings.Cut(string(stat), ") "); err == nil && !strings.HasPrefix(state, "T") {
+				return false
+			}
+		}
+		return true
+	})
+}
 
 // Thaw lets a frozen node go on.
 func (n *Node) Thaw() { n.signal(syscall.SIGCONT) }
