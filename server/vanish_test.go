@@ -22,7 +22,7 @@ import (
 const (
 	pingAndPong = 33 * time.Second
 	grace       = 3 * time.Second
-	aLittle     = 8 * time.Second // 4 for two ticks and a close that nobody takes, and a busy machine
+	aLittle     = 4 * time.Second // ticks of a second, and a busy machine
 )
 
 // TestVanishedMembersAreGone: who is killed is gone from the room after the

@@ -279,15 +279,11 @@ func TestWhatIsReadStays(t *testing.T) {
 		{"-= 1500", `texts()[0] === "the very first"`},
 		{"+= 1500", `texts().at(-1) === "the very last"`},
 	} {
-		// Until more is asked for, as the reader goes on.
-		evaluate[float64](b, "going until more is needed", fmt.Sprintf(`(async () => {
-			for (const before = asked; asked === before; await frames(2)) {
+		jumped := evaluate[float64](b, "reading on, from when more is asked for without a frame", fmt.Sprintf(`(async () => {
+			for (const before = asked; asked === before; await frames(1)) {
 				if (%s) throw new Error("there is no more");
 				%s.scrollTop %s;
 			}
-			return 0;
-		})()`, way.until, scroll, way.to))
-		jumped := evaluate[float64](b, "reading on without a frame", fmt.Sprintf(`(async () => {
 			const turn = () => new Promise(done => setTimeout(done));
 			%s
 			for (let i = 0; i < 20; i++) {
@@ -301,7 +297,7 @@ func TestWhatIsReadStays(t *testing.T) {
 			letFrames();
 			await frames(2);
 			return first.isConnected && first.querySelector(".body").textContent === text ? Math.abs(place(first) - was) : 9999;
-		})()`, holdFrames, scroll, scroll))
+		})()`, way.until, scroll, way.to, holdFrames, scroll, scroll))
 		if jumped > 2 {
 			t.Errorf("scrollTop %s: what was in sight jumped by %.1f pixels", way.to, jumped)
 		}
