@@ -195,7 +195,7 @@ test)
 chaos)
 	shift
 	need_go
-	go test -count=1 -timeout=0 -run='^TestChaos$' -v ./server -args -chaos.for=30m "$@"
+	go test -count=1 -timeout=0 -run='^TestChaos$' -v ./server/e2e -args -chaos.for=30m "$@"
 	;;
 *)
 	echo "usage: ./build.sh [run [flags] | test | chaos [flags]]" >&2
