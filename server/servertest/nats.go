@@ -281,9 +281,9 @@ func poll(t testing.TB, what string, done func() bool, why func() string) {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for deadline := time.Now().Add(patience); !done(); <-ticker.C {
+	for deadline := time.Now().Add(Patience); !done(); <-ticker.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s\n%s", patience, what, why())
+			t.Fatalf("waited %v for %s\n%s", Patience, what, why())
 		}
 	}
 }

@@ -21,10 +21,6 @@ import (
 	"time"
 )
 
-// patience is the safety net of everything here: ten times what it may take on
-// a slow machine.
-const patience = 30 * time.Second
-
 var build = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("WEBSOCKETS_BIN"); path != "" {
 		return path, nil
@@ -109,7 +105,7 @@ func (p *Process) Start() {
 		p.t.Fatal(err)
 	}
 	p.log = newTail(stderr)
-	if !p.log.await(listening, patience) {
+	if !p.log.await(listening, Patience) {
 		p.Kill()
 		p.t.Fatalf("the server did not start:\n%s", p.log)
 	}
@@ -141,10 +137,10 @@ func (p *Process) Stop() time.Duration {
 		if err != nil {
 			p.t.Errorf("the server ended with %v:\n%s", err, p.log)
 		}
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // its goroutines
 		<-ended
-		p.t.Errorf("the server did not end within %v:\n%s", patience, p.log)
+		p.t.Errorf("the server did not end within %v:\n%s", Patience, p.log)
 	}
 	p.cmd = nil
 	return time.Since(begin)
@@ -169,7 +165,7 @@ func (p *Process) AwaitEnd(within time.Duration) (code int) {
 // AwaitLog waits until the running server logs a line that matches.
 func (p *Process) AwaitLog(pattern *regexp.Regexp) {
 	p.t.Helper()
-	if !p.log.await(pattern, patience) {
+	if !p.log.await(pattern, Patience) {
 		p.t.Fatalf("the server did not log %v:\n%s", pattern, p.log)
 	}
 }
@@ -215,8 +211,8 @@ func (l *tail) add(line string, ended bool) {
 	l.grown = make(chan struct{})
 }
 
-func (l *tail) await(pattern *regexp.Regexp, patience time.Duration) bool {
-	deadline := time.After(patience)
+func (l *tail) await(pattern *regexp.Regexp, within time.Duration) bool {
+	deadline := time.After(within)
 	for {
 		l.mu.Lock()
 		found := pattern.MatchString(strings.Join(l.lines, "\n"))
@@ -252,7 +248,7 @@ func Run(t testing.TB, args ...string) (code int, stdout, stderr string) {
 	var out, errs strings.Builder
 	cmd := exec.Command(Binary(t), args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.WaitDelay = patience
+	cmd.WaitDelay = Patience
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
