@@ -3,11 +3,13 @@
 // under names that carry a hash of their content, each with a brotli and a gzip
 // form beside it. What has not changed is not compressed again.
 //
-//	go run ./static/pack
+//	go run ./static/pack          as small as it gets
+//	go run ./static/pack -quick   a fifth larger, 20 s sooner, to run it here
 package main
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,13 +29,16 @@ var inlining = []string{
 }
 
 func main() {
-	if err := run(); err != nil {
+	quick := flag.Bool("quick", false, "compress quickly instead of well")
+	verbose := flag.Bool("v", false, "print the packages as they are compiled")
+	flag.Parse()
+	if err := run(*quick, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "pack:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(quick, verbose bool) error {
 	// The module's own folder and Go, so that it does not matter where this is
 	// started from, nor which Go a go.mod may have switched to.
 	out, err := exec.Command("go", "env", "GOMOD", "GOROOT").Output()
@@ -50,6 +55,9 @@ func run() error {
 	// leaves it alone.
 	wasm := filepath.Join(root, "bin", "app.wasm")
 	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}, inlining...)
+	if verbose {
+		args = append(args, "-v")
+	}
 	build := exec.Command("go", append(args, "-o", wasm, "./wasm")...)
 	build.Dir = root
 	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
@@ -71,7 +79,7 @@ func run() error {
 		return err
 	}
 	dist := filepath.Join(root, "static", "dist")
-	if err := pack(dist, files); err != nil {
+	if err := pack(dist, files, quick); err != nil {
 		return err
 	}
 	return report(dist, hashedName("app.wasm", files["app.wasm"]))

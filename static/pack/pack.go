@@ -16,27 +16,49 @@ import (
 	"github.com/andybalholm/brotli"
 )
 
-// encoders make the forms of a file, by what they add to its name. A file is
-// compressed once and fetched many times, so both do all they can: brotli's best
-// takes about 3 s a megabyte of wasm and is an eighth smaller than its 9.
-var encoders = map[string]func(io.Writer) io.WriteCloser{
-	".br": func(w io.Writer) io.WriteCloser {
-		return brotli.NewWriterLevel(w, brotli.BestCompression)
-	},
-	".gz": func(w io.Writer) io.WriteCloser {
-		z, _ := gzip.NewWriterLevel(w, gzip.BestCompression) // a level that exists
-		return z
-	},
+// encoders make the compressed forms of a file, named by what they add to its
+// name.
+type encoders map[string]func(io.Writer) io.WriteCloser
+
+// best are for a file that is compressed once and fetched many times. Brotli's
+// best level takes about 3 s for a megabyte of wasm.
+var best = encodersOf(brotli.BestCompression, gzip.BestCompression)
+
+// quick are for a file that is fetched by the person who builds it.
+var quick = encodersOf(4, gzip.BestSpeed)
+
+func encodersOf(brotliLevel, gzipLevel int) encoders {
+	return encoders{
+		".br": func(w io.Writer) io.WriteCloser {
+			return brotli.NewWriterLevel(w, brotliLevel)
+		},
+		".gz": func(w io.Writer) io.WriteCloser {
+			z, _ := gzip.NewWriterLevel(w, gzipLevel) // a level that exists
+			return z
+		},
+	}
 }
+
+// quickMark is a file in dist that says that some of it was compressed quickly. A
+// name with a dot is not embedded.
+const quickMark = ".quick"
 
 // pack makes dist hold the files, given by their plain names, under hashed names
 // with their compressed forms beside them, and nothing older. A hashed name says
 // what is in a file, so what is there already is not made again. The manifest
 // comes after all it names and before anything is removed: whenever pack is
 // interrupted, dist is whole.
-func pack(dist string, files map[string][]byte) error {
+//
+// What was compressed quickly serves a later quick pack; a later good one
+// compresses it again.
+func pack(dist string, files map[string][]byte, quickly bool) error {
 	if err := os.MkdirAll(dist, 0o755); err != nil {
 		return err
+	}
+	mark, encoders := filepath.Join(dist, quickMark), best
+	again := !quickly && exists(mark)
+	if quickly {
+		encoders = quick
 	}
 	names := make(map[string]string) // hashed, by plain name
 	keep := map[string]bool{"manifest.json": true, "README": true}
@@ -49,7 +71,12 @@ func pack(dist string, files map[string][]byte) error {
 		wait.Go(func() { errs <- writeOnce(filepath.Join(dist, hashed), content) })
 		for suffix, encoder := range encoders {
 			keep[hashed+suffix] = true
-			wait.Go(func() { errs <- compressOnce(filepath.Join(dist, hashed+suffix), content, encoder) })
+			if quickly && !exists(filepath.Join(dist, hashed+suffix)) {
+				if err := write(mark, nil); err != nil {
+					return err
+				}
+			}
+			wait.Go(func() { errs <- compressOnce(filepath.Join(dist, hashed+suffix), content, encoder, again) })
 		}
 	}
 	wait.Wait()
@@ -66,6 +93,11 @@ func pack(dist string, files map[string][]byte) error {
 	}
 	if err := write(filepath.Join(dist, "manifest.json"), append(text, '\n')); err != nil {
 		return err
+	}
+	if again {
+		if err := os.Remove(mark); err != nil {
+			return err
+		}
 	}
 	return removeOthers(dist, keep)
 }
@@ -85,8 +117,8 @@ func writeOnce(path string, content []byte) error {
 	return write(path, content)
 }
 
-func compressOnce(path string, content []byte, encoder func(io.Writer) io.WriteCloser) error {
-	if exists(path) {
+func compressOnce(path string, content []byte, encoder func(io.Writer) io.WriteCloser, again bool) error {
+	if exists(path) && !again {
 		return nil
 	}
 	var compressed bytes.Buffer

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 func TestPackWritesEveryForm(t *testing.T) {
 	dist := filepath.Join(t.TempDir(), "dist")
 	content := bytes.Repeat([]byte("the same again, "), 1000)
-	if err := pack(dist, map[string][]byte{"app.wasm": content}); err != nil {
+	if err := pack(dist, map[string][]byte{"app.wasm": content}, false); err != nil {
 		t.Fatal(err)
 	}
 
@@ -50,10 +51,33 @@ func TestPackWritesEveryForm(t *testing.T) {
 	}
 }
 
+// A quick pack takes what is there; a good one makes again what was made quickly.
+func TestAQuickPackIsMadeGood(t *testing.T) {
+	dist := t.TempDir()
+	content := []byte{}
+	for i := range 20_000 {
+		content = strconv.AppendInt(content, int64(i*i), 10)
+	}
+	size := func(quickly bool) int {
+		t.Helper()
+		if err := pack(dist, map[string][]byte{"app.wasm": content}, quickly); err != nil {
+			t.Fatal(err)
+		}
+		return len(read(t, dist, hashedName("app.wasm", content)+".br"))
+	}
+	quickly, good, quicklyAgain := size(true), size(false), size(true)
+	if good >= quickly || quicklyAgain != good {
+		t.Errorf("bytes: got %d quickly, %d well, and %d quickly after that; want the second smaller than the first, and equal to the third", quickly, good, quicklyAgain)
+	}
+	if exists(filepath.Join(dist, quickMark)) {
+		t.Error("got the mark of a quick pack after a good one, want none")
+	}
+}
+
 func TestPackLeavesAloneWhatHasNotChanged(t *testing.T) {
 	dist := t.TempDir()
 	files := map[string][]byte{"app.wasm": []byte("wasm"), "wasm_exec.js": []byte("js")}
-	if err := pack(dist, files); err != nil {
+	if err := pack(dist, files, false); err != nil {
 		t.Fatal(err)
 	}
 	past := time.Now().Add(-time.Hour).Truncate(time.Second)
@@ -63,7 +87,7 @@ func TestPackLeavesAloneWhatHasNotChanged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := pack(dist, files); err != nil {
+	if err := pack(dist, files, false); err != nil {
 		t.Fatal(err)
 	}
 	if again := list(t, dist); !slices.Equal(again, packed) {
@@ -83,14 +107,14 @@ func TestPackLeavesAloneWhatHasNotChanged(t *testing.T) {
 func TestPackMakesAgainAFormThatIsMissing(t *testing.T) {
 	dist := t.TempDir()
 	files := map[string][]byte{"app.wasm": []byte("wasm")}
-	if err := pack(dist, files); err != nil {
+	if err := pack(dist, files, false); err != nil {
 		t.Fatal(err)
 	}
 	br := hashedName("app.wasm", files["app.wasm"]) + ".br"
 	if err := os.Remove(filepath.Join(dist, br)); err != nil {
 		t.Fatal(err)
 	}
-	if err := pack(dist, files); err != nil {
+	if err := pack(dist, files, false); err != nil {
 		t.Fatal(err)
 	}
 	read(t, dist, br)
@@ -102,7 +126,7 @@ func TestPackRemovesWhatIsOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, content := range []string{"old", "new"} {
-		if err := pack(dist, map[string][]byte{"app.wasm": []byte(content)}); err != nil {
+		if err := pack(dist, map[string][]byte{"app.wasm": []byte(content)}, false); err != nil {
 			t.Fatal(err)
 		}
 	}
