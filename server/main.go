@@ -86,7 +86,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Name("websockets"),
 		kong.Description(description),
 		kong.DefaultEnvars("WEBSOCKETS"),
-		kong.Vars{"version": assets.Version(), "bench": benchHelp},
+		kong.Vars{"version": versionLine(assets), "bench": benchHelp},
 		kong.UsageOnError(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exit = code }),
