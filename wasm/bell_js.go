@@ -160,7 +160,7 @@ func (p *Page) ring(room string) {
 
 func (p *Page) listenToBell() {
 	b := p.bell
-	b.clicks = js.FuncOf(func(this js.Value, _ []js.Value) any {
+	b.clicks = js.FuncOf(func(this js.Value, _ []js.Value) any { // as long as the page
 		room := this.Get("data").String()
 		window.Call("focus")
 		this.Call("close")

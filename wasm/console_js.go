@@ -12,7 +12,7 @@ import (
 // offerSendEvent puts sendEvent(type, payload) into the browser's console. It
 // returns a promise that is rejected when the event could not be sent.
 func offerSendEvent(c *client.Client) {
-	window.Set("sendEvent", js.FuncOf(func(_ js.Value, args []js.Value) any {
+	window.Set("sendEvent", js.FuncOf(func(_ js.Value, args []js.Value) any { // as long as the page
 		eventType, payload, err := eventOf(args)
 		return promise(func() error {
 			if err != nil {

@@ -31,7 +31,7 @@ func find(in js.Value, selector string) js.Value { return in.Call("querySelector
 // handle runs while the browser waits: it may look at the event and forbid what
 // the browser would do with it, and leaves the rest to Page.post.
 func listen(target js.Value, kind string, handle func(event js.Value)) {
-	target.Call("addEventListener", kind, js.FuncOf(func(_ js.Value, args []js.Value) any {
+	target.Call("addEventListener", kind, js.FuncOf(func(_ js.Value, args []js.Value) any { // as long as the page
 		handle(args[0])
 		return nil
 	}))
@@ -39,7 +39,7 @@ func listen(target js.Value, kind string, handle func(event js.Value)) {
 
 // onResize calls handle when the element has got another size, as listen does.
 func onResize(element js.Value, handle func()) {
-	observer := window.Get("ResizeObserver").New(js.FuncOf(func(js.Value, []js.Value) any {
+	observer := window.Get("ResizeObserver").New(js.FuncOf(func(js.Value, []js.Value) any { // as long as the page
 		handle()
 		return nil
 	}))

@@ -84,7 +84,7 @@ func (p *Page) findParts() {
 	p.announce = newLabel(byID("announce"))
 	p.empty = byID("empty")
 	p.typing = newLabel(byID("typing"))
-	p.frame = js.FuncOf(func(js.Value, []js.Value) any {
+	p.frame = js.FuncOf(func(js.Value, []js.Value) any { // as long as the page
 		p.post(p.draw)
 		return nil
 	})
