@@ -178,7 +178,9 @@ tools() {
 	GOBIN="$PWD/.test/bin" go install -v "$gotestsum"
 }
 
-js() { GOOS=js GOARCH=wasm "$@"; }
+# js COMMAND...: for the browser, with the flags that the page was compiled with, so
+# that nothing is compiled for it twice.
+js() { GOFLAGS="$GOFLAGS $(go run ./static/pack -flags)" GOOS=js GOARCH=wasm "$@"; }
 
 lint() {
 	check "gofmt" formatted
