@@ -1,4 +1,4 @@
-//go:build unix
+//go:build perf && unix
 
 package e2e
 
@@ -26,7 +26,7 @@ import (
 	"websockets/shared"
 )
 
-var stormClients = flag.Int("storm.clients", 500, "how many clients TestReconnectStorm cuts off; server and test need a file each for every one")
+var stormClients = flag.Int("storm.clients", 500, "how many clients TestPerfReconnectStorm cuts off; server and test need a file each for every one")
 
 const (
 	stormRoom   = 100  // members of a room
@@ -34,12 +34,12 @@ const (
 	stormFront  = 1000 // clients connecting at a time: the kernel drops what waits beyond some thousands
 )
 
-// TestReconnectStorm: all clients are cut off at once, a hundred messages are
+// TestPerfReconnectStorm: all clients are cut off at once, a hundred messages are
 // written in each of their rooms while nobody is there, and all come back as fast
 // as the server lets them. Each gets exactly what it missed, in order, and what is
 // written afterwards once; a room that has no part in it hardly notices; and the
 // server's memory returns to where it was.
-func TestReconnectStorm(t *testing.T) {
+func TestPerfReconnectStorm(t *testing.T) {
 	for _, shape := range []struct {
 		name  string
 		rooms int

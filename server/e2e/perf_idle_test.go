@@ -1,4 +1,4 @@
-//go:build unix
+//go:build perf && unix
 
 package e2e
 
@@ -9,11 +9,11 @@ import (
 	"websockets/server/servertest"
 )
 
-// TestAnIdleConnectionIsSmall: a connection that has nothing to say takes a few
+// TestPerfIdleConnection: a connection that has nothing to say takes a few
 // kilobytes of the server's memory, when the server has given back what it took to
 // greet a crowd. Two more, and somebody has made each reader's stack larger,
 // or keeps something that only a busy connection needs.
-func TestAnIdleConnectionIsSmall(t *testing.T) {
+func TestPerfIdleConnection(t *testing.T) {
 	const clients, limit = 3000, 8 << 10
 	s := &storm{
 		t: t, server: servertest.Start(t, "--rate", "0", "--fsync", "interval"),
