@@ -1,19 +1,12 @@
-//go:build perf && unix
+//go:build perf
 
 package e2e
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -26,7 +19,7 @@ import (
 	"websockets/shared"
 )
 
-var stormClients = flag.Int("storm.clients", 500, "how many clients TestPerfReconnectStorm cuts off; server and test need a file each for every one")
+var stormClients = flag.Int("storm.clients", 10_000, "how many clients TestPerfReconnectStorm cuts off; server and test need a file each for every one")
 
 const (
 	stormRoom   = 100  // members of a room
@@ -40,6 +33,7 @@ const (
 // written afterwards once; a room that has no part in it hardly notices; and the
 // server's memory returns to where it was.
 func TestPerfReconnectStorm(t *testing.T) {
+	needFiles(t, uint64(*stormClients)+500)
 	for _, shape := range []struct {
 		name  string
 		rooms int
@@ -47,7 +41,7 @@ func TestPerfReconnectStorm(t *testing.T) {
 		{"rooms of 100", max(1, *stormClients/stormRoom)},
 		{"one room", 1},
 	} {
-		t.Run(shape.name, func(t *testing.T) { newStorm(t, shape.rooms).run() })
+		t.Run(shape.name, func(t *testing.T) { newStorm(t, shape.rooms, *stormClients).run() })
 	}
 }
 
@@ -59,12 +53,11 @@ type storm struct {
 	clients []*stormClient
 	front   chan struct{} // a place for each that is connecting
 
-	want  [][][]byte         // how the frames of what a room missed begin, in order
-	last  []stored           // of those
-	waits chan time.Duration // from a client's dialling until it has everything
+	want  [][]servertest.Stored // what the members of each room missed, and what came after
+	waits chan time.Duration    // from a client's dialling until it has everything
 }
 
-func newStorm(t *testing.T, rooms int) *storm {
+func newStorm(t *testing.T, rooms, clients int) *storm {
 	s := &storm{
 		t: t, server: servertest.Start(t, "--rate", "0", "--fsync", "interval"),
 		front: make(chan struct{}, stormFront),
@@ -72,7 +65,7 @@ func newStorm(t *testing.T, rooms int) *storm {
 	for i := range rooms {
 		s.rooms = append(s.rooms, fmt.Sprintf("room-%d", i))
 	}
-	for i := range *stormClients {
+	for i := range clients {
 		s.clients = append(s.clients, &stormClient{storm: s, room: i % rooms})
 	}
 	t.Cleanup(func() {
@@ -85,13 +78,16 @@ func newStorm(t *testing.T, rooms int) *storm {
 
 func (s *storm) run() {
 	t := s.t
-	talker, bystander := connect(t, s.server.Addr, way{room: "live"}), listen(connect(t, s.server.Addr, way{room: "live"}), "live")
-	heard := listen(talker, "live")
+	dial := func() *servertest.Conn {
+		return servertest.Dial(t, s.server.WS(), servertest.DialOptions{Room: "live"})
+	}
+	talker, bystander := dial(), servertest.Listen(dial(), "live")
+	heard := servertest.Listen(talker, "live")
 	stop := speak(talker)
-	heard.await(200)
+	heard.Await(200)
 	spoken := stop()
-	bystander.await(spoken)
-	before := p99(bystander.latest(spoken))
+	bystander.Await(spoken)
+	before := servertest.Percentile(bystander.Late(spoken), 99)
 
 	for i := 0; i < len(s.rooms); i += 2 { // the others have no message yet
 		s.write(s.rooms[i], "before", 10)
@@ -100,18 +96,16 @@ func (s *storm) run() {
 	connecting := time.Now()
 	s.all("connecting", (*stormClient).come)
 	connected := time.Since(connecting)
-	level := memory(t, s.server)
+	level := s.server.Memory()
 	for _, c := range s.clients {
 		c.cut()
 	}
-	for deadline := time.Now().Add(patience); s.files() > alone; { // the server has noticed
-		if time.Now().After(deadline) {
-			t.Fatal("the server does not notice that its clients are gone")
-		}
+	servertest.Eventually(t, "the server to notice that its clients are gone", func() bool { return s.files() <= alone })
+	for _, room := range s.rooms {
+		s.want = append(s.want, s.write(room, "missed", stormMissed))
 	}
-	s.miss()
 
-	watched := watchMemory(t, s.server)
+	watched := s.server.WatchMemory()
 	s.waits = make(chan time.Duration, len(s.clients))
 	stop = speak(talker)
 	begin, used := time.Now(), s.processorTime()
@@ -119,39 +113,48 @@ func (s *storm) run() {
 	took := time.Since(begin)
 	used = s.processorTime() - used
 	said := stop()
-	bystander.await(spoken + said)
-	during := p99(bystander.latest(said))
+	bystander.Await(spoken + said)
+	during := servertest.Percentile(bystander.Late(said), 99)
 	peak := watched()
 	close(s.waits)
 	longest := time.Duration(0)
 	for wait := range s.waits {
 		longest = max(longest, wait)
 	}
-	n, seconds := float64(len(s.clients)), took.Seconds()
-	t.Logf("%d clients in %d rooms: connected at %.0f/s; all caught up after %v, %.0f connects/s, %.0f messages/s, longest wait of one %v; the server used %v of processor time",
-		len(s.clients), len(s.rooms), n/connected.Seconds(), took.Round(time.Millisecond), n/seconds, n*stormMissed/seconds, longest.Round(time.Millisecond), used)
-	t.Logf("what was live in another room took %v p99, %v before", during.Round(time.Millisecond/10), before.Round(time.Millisecond/10))
 
 	// What follows is the next that each of them sees.
 	for i, room := range s.rooms {
-		s.want[i] = append(s.want[i], beginnings(s.write(room, "after", 1))...)
+		s.want[i] = append(s.want[i], s.write(room, "after", 1)...)
 	}
 	s.all("reading on", (*stormClient).readOn)
 
 	// The server gives memory back when it is calm.
 	limit := level + level/10 + 16<<20
-	now, end := memory(t, s.server), time.Now()
-	for now > limit && time.Since(end) < patience {
-		now = memory(t, s.server)
-	}
-	t.Logf("the server's memory was %d MB with all connected, %d MB at its peak, and %d MB %v after the storm",
-		level>>20, peak>>20, now>>20, time.Since(end).Round(time.Second))
-	if now > limit {
-		t.Errorf("the server's memory did not return from %d MB to %d MB within %v", peak>>20, limit>>20, patience)
-	}
+	now := s.server.Memory()
+	servertest.Eventually(t, fmt.Sprintf("the server's memory to return from %d MB to %d MB", peak>>20, limit>>20), func() bool {
+		now = s.server.Memory()
+		return now <= limit
+	})
+
+	n, seconds := float64(len(s.clients)), took.Seconds()
+	name := fmt.Sprintf("storm of %d in %d rooms: ", len(s.clients), len(s.rooms))
+	servertest.Report(t,
+		servertest.Figure{Name: name + "connecting", Got: n / connected.Seconds(), Aim: 4000, Unit: "1/s", MoreIsBetter: true, Fails: 10},
+		// Reading the log for each of them, or refusing most of them at first, would take
+		// ten times as long and more.
+		servertest.Figure{Name: name + "all have caught up after", Got: seconds, Aim: max(1, n/3000), Unit: "s", Fails: 8},
+		servertest.Figure{Name: name + "catching up", Got: n * stormMissed / seconds, Unit: "messages/s", MoreIsBetter: true},
+		servertest.Figure{Name: name + "longest wait of one", Got: longest.Seconds(), Unit: "s"},
+		servertest.Figure{Name: name + "processor time of the server", Got: used.Seconds(), Unit: "s"},
+		servertest.Figure{Name: name + "p99 of a delivery in another room before", Got: servertest.Milliseconds(before), Unit: "ms"},
+		servertest.Figure{Name: name + "p99 of a delivery in another room meanwhile", Got: servertest.Milliseconds(during), Unit: "ms"},
+		servertest.Figure{Name: name + "memory with all connected", Got: float64(level >> 20), Unit: "MiB"},
+		servertest.Figure{Name: name + "memory at its peak", Got: float64(peak >> 20), Unit: "MiB"},
+		servertest.Figure{Name: name + "memory afterwards", Got: float64(now >> 20), Unit: "MiB"},
+	)
 	// A storm of 500 is over too soon for this; one of 10,000 shows it.
 	if during > before+took/2+time.Second {
-		t.Errorf("while clients came back for %v, what was live in another room was %v late, %v before", took, during, before)
+		t.Errorf("p99 of a delivery in another room while clients came back for %v: got %v, want less than half of that more than %v", took, during, before)
 	}
 }
 
@@ -174,33 +177,16 @@ func (s *storm) all(what string, do func(*stormClient) error) {
 	}
 }
 
-// miss writes what the clients miss. When it returns nobody is in their rooms.
-func (s *storm) miss() {
-	for _, room := range s.rooms {
-		acked := s.write(room, "missed", stormMissed)
-		s.want, s.last = append(s.want, beginnings(acked)), append(s.last, acked[len(acked)-1])
-	}
-}
-
 // write has somebody come into a room, write to it and leave.
-func (s *storm) write(room, name string, n int) []stored {
+func (s *storm) write(room, name string, n int) []servertest.Stored {
 	s.t.Helper()
-	writer := connect(s.t, s.server.Addr, way{room: room})
-	defer writer.conn.Close()
-	acked, err := writer.flood(room, name, n, 50, func(string) string { return stamp(100) })
+	writer := servertest.Dial(s.t, s.server.WS(), servertest.DialOptions{Room: room})
+	defer servertest.Close(writer)
+	acked, err := writer.Flood(room, name, n, 50, func(string) string { return servertest.Stamp(100) })
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return inOrder(acked)
-}
-
-// beginnings returns how the frames of messages begin: what follows is the same
-// for everybody, and not what this is about.
-func beginnings(messages []stored) (frames [][]byte) {
-	for _, m := range messages {
-		frames = append(frames, fmt.Appendf(nil, `{"type":"new_message","payload":{"seq":%d,"id":"%s",`, m.seq, m.id))
-	}
-	return frames
+	return servertest.InOrder(acked)
 }
 
 // files is how many files the server has open.
@@ -231,7 +217,7 @@ func (s *storm) processorTime() time.Duration {
 
 // speak sends messages that tell when they were due, 200 a second, until the
 // function that it returns is called, which returns how many they were.
-func speak(c *raw) (stop func() (spoken int)) {
+func speak(c *servertest.Conn) (stop func() (spoken int)) {
 	ticker := time.NewTicker(5 * time.Millisecond)
 	stopped, ended := make(chan struct{}), make(chan int)
 	go func() {
@@ -242,7 +228,7 @@ func speak(c *raw) (stop func() (spoken int)) {
 				ended <- n
 				return
 			case <-ticker.C:
-				if c.send(shared.SendMessage.Frame("", shared.SendMessagePayload{Room: "live", Message: stamp(100)})) == nil {
+				if c.Write(shared.SendMessage.Frame("", shared.SendMessagePayload{Room: "live", Message: servertest.Stamp(100)})) == nil {
 					n++
 				}
 			}
@@ -254,168 +240,99 @@ func speak(c *raw) (stop func() (spoken int)) {
 	}
 }
 
-// stormClient is a client of which one process can have ten thousand: it knows
-// beforehand what it is to read. It keeps its session, as a real one does.
+// stormClient is a client that knows beforehand what it has to read. It keeps its
+// session, as a real one does.
 type stormClient struct {
 	*storm
 	room    int
 	session string
 	cursor  shared.Cursor
 
-	conn net.Conn
-	r    *bufio.Reader
-	buf  []byte
-	seen int // of what it is to get
+	conn *servertest.Conn // nil before it has come
+	seen int              // of what it has to get
 }
 
 // come connects for the first time.
 func (c *stormClient) come() error {
-	welcome, _, err := c.dial("")
-	if err != nil {
+	if err := c.dial(servertest.DialOptions{}); err != nil {
 		return err
 	}
-	c.session = welcome.Session
-	return c.synced()
+	c.session = c.conn.Welcome.Session
+	return c.read(func(frame []byte) bool { return servertest.IsEvent(frame, shared.Synced.Name()) })
 }
 
 // comeBack connects with the cursor and gets what was missed.
 func (c *stormClient) comeBack() error {
 	begin := time.Now()
-	after, _ := json.Marshal(c.cursor) // a struct of strings and a number
-	_, joined, err := c.dial(string(after))
+	if err := c.dial(servertest.DialOptions{After: &c.cursor, Session: c.session}); err != nil {
+		return err
+	}
+	joined, err := servertest.TryAwait(c.conn, shared.RoomJoined)
 	if err != nil {
 		return err
 	}
 	if joined.State != shared.StateRecovered {
-		return fmt.Errorf("it is joined as %s", joined.State)
+		return fmt.Errorf("joining: got %s, want %s", joined.State, shared.StateRecovered)
 	}
-	if err := c.synced(); err != nil {
+	if err := c.read(func(frame []byte) bool { return servertest.IsEvent(frame, shared.Synced.Name()) }); err != nil {
 		return err
 	}
-	if last := c.last[c.room]; c.seen != stormMissed || c.cursor.Seq != last.seq || c.cursor.ID != last.id {
-		return fmt.Errorf("it has got %d messages, up to %+v, and missed %d up to %+v", c.seen, c.cursor, stormMissed, last)
+	if last := c.want[c.room][stormMissed-1]; c.seen != stormMissed || c.cursor.Seq != last.Seq || c.cursor.ID != last.ID {
+		return fmt.Errorf("got %d messages up to %+v, want %d up to %+v", c.seen, c.cursor, stormMissed, last)
 	}
 	c.waits <- time.Since(begin)
 	return nil
 }
 
-// readOn reads until it has seen everything it is to get, and from then on answers
+// readOn reads until it has got everything it has to get, and from then on answers
 // pings.
 func (c *stormClient) readOn() error {
-	for c.seen < len(c.want[c.room]) {
-		if _, err := c.next(); err != nil {
-			return err
-		}
+	if err := c.read(func([]byte) bool { return c.seen == len(c.want[c.room]) }); err != nil {
+		return err
 	}
-	go func() {
-		for {
-			if _, err := c.next(); err != nil {
-				return
-			}
-		}
-	}()
+	go func() { _ = c.read(func([]byte) bool { return false }) }()
 	return nil
 }
 
-// dial connects and reads up to room_joined.
-func (c *stormClient) dial(after string) (welcome shared.WelcomePayload, joined shared.RoomJoinedPayload, err error) {
+func (c *stormClient) dial(o servertest.DialOptions) (err error) {
 	c.front <- struct{}{}
 	defer func() { <-c.front }()
-	if c.conn, err = net.DialTimeout("tcp", c.server.Addr, patience); err != nil {
-		return welcome, joined, err
-	}
-	_ = c.conn.SetDeadline(time.Now().Add(2 * patience))
-	query := url.Values{"room": {c.rooms[c.room]}}
-	header := "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-	if after != "" {
-		query.Set("after", after)
-		header += "Authorization: Bearer " + c.session + "\r\n"
-	}
-	if _, err := fmt.Fprintf(c.conn, "GET /ws?%s HTTP/1.1\r\nHost: %s\r\n%s\r\n", query.Encode(), c.server.Addr, header); err != nil {
-		return welcome, joined, err
-	}
-	c.r = bufio.NewReader(c.conn)
-	response, err := http.ReadResponse(c.r, nil)
-	if err != nil {
-		return welcome, joined, err
-	}
-	if response.StatusCode != http.StatusSwitchingProtocols {
-		return welcome, joined, errors.New(response.Status)
-	}
-	if welcome, err = stormUntil(c, shared.Welcome); err == nil {
-		joined, err = stormUntil(c, shared.RoomJoined)
-	}
-	return welcome, joined, err
-}
-
-// stormUntil reads up to the next event of a type.
-func stormUntil[T any](c *stormClient, event shared.Type[T]) (payload T, err error) {
-	for {
-		frame, err := c.next()
-		if err != nil {
-			return payload, err
-		}
-		if is(frame, event.Name()) {
-			return decode(event, frame)
-		}
-	}
-}
-
-// synced reads up to synced and keeps its cursor.
-func (c *stormClient) synced() error {
-	payload, err := stormUntil(c, shared.Synced)
-	c.cursor = payload.Cursor
+	o.Room = c.rooms[c.room]
+	c.conn, err = servertest.TryDial(c.t, c.server.WS(), o)
 	return err
 }
 
-// next reads a text frame, which is valid until the next call. A message has to be
-// the next of those that the client is to get.
-func (c *stormClient) next() ([]byte, error) {
+// read reads up to the frame of which last says so. After the storm a message has to
+// be the next of those that the client has to get.
+func (c *stormClient) read(last func(frame []byte) bool) error {
 	for {
-		header, err := c.r.Peek(2)
+		frame, err := c.conn.Next()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if header[0] == 0x89 { // a ping, which has no payload here
-			_, _ = c.r.Discard(2)
-			if _, err := c.conn.Write([]byte{0x8A, 0x80, 0, 0, 0, 0}); err != nil {
-				return nil, err
+		if m, ok := servertest.MessageIn(frame); ok && c.want != nil {
+			if want := c.want[c.room]; c.seen == len(want) || m.Stored != want[c.seen] {
+				return fmt.Errorf("after %d messages: got %+v, want %v", c.seen, m.Stored, want[c.seen:min(len(want), c.seen+1)])
 			}
-			continue
+			c.seen++
 		}
-		if header[0] != 0x81 || header[1] > 126 {
-			return nil, fmt.Errorf("a frame that is not a short text: % x", header)
-		}
-		start, length := 2, int(header[1])
-		if length == 126 {
-			if header, err = c.r.Peek(4); err != nil {
-				return nil, err
+		if servertest.IsEvent(frame, shared.Synced.Name()) {
+			synced, err := servertest.Decode(shared.Synced, frame)
+			if err != nil {
+				return err
 			}
-			start, length = 4, int(binary.BigEndian.Uint16(header[2:]))
+			c.cursor = synced.Cursor
 		}
-		_, _ = c.r.Discard(start)
-		c.buf = append(c.buf[:0], make([]byte, length)...)
-		if _, err := io.ReadFull(c.r, c.buf); err != nil {
-			return nil, err
+		if last(frame) {
+			return nil
 		}
-		if !is(c.buf, shared.NewMessage.Name()) {
-			return c.buf, nil
-		}
-		if c.want == nil { // before the storm
-			return c.buf, nil
-		}
-		if c.seen == len(c.want[c.room]) || !bytes.HasPrefix(c.buf, c.want[c.room][c.seen]) {
-			return nil, fmt.Errorf("after %d messages it gets %.80s", c.seen, c.buf)
-		}
-		c.seen++
-		return c.buf, nil
 	}
 }
 
-// cut ends the connection as a line that breaks does: with nothing said.
+// cut ends the connection as a line that breaks does: without a word.
 func (c *stormClient) cut() {
 	if c.conn != nil {
-		_ = c.conn.(*net.TCPConn).SetLinger(0)
-		_ = c.conn.Close()
+		_ = c.conn.WS.NetConn().(*net.TCPConn).SetLinger(0)
+		servertest.Close(c.conn)
 	}
 }

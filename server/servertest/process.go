@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,28 +72,19 @@ func Start(t testing.TB, args ...string) *Process {
 	if !slices.Contains(args, limit) {
 		args = append([]string{limit, "0"}, args...)
 	}
-	p := &Process{Addr: freeAddr(t), Dir: t.TempDir(), t: t, args: args}
+	p := &Process{Addr: freeAddrs(t, 1)[0], Dir: t.TempDir(), t: t, args: args}
 	p.Start()
 	t.Cleanup(p.Kill)
 	return p
 }
 
-// freeAddr returns an address that a server can have: one that was free just now.
-func freeAddr(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 var listening = regexp.MustCompile(`msg=listening`)
 
-// Start runs a server that was stopped or killed again.
-func (p *Process) Start() {
+// Start runs a server that was stopped or killed again, with further flags for this
+// time.
+func (p *Process) Start(args ...string) {
 	p.t.Helper()
-	args := append([]string{"serve", "--listen", p.Addr, "--data", p.Dir}, p.args...)
+	args = slices.Concat([]string{"serve", "--listen", p.Addr, "--data", p.Dir}, p.args, args)
 	p.cmd = exec.Command(Binary(p.t), args...)
 	p.cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
 	stderr, err := p.cmd.StderrPipe()
@@ -105,7 +95,7 @@ func (p *Process) Start() {
 		p.t.Fatal(err)
 	}
 	p.log = newTail(stderr)
-	if !p.log.await(listening, Patience) {
+	if !p.log.await(listening) {
 		p.Kill()
 		p.t.Fatalf("the server did not start:\n%s", p.log)
 	}
@@ -122,11 +112,10 @@ func (p *Process) Kill() {
 	p.cmd = nil
 }
 
-// Stop asks the server to end, as Ctrl-C does, and returns how long it took. It
-// fails the test if the server does not end by itself and with exit code 0.
-func (p *Process) Stop() time.Duration {
+// Stop asks the server to end, as Ctrl-C does. It fails the test if the server does
+// not end by itself and with exit code 0.
+func (p *Process) Stop() {
 	p.t.Helper()
-	begin := time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		p.t.Fatal(err)
 	}
@@ -135,7 +124,7 @@ func (p *Process) Stop() time.Duration {
 	select {
 	case err := <-ended:
 		if err != nil {
-			p.t.Errorf("the server ended with %v:\n%s", err, p.log)
+			p.t.Errorf("the server's end: got %v, want exit code 0:\n%s", err, p.log)
 		}
 	case <-time.After(Patience):
 		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // its goroutines
@@ -143,18 +132,15 @@ func (p *Process) Stop() time.Duration {
 		p.t.Errorf("the server did not end within %v:\n%s", Patience, p.log)
 	}
 	p.cmd = nil
-	return time.Since(begin)
 }
 
 // AwaitEnd waits until the server has ended by itself and returns its exit code. It
 // can be started again; Log has what it said.
-func (p *Process) AwaitEnd(within time.Duration) (code int) {
+func (p *Process) AwaitEnd() (code int) {
 	p.t.Helper()
-	never := regexp.MustCompile(`$.`)
-	p.log.await(never, within)
-	if !p.log.done() {
+	if err := TryEventually(p.t.Context(), "the server's end", p.log.done); err != nil {
 		p.Kill()
-		p.t.Fatalf("the server did not end within %v:\n%s", within, p.log)
+		p.t.Fatalf("%v:\n%s", err, p.log)
 	}
 	_ = p.cmd.Wait() // after the log is read: Wait closes it
 	code = p.cmd.ProcessState.ExitCode()
@@ -165,7 +151,7 @@ func (p *Process) AwaitEnd(within time.Duration) (code int) {
 // AwaitLog waits until the running server logs a line that matches.
 func (p *Process) AwaitLog(pattern *regexp.Regexp) {
 	p.t.Helper()
-	if !p.log.await(pattern, Patience) {
+	if !p.log.await(pattern) {
 		p.t.Fatalf("the server did not log %v:\n%s", pattern, p.log)
 	}
 }
@@ -211,8 +197,10 @@ func (l *tail) add(line string, ended bool) {
 	l.grown = make(chan struct{})
 }
 
-func (l *tail) await(pattern *regexp.Regexp, within time.Duration) bool {
-	deadline := time.After(within)
+// await waits until a line matches. It reports false when the log has ended without
+// one, or Patience is over.
+func (l *tail) await(pattern *regexp.Regexp) bool {
+	deadline := time.After(Patience)
 	for {
 		l.mu.Lock()
 		found := pattern.MatchString(strings.Join(l.lines, "\n"))
