@@ -68,11 +68,17 @@ type Process struct {
 // connections come from one address, so that is not limited unless a flag says so.
 func Start(t testing.TB, args ...string) *Process {
 	t.Helper()
+	return StartOn(t, t.TempDir(), args...)
+}
+
+// StartOn is Start on a data folder that may have data already.
+func StartOn(t testing.TB, dir string, args ...string) *Process {
+	t.Helper()
 	const limit = "--max-conns-per-address"
 	if !slices.Contains(args, limit) {
 		args = append([]string{limit, "0"}, args...)
 	}
-	p := &Process{Addr: freeAddrs(t, 1)[0], Dir: t.TempDir(), t: t, args: args}
+	p := &Process{Addr: freeAddrs(t, 1)[0], Dir: dir, t: t, args: args}
 	p.Start()
 	t.Cleanup(p.Kill)
 	return p
