@@ -38,7 +38,7 @@ func (h *hall) measure(n int) pace {
 func compare(t *testing.T, who string, before, during pace) {
 	t.Helper()
 	servertest.Report(t,
-		servertest.Figure{Name: "slower rate with " + who, Got: before.rate / during.rate, Aim: 1.5, Unit: "times", Fails: 4},
+		servertest.Figure{Name: "slowdown of a room with " + who, Got: before.rate / during.rate, Aim: 1.5, Unit: "times", Fails: 4},
 		servertest.Figure{Name: "p99 of a delivery with " + who, Got: servertest.Milliseconds(during.p99), Unit: "ms"},
 		servertest.Figure{Name: "p99 of a delivery before", Got: servertest.Milliseconds(before.p99), Unit: "ms"},
 	)
@@ -217,13 +217,14 @@ func TestPerfReturnAfterAHundredThousandMessages(t *testing.T) {
 	}
 	a.checkUser()
 	servertest.Report(t,
-		// Catching up a message at a time would be a hundred times slower.
+		// A machine that was shared by ten made it 5 times slower. What this is about makes
+		// it 20 times slower and more.
 		servertest.Figure{Name: "3 clients catch up with 100,000 messages each", Got: returning * missed / took.Seconds(), Aim: 100_000, Unit: "messages/s", MoreIsBetter: true, Fails: 10},
 		servertest.Figure{Name: "p99 of a delivery before they come back", Got: servertest.Milliseconds(alone), Unit: "ms"},
 		servertest.Figure{Name: "p99 of a delivery to another meanwhile", Got: servertest.Milliseconds(besides), Unit: "ms"},
 		servertest.Figure{Name: "p99 of a delivery to one that catches up", Got: servertest.Milliseconds(late99(late)), Unit: "ms"},
 		// Live after all that was missed would be as late as the catching up takes.
-		servertest.Figure{Name: "that, of the time it takes", Got: float64(late99(late)) / float64(took), Aim: 0.12, Unit: "of 1", Fails: 4},
+		servertest.Figure{Name: "that, in percent of the time it takes", Got: 100 * float64(late99(late)) / float64(took), Aim: 12, Unit: "%", Fails: 4},
 		// What was missed is 25 MB. The store keeps blocks that it has read for a while,
 		// once for all readers, and the heap may be twice what is in use.
 		servertest.Figure{Name: "growth of memory meanwhile", Got: float64(peak-before) / math.Pow(2, 20), Aim: 96, Unit: "MiB", Fails: 2},
