@@ -39,7 +39,7 @@ func (b bystander) talks() {
 }
 
 // TestManyConnectionsFromOneAddress: those beyond the limit are answered with 429
-// before they cost anything, and who is there stays.
+// before they cost anything, and those that are connected stay.
 func TestManyConnectionsFromOneAddress(t *testing.T) {
 	t.Parallel()
 	crowdOneAddress(t, 1000)

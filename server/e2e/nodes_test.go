@@ -32,8 +32,8 @@ func serveOn(t *testing.T, nats string, args ...string) *servertest.Process {
 	return server
 }
 
-// TestOneOrderOnAllServers: senders on two servers, members on both: everybody is
-// shown the same, once, in the same order.
+// TestOneOrderOnAllServers: with senders and members on two servers, everybody is
+// shown the same messages, once, in the same order.
 func TestOneOrderOnAllServers(t *testing.T) {
 	t.Parallel()
 	nats := servertest.StartNATS(t, 1)
@@ -43,9 +43,9 @@ func TestOneOrderOnAllServers(t *testing.T) {
 	c.judge(a.WS(), b.WS())
 }
 
-// TestClientsGoOnAtAnotherServer: a server is killed under load; its clients go on
-// at the other one, as the same users, with their cursors and what they had not
-// got an ack for.
+// TestClientsGoOnAtAnotherServer: a server is killed under load. Its clients go on at
+// the other one, as the same users, with their cursors, and send again what was not
+// acked.
 func TestClientsGoOnAtAnotherServer(t *testing.T) {
 	t.Parallel()
 	nats := servertest.StartNATS(t, 1)
@@ -74,9 +74,9 @@ func TestClientsGoOnAtAnotherServer(t *testing.T) {
 	}
 }
 
-// TestResentThroughAnotherServer: the answer to a message is cut, and the client
-// sends it again through another server, while the first server's publish has not
-// arrived yet, or has but nobody knows. It is in the log once.
+// TestResentThroughAnotherServer: a client gets no answer to a message and sends it
+// again through another server. What the first server published has not arrived yet,
+// or it is stored and nobody knows. The message is in the log once.
 func TestResentThroughAnotherServer(t *testing.T) {
 	t.Parallel()
 	for name, disturb := range map[string]func(*servertest.Proxy){
@@ -118,8 +118,8 @@ func TestResentThroughAnotherServer(t *testing.T) {
 }
 
 // TestSendsWhileNATSIsDown: NATS is killed under load and started again on its
-// store. Meanwhile sends fail as ones to try again, and nothing of them is kept;
-// afterwards everything goes on by itself, and nothing is lost or doubled.
+// store. Meanwhile sends fail with a code that says to try again, and are not stored
+// later. Afterwards everything goes on by itself, and nothing is lost or doubled.
 func TestSendsWhileNATSIsDown(t *testing.T) {
 	t.Parallel()
 	nats := servertest.StartNATS(t, 1)
@@ -148,9 +148,9 @@ func TestSendsWhileNATSIsDown(t *testing.T) {
 	}
 }
 
-// TestJoiningWhileNATSStandsStill: a server that does not hear from the log any more
-// does not take what it remembers of a room for all there is. Somebody who was told
-// so would send again what another server has stored.
+// TestJoiningWhileNATSStandsStill: a server that is cut off from the log does not say
+// that nothing was missed. A client that believed it would send again what another
+// server has stored.
 func TestJoiningWhileNATSStandsStill(t *testing.T) {
 	t.Parallel()
 	nats := servertest.StartNATS(t, 1)
@@ -201,7 +201,7 @@ func TestStopWhileNATSStandsStill(t *testing.T) {
 	}
 }
 
-// TestWrongUseOfNATS: flags that cannot be are refused in one line.
+// TestWrongUseOfNATS: flags that contradict each other are refused in one line.
 func TestWrongUseOfNATS(t *testing.T) {
 	t.Parallel()
 	const unreachable = "nats://127.0.0.1:1"
@@ -225,10 +225,10 @@ func TestWrongUseOfNATS(t *testing.T) {
 	}
 }
 
-// TestReplicasComeAndGo: of a cluster of three with three replicas, the leader of
-// a room's stream is killed under load, and comes back; then a replica is frozen,
-// falls behind, and goes on. Once there is a leader, members see everything soon;
-// who joins or comes back meanwhile misses nothing.
+// TestReplicasComeAndGo: in a cluster of three with three replicas, the leader of a
+// room's stream is killed under load and comes back; then a replica is frozen, falls
+// behind, and goes on. Members see everything, and clients that join or come back
+// meanwhile miss nothing.
 func TestReplicasComeAndGo(t *testing.T) {
 	t.Parallel()
 	nats := servertest.StartNATS(t, 3)
@@ -240,7 +240,7 @@ func TestReplicasComeAndGo(t *testing.T) {
 	var newcomers []*crowd
 	come := func() {
 		t.Helper()
-		door.Cut() // who was there comes back with a cursor
+		door.Cut() // a client that was there comes back with a cursor
 		newcomers = append(newcomers, gather(t, c.rooms, b.WS()))
 	}
 	c.whileWriting(writing, func() {
@@ -348,7 +348,7 @@ func TestPresenceAcrossServers(t *testing.T) {
 	}
 	awaitNews(lost.Welcome.User) // it was lost after the moves: all that they could be told as has been told
 
-	// A user who is on two servers is one.
+	// A user on two servers counts once.
 	awaitCount(ann, 4)
 	servertest.Dial(t, a.WS(), servertest.DialOptions{Room: room, Session: watcher.client.Session()})
 	if joined := servertest.Await(servertest.Dial(t, a.WS(), servertest.DialOptions{Room: room}), shared.RoomJoined); joined.Count != 5 {

@@ -158,8 +158,8 @@ func TestPerfTenThousandConnectionsFromOneAddress(t *testing.T) {
 func TestPerfReturnAfterAHundredThousandMessages(t *testing.T) {
 	const missed, returning = 100_000, 3
 	a := goAway(t, missed)
-	// In the room "live" one talks and the others listen: at first only that, then
-	// while those who have returned get what they missed.
+	// In the room "live" one talks and the others listen: at first that is all, then
+	// the returning clients get what they missed meanwhile.
 	talker := servertest.Dial(t, a.server.WS(), servertest.DialOptions{Room: "live"})
 	bystander := servertest.Listen(servertest.Dial(t, a.server.WS(), servertest.DialOptions{Room: "live"}), "live")
 	said := 0

@@ -307,8 +307,8 @@ func (c *crowd) awaitSeen(by []*recorder) {
 }
 
 // judge waits until everything is acked and shown, and compares the recorders'
-// records with the log as each of the addresses tells it, to one who was never
-// there. It returns that too.
+// records with the log, which a new client reads at each of the addresses. It
+// returns the log too.
 func (c *crowd) judge(urls ...string) (v verdict, written map[string][]string) {
 	c.t.Helper()
 	for _, r := range c.recorders {

@@ -13,17 +13,17 @@ import (
 	"websockets/shared"
 )
 
-// absence is a server on which some have been, and what they have missed since.
+// absence is a server on which clients were once, and what they have missed since.
 type absence struct {
 	t       *testing.T
 	server  *servertest.Process
 	record  map[string][]servertest.Stored // what was sent, by room
-	cursors map[string]shared.Cursor       // where those who were there were, by room
-	user    *recorder                      // a real client that was there
+	cursors map[string]shared.Cursor       // where the clients were, by room
+	user    *recorder                      // a real client that was there too
 }
 
-// absenceRooms are the rooms they have been in, with the states in which they are
-// joined again.
+// absenceRooms are the rooms that they were in, with the states in which they join
+// them again.
 var absenceRooms = map[string]string{
 	"big":    shared.StateRecovered, // most was missed here
 	"few":    shared.StateRecovered,
@@ -121,7 +121,7 @@ type returner struct {
 	live   []servertest.Message // of the room "live"
 }
 
-// comeBack joins the rooms from where it was.
+// comeBack connects a client. It is in the room "live" and in no other yet.
 func (a *absence) comeBack(o servertest.DialOptions) *returner {
 	a.t.Helper()
 	o.Room = "live"
@@ -134,6 +134,7 @@ func (a *absence) comeBack(o servertest.DialOptions) *returner {
 	return r
 }
 
+// join joins the rooms from where the client was.
 func (r *returner) join(cursors map[string]shared.Cursor) error {
 	for room, cursor := range cursors {
 		if err := r.Write(shared.JoinRoom.Frame("", shared.JoinPayload{Name: room, After: &cursor})); err != nil {
@@ -157,7 +158,7 @@ func (r *returner) read(done func() bool) error {
 	return nil
 }
 
-// back reports whether it has got all that it missed.
+// back reports whether the client has got all that it missed.
 func (r *returner) back() bool { return len(r.synced) == len(absenceRooms) }
 
 func (r *returner) take(frame []byte) error {
@@ -194,7 +195,7 @@ func TestReturnAfterManyMessages(t *testing.T) {
 		if err := r.join(a.cursors); err != nil {
 			t.Fatal(err)
 		}
-		// Up to the middle of what it missed; then it stands still.
+		// It reads the first of what it missed, and stands still.
 		if err := r.read(func() bool { return len(r.got["big"]) > 0 }); err != nil {
 			t.Fatal(err)
 		}
@@ -229,9 +230,8 @@ func TestReturnAfterManyMessages(t *testing.T) {
 	a.checkUser()
 }
 
-// TestACursorOfAnotherLogStartsOver: a cursor that does not fit what the server
-// has, restarted or not, starts that client over with the last messages; one that
-// fits does not.
+// TestACursorOfAnotherLogStartsOver: a client whose cursor does not fit the log starts
+// over with the last messages. One whose cursor fits does not.
 func TestACursorOfAnotherLogStartsOver(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0")
@@ -274,8 +274,8 @@ func TestACursorOfAnotherLogStartsOver(t *testing.T) {
 	}
 }
 
-// TestTheGapIsShown: a client that comes back to a room that keeps less than what
-// it missed is told the range that is gone, and its view has the gap.
+// TestTheGapIsShown: a client missed more than a room keeps. When it comes back it is
+// told which range is gone, and its view has the gap.
 func TestTheGapIsShown(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--max-room-messages", "300")
@@ -480,8 +480,8 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
-// TestFromEveryPlace: a client that comes back to any place of a room, where its
-// ring begins and where a page of the log ends too, gets exactly what is beyond.
+// TestFromEveryPlace: a client that comes back to any place of a room gets exactly
+// what lies after it, also where the ring begins and where a page of the log ends.
 func TestFromEveryPlace(t *testing.T) {
 	t.Parallel()
 	const messages = 200 // of which the ring holds some 130
