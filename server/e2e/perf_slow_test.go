@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"math"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -120,14 +121,15 @@ func TestPerfAcksBesideAFlood(t *testing.T) {
 	}
 	before := took()
 
-	reads := startFlooder(t, server, servertest.DialOptions{Room: "flooded"})
+	text := strings.Repeat("x", 200)
+	reads := startFlooder(t, server, text, servertest.DialOptions{Room: "flooded"})
 	done := make(chan struct{})
 	go func() { defer close(done); reads.read() }()
 	during := took()
 	reads.stop()
 	<-done
 
-	deaf := startFlooder(t, server, servertest.DialOptions{Room: "flooded", SmallWindow: true})
+	deaf := startFlooder(t, server, text, servertest.DialOptions{Room: "flooded", SmallWindow: true})
 	besideDeaf := took()
 	deaf.stop()
 	deaf.read()

@@ -206,6 +206,7 @@ func (n *Node) Start() {
 	if err := n.cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
+	children.Store(n.cmd.Process.Pid, n.cmd.Process)
 	n.log = newTail(stderr)
 	n.await("answering", func() bool { return n.get("/varz", nil) == nil })
 }

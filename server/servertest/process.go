@@ -1,5 +1,6 @@
-// Package servertest runs the real server as a process of its own, for tests
-// that have to kill it.
+// Package servertest is the harness of all tests that talk to a server: their
+// WebSocket client, and the server and NATS as processes, for tests that have to kill
+// them.
 package servertest
 
 import (
@@ -20,15 +21,17 @@ import (
 	"time"
 )
 
+var buildDir string // of the binary; empty if none was built
+
 var build = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("WEBSOCKETS_BIN"); path != "" {
 		return path, nil
 	}
-	dir, err := os.MkdirTemp("", "websockets-test-")
-	if err != nil {
+	var err error
+	if buildDir, err = os.MkdirTemp("", "websockets-test-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "websockets")
+	path := filepath.Join(buildDir, "websockets")
 	_, here, _, _ := runtime.Caller(0)
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "websockets/server")
 	cmd.Dir = filepath.Dir(here)
@@ -100,6 +103,7 @@ func (p *Process) Start(args ...string) {
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
+	children.Store(p.cmd.Process.Pid, p.cmd.Process)
 	p.log = newTail(stderr)
 	if !p.log.await(listening) {
 		p.Kill()
