@@ -14,15 +14,16 @@ import (
 )
 
 var (
-	chaosFor  = flag.Duration("chaos.for", 20*time.Second, "how long TestChaos injects faults")
+	chaosFor  = flag.Duration("chaos.for", 10*time.Second, "how long TestChaos injects faults")
 	chaosSeed = flag.Uint64("chaos.seed", 0, "its seed; 0 makes one up")
 )
 
-// TestChaos floods a real server through lines that it breaks, while it kills,
-// stops and freezes the server, at moments and in an order that a seed decides.
-// By the clients' own records nothing that was acked is lost, nothing is shown
-// twice, and everybody is shown the same order. It ends with a table.
+// TestChaos floods a server through lines that it breaks, while it kills, stops and
+// freezes the server, at moments and in an order that a seed decides. By the
+// clients' own records nothing that was acked is lost, nothing is shown twice, and
+// everybody is shown the same order. It ends with a table.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	seed := *chaosSeed
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -60,8 +61,8 @@ type world struct {
 	proxies []*servertest.Proxy // one for each recorder
 }
 
-// pause lets a random time pass, in milliseconds: a fault's moment and length
-// are the dice's, not the program's.
+// pause lets a random time pass, in milliseconds: a fault's moment and length are
+// random. It waits for nothing.
 func (w *world) pause(least, most int) {
 	timer := time.NewTimer(time.Duration(least+w.random.IntN(most-least)) * time.Millisecond)
 	<-timer.C

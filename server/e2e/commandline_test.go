@@ -7,21 +7,17 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
-	"time"
-
-	"github.com/gorilla/websocket"
-	"go.uber.org/goleak"
 
 	"websockets/server/servertest"
 	"websockets/shared"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// TestWrongUseIsToldInOneLine: whoever gets a flag wrong is told what, and what
-// to do, in one line.
+// TestWrongUseIsToldInOneLine: for a wrong flag the server says what is wrong and
+// what to do, in one line.
 func TestWrongUseIsToldInOneLine(t *testing.T) {
+	t.Parallel()
 	running := servertest.Start(t)
 	for name, c := range map[string]struct {
 		args []string
@@ -47,122 +43,73 @@ func TestWrongUseIsToldInOneLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := servertest.Run(t, c.args...)
 			if code == 0 || stdout != "" {
-				t.Errorf("exit code %d, standard output %q", code, stdout)
+				t.Errorf("got exit code %d and standard output %q, want another code than 0 and no output", code, stdout)
 			}
 			if strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "websockets: ") || !strings.Contains(stderr, c.want) {
-				t.Errorf("it says %q, want one line with %q", stderr, c.want)
+				t.Errorf("standard error: got %q, want one line with %q", stderr, c.want)
 			}
 		})
 	}
 }
 
 func TestHelpShowsTheFlags(t *testing.T) {
+	t.Parallel()
 	code, stdout, _ := servertest.Run(t, "--help")
 	if code != 0 {
-		t.Errorf("exit code %d", code)
+		t.Errorf("exit code: got %d, want 0", code)
 	}
 	for _, want := range []string{"--listen", "--data", "--fsync", "--rate", "WEBSOCKETS_LISTEN", "may lose the last second"} {
 		if !strings.Contains(strings.Join(strings.Fields(stdout), " "), want) {
-			t.Errorf("--help does not mention %q:\n%s", want, stdout)
+			t.Errorf("--help: got\n%s\nwant %q in it", stdout, want)
 		}
 	}
 }
 
 func TestFlagsFromTheEnvironment(t *testing.T) {
+	t.Parallel()
 	cmd := exec.Command(servertest.Binary(t), "--data", t.TempDir())
 	cmd.Env = append(os.Environ(), "WEBSOCKETS_LISTEN=nowhere")
 	out, _ := cmd.CombinedOutput()
 	if !strings.Contains(string(out), "cannot listen on nowhere") {
-		t.Errorf("with WEBSOCKETS_LISTEN=nowhere it says %q", out)
+		t.Errorf("with WEBSOCKETS_LISTEN=nowhere: got %q, want %q", out, "cannot listen on nowhere")
 	}
 }
 
-// TestStopTellsEverybody: Ctrl-C sends closing and a close frame with 1012 to
-// everyone, even when somebody does not read, and the server ends soon and with
-// exit code 0.
+// TestStopTellsEverybody: after Ctrl-C everybody gets closing and a close frame
+// with 1012, and the server ends with exit code 0, although one client does not
+// read.
 func TestStopTellsEverybody(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t)
-	var readers []*websocket.Conn
-	for range 3 {
-		readers = append(readers, dial(t, server))
-	}
-	deaf := dial(t, server) // never reads, never answers
-	if err := deaf.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping"}`)); err != nil {
-		t.Fatal(err)
-	}
-
-	type end struct {
-		closing bool
-		err     error
-	}
-	ends := make(chan end)
-	for _, conn := range readers {
-		go func() {
-			var e end
-			for e.err == nil {
-				var frame []byte
-				_, frame, e.err = conn.ReadMessage()
-				e.closing = e.closing || strings.HasPrefix(string(frame), `{"type":"closing","payload":{"reason":`)
+	readers := servertest.DialAll(t, server.WS(), 3, servertest.DialOptions{})
+	deaf := servertest.Dial(t, server.WS(), servertest.DialOptions{}) // never reads, never answers
+	servertest.Send(deaf, shared.Ping, shared.Empty{})
+	var reading sync.WaitGroup
+	for i, c := range readers {
+		reading.Go(func() {
+			if _, err := servertest.TryAwait(c, shared.Closing); err != nil {
+				t.Errorf("reader %d: %v", i, err)
 			}
-			ends <- e
-		}()
+			if code := servertest.CloseCode(c.WS); code != shared.CloseRestart {
+				t.Errorf("reader %d: got close code %d, want %d", i, code, shared.CloseRestart)
+			}
+		})
 	}
-	if took := server.Stop(); took > 5*time.Second {
-		t.Errorf("stopping took %v, want at most 5 s", took)
-	}
-	for range readers {
-		e := <-ends
-		if !e.closing {
-			t.Error("a client was not told that the server is closing")
-		}
-		if !websocket.IsCloseError(e.err, shared.CloseRestart) {
-			t.Errorf("a client's connection ended with %v, want close code %d", e.err, shared.CloseRestart)
-		}
-	}
+	server.Stop()
+	reading.Wait()
 }
 
-func dial(t *testing.T, server *servertest.Process) *websocket.Conn {
-	t.Helper()
-	conn, _, err := websocket.DefaultDialer.Dial(server.WS(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if _, _, err := conn.ReadMessage(); err != nil { // welcome: the server knows it
-		t.Fatal(err)
-	}
-	return conn
-}
-
-// TestSessionSurvivesARestart: the key that signs sessions is in the store, so
-// the same user comes back after the server did.
+// TestSessionSurvivesARestart: the key that signs sessions is in the store, so a
+// session from before a restart is the same user after it.
 func TestSessionSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t)
-	welcome := func(header http.Header) (w shared.WelcomePayload) {
-		t.Helper()
-		conn, _, err := websocket.DefaultDialer.Dial(server.WS(), header)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		_, frame, err := conn.ReadMessage()
-		if err != nil {
-			t.Fatal(err)
-		}
-		event, err := shared.DecodeEvent(frame)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w, err = shared.Welcome.Decode(event); err != nil {
-			t.Fatal(err)
-		}
-		return w
-	}
-	first := welcome(nil)
+	first := servertest.Dial(t, server.WS(), servertest.DialOptions{}).Welcome
 	server.Kill()
 	server.Start()
-	if again := welcome(http.Header{"Authorization": {"Bearer " + first.Session}}); again.User != first.User {
-		t.Errorf("after a restart the session is %s, was %s", again.User, first.User)
+	again := servertest.Dial(t, server.WS(), servertest.DialOptions{Session: first.Session}).Welcome
+	if again.User != first.User {
+		t.Errorf("user of the session after a restart: got %s, want %s", again.User, first.User)
 	}
 
 	// A browser gets it as a cookie with the page.
@@ -176,17 +123,34 @@ func TestSessionSurvivesARestart(t *testing.T) {
 	defer response.Body.Close()
 	cookies := response.Cookies()
 	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode {
-		t.Fatalf("the page sets the cookies %v, want one session, HttpOnly and SameSite=Lax", cookies)
+		t.Fatalf("cookies of the page: got %v, want one session, HttpOnly and SameSite=Lax", cookies)
 	}
 	user, _, _ := strings.Cut(cookies[0].Value, ".")
 	header := http.Header{"Cookie": {cookies[0].Name + "=" + cookies[0].Value}, "Origin": {"http://" + server.Addr}}
-	if w := welcome(header); w.User != user {
-		t.Errorf("with the cookie the user is %s, want %s", w.User, user)
+	withCookie := servertest.Dial(t, server.WS(), servertest.DialOptions{Header: header}).Welcome
+	if withCookie.User != user {
+		t.Errorf("user of the cookie: got %s, want %s", withCookie.User, user)
 	}
 }
 
-// TestForeignOriginIsRefused: and the log says what to do about it.
+// handshake returns the response to a handshake and closes the connection, if
+// there is one.
+func handshake(t *testing.T, url string, o servertest.DialOptions) *http.Response {
+	t.Helper()
+	conn, response, err := servertest.Handshake(url, o)
+	if response == nil {
+		t.Fatal(err)
+	}
+	if err == nil {
+		_ = conn.Close()
+	}
+	return response
+}
+
+// TestForeignOriginIsRefused: a foreign origin gets 403, and the log says how to
+// allow it.
 func TestForeignOriginIsRefused(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, "--allow-origin", "https://friend.example")
 	for origin, allowed := range map[string]bool{
 		"":                                true,
@@ -201,12 +165,12 @@ func TestForeignOriginIsRefused(t *testing.T) {
 		if origin != "" {
 			header.Set("Origin", origin)
 		}
-		conn, response, err := websocket.DefaultDialer.Dial(server.WS(), header)
-		if err == nil {
-			_ = conn.Close()
+		want := http.StatusForbidden
+		if allowed {
+			want = http.StatusSwitchingProtocols
 		}
-		if allowed != (err == nil) || !allowed && (response == nil || response.StatusCode != http.StatusForbidden) {
-			t.Errorf("origin %q: %v, want allowed: %v", origin, err, allowed)
+		if got := handshake(t, server.WS(), servertest.DialOptions{Header: header}).StatusCode; got != want {
+			t.Errorf("origin %q: got status %d, want %d", origin, got, want)
 		}
 	}
 	for _, want := range []string{"https://evil.example", "https://friend.example", "--allow-origin=" + url.PathEscape("null")} {

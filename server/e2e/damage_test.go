@@ -1,5 +1,3 @@
-//go:build unix
-
 package e2e
 
 import (
@@ -19,6 +17,7 @@ import (
 // next start says which message is lost; clients that know that log start over,
 // those of rooms in another do not; the rest can be read and the room goes on.
 func TestDamagedStore(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, "--rate", "0")
 	type known struct {
 		room   string
@@ -28,14 +27,14 @@ func TestDamagedStore(t *testing.T) {
 	rooms := []string{"a", "b", "c", "d", "e", "f", "g", "h"} // more than one shard's
 	var knew []known
 	for _, room := range rooms {
-		c := connect(t, server.Addr, way{room: room})
-		epoch := mustUntil(c, shared.RoomJoined).Cursor.Epoch
-		acked, err := c.flood(room, room, 40, 10, text)
+		c := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: room})
+		epoch := servertest.Await(c, shared.RoomJoined).Cursor.Epoch
+		acked, err := c.Flood(room, room, 40, 10, text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		slices.SortFunc(acked, func(a, b stored) int { return int(a.seq) - int(b.seq) })
-		knew = append(knew, known{room, shared.Cursor{Epoch: epoch, Seq: acked[30].seq, ID: acked[30].id}})
+		acked = servertest.InOrder(acked)
+		knew = append(knew, known{room, shared.Cursor{Epoch: epoch, Seq: acked[30].Seq, ID: acked[30].ID}})
 	}
 	server.Kill()
 
@@ -45,15 +44,15 @@ func TestDamagedStore(t *testing.T) {
 	told := regexp.MustCompile(`level=ERROR msg="the log is not the one it was: its clients start over" stream=(\w+) why="lost the message \d+"`).
 		FindAllStringSubmatch(server.Log(), -1)
 	if len(told) != 1 || told[0][1] != stream || strings.Count(server.Log(), "ERROR") != 1 {
-		t.Errorf("it does not name the message that %s lost, and nothing else:\n%s", stream, server.Log())
+		t.Errorf("the log of the start: got\n%s\nwant one error, for the message that %s lost", server.Log(), stream)
 	}
 
 	states := map[string]int{}
 	for _, k := range knew {
-		c := connect(t, server.Addr, way{room: k.room, after: &k.cursor})
-		joined := mustUntil(c, shared.RoomJoined)
+		c := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: k.room, After: &k.cursor})
+		joined := servertest.Await(c, shared.RoomJoined)
 		changed := joined.Cursor.Epoch != k.cursor.Epoch
-		got := readUpTo(c, shared.Synced)
+		got := servertest.ReadUpTo(c, shared.Synced)
 		switch {
 		case joined.State == shared.StateReset && changed:
 			want := 40 // as much as is there, up to 50
@@ -61,59 +60,60 @@ func TestDamagedStore(t *testing.T) {
 				want--
 			}
 			if len(got) != want {
-				t.Errorf("%s: after the reset %d messages come, want %d", k.room, len(got), want)
+				t.Errorf("%s, messages after the reset: got %d, want %d", k.room, len(got), want)
 			}
 		case joined.State == shared.StateRecovered && !changed && k.room != rooms[0]:
 			if len(got) != 9 {
-				t.Errorf("%s: %d messages come, want 9", k.room, len(got))
+				t.Errorf("%s, messages after the cursor: got %d, want 9", k.room, len(got))
 			}
 		default:
-			t.Errorf("%s is joined in state %s, another epoch: %v", k.room, joined.State, changed)
+			t.Errorf("%s: got state %s, another epoch %v; want %s with another epoch, or %s with the same", k.room, joined.State, changed, shared.StateReset, shared.StateRecovered)
 		}
 		states[joined.State]++
-		if _, err := ask(c, shared.SendMessage, shared.SendMessagePayload{Message: "on we go"}, shared.Ack); err != nil {
+		if _, err := servertest.Ask(c, shared.SendMessage, shared.SendMessagePayload{Message: "on we go"}, shared.Ack); err != nil {
 			t.Errorf("%s: sending: %v", k.room, err)
 		}
 	}
 	if states[shared.StateRecovered] == 0 || states[shared.StateReset] == 0 {
-		t.Errorf("this test needs rooms of several logs: %v", states)
+		t.Errorf("states of the rooms: got %v, want both, as the rooms are in several logs", states)
 	}
 	if got := readAll(t, server.WS(), rooms[0]); len(got) != 40 || slices.Contains(got, lost) {
-		t.Errorf("the room has %d messages, want 40 without the lost one: %q", len(got), got)
+		t.Errorf("the room: got %d messages, %q, want 40 without the lost one", len(got), got)
 	}
 }
 
 // TestDamageWhileRunning flips a bit of a message that nobody has read since the
-// start. A member that reads by is told of the gap, in its place, and gets all the
+// start. A member that reads on is told of the gap, in its place, and gets all the
 // rest.
 func TestDamageWhileRunning(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--max-bytes", "64MB") // for blocks of 4 MB
-	c := connect(t, server.Addr, way{room: "x"})
-	epoch := mustUntil(c, shared.RoomJoined).Cursor.Epoch
+	c := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "x"})
+	epoch := servertest.Await(c, shared.RoomJoined).Cursor.Epoch
 	filler := strings.Repeat("🙂", 4000)
-	acked, err := c.flood("x", "m", 350, 20, func(id string) string { return filler + "<" + id + ">" })
+	acked, err := c.Flood("x", "m", 350, 20, func(id string) string { return filler + "<" + id + ">" })
 	if err != nil {
 		t.Fatal(err)
 	}
-	acked = inOrder(acked)
+	acked = servertest.InOrder(acked)
 	server.Stop()
 	server.Start()
-	damageMessage(t, server.Dir, "<"+acked[100].id+">")
+	damageMessage(t, server.Dir, "<"+acked[100].ID+">")
 
-	after := shared.Cursor{Epoch: epoch, Seq: acked[9].seq, ID: acked[9].id}
-	c = connect(t, server.Addr, way{room: "x", after: &after})
-	if joined := mustUntil(c, shared.RoomJoined); joined.State != shared.StateRecovered {
-		t.Fatalf("joined in state %s", joined.State)
+	after := shared.Cursor{Epoch: epoch, Seq: acked[9].Seq, ID: acked[9].ID}
+	c = servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "x", After: &after})
+	if joined := servertest.Await(c, shared.RoomJoined); joined.State != shared.StateRecovered {
+		t.Fatalf("got state %s, want %s", joined.State, shared.StateRecovered)
 	}
-	before := readUpTo(c, shared.RoomJoined) // which says what is gone
-	told, err := decode(shared.RoomJoined, c.buf.Bytes())
-	gone := shared.Truncated{After: acked[99].seq, First: acked[101].seq}
+	before := servertest.ReadUpTo(c, shared.RoomJoined) // which says what is gone
+	told, err := servertest.Decode(shared.RoomJoined, c.Last())
+	gone := shared.Truncated{After: acked[99].Seq, First: acked[101].Seq}
 	if err != nil || told.State != shared.StateTruncated || told.Truncated == nil || *told.Truncated != gone {
-		t.Errorf("told %+v, %v; want that %+v is gone", told, err, gone)
+		t.Errorf("the gap: got %+v, %v, want %+v", told, err, gone)
 	}
-	behind := readUpTo(c, shared.Synced)
+	behind := servertest.ReadUpTo(c, shared.Synced)
 	if !slices.Equal(before, acked[10:100]) || !slices.Equal(behind, acked[101:]) {
-		t.Errorf("%d messages come before the gap and %d after it, want 90 and 249", len(before), len(behind))
+		t.Errorf("messages before the gap and after it: got %d and %d, want 90 and 249", len(before), len(behind))
 	}
 	server.AwaitLog(regexp.MustCompile(`level=ERROR msg="messages cannot be read`))
 }
@@ -149,14 +149,15 @@ func damageMessage(t *testing.T, dir, text string) (stream string) {
 // have seen. Those whose cursor it does not have start over, alone, also when the
 // log has grown beyond their place again; with --new-epoch all do.
 func TestRestoredBackup(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, "--rate", "0")
-	c := connect(t, server.Addr, way{room: "x"})
-	epoch := mustUntil(c, shared.RoomJoined).Cursor.Epoch
-	write := func(name string) []stored {
+	c := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "x"})
+	epoch := servertest.Await(c, shared.RoomJoined).Cursor.Epoch
+	write := func(name string) []servertest.Stored {
 		t.Helper()
-		c := connect(t, server.Addr, way{room: "x"})
-		mustUntil(c, shared.Synced)
-		acked, err := c.flood("x", name, 40, 1, func(id string) string { return id })
+		c := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "x"})
+		servertest.Await(c, shared.Synced)
+		acked, err := c.Flood("x", name, 40, 1, func(id string) string { return id })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,30 +180,29 @@ func TestRestoredBackup(t *testing.T) {
 	}
 	server.Start()
 
-	at := func(m stored) shared.Cursor { return shared.Cursor{Epoch: epoch, Seq: m.seq, ID: m.id} }
+	at := func(m servertest.Stored) shared.Cursor { return shared.Cursor{Epoch: epoch, Seq: m.Seq, ID: m.ID} }
 	states := func(when string, want map[string]shared.Cursor) {
 		t.Helper()
 		for state, cursor := range want {
-			c := connect(t, server.Addr, way{room: "x", after: &cursor})
-			if joined := mustUntil(c, shared.RoomJoined); joined.State != state {
-				t.Errorf("%s, a client with the cursor %+v joins in state %s, want %s", when, cursor, joined.State, state)
+			c := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "x", After: &cursor})
+			if joined := servertest.Await(c, shared.RoomJoined); joined.State != state {
+				t.Errorf("%s, with the cursor %+v: got state %s, want %s", when, cursor, joined.State, state)
 			}
 		}
 	}
 	states("restored", map[string]shared.Cursor{shared.StateRecovered: at(old[20]), shared.StateReset: at(gone[20])})
 	again := write("again")
-	if again[20].seq != gone[20].seq {
-		t.Fatalf("the log has grown to other sequences: %d, was %d", again[20].seq, gone[20].seq)
+	if again[20].Seq != gone[20].Seq {
+		t.Fatalf("the sequence of the same message after the restore: got %d, want %d", again[20].Seq, gone[20].Seq)
 	}
 	states("grown again", map[string]shared.Cursor{shared.StateRecovered: at(old[20]), shared.StateReset: at(gone[20])})
 
 	server.Kill()
-	t.Setenv("WEBSOCKETS_NEW_EPOCH", "true")
-	server.Start()
-	for _, m := range []stored{old[20], gone[20], again[39]} {
+	server.Start("--new-epoch")
+	for _, m := range []servertest.Stored{old[20], gone[20], again[39]} {
 		states("with --new-epoch", map[string]shared.Cursor{shared.StateReset: at(m)})
 	}
 	if !strings.Contains(server.Log(), "--new-epoch") {
-		t.Errorf("the log does not say why:\n%s", server.Log())
+		t.Errorf("the log: got\n%s\nwant --new-epoch in it", server.Log())
 	}
 }

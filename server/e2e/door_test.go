@@ -1,9 +1,6 @@
-//go:build unix
-
 package e2e
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -28,9 +25,10 @@ import (
 	"websockets/shared"
 )
 
-// TestUsersOfYourOwn: a server that was started for them takes a token and nobody
-// else, and the token is nowhere in its log.
+// TestUsersOfYourOwn: a server with --auth=jwt lets in users with a token only, and
+// does not log the token.
 func TestUsersOfYourOwn(t *testing.T) {
+	t.Parallel()
 	secret := strings.Repeat("a secret ", 5)
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
@@ -43,41 +41,41 @@ func TestUsersOfYourOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := connect(t, server.Addr, way{room: "x", session: token})
-	if c.welcome.User != "ann@example.com" || c.welcome.Name != "Ann" || c.welcome.Session != "" {
-		t.Errorf("welcome: %+v", c.welcome)
+	c := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "x", Session: token})
+	if c.Welcome.User != "ann@example.com" || c.Welcome.Name != "Ann" || c.Welcome.Session != "" {
+		t.Errorf("welcome: got %+v, want the user and the name of the token and no session", c.Welcome)
 	}
 	for name, header := range map[string]http.Header{
 		"another token": {"Authorization": {"Bearer " + token + "x"}},
 		"another way":   {"Authorization": {"Basic " + token}},
 	} {
-		if _, response, err := websocket.DefaultDialer.Dial(server.WS(), header); err == nil || response.StatusCode != http.StatusUnauthorized {
-			t.Errorf("%s: %v", name, response)
+		if got := handshake(t, server.WS(), servertest.DialOptions{Header: header}).StatusCode; got != http.StatusUnauthorized {
+			t.Errorf("%s: got status %d, want %d", name, got, http.StatusUnauthorized)
 		}
 	}
-	conn, _, err := websocket.DefaultDialer.Dial(server.WS()+"?token="+token, nil)
+	conn, err := servertest.Upgrade(server.WS(), servertest.DialOptions{Query: "token=" + token})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if code := closeCode(conn); code != shared.CloseToken { // after 5 s in which nothing came
-		t.Errorf("a token in the address: closed with %d", code)
+	if code := servertest.CloseCode(conn); code != shared.CloseToken { // after 5 s in which nothing came
+		t.Errorf("a token in the address: got close code %d, want %d", code, shared.CloseToken)
 	}
 	response, err := http.Get(server.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = response.Body.Close()
-	if len(response.Cookies()) != 0 {
-		t.Errorf("the page sets %v", response.Cookies())
+	if cookies := response.Cookies(); len(cookies) != 0 {
+		t.Errorf("cookies of the page: got %v, want none", cookies)
 	}
-	if conn, _, err := websocket.DefaultDialer.Dial(server.WS(), http.Header{"Origin": {"https://last.example"}}); err == nil {
-		_ = conn.Close()
-		t.Error("a foreign origin was let in")
+	last := servertest.DialOptions{Header: http.Header{"Origin": {"https://last.example"}}}
+	if got := handshake(t, server.WS(), last).StatusCode; got != http.StatusForbidden {
+		t.Errorf("a foreign origin: got status %d, want %d", got, http.StatusForbidden)
 	}
 	server.AwaitLog(regexp.MustCompile("last.example")) // and so all before it
 	if log := server.Log(); strings.Contains(log, token[:30]) || strings.Contains(log, strings.Split(token, ".")[2]) {
-		t.Errorf("the log has the token:\n%s", log)
+		t.Errorf("got the token in the log:\n%s", log)
 	}
 }
 
@@ -108,8 +106,8 @@ func writeCertificate(t *testing.T, cert, key string, number int64) {
 	}
 }
 
-// TestOverTLS: the page and the chat come over TLS, with the cookie that never goes
-// without, and a certificate that was renewed is used without a restart.
+// TestOverTLS: the chat works over TLS, with a cookie that is never sent without
+// it, and a renewed certificate is used without a restart.
 func TestOverTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -126,38 +124,37 @@ func TestOverTLS(t *testing.T) {
 		return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 	}
 	if n := serial(); n != 1 {
-		t.Errorf("the certificate is number %d", n)
+		t.Errorf("number of the certificate: got %d, want 1", n)
 	}
-	conn, response, err := (&websocket.Dialer{TLSClientConfig: config}).Dial("wss://"+server.Addr+"/ws", nil)
+	conn, response, err := servertest.Handshake("wss://"+server.Addr+"/ws", servertest.DialOptions{Dialer: websocket.Dialer{TLSClientConfig: config}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, frame, err := conn.ReadMessage(); err != nil || !bytes.Contains(frame, []byte(`"welcome"`)) {
-		t.Errorf("%s, %v", frame, err)
+	_ = conn.SetReadDeadline(time.Now().Add(servertest.Patience))
+	if _, frame, err := conn.ReadMessage(); err != nil || !servertest.IsEvent(frame, shared.Welcome.Name()) {
+		t.Errorf("the first frame: got %s, %v, want %s", frame, err, shared.Welcome.Name())
 	}
 	if cookies := response.Cookies(); len(cookies) != 1 || cookies[0].Name != "__Host-session" || !cookies[0].Secure {
-		t.Errorf("cookies %v", cookies)
+		t.Errorf("cookies: got %v, want __Host-session, Secure", cookies)
 	}
 
 	if err := os.WriteFile(cert, []byte("half a certi"), 0o600); err != nil { // being renewed
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(patience); !strings.Contains(server.Log(), "the new certificate cannot be used"); {
-		if serial() != 1 || time.Now().After(deadline) {
-			t.Fatalf("a certificate that cannot be used: number %d, log\n%s", serial(), server.Log())
-		}
+	servertest.Eventually(t, "the log to name a certificate that cannot be used", func() bool {
+		serial() // a handshake looks for a new certificate
+		return strings.Contains(server.Log(), "the new certificate cannot be used")
+	})
+	if n := serial(); n != 1 {
+		t.Errorf("with a new certificate that cannot be used: got number %d, want 1", n)
 	}
 	writeCertificate(t, cert, key, 2)
-	for deadline := time.Now().Add(patience); serial() != 2; {
-		if time.Now().After(deadline) {
-			t.Fatal("the new certificate is not used")
-		}
-	}
+	servertest.Eventually(t, "the new certificate", func() bool { return serial() == 2 })
 }
 
-// TestSentAwayEverywhere: whom a backend sends away at one server is gone from the
-// other, and comes back to neither.
+// TestSentAwayEverywhere: a user that a backend sends away at one server is closed
+// at the other, and let in at neither.
 func TestSentAwayEverywhere(t *testing.T) {
 	t.Parallel()
 	const token = "0123456789abcdef0123456789abcdef"
@@ -167,36 +164,31 @@ func TestSentAwayEverywhere(t *testing.T) {
 	}
 	nats := servertest.StartNATS(t, 1)
 	a, b := serveOn(t, nats.URL(), "--api-tokens", file), serveOn(t, nats.URL())
-	ann, other := connect(t, b.Addr, way{room: "x"}), connect(t, b.Addr, way{room: "x"})
-	mustUntil(ann, shared.Synced)
+	ann, other := servertest.Dial(t, b.WS(), servertest.DialOptions{Room: "x"}), servertest.Dial(t, b.WS(), servertest.DialOptions{Room: "x"})
+	servertest.Await(ann, shared.Synced)
 
-	request, err := http.NewRequest(http.MethodDelete, a.URL()+"api/sessions/"+ann.welcome.User, nil)
+	request, err := http.NewRequest(http.MethodDelete, a.URL()+"api/sessions/"+ann.Welcome.User, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
-	begin := time.Now()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusNoContent {
-		t.Fatalf("answered with %s", response.Status)
+		t.Fatalf("sending a user away: got %s, want %d", response.Status, http.StatusNoContent)
 	}
-	code, took := closeCode(ann.conn), time.Since(begin)
-	t.Logf("gone from the other server after %v", took)
-	if code != shared.CloseSentAway || took > 10*time.Second {
-		t.Errorf("closed with %d after %v", code, took)
+	if code := servertest.CloseCode(ann.WS); code != shared.CloseSentAway {
+		t.Errorf("close code at the other server: got %d, want %d", code, shared.CloseSentAway)
 	}
 	for _, server := range []*servertest.Process{a, b} {
-		header := http.Header{"Authorization": {"Bearer " + ann.welcome.Session}}
-		if _, response, err := websocket.DefaultDialer.Dial(server.WS(), header); err == nil || response.StatusCode != http.StatusUnauthorized {
-			t.Errorf("with the old session: %v", response)
+		if got := handshake(t, server.WS(), servertest.DialOptions{Session: ann.Welcome.Session}).StatusCode; got != http.StatusUnauthorized {
+			t.Errorf("with the old session: got status %d, want %d", got, http.StatusUnauthorized)
 		}
 	}
-	if err := other.send(shared.Ping.Frame("p", shared.Empty{})); err != nil {
-		t.Fatal(err)
+	if _, err := servertest.Ask(other, shared.Ping, shared.Empty{}, shared.Pong); err != nil {
+		t.Errorf("another user: %v", err)
 	}
-	mustUntil(other, shared.Pong)
 }

@@ -14,15 +14,10 @@ import (
 
 	"websockets/server/servertest"
 	"websockets/shared"
-	"websockets/wasm/client"
 )
 
 // The second promise says "to any node": these tests run several servers on one
 // external NATS and break the servers, NATS and the lines between them.
-
-// repaired is within what time members are promised to see what the feed did not
-// bring. Tests wait for longer and log what it was, since a machine may be slow.
-const repaired = 20 * time.Second
 
 // serveOn starts a server whose log is on a NATS at these addresses.
 func serveOn(t *testing.T, nats string, args ...string) *servertest.Process {
@@ -37,9 +32,10 @@ func serveOn(t *testing.T, nats string, args ...string) *servertest.Process {
 	return server
 }
 
-// TestOneOrderOnAllServers: senders on two servers, members on both: everybody is
-// shown the same, once, in the same order.
+// TestOneOrderOnAllServers: with senders and members on two servers, everybody is
+// shown the same messages, once, in the same order.
 func TestOneOrderOnAllServers(t *testing.T) {
+	t.Parallel()
 	nats := servertest.StartNATS(t, 1)
 	a, b := serveOn(t, nats.URL()), serveOn(t, nats.URL())
 	c := gather(t, []string{"one", "two", "three"}, a.WS(), a.WS(), b.WS(), b.WS())
@@ -47,10 +43,11 @@ func TestOneOrderOnAllServers(t *testing.T) {
 	c.judge(a.WS(), b.WS())
 }
 
-// TestClientsGoOnAtAnotherServer: a server is killed under load; its clients go on
-// at the other one, as the same users, with their cursors and what they had not
-// got an ack for.
+// TestClientsGoOnAtAnotherServer: a server is killed under load. Its clients go on at
+// the other one, as the same users, with their cursors, and send again what was not
+// acked.
 func TestClientsGoOnAtAnotherServer(t *testing.T) {
+	t.Parallel()
 	nats := servertest.StartNATS(t, 1)
 	servers := []*servertest.Process{serveOn(t, nats.URL()), serveOn(t, nats.URL())}
 	door := servertest.NewProxy(t, servers[0].Addr)
@@ -72,15 +69,16 @@ func TestClientsGoOnAtAnotherServer(t *testing.T) {
 	c.judge(servers[0].WS(), servers[1].WS())
 	for i, r := range moving {
 		if user := r.client.View().Me.User; user != users[i] {
-			t.Errorf("client %s is the user %s, was %s on the first server", r.name, user, users[i])
+			t.Errorf("user of client %s: got %s, want %s as on the first server", r.name, user, users[i])
 		}
 	}
 }
 
-// TestResentThroughAnotherServer: the answer to a message is cut, and the client
-// sends it again through another server, while the first server's publish has not
-// arrived yet, or has but nobody knows. It is in the log once.
+// TestResentThroughAnotherServer: a client gets no answer to a message and sends it
+// again through another server. What the first server published has not arrived yet,
+// or it is stored and nobody knows. The message is in the log once.
 func TestResentThroughAnotherServer(t *testing.T) {
+	t.Parallel()
 	for name, disturb := range map[string]func(*servertest.Proxy){
 		"in flight": (*servertest.Proxy).Hold,
 		"stored":    (*servertest.Proxy).Swallow,
@@ -95,11 +93,7 @@ func TestResentThroughAnotherServer(t *testing.T) {
 
 			disturb(line)
 			moving.send("room", "once")
-			// Events of a connection are handled in order: a pong means that the message
-			// has been handed to the log.
-			if _, err := client.Call(c.ctx, moving.client, shared.Ping, shared.Empty{}, shared.Pong); err != nil {
-				t.Fatal(err)
-			}
+			moving.barrier() // the message has been handed to the log
 			if name == "stored" {
 				watching.await("the message to come from the log", func() bool { return len(watching.shown["room"]) == 1 })
 			}
@@ -117,66 +111,65 @@ func TestResentThroughAnotherServer(t *testing.T) {
 			late.send("room", "late")
 			c.judge(a.WS(), b.WS())
 			if got := late.shownIn("room"); !slices.Equal(got, []string{"once", "late"}) {
-				t.Errorf("the room is %q", got)
+				t.Errorf("the room: got %q, want once and late", got)
 			}
 		})
 	}
 }
 
 // TestSendsWhileNATSIsDown: NATS is killed under load and started again on its
-// store. Meanwhile sends fail as ones to try again, and nothing of them is kept;
-// afterwards everything goes on by itself, and nothing is lost or doubled.
+// store. Meanwhile sends fail with a code that says to try again, and are not stored
+// later. Afterwards everything goes on by itself, and nothing is lost or doubled.
 func TestSendsWhileNATSIsDown(t *testing.T) {
+	t.Parallel()
 	nats := servertest.StartNATS(t, 1)
 	node := nats.Nodes[0]
 	a, b := serveOn(t, nats.URL()), serveOn(t, nats.URL())
 	c := gather(t, []string{"one", "two"}, a.WS(), b.WS())
-	asking := connect(t, a.Addr, way{room: "one"})
+	asking := servertest.Dial(t, a.WS(), servertest.DialOptions{Room: "one"})
 	c.whileWriting(c.recorders, func() {
 		for range 3 {
 			node.Kill()
 			for _, r := range c.recorders {
 				r.await("being told to send later", func() bool { return r.client.View().PausedUntil.After(time.Now()) })
 			}
-			told, err := ask(asking, shared.SendMessage, shared.SendMessagePayload{Message: "refused"}, shared.Failed)
+			told, err := servertest.Ask(asking, shared.SendMessage, shared.SendMessagePayload{Message: "refused"}, shared.Failed)
 			if err != nil || told.Code != shared.CodeUnavailable || told.RetryAfter <= 0 {
-				t.Errorf("sending without NATS is answered with %+v, %v; want %s and when to try again", told, err, shared.CodeUnavailable)
+				t.Errorf("sending without NATS: got %+v, %v, want %s and when to try again", told, err, shared.CodeUnavailable)
 			}
-			begin := time.Now()
 			node.Start()
 			c.awaitAcks(c.recorders, 50)
-			back := time.Since(begin)
-			t.Logf("acks again after %v, shown to all %v after them", back.Round(time.Millisecond), c.awaitSeen(c.recorders).Round(time.Millisecond))
+			c.awaitSeen(c.recorders)
 		}
 	})
 	_, written := c.judge(a.WS(), b.WS())
 	if slices.Contains(written["one"], "refused") {
-		t.Error("a message is in the log whose sender was told that it is not stored")
+		t.Error("got a message in the log whose sender was told that it is not stored")
 	}
 }
 
-// TestJoiningWhileNATSStandsStill: a server that does not hear from the log any more
-// does not take what it remembers of a room for all there is. Somebody who was told
-// so would send again what another server has stored.
+// TestJoiningWhileNATSStandsStill: a server that is cut off from the log does not say
+// that nothing was missed. A client that believed it would send again what another
+// server has stored.
 func TestJoiningWhileNATSStandsStill(t *testing.T) {
 	t.Parallel()
 	nats := servertest.StartNATS(t, 1)
 	node, server := nats.Nodes[0], serveOn(t, nats.URL())
-	here := connect(t, server.Addr, way{room: "x"})
-	epoch := mustUntil(here, shared.Synced).Cursor.Epoch
-	ack, err := ask(here, shared.SendMessage, shared.SendMessagePayload{Message: "before"}, shared.Ack)
+	here := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "x"})
+	epoch := servertest.Await(here, shared.Synced).Cursor.Epoch
+	ack, err := servertest.Ask(here, shared.SendMessage, shared.SendMessagePayload{Message: "before"}, shared.Ack)
 	if err != nil {
 		t.Fatal(err)
 	}
 	place := shared.Cursor{Epoch: epoch, Seq: ack.Seq, ID: "asked"}
-	c := connect(t, server.Addr, way{room: "y"})
+	c := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "y"})
 	join := func() error {
-		joined, err := ask(c, shared.JoinRoom, shared.JoinPayload{Name: "x", After: &place}, shared.RoomJoined)
+		joined, err := servertest.Ask(c, shared.JoinRoom, shared.JoinPayload{Name: "x", After: &place}, shared.RoomJoined)
 		if err == nil && joined.State != shared.StateCurrent {
-			t.Fatalf("joining is answered with %+v", joined)
+			t.Fatalf("joining: got %+v, want state %s", joined, shared.StateCurrent)
 		}
 		if err == nil {
-			_, err = ask(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"}, shared.Left)
+			_, err = servertest.Ask(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"}, shared.Left)
 		}
 		return err
 	}
@@ -184,27 +177,16 @@ func TestJoiningWhileNATSStandsStill(t *testing.T) {
 		t.Fatal(err)
 	}
 	node.Freeze()
-	begin := time.Now()
-	for err = nil; err == nil; err = join() {
-		if time.Since(begin) > patience {
-			t.Fatal("cut off from the log, the server tells that nothing was missed")
-		}
-	}
+	servertest.Eventually(t, "joining to be refused while the server is cut off from the log", func() bool { err = join(); return err != nil })
 	if !strings.Contains(err.Error(), string(shared.CodeUnavailable)) {
-		t.Fatal(err)
+		t.Fatalf("joining without the log: got %v, want %s", err, shared.CodeUnavailable)
 	}
-	t.Logf("after %v: %v", time.Since(begin).Round(time.Millisecond), err)
 	node.Thaw()
-	for err = join(); err != nil; err = join() {
-		if time.Since(begin) > 2*patience {
-			t.Fatal(err)
-		}
-	}
+	servertest.Eventually(t, "joining to work again", func() bool { return join() == nil })
 }
 
-// TestStopWhileNATSStandsStill: a server is stopped in order while NATS does not
-// answer: it ends, after the 3 s that it gives appends, connections and the store,
-// with what is under way not acked.
+// TestStopWhileNATSStandsStill: a server that is stopped while NATS does not answer
+// ends nevertheless, and what is under way is not acked.
 func TestStopWhileNATSStandsStill(t *testing.T) {
 	t.Parallel()
 	nats := servertest.StartNATS(t, 1)
@@ -212,21 +194,16 @@ func TestStopWhileNATSStandsStill(t *testing.T) {
 	c := gather(t, []string{"room"}, server.WS())
 	nats.Nodes[0].Freeze()
 	c.recorders[0].send("room", "under way")
-	if _, err := client.Call(c.ctx, c.recorders[0].client, shared.Ping, shared.Empty{}, shared.Pong); err != nil {
-		t.Fatal(err)
-	}
-	took := server.Stop()
-	t.Logf("stopping took %v", took)
-	if took > 25*time.Second {
-		t.Errorf("stopping took %v", took)
-	}
+	c.recorders[0].barrier()
+	server.Stop()
 	if acked := c.recorders[0].ackedCount(); acked > 0 {
-		t.Error("a message was acked that nobody stored")
+		t.Errorf("acks of a message that nobody stored: got %d, want 0", acked)
 	}
 }
 
-// TestWrongUseOfNATS: flags that cannot be are refused in one line.
+// TestWrongUseOfNATS: flags that contradict each other are refused in one line.
 func TestWrongUseOfNATS(t *testing.T) {
+	t.Parallel()
 	const unreachable = "nats://127.0.0.1:1"
 	for name, c := range map[string]struct {
 		args []string
@@ -239,19 +216,19 @@ func TestWrongUseOfNATS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := servertest.Run(t, append([]string{"--listen", "127.0.0.1:0"}, c.args...)...)
 			if code == 0 || stdout != "" {
-				t.Errorf("exit code %d, standard output %q", code, stdout)
+				t.Errorf("got exit code %d and standard output %q, want another code than 0 and no output", code, stdout)
 			}
 			if strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "websockets: ") || !strings.Contains(stderr, c.want) {
-				t.Errorf("it says %q, want one line with %q", stderr, c.want)
+				t.Errorf("standard error: got %q, want one line with %q", stderr, c.want)
 			}
 		})
 	}
 }
 
-// TestReplicasComeAndGo: of a cluster of three with three replicas, the leader of
-// a room's stream is killed under load, and comes back; then a replica is frozen,
-// falls behind, and goes on. Once there is a leader, members see everything soon;
-// who joins or comes back meanwhile misses nothing.
+// TestReplicasComeAndGo: in a cluster of three with three replicas, the leader of a
+// room's stream is killed under load and comes back; then a replica is frozen, falls
+// behind, and goes on. Members see everything, and clients that join or come back
+// meanwhile miss nothing.
 func TestReplicasComeAndGo(t *testing.T) {
 	t.Parallel()
 	nats := servertest.StartNATS(t, 3)
@@ -263,20 +240,17 @@ func TestReplicasComeAndGo(t *testing.T) {
 	var newcomers []*crowd
 	come := func() {
 		t.Helper()
-		door.Cut() // who was there comes back with a cursor
+		door.Cut() // a client that was there comes back with a cursor
 		newcomers = append(newcomers, gather(t, c.rooms, b.WS()))
 	}
 	c.whileWriting(writing, func() {
 		stream := nats.Fullest("ROOMS_") // the room's
 		leader := nats.AwaitLeader(stream, nil)
 		leader.Kill()
-		killed := time.Now()
 		nats.AwaitLeader(stream, leader)
-		elected := time.Since(killed)
 		come()
 		c.awaitAcks(writing, 50)
-		t.Logf("a leader %v after the kill, acks after %v, seen by the members %v after them", elected.Round(time.Millisecond),
-			time.Since(killed).Round(time.Millisecond), c.awaitSeen(writing).Round(time.Millisecond))
+		c.awaitSeen(writing)
 		leader.Start()
 		nats.AwaitHealthy()
 
@@ -286,15 +260,13 @@ func TestReplicasComeAndGo(t *testing.T) {
 			lagging = nats.Nodes[1]
 		}
 		lagging.Freeze()
-		frozen := time.Now()
 		c.awaitAcks(writing, 200)
-		t.Logf("200 acks %v after %s was frozen", time.Since(frozen).Round(time.Millisecond), lagging.Name)
 		come()
 		lagging.Thaw()
-		t.Logf("a replica lags: seen by the members after %v", c.awaitSeen(writing).Round(time.Millisecond))
+		c.awaitSeen(writing)
 		come()
 		nats.AwaitLeader(stream, nil) // a replica that comes back may have another chosen
-		t.Logf("seen by those who came back meanwhile after %v", c.awaitSeen(c.recorders).Round(time.Millisecond))
+		c.awaitSeen(c.recorders)
 		c.awaitAcks(writing, 50)
 	})
 	nats.AwaitInSync()
@@ -305,15 +277,15 @@ func TestReplicasComeAndGo(t *testing.T) {
 		r.await("the last message", func() bool { return slices.Contains(r.shown["room"], written[len(written)-1]) })
 		got := r.shownIn("room")
 		if want := written[max(0, len(written)-len(got)):]; len(got) < 50 || !slices.Equal(got, want) {
-			t.Errorf("who came meanwhile was shown another room than the log has from there on: %s", difference(got, want))
+			t.Errorf("a client that came meanwhile: got another room than the log has from there on: %s", difference(got, want))
 		}
 		n.end()
 	}
 }
 
-// TestPresenceAcrossServers: who is in a room is known on every server; nobody
-// counts twice, who moves from one server to another is not seen to go, and who is
-// gone with his server is not believed in for long.
+// TestPresenceAcrossServers: every server knows who is in a room, a user counts
+// once, a user that moves from one server to another is not seen to leave, and the
+// members of a server that was stopped or killed leave.
 func TestPresenceAcrossServers(t *testing.T) {
 	t.Parallel()
 	const room = "room"
@@ -336,9 +308,9 @@ func TestPresenceAcrossServers(t *testing.T) {
 	}
 
 	awaitCount(watcher, 3)
-	first := connect(t, b.Addr, way{room: room})
-	if joined := mustUntil(first, shared.RoomJoined); joined.Count != 4 || !names(joined.Members, user(ann)) || !names(joined.Members, user(bob)) {
-		t.Errorf("who joins on one server is told of %d users, %v: want 4, those on other servers too", joined.Count, joined.Members)
+	first := servertest.Dial(t, b.WS(), servertest.DialOptions{Room: room})
+	if joined := servertest.Await(first, shared.RoomJoined); joined.Count != 4 || !names(joined.Members, user(ann)) || !names(joined.Members, user(bob)) {
+		t.Errorf("users on all servers: got %d, %v, want 4, with %s and %s", joined.Count, joined.Members, user(ann), user(bob))
 	}
 	awaitCount(ann, 4)
 
@@ -349,52 +321,46 @@ func TestPresenceAcrossServers(t *testing.T) {
 	})
 
 	// The last of a room on its server moves to another, and back again.
-	if _, err := ask(first, shared.Ping, shared.Empty{}, shared.Pong); err != nil { // what came before is read
+	if _, err := servertest.Ask(first, shared.Ping, shared.Empty{}, shared.Pong); err != nil { // what came before is read
 		t.Fatal(err)
 	}
 	awaitNews := func(of string) {
 		t.Helper()
 		for told := false; !told; {
-			news := mustUntil(first, shared.Presence)
+			news := servertest.Await(first, shared.Presence)
 			if names(news.Joined, user(ann)) || slices.Contains(news.Left, user(ann)) {
-				t.Errorf("a move from one server to another is told as %+v", news)
+				t.Errorf("a move from one server to another: got %+v, want no presence event about it", news)
 			}
 			told = names(news.Joined, of) || slices.Contains(news.Left, of)
 		}
 	}
-	var lost *raw
+	var lost *servertest.Conn
 	for _, server := range []*servertest.Process{b, a} {
 		door.SwitchTo(server.Addr)
 		door.Hold() // longer than presence is gathered, shorter than the grace
 		door.Cut()
-		lost = connect(t, c.Addr, way{room: room})
-		awaitNews(lost.welcome.User)
+		lost = servertest.Dial(t, c.WS(), servertest.DialOptions{Room: room})
+		awaitNews(lost.Welcome.User)
 		door.Forward()
 		ann.send(room, "moved to "+server.Addr)
 		ann.awaitSettled()
-		_ = lost.conn.Close()
+		servertest.Close(lost)
 	}
-	awaitNews(lost.welcome.User) // it was lost after the moves: all that they could be told as has been told
+	awaitNews(lost.Welcome.User) // it was lost after the moves: all that they could be told as has been told
 
-	// A user who is on two servers is one.
+	// A user on two servers counts once.
 	awaitCount(ann, 4)
-	connect(t, a.Addr, way{room: room, session: watcher.client.Session()})
-	if joined := mustUntil(connect(t, a.Addr, way{room: room}), shared.RoomJoined); joined.Count != 5 {
-		t.Errorf("with one user on two servers %d are counted, want 5", joined.Count)
+	servertest.Dial(t, a.WS(), servertest.DialOptions{Room: room, Session: watcher.client.Session()})
+	if joined := servertest.Await(servertest.Dial(t, a.WS(), servertest.DialOptions{Room: room}), shared.RoomJoined); joined.Count != 5 {
+		t.Errorf("users, one of them on two servers: got %d, want 5", joined.Count)
 	}
 	awaitCount(watcher, 5)
 
 	a.Kill()
-	begin := time.Now()
 	c.Stop()
 	awaitGone(bob)
-	t.Logf("a server was stopped in order: its members are gone after %v", time.Since(begin).Round(time.Millisecond))
 	awaitGone(ann)
 	awaitCount(watcher, 2)
-	t.Logf("a server was killed: its members are gone after %v", time.Since(begin).Round(time.Millisecond))
-	if took := time.Since(begin); took > 35*time.Second {
-		t.Errorf("the members of a server that was killed are gone after %v, want 30 s at most", took)
-	}
 }
 
 func names(members []shared.Member, user string) bool {
@@ -415,65 +381,51 @@ func TestTheFeedLies(t *testing.T) {
 
 	// The last message of a room is the one that no later one gives away.
 	for _, from := range c.recorders {
-		var longest time.Duration
-		for n := range 5 {
-			randomMoment() // so that the theft falls on any moment between two looks
+		for n := range 3 {
+			randomMoment() // so that the theft falls on any moment between two looks at the log
 			text := fmt.Sprintf("stolen %s-%d", from.name, n)
 			stolen := thief.steal(text)
 			from.send("room", "just before "+text)
 			from.send("room", text)
 			from.await("an ack for "+text, func() bool { return len(from.acked) == len(from.texts) })
-			at := awaitTheft(t, stolen, text)
+			awaitTheft(t, stolen, text)
 			here.await(text, shown(here, text))
-			longest = max(longest, time.Since(at))
 		}
-		if longest > repaired {
-			t.Errorf("a stolen message was seen after %v", longest)
-		}
-		t.Logf("stolen from the feed, written at client %s's server: seen within %v", from.name, longest.Round(time.Millisecond))
 	}
 
 	// The first of a room that has just been opened.
-	var longest time.Duration
-	for n := range 3 {
+	for n := range 2 {
 		randomMoment()
 		fresh := gather(t, []string{fmt.Sprintf("fresh-%d", n)}, b.WS(), a.WS())
 		text := fmt.Sprintf("stolen first-%d", n)
 		stolen := thief.steal(text)
 		fresh.recorders[1].send(fresh.rooms[0], text)
-		at := awaitTheft(t, stolen, text)
+		awaitTheft(t, stolen, text)
 		fresh.recorders[0].await(text, func() bool { return len(fresh.recorders[0].shown[fresh.rooms[0]]) > 0 })
-		longest = max(longest, time.Since(at))
 		fresh.end()
 	}
-	t.Logf("stolen from a room just opened: seen within %v", longest.Round(time.Millisecond))
 
 	// One in the middle shows by the next.
 	stolen := thief.steal("stolen in the middle")
 	there.send("room", "stolen in the middle")
 	there.send("room", "the next")
-	at := awaitTheft(t, stolen, "stolen in the middle")
+	awaitTheft(t, stolen, "stolen in the middle")
 	here.await("the one in the middle", shown(here, "stolen in the middle"))
-	t.Logf("stolen in the middle: seen after %v", time.Since(at).Round(time.Millisecond))
 
 	// The feed is cut and comes back.
 	thief.Cut()
 	there.send("room", "while it is cut")
-	begin := time.Now()
 	here.await("what was written while the feed was cut", shown(here, "while it is cut"))
-	t.Logf("written while the feed was cut: seen after %v", time.Since(begin).Round(time.Millisecond))
 
 	// The feed stands still, on connections that stay open.
 	thief.Deafen()
 	there.send("room", "while it stands still")
-	begin = time.Now()
 	here.await("what was written while the feed stood still", shown(here, "while it stands still"))
-	t.Logf("written while the feed stood still: seen after %v", time.Since(begin).Round(time.Millisecond))
 	c.judge(a.WS(), b.WS())
 }
 
-// randomMoment lets a moment pass whose length is the dice's: when a fault falls matters,
-// and is not the program's to choose.
+// randomMoment lets a random time pass: a fault has to fall on any moment. It waits
+// for nothing.
 func randomMoment() {
 	timer := time.NewTimer(time.Duration(rand.IntN(1000)) * time.Millisecond)
 	<-timer.C
@@ -485,8 +437,8 @@ type thief struct {
 	*servertest.Proxy
 
 	mu     sync.Mutex
-	wanted string         // a text, in the feed
-	stolen chan time.Time // when it was
+	wanted string        // a text, in the feed
+	stolen chan struct{} // closed when it was stolen
 }
 
 func newThief(t *testing.T, target string) *thief {
@@ -496,23 +448,22 @@ func newThief(t *testing.T, target string) *thief {
 	return h
 }
 
-// steal takes the next message of the feed that holds the text, and tells when.
-func (h *thief) steal(text string) <-chan time.Time {
+// steal takes the next message of the feed that holds the text. The channel is
+// closed when that has happened.
+func (h *thief) steal(text string) <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.wanted, h.stolen = text, make(chan time.Time, 1)
+	h.wanted, h.stolen = text, make(chan struct{})
 	return h.stolen
 }
 
-// awaitTheft returns when the theft was; without one a test proves nothing.
-func awaitTheft(t *testing.T, stolen <-chan time.Time, text string) time.Time {
+// awaitTheft waits for the theft: without it a test proves nothing.
+func awaitTheft(t *testing.T, stolen <-chan struct{}, text string) {
 	t.Helper()
 	select {
-	case at := <-stolen:
-		return at
-	case <-time.After(repaired):
-		t.Fatalf("the feed never brought %q", text)
-		panic("unreachable")
+	case <-stolen:
+	case <-time.After(servertest.Patience):
+		t.Fatalf("waited %v for the feed to bring %q", servertest.Patience, text)
 	}
 }
 
@@ -545,6 +496,6 @@ func (h *thief) takes(body []byte) bool {
 		return false
 	}
 	h.wanted = ""
-	h.stolen <- time.Now()
+	close(h.stolen)
 	return true
 }

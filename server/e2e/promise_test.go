@@ -11,16 +11,17 @@ import (
 )
 
 var (
-	promiseKills = flag.Int("promise.kills", 10, "how often TestAckedMessagesSurviveKills kills the server")
+	promiseKills = flag.Int("promise.kills", 5, "how often TestAckedMessagesSurviveKills kills the server")
 	promiseSeed  = flag.Uint64("promise.seed", 0, "its seed; 0 makes one up")
 )
 
-// TestAckedMessagesSurviveKills is the first promise, broken on purpose: clients
-// flood a real server process that is killed with SIGKILL at random moments and
-// started again on the same data. By the clients' own records, not the server's:
-// every acked message is in the log once, every client was shown every room's
-// messages once and in the same order, and all resumed by themselves.
+// TestAckedMessagesSurviveKills tries to break the first promise: clients flood a
+// server process that is killed with SIGKILL at random moments and started again on
+// the same data. By the clients' own records, not the server's, every acked message
+// is in the log once, every client was shown every room's messages once and in the
+// same order, and all resumed by themselves.
 func TestAckedMessagesSurviveKills(t *testing.T) {
+	t.Parallel()
 	seed := *promiseSeed
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -32,8 +33,9 @@ func TestAckedMessagesSurviveKills(t *testing.T) {
 	c := gather(t, []string{"one", "two", "three"}, slices.Repeat([]string{server.WS()}, 4)...)
 	c.whileFlooding(func() {
 		for kill := range *promiseKills {
-			// Not a wait for something to happen: the moment of the kill is the dice's.
-			pause := time.NewTimer(time.Duration(200+random.IntN(1200)) * time.Millisecond)
+			c.awaitAcks(c.recorders, 10)
+			// The moment of the kill is random; it is not a wait for something to happen.
+			pause := time.NewTimer(time.Duration(random.IntN(1200)) * time.Millisecond)
 			<-pause.C
 			server.Kill()
 			acked := 0
@@ -44,7 +46,5 @@ func TestAckedMessagesSurviveKills(t *testing.T) {
 			server.Start()
 		}
 	})
-	if v, _ := c.judge(server.WS()); v.acked < *promiseKills*20 {
-		t.Errorf("only %d messages were acked: this run proves little", v.acked)
-	}
+	c.judge(server.WS())
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 	"websockets/wasm/client"
 )
@@ -77,7 +78,7 @@ func (r *recorder) record(what func()) {
 // record locked.
 func (r *recorder) await(what string, done func() bool) {
 	r.t.Helper()
-	deadline := time.After(2 * time.Minute)
+	deadline := time.After(servertest.Patience)
 	for {
 		r.mu.Lock()
 		ok, news := done(), r.news
@@ -88,7 +89,7 @@ func (r *recorder) await(what string, done func() bool) {
 		select {
 		case <-news:
 		case <-deadline:
-			r.t.Fatalf("client %s: %s did not happen; it is %+v", r.name, what, r.client.View().State)
+			r.t.Fatalf("client %s waited %v for %s; it is %+v", r.name, servertest.Patience, what, r.client.View().State)
 		}
 	}
 }
@@ -157,9 +158,20 @@ func (r *recorder) write(ctx context.Context, rooms []string) {
 	}
 }
 
+// barrier returns when the server has handled all that the client has sent: it
+// handles the events of a connection in order.
+func (r *recorder) barrier() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), servertest.Patience)
+	defer cancel()
+	if _, err := client.Call(ctx, r.client, shared.Ping, shared.Empty{}, shared.Pong); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 func (r *recorder) awaitSettled() {
 	r.t.Helper()
-	r.await("an ack for everything that was written", func() bool { return len(r.acked) == len(r.texts) })
+	r.await("acks for all that it wrote", func() bool { return len(r.acked) == len(r.texts) })
 }
 
 func (r *recorder) awaitShown(written map[string][]string) {
@@ -269,10 +281,9 @@ func (c *crowd) awaitAcks(recorders []*recorder, n int) {
 }
 
 // awaitSeen waits until everything that has been acked by now has been shown to
-// these recorders, and returns how long that took.
-func (c *crowd) awaitSeen(by []*recorder) time.Duration {
+// these recorders.
+func (c *crowd) awaitSeen(by []*recorder) {
 	c.t.Helper()
-	begin := time.Now()
 	missing := map[string]bool{}
 	for _, r := range c.recorders {
 		for _, text := range r.ackedTexts() {
@@ -293,12 +304,11 @@ func (c *crowd) awaitSeen(by []*recorder) time.Duration {
 			return left == 0
 		})
 	}
-	return time.Since(begin)
 }
 
 // judge waits until everything is acked and shown, and compares the recorders'
-// records with the log as each of the addresses tells it, to one who was never
-// there. It returns that too.
+// records with the log, which a new client reads at each of the addresses. It
+// returns the log too.
 func (c *crowd) judge(urls ...string) (v verdict, written map[string][]string) {
 	c.t.Helper()
 	for _, r := range c.recorders {
@@ -311,7 +321,7 @@ func (c *crowd) judge(urls ...string) (v verdict, written map[string][]string) {
 			if i == 0 {
 				written[room] = texts
 			} else if !slices.Equal(texts, written[room]) {
-				c.t.Errorf("two servers tell two logs of %q: %s", room, difference(texts, written[room]))
+				c.t.Errorf("two servers have two logs of %q: %s", room, difference(texts, written[room]))
 			}
 		}
 	}
@@ -322,7 +332,7 @@ func (c *crowd) judge(urls ...string) (v verdict, written map[string][]string) {
 	v = judge(c.t, c.recorders, written)
 	c.t.Logf("%d messages acked, %d in the log", v.acked, v.logged)
 	if v.acked == 0 {
-		c.t.Error("nothing was acked: this run proves nothing")
+		c.t.Error("acked messages: got none, want some")
 	}
 	return v, written
 }
@@ -343,7 +353,7 @@ func judge(t *testing.T, recorders []*recorder, written map[string][]string) (v 
 		for _, text := range texts {
 			if times[text]++; times[text] > 1 {
 				v.doubled++
-				t.Errorf("%q is in the log %d times", text, times[text])
+				t.Errorf("%q in the log: got it %d times, want once", text, times[text])
 			}
 		}
 	}
@@ -351,13 +361,13 @@ func judge(t *testing.T, recorders []*recorder, written map[string][]string) (v 
 		for _, text := range r.ackedTexts() {
 			if v.acked++; times[text] == 0 {
 				v.lost++
-				t.Errorf("client %s got an ack for %q, which is not in the log", r.name, text)
+				t.Errorf("%q, which client %s got an ack for: got it 0 times in the log, want once", text, r.name)
 			}
 		}
 		for room, texts := range written {
 			if shown := r.shownIn(room); !slices.Equal(shown, texts) {
 				v.differing++
-				t.Errorf("client %s was shown another room %q than the log has: %s", r.name, room, difference(shown, texts))
+				t.Errorf("room %q of client %s: got another than the log has: %s", room, r.name, difference(shown, texts))
 			}
 		}
 	}
@@ -398,20 +408,12 @@ func readAll(t *testing.T, url, room string) []string {
 
 // callWhenOnline asks for a page as soon as the client is in the room.
 func callWhenOnline(ctx context.Context, c *client.Client, ask shared.LoadHistoryPayload) (shared.HistoryPayload, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	poll := time.NewTicker(10 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		if room, ok := c.Room(ask.Room); ok && room.Synced {
-			return client.Call(ctx, c, shared.LoadHistory, ask, shared.History)
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return shared.HistoryPayload{}, ctx.Err()
-		}
+	if err := servertest.TryEventually(ctx, "joining "+ask.Room, func() bool { room, ok := c.Room(ask.Room); return ok && room.Synced }); err != nil {
+		return shared.HistoryPayload{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, servertest.Patience)
+	defer cancel()
+	return client.Call(ctx, c, shared.LoadHistory, ask, shared.History)
 }
 
 // difference says where two timelines part.
@@ -421,5 +423,5 @@ func difference(got, want []string) string {
 		i++
 	}
 	around := func(s []string) string { return strings.Join(s[max(0, i-2):min(len(s), i+3)], " ") }
-	return fmt.Sprintf("%d and %d messages, at %d %q and %q", len(got), len(want), i, around(got), around(want))
+	return fmt.Sprintf("got %d messages, want %d; they part at %d: got %q, want %q", len(got), len(want), i, around(got), around(want))
 }

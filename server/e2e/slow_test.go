@@ -1,16 +1,10 @@
-//go:build unix
-
 package e2e
 
 import (
-	"errors"
 	"fmt"
-	"math"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,379 +16,278 @@ import (
 type hall struct {
 	t       *testing.T
 	server  *servertest.Process
-	senders []*raw
-	members []*listener // who have to get everything while it is measured
-	size    int         // of a message in bytes
+	senders []*servertest.Conn
+	members []*servertest.Listener // each gets everything before a flood is over
+	size    int                    // of a message in bytes
 	floods  int
-	record  []stored // of all floods
+	record  []servertest.Stored // of all floods
 }
 
-// pace is how fast a flood was: messages a second until everybody had them all,
-// and how old they were when they came.
-type pace struct {
-	rate float64
-	p99  time.Duration
-}
-
-func (p pace) String() string {
-	return fmt.Sprintf("%.0f/s, p99 %v", p.rate, p.p99.Round(time.Millisecond/10))
-}
-
-// noise is how much a small machine that others use too adds to any time.
-const noise = 30 * time.Millisecond
-
-// giveUp is how long a reader has to stand still so that the server has given up on
-// a write to it, which is after 2 to 3 s: that is to be seen too. To wait for it is
-// not to wait for something to happen.
+// giveUp is longer than the server waits for a write that does not move, which is
+// 2 to 3 s: a test of a reader that has stopped goes on for so long.
 const giveUp = 4 * time.Second
 
-// slower reports whether p is worse than twice the other.
-func (p pace) slower(than pace) bool {
-	return p.rate < than.rate/2 || p.p99 > 2*than.p99+noise
-}
-
 func openHall(t *testing.T, server *servertest.Process, members, size int) *hall {
-	h := &hall{t: t, server: server, size: size, senders: connectAll(t, server.Addr, 4, way{room: "hall"})}
-	h.admit(members)
+	h := &hall{t: t, server: server, size: size, senders: servertest.DialAll(t, server.WS(), 4, servertest.DialOptions{Room: "hall"})}
+	for range members {
+		h.members = append(h.members, servertest.Listen(servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "hall"}), "hall"))
+	}
 	return h
 }
 
-func (h *hall) admit(n int) {
-	h.t.Helper()
-	for range n {
-		h.members = append(h.members, listen(connect(h.t, h.server.Addr, way{room: "hall"}), "hall"))
-	}
-}
-
-// flood writes n messages as fast as the members get them.
-func (h *hall) flood(n int) pace {
+// flood writes n messages as fast as the members get them, and returns when they
+// have them all.
+func (h *hall) flood(n int) {
 	h.t.Helper()
 	h.floods++
-	begin := time.Now()
-	h.record = append(h.record, floodRoom(h.t, h.senders, "hall", fmt.Sprint("f", h.floods), n, 16, func(string) string { return stamp(h.size) })...)
-	var late []time.Duration
+	text := func(string) string { return servertest.Stamp(h.size) }
+	h.record = append(h.record, servertest.FloodRoom(h.t, h.senders, "hall", fmt.Sprint("f", h.floods), n, 16, text)...)
 	for _, m := range h.members {
-		m.await(len(h.record))
-		late = append(late, m.latest(n)...)
+		m.Await(len(h.record))
 	}
-	return pace{float64(n) / time.Since(begin).Seconds(), p99(late)}
 }
 
-// check compares what members have got with the senders' record, which is
-// complete for them.
-func (h *hall) check(who string, members []*listener) {
+// check compares what members have got with what was sent.
+func (h *hall) check(who string, members []*servertest.Listener) {
 	h.t.Helper()
 	for i, m := range members {
-		if p := parting(m.record(), h.record); p != "" {
-			h.t.Errorf("%s %d: %s", who, i, p)
+		if d := servertest.Difference(m.Record(), h.record); d != "" {
+			h.t.Errorf("%s %d: %s", who, i, d)
 		}
 	}
 }
 
-// TestOneWhoStopsReading: of a hundred members one stops reading. For the others
-// nothing changes, and when he reads on he gets everything in order on the same
-// connection.
+// TestOneWhoStopsReading: one of twenty members stops reading. The others have every
+// message of a flood while it stands still, and when it reads on it gets everything
+// in order on the same connection.
 func TestOneWhoStopsReading(t *testing.T) {
-	const messages, attempts = 1500, 3
+	t.Parallel()
+	const messages, size = 1500, 3500 // 5 MB: more than kernels hold for a connection
 	server := servertest.Start(t, "--rate", "0")
-	slow := listen(connect(t, server.Addr, way{room: "hall", narrow: true}), "hall")
-	h := openHall(t, server, 99, 1600) // twice 1,500 of them are more than a kernel holds for a connection
-	h.flood(messages)                  // to warm up
-	for attempt := 1; ; attempt++ {
-		before := h.flood(messages)
-		slow.await(len(h.record))
-		memoryBefore, begin := memory(t, server), time.Now()
-		slow.stop()
-		during := h.flood(2 * messages)
-		<-time.After(giveUp - time.Since(begin))
-		stopped, has := time.Since(begin), len(slow.record())
-		grown := memory(t, server) - memoryBefore
-		if behind := len(h.record) - has; behind < messages {
-			t.Fatalf("it is only %d messages behind: it has not stopped", behind)
-		}
-		slow.readOn()
-		slow.await(len(h.record))
-		t.Logf("before: %v; while one did not read for %v: %v, %d KB more", before, stopped, during, grown>>10)
-		if grown > 48<<20 {
-			t.Errorf("with one who does not read the server's memory grew by %d MB", grown>>20)
-		}
-		if !during.slower(before) {
-			break
-		}
-		if attempt == attempts { // others use this machine too: they must not do so three times
-			t.Errorf("before: %v; while one does not read: %v, in each of %d attempts", before, during, attempts)
-			break
-		}
-	}
-	h.check("the slow member", []*listener{slow})
-	h.check("member", h.members)
-}
+	slow := servertest.Listen(servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "hall", SmallWindow: true}), "hall")
+	h := openHall(t, server, 19, size)
+	h.flood(100)
+	slow.Await(len(h.record))
 
-// TestAThousandStopReading: a thousand members stop at once. The others go on as
-// if they were not there, the server holds little for each, and when they read
-// on each gets everything in order on the same connection.
-func TestAThousandStopReading(t *testing.T) {
-	const readers, size, messages, fill, attempts = 1000, 2000, 350, 150, 3
-	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < readers+500 {
-		t.Skipf("NOT RUN: %d open files are allowed, %d are needed: ulimit -n", files.Cur, readers+500)
-	}
-	server := servertest.Start(t, "--rate", "0")
-	h := openHall(t, server, 16, size)
-	h.flood(messages)
-	alone := h.flood(messages)
-
-	// They come where the others are, so that nothing is sent that would make the
-	// kernel's buffers grow, and read nothing any more.
-	last := h.record[len(h.record)-1]
-	here := shared.Cursor{Epoch: h.members[0].epoch, Seq: last.seq, ID: last.id}
-	missed := len(h.record)
-	var slow []*listener
-	for range readers {
-		slow = append(slow, listenLater(connect(t, server.Addr, way{room: "hall", after: &here, narrow: true}), "hall"))
-	}
-	before, watched, begin := memory(t, server), watchMemory(t, server), time.Now()
-	h.flood(fill) // into the kernel's buffers
-	var during []pace
-	for range attempts {
-		during = append(during, h.flood(messages))
-		if !during[len(during)-1].slower(alone) {
-			break
-		}
-	}
+	before, begin := server.Memory(), time.Now()
+	slow.Stop()
+	h.flood(messages) // returns when all others have it
 	<-time.After(giveUp - time.Since(begin))
-	stopped, peak := time.Since(begin), watched()
-
-	for _, l := range slow {
-		l.readOn()
+	has, grown := len(slow.Record()), server.Memory()-before
+	if most := len(h.record) - messages + 1; has > most { // one that it was reading when it was stopped
+		t.Fatalf("messages of the member that has stopped: got %d, want at most %d", has, most)
 	}
-	for _, l := range slow {
-		l.await(len(h.record) - missed)
+	if limit := int64(96 << 20); grown > limit {
+		t.Errorf("growth of the server's memory: got %d MB, want at most %d MB", grown>>20, limit>>20)
 	}
-	caughtUp := time.Since(begin) - stopped
-	for i, l := range slow {
-		if p := parting(l.record(), h.record[missed:]); p != "" {
-			t.Errorf("reader %d: %s", i, p)
-		}
-		_ = l.conn.Close()
-	}
-	again := h.flood(messages) // the machine may have others to serve now
+	slow.Resume()
+	slow.Await(len(h.record))
+	h.check("the slow member", []*servertest.Listener{slow})
 	h.check("member", h.members)
-	t.Logf("alone: %v and %v; with %d who do not read, for %v: %v; memory from %d to %d MB, %d KB for each; %v later all had everything",
-		alone, again, readers, stopped.Round(time.Millisecond), during, before>>20, peak>>20, (peak-before)/readers>>10, caughtUp.Round(time.Millisecond))
-	if last := during[len(during)-1]; last.slower(alone) && last.slower(again) {
-		t.Errorf("alone: %v and %v; with %d who do not read: %v", alone, again, readers, during)
+}
+
+// TestAHundredStopReading: a hundred members stop at once. The others have every
+// message of a flood while those stand still, the server holds little for each, and
+// when they read on each gets everything in order on the same connection.
+func TestAHundredStopReading(t *testing.T) {
+	t.Parallel()
+	const readers, messages, size = 100, 700, 2000
+	server := servertest.Start(t, "--rate", "0")
+	h := openHall(t, server, 4, size)
+	h.flood(100)
+	missed := len(h.record)
+	slow := h.joinStopped(readers)
+
+	before, watched, begin := server.Memory(), server.WatchMemory(), time.Now()
+	h.flood(messages) // returns when all others have it
+	<-time.After(giveUp - time.Since(begin))
+	grown := watched() - before
+	for i, l := range slow {
+		if has := len(l.Record()); has != 0 {
+			t.Fatalf("messages of reader %d, which has stopped: got %d, want 0", i, has)
+		}
 	}
-	if each := (peak - before) / readers; each > 96<<10 { // a page of 12 KiB, a stack, and the headroom of a heap that is collected
-		t.Errorf("each reader that has stopped costs %d KB", each>>10)
+	t.Logf("memory grew by %d KB", grown>>10)
+	// A queue for each would be 1.4 MB for each, 140 MB. What the server holds is
+	// less than 0.1 MB for each; the rest is the store's and the heap's.
+	if limit := int64(48 << 20); grown > limit {
+		t.Errorf("growth of the server's memory: got %d MB, want at most %d MB", grown>>20, limit>>20)
+	}
+	h.resume(slow, missed)
+	h.check("member", h.members)
+}
+
+// joinStopped has members come at the end of the room that read nothing any more.
+func (h *hall) joinStopped(n int) (stopped []*servertest.Listener) {
+	h.t.Helper()
+	last := h.record[len(h.record)-1]
+	// With a cursor, so that nothing is sent that makes the kernel's buffers grow.
+	end := shared.Cursor{Epoch: h.members[0].Epoch, Seq: last.Seq, ID: last.ID}
+	for range n {
+		c := servertest.Dial(h.t, h.server.WS(), servertest.DialOptions{Room: "hall", After: &end, SmallWindow: true})
+		stopped = append(stopped, servertest.ListenStopped(c, "hall"))
+	}
+	return stopped
+}
+
+// resume lets members read on that stopped after so many messages, and checks that
+// they get all others. Then they leave.
+func (h *hall) resume(stopped []*servertest.Listener, after int) {
+	h.t.Helper()
+	for _, l := range stopped {
+		l.Resume()
+	}
+	for i, l := range stopped {
+		l.Await(len(h.record) - after)
+		if d := servertest.Difference(l.Record(), h.record[after:]); d != "" {
+			h.t.Errorf("reader %d: %s", i, d)
+		}
+		servertest.Close(l.Conn)
 	}
 }
 
-// TestAFloodIsHeldAtItsSocket: one client writes as fast as its socket takes it,
-// and reads what comes. The server takes no more than it can store, so what is
-// under way is what the kernel holds, and another client's messages are stored
-// nearly as fast as before.
+// TestAFloodIsHeldAtItsSocket: a client writes as fast as its socket takes it and
+// reads what comes. The server takes no more than it can store, so only what
+// kernels hold is in flight; and another client's messages are stored while the
+// flood goes on.
 func TestAFloodIsHeldAtItsSocket(t *testing.T) {
-	const sends, attempts = 500, 3
+	t.Parallel()
+	const messages, others = 1000, 50
 	server := servertest.Start(t, "--rate", "0")
-	other := connect(t, server.Addr, way{room: "other"})
-	for attempt := 1; ; attempt++ {
-		before := p99(other.acksTake(sends, fmt.Sprint("before", attempt)))
-		memoryBefore := memory(t, server)
-		f := startFlooder(t, server, way{room: "flooded"}, fmt.Sprint("flood", attempt))
-		f.running.Go(func() { f.read(math.MaxInt) })
-		during := p99(other.acksTake(sends, fmt.Sprint("during", attempt)))
-		grown := memory(t, server) - memoryBefore
-		_ = f.conn.Close()
-		f.running.Wait()
-		t.Logf("another's acks took %v before and %v, p99, while %d messages were written and %d acked; at most %d KB were under way; memory grew by %d KB",
-			before, during, f.written.Load(), len(f.acked), f.underWay>>10, grown>>10)
-		// An unheld flood is 50 MB and more by now.
-		if f.underWay > 16<<20 || grown > 32<<20 {
-			t.Errorf("%d MB were under way, the server's memory grew by %d MB", f.underWay>>20, grown>>20)
-		}
-		if len(f.acked) < 500 {
-			t.Errorf("only %d messages of the flood were acked: this proves little", len(f.acked))
-		}
-		if during <= 2*before+noise {
-			break
-		}
-		if attempt == attempts {
-			t.Errorf("another's acks take %v, and %v while one floods, p99, in each of %d attempts", before, during, attempts)
-			break
-		}
+	other := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "other"})
+	// As large as they may be, 16 KB: a socket takes more of them than a disk does.
+	f := startFlooder(t, server, strings.Repeat("𝒳", shared.MaxMessageLength), servertest.DialOptions{Room: "flooded"})
+	var reading sync.WaitGroup
+	reading.Go(f.read)
+	askAcks(t, other, others)
+	select {
+	case <-f.ended:
+		t.Error("the flood ended before another's messages were acked")
+	default:
+	}
+	servertest.Eventually(t, fmt.Sprintf("%d acks of the flood", messages), func() bool { return f.acks.Load() >= messages })
+	f.stop()
+	reading.Wait()
+	f.check(server)
+	t.Logf("%d messages were acked, at most %d KB were in flight", len(f.acked), f.inFlight>>10)
+	if limit := int64(16 << 20); f.inFlight > limit { // kernels hold 10 MB at most
+		t.Errorf("bytes in flight: got %d MB, want at most %d MB", f.inFlight>>20, limit>>20)
 	}
 }
 
-// TestAFloodThatNeverReadsItsAcks: the server stops reading what one sends who
-// does not read. That costs little, nobody else notices, and of what was acked
-// nothing is lost.
+// TestAFloodThatNeverReadsItsAcks: the server stops reading from a client that does
+// not read. That costs little memory, another client's messages are stored, and when
+// the client reads on it gets an ack for all that it has written.
 func TestAFloodThatNeverReadsItsAcks(t *testing.T) {
-	const sends, attempts = 500, 3
-	server := servertest.Start(t, "--rate", "0")
-	other := connect(t, server.Addr, way{room: "other"})
-	before := p99(other.acksTake(sends, "before"))
-	memoryBefore := memory(t, server)
-	f := startFlooder(t, server, way{room: "flooded", narrow: true}, "flood")
-	f.running.Wait() // until a write did not move for a while
-	var timeout net.Error
-	if !errors.As(f.err, &timeout) || !timeout.Timeout() {
-		t.Fatalf("after %d messages, writing ended with %v", f.written.Load(), f.err)
-	}
-	for attempt := 1; ; attempt++ {
-		during := p99(other.acksTake(sends, fmt.Sprint("during", attempt)))
-		t.Logf("another's acks took %v before and %v while one waits that has written %d messages; memory grew by %d KB",
-			before, during, f.written.Load(), (memory(t, server)-memoryBefore)>>10)
-		if during <= 2*before+noise {
-			break
+	t.Parallel()
+	const most = 64 << 20 // bytes; kernels hold 10 MB
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
+	other := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "other"})
+	before := server.Memory()
+	f := startFlooder(t, server, strings.Repeat("x", 200), servertest.DialOptions{Room: "flooded", SmallWindow: true})
+	for was := int64(-1); was != f.written.Load(); { // it stands still while others' messages are stored
+		if was = f.written.Load(); was*f.size > most {
+			t.Fatalf("bytes taken from a client that does not read: got %d MB, want at most %d MB", was*f.size>>20, most>>20)
 		}
-		if attempt == attempts {
-			t.Errorf("another's acks take %v, and %v while one floods that does not read, p99, in each of %d attempts", before, during, attempts)
-			break
-		}
+		askAcks(t, other, 200)
 	}
-	if grown := memory(t, server) - memoryBefore; grown > 16<<20 {
-		t.Errorf("the server's memory grew by %d MB", grown>>20)
+	grown := server.Memory() - before
+	t.Logf("%d messages were written, %d KB; memory grew by %d KB", f.written.Load(), f.written.Load()*f.size>>10, grown>>10)
+	if limit := int64(48 << 20); grown > limit {
+		t.Errorf("growth of the server's memory: got %d MB, want at most %d MB", grown>>20, limit>>20)
 	}
-
-	// When it reads on it gets an ack for all that it has written, and all that is
-	// there to be read.
-	f.read(int(f.written.Load()))
-	reader := connect(t, server.Addr, way{room: "flooded", after: &shared.Cursor{Epoch: f.epoch}})
-	inLog := readUpTo(reader, shared.Synced)
-	if p := parting(f.acked, inLog); p != "" || len(f.acked) != int(f.written.Load()) {
-		t.Errorf("%d messages were written, %d are in the log, %d were acked: %s", f.written.Load(), len(inLog), len(f.acked), p)
-	}
+	f.stop()
+	f.read()
+	f.check(server)
 }
 
-// acksTake sends n messages one after the other and returns how long each took
-// to be acked.
-func (c *raw) acksTake(n int, name string) (took []time.Duration) {
-	c.t.Helper()
-	for i := range n {
-		begin := time.Now()
-		id := fmt.Sprint(name, "-", i)
-		if err := c.send(shared.SendMessage.Frame(id, shared.SendMessagePayload{Message: "x"})); err != nil {
-			c.t.Fatal(err)
+// askAcks sends n messages one after the other, each when the one before is acked.
+func askAcks(t *testing.T, c *servertest.Conn, n int) {
+	t.Helper()
+	for range n {
+		if _, err := servertest.Ask(c, shared.SendMessage, shared.SendMessagePayload{Message: "x"}, shared.Ack); err != nil {
+			t.Fatal(err)
 		}
-		for acked := false; !acked; {
-			frame, err := c.next()
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			m, ok := ackIn(frame)
-			acked = ok && m.id == id
-		}
-		took = append(took, time.Since(begin))
 	}
-	return took
 }
 
 // flooder writes messages as fast as its socket takes them, on a goroutine of its
-// own, until the connection ends or a write has not moved for 3 s.
+// own, until it is stopped.
 type flooder struct {
-	*raw
+	*servertest.Conn
 	epoch   string
-	running sync.WaitGroup
-	written atomic.Int64 // messages
-	err     error        // why it does not write any more
+	size    int64 // of a frame, about
+	stopped atomic.Bool
+	written atomic.Int64  // messages
+	acks    atomic.Int64  // that were read
+	ended   chan struct{} // closed when the last event has been written
 
 	// Owned by read.
-	acked    []stored
-	underWay int64 // bytes that were written and not acked, at the most
+	acked    []servertest.Stored
+	inFlight int64 // the most bytes that were written and not acked
 }
 
-func startFlooder(t *testing.T, server *servertest.Process, w way, name string) *flooder {
-	f := &flooder{raw: connect(t, server.Addr, w)}
-	f.epoch = mustUntil(f.raw, shared.Synced).Cursor.Epoch
-	text := strings.Repeat("x", 200)
-	f.running.Go(func() {
-		for n := 0; f.err == nil; n++ {
-			frame := shared.SendMessage.Frame(fmt.Sprint(name, "-", n), shared.SendMessagePayload{Message: text})
-			_ = f.conn.SetWriteDeadline(time.Now().Add(3 * time.Second))
-			if f.err = f.send(frame); f.err == nil {
-				f.written.Add(1)
+// startFlooder floods a room with messages that all have this text.
+func startFlooder(t *testing.T, server *servertest.Process, text string, o servertest.DialOptions) *flooder {
+	f := &flooder{Conn: servertest.Dial(t, server.WS(), o), size: int64(len(text)) + 100, ended: make(chan struct{})}
+	f.epoch = servertest.Await(f.Conn, shared.Synced).Cursor.Epoch
+	go func() {
+		defer close(f.ended)
+		for n := 0; !f.stopped.Load(); n++ {
+			if err := f.Write(shared.SendMessage.Frame(fmt.Sprint("flood-", n), shared.SendMessagePayload{Message: text})); err != nil {
+				t.Errorf("after %d messages of a flood: %v", n, err)
+				return
 			}
+			f.written.Add(1)
 		}
+		if err := f.Write(shared.Ping.Frame("last", shared.Empty{})); err != nil {
+			t.Errorf("after a flood: %v", err)
+		}
+	}()
+	t.Cleanup(func() {
+		servertest.Close(f.Conn)
+		<-f.ended
 	})
 	return f
 }
 
-// read notes the acks until there are n, or the connection ends.
-func (f *flooder) read(n int) {
-	for len(f.acked) < n {
-		frame, err := f.next()
+// stop has it write no more messages; the one that it is writing may take until its
+// acks are read.
+func (f *flooder) stop() { f.stopped.Store(true) }
+
+// read notes the acks until it has been stopped and all that it has written is acked.
+func (f *flooder) read() {
+	for last := false; !last || len(f.acked) < int(f.written.Load()); {
+		frame, err := f.Next()
 		if err != nil {
+			f.T.Errorf("after %d acks of %d messages: %v", len(f.acked), f.written.Load(), err)
 			return
 		}
-		if m, ok := ackIn(frame); ok {
+		last = last || servertest.IsEvent(frame, shared.Pong.Name())
+		if m, ok := servertest.AckIn(frame); ok {
 			f.acked = append(f.acked, m)
-			f.underWay = max(f.underWay, (f.written.Load()-int64(len(f.acked)))*300)
+			f.inFlight = max(f.inFlight, (f.written.Load()-f.acks.Add(1))*f.size)
 		}
 	}
 }
 
-// TestWhoStaysAwayIsClosed: members that do not read for longer than ping and
-// pong wait cost next to nothing until then, are closed then, and get the rest on
-// their next connection.
-func TestWhoStaysAwayIsClosed(t *testing.T) {
-	t.Parallel()
-	const readers, messages, size = 8, 1000, 4 * shared.MaxMessageLength // 16 MB
-	server := servertest.Start(t, "--rate", "0")
-	watch := lookOut(t, server)
-	var slow []*listener
-	for range readers {
-		slow = append(slow, listen(connect(t, server.Addr, way{room: "x", narrow: true}), "x"))
-	}
-	senders := connectAll(t, server.Addr, 2, way{room: "x"})
-	text := strings.Repeat("𝒳", shared.MaxMessageLength)
-	flood := func(name string) []stored {
-		return floodRoom(t, senders, "x", name, messages, 20, func(string) string { return text })
-	}
-	watched := watchMemory(t, server)
-	record := flood("seen")
-	for _, l := range slow {
-		l.await(len(record))
-	}
-	before := watched()
-
-	alive := time.Now()
-	for _, l := range slow {
-		if err := l.send(shared.Ping.Frame("", shared.Empty{})); err != nil { // the last sign of life
-			t.Fatal(err)
+// check compares the acks with the log.
+func (f *flooder) check(server *servertest.Process) {
+	f.T.Helper()
+	reader := servertest.Dial(f.T, server.WS(), servertest.DialOptions{Room: "flooded", After: &shared.Cursor{Epoch: f.epoch}})
+	var got []servertest.Stored
+	for len(got) < len(f.acked) { // some may come after synced
+		frame, err := reader.Next()
+		if err != nil {
+			f.T.Fatalf("after %d messages of the flood, which has %d: %v", len(got), len(f.acked), err)
 		}
-		l.stop()
-	}
-	watched = watchMemory(t, server)
-	record = append(record, flood("missed")...)
-	dead := time.Now()
-	for i, l := range slow {
-		watch.gone(fmt.Sprint("reader ", i), l.welcome.User, alive, pingAndPong, dead, pingAndPong+grace+aLittle)
-	}
-	peak := watched()
-	t.Logf("memory was at most %d MB while %d read %d MB, and %d MB while they did not", before>>20, readers, messages*size>>20, peak>>20)
-	// The store holds on to what was written lately, twice that with the heap's way
-	// of growing; what is kept for each reader would be a good deal more.
-	if grown := peak - before; grown > readers*messages*size/2 {
-		t.Errorf("the server's memory grew by %d MB", grown>>20)
-	}
-
-	for i, l := range slow {
-		l.readOn()
-		<-l.ended
-		got := l.record()
-		if len(got) < messages || len(got) == len(record) {
-			t.Fatalf("on its connection reader %d got %d messages of %d", i, len(got), len(record))
+		if m, ok := servertest.MessageIn(frame); ok {
+			got = append(got, m.Stored)
 		}
-		last := got[len(got)-1]
-		cursor := shared.Cursor{Epoch: l.epoch, Seq: last.seq, ID: last.id}
-		again := connect(t, server.Addr, way{room: "x", session: l.welcome.Session, after: &cursor})
-		if joined := mustUntil(again, shared.RoomJoined); joined.State != shared.StateRecovered || joined.Cursor != cursor {
-			t.Errorf("reader %d comes back as %s at %+v, and was at %+v", i, joined.State, joined.Cursor, cursor)
-		}
-		got = append(got, readUpTo(again, shared.Synced)...)
-		if p := parting(got, record); p != "" {
-			t.Errorf("reader %d: %s", i, p)
-		}
+	}
+	servertest.Send(reader, shared.Ping, shared.Empty{})
+	got = append(got, servertest.ReadUpTo(reader, shared.Pong)...)
+	if d := servertest.Difference(got, servertest.InOrder(f.acked)); d != "" {
+		f.T.Errorf("the log of the flood: %s", d)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -91,6 +92,16 @@ func TryDial(t testing.TB, url string, o DialOptions) (*Conn, error) {
 // Upgrade opens a connection on which nothing has been read. Its error has the
 // server's status.
 func Upgrade(address string, o DialOptions) (*websocket.Conn, error) {
+	conn, response, err := Handshake(address, o)
+	if err != nil && response != nil {
+		err = fmt.Errorf("%w: %s", err, response.Status)
+	}
+	return conn, err
+}
+
+// Handshake is Upgrade for tests of the handshake: it returns the server's
+// response too, which is nil if there was none.
+func Handshake(address string, o DialOptions) (*websocket.Conn, *http.Response, error) {
 	query := o.Query
 	if query == "" {
 		values := url.Values{}
@@ -117,17 +128,14 @@ func Upgrade(address string, o DialOptions) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	conn, response, err := dialer.DialContext(ctx, address+"?"+query, header)
-	if err != nil && response != nil {
-		err = fmt.Errorf("%w: %s", err, response.Status)
-	}
 	if err != nil {
-		return nil, err
+		return nil, response, err
 	}
 	conn.SetPingHandler(func(data string) error { // gorilla's own allows a second
 		_ = conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(Patience))
 		return nil
 	})
-	return conn, nil
+	return conn, response, nil
 }
 
 // Next reads a frame from the wire. It is valid until the next call.
@@ -135,6 +143,9 @@ func (c *Conn) Next() ([]byte, error) {
 	_ = c.WS.SetReadDeadline(time.Now().Add(Patience))
 	return c.read()
 }
+
+// Last returns the frame that Next returned last.
+func (c *Conn) Last() []byte { return c.frame.Bytes() }
 
 func (c *Conn) read() ([]byte, error) {
 	_, r, err := c.WS.NextReader()
@@ -215,6 +226,20 @@ func (c *Conn) Enter(room string) shared.Cursor {
 	for {
 		if synced := Await(c, shared.Synced); synced.Room == room {
 			return synced.Cursor
+		}
+	}
+}
+
+// CloseCode reads until a connection ends and returns its close code, which is
+// websocket.CloseAbnormalClosure if no close frame came.
+func CloseCode(conn *websocket.Conn) int {
+	for {
+		_ = conn.SetReadDeadline(time.Now().Add(Patience))
+		if _, _, err := conn.NextReader(); err != nil {
+			if closed := (*websocket.CloseError)(nil); errors.As(err, &closed) {
+				return closed.Code
+			}
+			return websocket.CloseAbnormalClosure
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/pprof"
+	"sync"
 	"testing"
 	"time"
 )
@@ -47,10 +48,14 @@ func TryEventually(ctx context.Context, what string, done func() bool) error {
 	return nil
 }
 
+// children are the processes that were started, by pid; most of them have ended.
+var children sync.Map
+
 // Main runs the tests of a package. Shortly before go test would end a package
 // that hangs with the stack of each of its goroutines, Main ends it with each
 // different stack once, and how many goroutines share it. go test names the tests
-// that were running.
+// that were running. Main leaves neither processes of the tests nor the server's
+// binary behind.
 func Main(m *testing.M) int {
 	flag.Parse()
 	limit := flag.Lookup("test.timeout").Value.(flag.Getter).Get().(time.Duration)
@@ -58,9 +63,12 @@ func Main(m *testing.M) int {
 		alarm := time.AfterFunc(limit-margin, func() {
 			fmt.Fprintf(os.Stderr, "FAIL: tests of this package still run after %v; its goroutines:\n", limit-margin)
 			_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+			children.Range(func(_, child any) bool { _ = child.(*os.Process).Kill(); return true })
+			_ = os.RemoveAll(buildDir)
 			os.Exit(1)
 		})
 		defer alarm.Stop()
 	}
+	defer func() { _ = os.RemoveAll(buildDir) }()
 	return m.Run()
 }

@@ -19,7 +19,7 @@ type Figure struct {
 	// MoreIsBetter tells a rate from a cost.
 	MoreIsBetter bool
 	// Fails is by what factor the value has to miss its aim to fail the run. It has
-	// to be more than noise explains; who sets it says why. 0 never fails.
+	// to be more than noise explains; a comment says why. 0 never fails.
 	Fails float64
 }
 

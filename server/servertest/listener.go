@@ -88,7 +88,7 @@ func (l *Listener) signal() {
 // coming.
 func (l *Listener) Await(n int) {
 	l.T.Helper()
-	for last := -1; ; {
+	for last := len(l.Record()); ; {
 		reached := make(chan struct{})
 		l.mu.Lock()
 		l.wanted, l.reached = n, reached

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -115,14 +114,14 @@ func (n *NATS) AwaitHealthy() {
 // unless it is the one to leave out.
 func (n *NATS) AwaitLeader(stream string, but *Node) (leader *Node) {
 	n.t.Helper()
-	poll(n.t, "a leader of "+stream, func() bool {
+	Eventually(n.t, "a leader of "+stream, func() bool {
 		for _, node := range n.Nodes {
 			if node != but && node.streams()[stream].leader == node.Name {
 				leader = node
 			}
 		}
 		return leader != nil
-	}, func() string { return "" })
+	})
 	return leader
 }
 
@@ -131,7 +130,7 @@ func (n *NATS) AwaitLeader(stream string, but *Node) (leader *Node) {
 func (n *NATS) AwaitInSync() {
 	n.t.Helper()
 	n.AwaitHealthy()
-	poll(n.t, "the nodes to have the same", func() bool {
+	Eventually(n.t, "the nodes to have the same", func() bool {
 		first := n.Nodes[0].streams()
 		for _, node := range n.Nodes[1:] {
 			if !maps.Equal(node.streams(), first) {
@@ -139,7 +138,7 @@ func (n *NATS) AwaitInSync() {
 			}
 		}
 		return len(first) > 0
-	}, func() string { return "" })
+	})
 }
 
 // Fullest returns the stream with the most messages among those whose name begins
@@ -207,6 +206,7 @@ func (n *Node) Start() {
 	if err := n.cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
+	children.Store(n.cmd.Process.Pid, n.cmd.Process)
 	n.log = newTail(stderr)
 	n.await("answering", func() bool { return n.get("/varz", nil) == nil })
 }
@@ -272,32 +272,7 @@ func (n *Node) get(path string, answer any) error {
 
 func (n *Node) await(what string, done func() bool) {
 	n.t.Helper()
-	poll(n.t, n.Name+" "+what, done, n.log.String)
-}
-
-// poll asks until done says so: a process that is watched from outside tells
-// nothing by itself.
-func poll(t testing.TB, what string, done func() bool, why func() string) {
-	t.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(Patience); !done(); <-ticker.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s\n%s", Patience, what, why())
-		}
+	if err := TryEventually(n.t.Context(), n.Name+" "+what, done); err != nil {
+		n.t.Fatalf("%v\n%s", err, n.log)
 	}
-}
-
-// freeAddrs returns addresses that were free just now, all different.
-func freeAddrs(t testing.TB, n int) (addrs []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // when all have been chosen
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs
 }

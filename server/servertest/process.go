@@ -1,5 +1,6 @@
-// Package servertest runs the real server as a process of its own, for tests
-// that have to kill it.
+// Package servertest is the harness of all tests that talk to a server: their
+// WebSocket client, and the server and NATS as processes, for tests that have to kill
+// them.
 package servertest
 
 import (
@@ -7,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,15 +21,17 @@ import (
 	"time"
 )
 
+var buildDir string // of the binary; empty if none was built
+
 var build = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("WEBSOCKETS_BIN"); path != "" {
 		return path, nil
 	}
-	dir, err := os.MkdirTemp("", "websockets-test-")
-	if err != nil {
+	var err error
+	if buildDir, err = os.MkdirTemp("", "websockets-test-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "websockets")
+	path := filepath.Join(buildDir, "websockets")
 	_, here, _, _ := runtime.Caller(0)
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "websockets/server")
 	cmd.Dir = filepath.Dir(here)
@@ -69,32 +71,29 @@ type Process struct {
 // connections come from one address, so that is not limited unless a flag says so.
 func Start(t testing.TB, args ...string) *Process {
 	t.Helper()
+	return StartOn(t, t.TempDir(), args...)
+}
+
+// StartOn is Start on a data folder that may have data already.
+func StartOn(t testing.TB, dir string, args ...string) *Process {
+	t.Helper()
 	const limit = "--max-conns-per-address"
 	if !slices.Contains(args, limit) {
 		args = append([]string{limit, "0"}, args...)
 	}
-	p := &Process{Addr: freeAddr(t), Dir: t.TempDir(), t: t, args: args}
+	p := &Process{Addr: freeAddrs(t, 1)[0], Dir: dir, t: t, args: args}
 	p.Start()
 	t.Cleanup(p.Kill)
 	return p
 }
 
-// freeAddr returns an address that a server can have: one that was free just now.
-func freeAddr(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 var listening = regexp.MustCompile(`msg=listening`)
 
-// Start runs a server that was stopped or killed again.
-func (p *Process) Start() {
+// Start runs a server that was stopped or killed again, with further flags for this
+// time.
+func (p *Process) Start(args ...string) {
 	p.t.Helper()
-	args := append([]string{"serve", "--listen", p.Addr, "--data", p.Dir}, p.args...)
+	args = slices.Concat([]string{"serve", "--listen", p.Addr, "--data", p.Dir}, p.args, args)
 	p.cmd = exec.Command(Binary(p.t), args...)
 	p.cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
 	stderr, err := p.cmd.StderrPipe()
@@ -104,8 +103,9 @@ func (p *Process) Start() {
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
+	children.Store(p.cmd.Process.Pid, p.cmd.Process)
 	p.log = newTail(stderr)
-	if !p.log.await(listening, Patience) {
+	if !p.log.await(listening) {
 		p.Kill()
 		p.t.Fatalf("the server did not start:\n%s", p.log)
 	}
@@ -122,11 +122,10 @@ func (p *Process) Kill() {
 	p.cmd = nil
 }
 
-// Stop asks the server to end, as Ctrl-C does, and returns how long it took. It
-// fails the test if the server does not end by itself and with exit code 0.
-func (p *Process) Stop() time.Duration {
+// Stop asks the server to end, as Ctrl-C does. It fails the test if the server does
+// not end by itself and with exit code 0.
+func (p *Process) Stop() {
 	p.t.Helper()
-	begin := time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		p.t.Fatal(err)
 	}
@@ -135,7 +134,7 @@ func (p *Process) Stop() time.Duration {
 	select {
 	case err := <-ended:
 		if err != nil {
-			p.t.Errorf("the server ended with %v:\n%s", err, p.log)
+			p.t.Errorf("the server's end: got %v, want exit code 0:\n%s", err, p.log)
 		}
 	case <-time.After(Patience):
 		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // its goroutines
@@ -143,18 +142,15 @@ func (p *Process) Stop() time.Duration {
 		p.t.Errorf("the server did not end within %v:\n%s", Patience, p.log)
 	}
 	p.cmd = nil
-	return time.Since(begin)
 }
 
 // AwaitEnd waits until the server has ended by itself and returns its exit code. It
 // can be started again; Log has what it said.
-func (p *Process) AwaitEnd(within time.Duration) (code int) {
+func (p *Process) AwaitEnd() (code int) {
 	p.t.Helper()
-	never := regexp.MustCompile(`$.`)
-	p.log.await(never, within)
-	if !p.log.done() {
+	if err := TryEventually(p.t.Context(), "the server's end", p.log.done); err != nil {
 		p.Kill()
-		p.t.Fatalf("the server did not end within %v:\n%s", within, p.log)
+		p.t.Fatalf("%v:\n%s", err, p.log)
 	}
 	_ = p.cmd.Wait() // after the log is read: Wait closes it
 	code = p.cmd.ProcessState.ExitCode()
@@ -165,7 +161,7 @@ func (p *Process) AwaitEnd(within time.Duration) (code int) {
 // AwaitLog waits until the running server logs a line that matches.
 func (p *Process) AwaitLog(pattern *regexp.Regexp) {
 	p.t.Helper()
-	if !p.log.await(pattern, Patience) {
+	if !p.log.await(pattern) {
 		p.t.Fatalf("the server did not log %v:\n%s", pattern, p.log)
 	}
 }
@@ -211,8 +207,10 @@ func (l *tail) add(line string, ended bool) {
 	l.grown = make(chan struct{})
 }
 
-func (l *tail) await(pattern *regexp.Regexp, within time.Duration) bool {
-	deadline := time.After(within)
+// await waits until a line matches. It reports false when the log has ended without
+// one, or Patience is over.
+func (l *tail) await(pattern *regexp.Regexp) bool {
+	deadline := time.After(Patience)
 	for {
 		l.mu.Lock()
 		found := pattern.MatchString(strings.Join(l.lines, "\n"))

@@ -1,0 +1,24 @@
+// Package e2e tests the server as its users run it: as a process that listens on
+// a port, keeps its data in a folder, and gets killed.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"websockets/server/servertest"
+)
+
+func TestMain(m *testing.M) {
+	code := servertest.Main(m)
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "FAIL: goroutines that outlive the tests:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
