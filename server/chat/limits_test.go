@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -23,22 +24,16 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 	one := s.join("x")
 	s.join("x")
 	s.join("x")
-	_, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
-	if err == nil || response.StatusCode != http.StatusTooManyRequests || response.Header.Get("Retry-After") == "" {
-		t.Fatalf("the fourth: %v, %v", response, err)
+	if header := s.dialRefused("the fourth connection", http.StatusTooManyRequests, nil); header.Get("Retry-After") == "" {
+		t.Error("the fourth connection: got no Retry-After, want one")
 	}
-	one.leave()
-	in := false
-	s.eventually("the first has gone", func() bool {
-		if in {
-			return true
-		}
-		conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
+	one.Leave()
+	servertest.Eventually(t, "a place for another connection", func() bool {
+		conn, err := servertest.Upgrade(s.address(), servertest.DialOptions{})
 		if err == nil {
 			_ = conn.Close()
 		}
-		in = err == nil
-		return in
+		return err == nil
 	})
 }
 
@@ -54,7 +49,7 @@ func TestConnectionsOpenedAtOnce(t *testing.T) {
 			var all sync.WaitGroup
 			for range 10 * most {
 				all.Go(func() {
-					conn, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
+					conn, response, err := websocket.DefaultDialer.Dial(s.address(), nil)
 					switch {
 					case err == nil:
 						in.Add(1)
@@ -66,7 +61,7 @@ func TestConnectionsOpenedAtOnce(t *testing.T) {
 			}
 			all.Wait()
 			if in.Load() != most || out.Load() != 9*most {
-				t.Errorf("%d are in and %d were refused; %d may be there", in.Load(), out.Load(), most)
+				t.Errorf("connections: got %d in and %d refused, want %d and %d", in.Load(), out.Load(), most, 9*most)
 			}
 		})
 	}
@@ -78,18 +73,13 @@ func TestConnectionsOfAUser(t *testing.T) {
 	s := serve(t, func(with *setup) { with.config.MaxConnsPerAddress = 1000 })
 	first := s.join("x")
 	for range maxUserConns - 1 {
-		s.dial("room=x", bearer(first.welcome.Session))
+		s.dial(servertest.DialOptions{Room: "x", Session: first.Welcome.Session})
 	}
-	conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), bearer(first.welcome.Session))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, shared.CloseTryLater) {
-		t.Errorf("one too many: %v", err)
-	}
+	refused := s.upgrade(servertest.DialOptions{Room: "x", Session: first.Welcome.Session})
+	refused.AwaitClose(shared.CloseTryLater)
+	refused.None("an event on one connection too many", func(shared.Event) bool { return true })
 	s.join("x") // somebody else
-	first.settle()
+	first.Barrier()
 }
 
 // TestTheRateOfAUser: he does not have it anew with every connection.
@@ -97,25 +87,25 @@ func TestTheRateOfAUser(t *testing.T) {
 	t.Parallel()
 	const rate = 10
 	s := serve(t, func(with *setup) { with.config.Rate = rate })
-	conns := []*testClient{s.join("x")}
+	conns := []*servertest.Conn{s.join("x")}
 	for range 9 {
-		conns = append(conns, s.join("x", conns[0].welcome.Session))
+		conns = append(conns, s.join("x", conns[0].Welcome.Session))
 	}
 	other := s.join("x")
 	const each = burst * rate // what one connection may send at once
 	for _, c := range conns {
 		for range each {
-			c.raw(string(shared.Ping.Frame("flood", shared.Empty{})))
+			write(c, shared.Ping.Frame("flood", shared.Empty{}))
 		}
 	}
-	other.say("others are not held up")
+	other.Say("others are not held up")
 	refused := 0
 	for _, c := range conns {
 		for range each {
-			e := c.take("an answer", func(e shared.Event) bool { return e.ID == "flood" })
+			e := c.Take("an answer", func(e shared.Event) bool { return e.ID == "flood" })
 			if e.Type != shared.Pong.Name() {
 				refused++
-				if refusal := decode(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited {
+				if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited {
 					t.Fatalf("%+v", refusal)
 				}
 			}
@@ -135,15 +125,15 @@ func TestNewRoomsAreLimited(t *testing.T) {
 	c := s.join("there")
 	created, refused, begun := 0, 0, time.Now()
 	for i := range newRoomsBurst + 5 {
-		answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: fmt.Sprint("new-", i)}))
-		id := send(c, shared.SendMessage, shared.SendMessagePayload{Message: "the first"})
-		switch e := c.take("an answer", func(e shared.Event) bool { return e.ID == id }); e.Type {
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: fmt.Sprint("new-", i)}))
+		id := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "the first"})
+		switch e := c.Take("an answer", func(e shared.Event) bool { return e.ID == id }); e.Type {
 		case shared.Ack.Name():
 			created++
-			c.say("the second")
+			c.Say("the second")
 		default:
 			refused++
-			if refusal := decode(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
+			if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
 				t.Errorf("%+v", refusal)
 			}
 		}
@@ -152,8 +142,8 @@ func TestNewRoomsAreLimited(t *testing.T) {
 	if created < newRoomsBurst || created > most {
 		t.Errorf("%d rooms were made, %d refused; %d may be made at once, %d by now", created, refused, newRoomsBurst, most)
 	}
-	answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "there"}))
-	c.say("here I may")
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "there"}))
+	c.Say("here I may")
 }
 
 // TestANewRoomIsOne: however many messages come before its first is in the log.
@@ -162,18 +152,14 @@ func TestANewRoomIsOne(t *testing.T) {
 	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
 	c := s.join("new")
 	for i := range 2 * newRoomsBurst {
-		send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint("message ", i)})
+		servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint("message ", i)})
 	}
-	for i, m := range c.hear(2 * newRoomsBurst) {
+	for i, m := range c.TakeMessages(2 * newRoomsBurst) {
 		if want := fmt.Sprint("message ", i); m.Message != want {
 			t.Fatalf("%q where %q was to come", m.Message, want)
 		}
 	}
-	for _, e := range c.inbox {
-		if e.Type == shared.Failed.Name() {
-			t.Fatalf("refused: %s", e.Payload)
-		}
-	}
+	c.None("a refusal", func(e shared.Event) bool { return e.Type == shared.Failed.Name() })
 }
 
 // TestARefusedRoomKeepsOrder: what was sent behind a message that was refused for
@@ -182,24 +168,25 @@ func TestARefusedRoomKeepsOrder(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
 	c := s.join("there")
+	s.clientOf(c).address.rooms.AllowN(time.Now(), newRoomsBurst) // it has used up its share
 	for i := 0; ; i++ {
 		room := fmt.Sprint("new-", i)
-		answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
 		begun := time.Now()
-		first := send(c, shared.SendMessage, shared.SendMessagePayload{Message: "first"})
-		if e := c.take("an answer", func(e shared.Event) bool { return e.ID == first }); e.Type == shared.Ack.Name() {
+		first := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "first"})
+		if e := c.Take("an answer", func(e shared.Event) bool { return e.ID == first }); e.Type == shared.Ack.Name() {
 			continue
 		}
 		s.put(room, "somebody else's")
-		c.take("what somebody else wrote", func(e shared.Event) bool {
-			return e.Type == shared.NewMessage.Name() && decode(c, shared.NewMessage, e).Message == "somebody else's"
+		c.Take("what somebody else wrote", func(e shared.Event) bool {
+			return e.Type == shared.NewMessage.Name() && servertest.Payload(c, shared.NewMessage, e).Message == "somebody else's"
 		})
-		id := send(c, shared.SendMessage, shared.SendMessagePayload{Message: "second"})
-		second := c.take("an answer", func(e shared.Event) bool { return e.ID == id })
+		id := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "second"})
+		second := c.Take("an answer", func(e shared.Event) bool { return e.ID == id })
 		if time.Since(begun) >= retryAfter {
 			continue // it may have come too late
 		}
-		if refusal := decode(c, shared.Failed, second); refusal.Code != shared.CodeRateLimited {
+		if refusal := servertest.Payload(c, shared.Failed, second); refusal.Code != shared.CodeRateLimited {
 			t.Errorf("%+v", refusal)
 		}
 		return
@@ -211,12 +198,12 @@ func TestTooManyPings(t *testing.T) {
 	s := serve(t, func(with *setup) { with.config.Rate = 10 })
 	c, other := s.join("x"), s.join("x")
 	for range 3 * maxPings {
-		if err := c.conn.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(patience)); err != nil {
+		if err := c.WS.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(servertest.Patience)); err != nil {
 			break
 		}
 	}
-	c.closed(shared.ClosePolicy)
-	other.say("still here")
+	c.AwaitClose(shared.ClosePolicy)
+	other.Say("still here")
 }
 
 // TestSharesAreForgotten: what an address or user has used up is kept for a while

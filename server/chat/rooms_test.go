@@ -5,8 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/gorilla/websocket"
-
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -14,31 +13,26 @@ import (
 func TestTheSimplestClient(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	c := &testClient{t: t, conn: conn}
-	c.raw(`{"type":"send_message","payload":{"message":"hi"}}`)
+	c := s.upgrade(servertest.DialOptions{Room: "x"})
+	write(c, `{"type":"send_message","payload":{"message":"hi"}}`)
 
-	welcome := decode(c, shared.Welcome, c.next())
+	welcome := servertest.Payload(c, shared.Welcome, takeNext(c))
 	if welcome.User == "" || welcome.Name == "" || welcome.Named || welcome.Session == "" || welcome.Version != "test" || welcome.Heartbeat <= 0 {
 		t.Errorf("welcome: %+v", welcome)
 	}
 	if l := welcome.Limits; l.MessageLength != shared.MaxMessageLength || l.FrameBytes != shared.MaxFrameBytes || l.Rooms < 1 || l.InFlight < 1 {
 		t.Errorf("limits: %+v", l)
 	}
-	joined := decode(c, shared.RoomJoined, c.next())
+	joined := servertest.Payload(c, shared.RoomJoined, takeNext(c))
 	if joined.Room != "x" || joined.State != shared.StateNew || joined.Cursor.Seq != 0 || joined.Cursor.Epoch == "" || joined.Count != 1 ||
 		!slices.Equal(joined.Members, []shared.Member{{User: welcome.User, Name: welcome.Name}}) {
 		t.Errorf("room_joined: %+v", joined)
 	}
-	synced := decode(c, shared.Synced, c.next())
+	synced := servertest.Payload(c, shared.Synced, takeNext(c))
 	if synced.Room != "x" || synced.Cursor != joined.Cursor {
 		t.Errorf("synced: %+v", synced)
 	}
-	m := until(c, shared.NewMessage)
+	m := servertest.TakeEvent(c, shared.NewMessage)
 	if m.Room != "x" || m.Message != "hi" || m.User != welcome.User || m.From != welcome.Name || m.Seq == 0 || m.ID == "" || m.Sent.IsZero() {
 		t.Errorf("new_message: %+v", m)
 	}
@@ -46,8 +40,8 @@ func TestTheSimplestClient(t *testing.T) {
 
 func TestWithoutARoomAConnectionStartsInTheDefaultOne(t *testing.T) {
 	t.Parallel()
-	c := serve(t).dial("", nil)
-	if joined := until(c, shared.RoomJoined); joined.Room != shared.DefaultRoom {
+	c := serve(t).dial(servertest.DialOptions{})
+	if joined := servertest.TakeEvent(c, shared.RoomJoined); joined.Room != shared.DefaultRoom {
 		t.Errorf("joined %q", joined.Room)
 	}
 }
@@ -57,19 +51,19 @@ func TestWithoutARoomAConnectionStartsInTheDefaultOne(t *testing.T) {
 func TestJoiningStartsFiftyMessagesBack(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	check := func(t *testing.T, before []string) *testClient {
+	check := func(t *testing.T, before []string) *servertest.Conn {
 		t.Helper()
-		c := s.dial("room=x", nil)
-		joined := until(c, shared.RoomJoined)
+		c := s.dial(servertest.DialOptions{Room: "x"})
+		joined := servertest.TakeEvent(c, shared.RoomJoined)
 		want := before[max(0, len(before)-shared.JoinBacklog):]
 		var got []string
 		for range want {
-			got = append(got, decode(c, shared.NewMessage, c.next()).Message)
+			got = append(got, servertest.Payload(c, shared.NewMessage, takeNext(c)).Message)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q\nwant %q", got, want)
 		}
-		synced := decode(c, shared.Synced, c.next())
+		synced := servertest.Payload(c, shared.Synced, takeNext(c))
 		stored := s.stored("x")
 		if newest := stored[len(stored)-1]; synced.Cursor.Seq != newest.Seq || synced.Cursor.ID != newest.ID || synced.Cursor.Epoch != joined.Cursor.Epoch {
 			t.Errorf("synced at %+v, the newest is %+v", synced.Cursor, newest)
@@ -81,24 +75,24 @@ func TestJoiningStartsFiftyMessagesBack(t *testing.T) {
 	}
 	s.put("noise", texts(0, 100)...)
 	s.put("x", texts(0, 3)...)
-	check(t, texts(0, 3)).leave()
+	check(t, texts(0, 3)).Leave()
 	s.put("x", texts(3, 47)...)
-	check(t, texts(0, 50)).leave()
+	check(t, texts(0, 50)).Leave()
 	s.put("x", texts(50, 1)...)
-	check(t, texts(0, 51)).leave()
+	check(t, texts(0, 51)).Leave()
 	s.put("x", texts(51, 60)...)
 	first := check(t, texts(0, 111)) // from the log
 	for i := range 70 {
-		first.say(fmt.Sprint("live ", i))
+		first.Say(fmt.Sprint("live ", i))
 	}
-	first.hear(70) // so the ring has them: an ack may come before the feed
+	first.TakeMessages(70) // so the ring has them: an ack may come before the feed
 	live := texts(0, 111)
 	for i := range 70 {
 		live = append(live, fmt.Sprint("live ", i))
 	}
 	second := check(t, live) // from the ring
-	first.say("to both")
-	if m := until(second, shared.NewMessage); m.Message != "to both" {
+	first.Say("to both")
+	if m := servertest.TakeEvent(second, shared.NewMessage); m.Message != "to both" {
 		t.Errorf("after synced came %+v", m)
 	}
 }
@@ -110,12 +104,12 @@ func TestEventsOfOneConnectionAreHandledInOrder(t *testing.T) {
 	// In one go, before anything is answered.
 	for i := range 20 {
 		room := fmt.Sprint("room-", i)
-		c.raw(string(shared.ChangeRoom.Frame("", shared.JoinPayload{Name: room})))
-		c.raw(string(shared.SendMessage.Frame(room, shared.SendMessagePayload{Message: "to " + room})))
+		write(c, shared.ChangeRoom.Frame("", shared.JoinPayload{Name: room}))
+		write(c, shared.SendMessage.Frame(room, shared.SendMessagePayload{Message: "to " + room}))
 	}
 	for i := range 20 {
 		room := fmt.Sprint("room-", i)
-		if ack := answer(c, shared.Ack, room); ack.Room != room {
+		if ack := servertest.TakeAnswer(c, shared.Ack, room); ack.Room != room {
 			t.Errorf("the message to %s landed in %s", room, ack.Room)
 		}
 		if got := textsOf(s.stored(room)); !slices.Equal(got, []string{"to " + room}) {
@@ -132,27 +126,27 @@ func TestAfterLeftNothingOfTheRoomArrives(t *testing.T) {
 	s := serve(t)
 	beside := s.sameShard("x")
 	c, other := s.join("x"), s.join("x")
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
-	answer(other, shared.RoomJoined, send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	servertest.TakeAnswer(other, shared.RoomJoined, servertest.Send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
 
 	// Messages are on their way while the client leaves.
 	for i := range 50 {
-		send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
+		servertest.Send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
 	}
-	if left := answer(c, shared.Left, send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"})); left.Name != "x" {
+	if left := servertest.TakeAnswer(c, shared.Left, servertest.Send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"})); left.Name != "x" {
 		t.Errorf("left %q", left.Name)
 	}
-	c.inbox = nil // all that came before left
-	other.hear(50)
-	send(other, shared.SendMessage, shared.SendMessagePayload{Room: beside, Message: "the last"})
-	c.take("the message beside", ofRoomMessage(beside))
-	c.settle()
-	c.none("something of the room that was left", ofRoom("x"))
+	c.Forget() // all that came before left
+	other.TakeMessages(50)
+	servertest.Send(other, shared.SendMessage, shared.SendMessagePayload{Room: beside, Message: "the last"})
+	c.Take("the message beside", ofRoomMessage(beside))
+	c.Barrier()
+	c.None("something of the room that was left", ofRoom("x"))
 
 	// Its current room is gone, and it is no member any more.
-	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
-	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
-	c.refused(send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"}), shared.CodeNotMember)
+	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
+	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
+	c.TakeRefusal(servertest.Send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"}), shared.CodeNotMember)
 }
 
 func ofRoomMessage(room string) func(shared.Event) bool {
@@ -164,21 +158,21 @@ func TestAfterChangeRoomNothingOfTheOldRoomArrives(t *testing.T) {
 	s := serve(t)
 	beside := s.sameShard("x")
 	c, other := s.join("x"), s.join("x")
-	answer(other, shared.RoomJoined, send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	servertest.TakeAnswer(other, shared.RoomJoined, servertest.Send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
 	for i := range 50 {
-		send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
+		servertest.Send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
 	}
-	joined := answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: beside}))
+	joined := servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: beside}))
 	if joined.Room != beside || joined.State != shared.StateNew {
 		t.Errorf("room_joined: %+v", joined)
 	}
-	c.inbox = nil
-	other.hear(50)
-	send(other, shared.SendMessage, shared.SendMessagePayload{Room: beside, Message: "the last"})
-	c.take("the message of the new room", ofRoomMessage(beside))
-	c.settle()
-	c.none("something of the old room", ofRoom("x"))
-	if ack := c.say("to the new one"); ack.Room != beside {
+	c.Forget()
+	other.TakeMessages(50)
+	servertest.Send(other, shared.SendMessage, shared.SendMessagePayload{Room: beside, Message: "the last"})
+	c.Take("the message of the new room", ofRoomMessage(beside))
+	c.Barrier()
+	c.None("something of the old room", ofRoom("x"))
+	if ack := c.Say("to the new one"); ack.Room != beside {
 		t.Errorf("the current room is %s", ack.Room)
 	}
 }
@@ -187,43 +181,43 @@ func TestARoomJoinedBesideDoesNotBecomeCurrent(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c, other := s.join("x"), s.join("y")
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}))
-	if ack := c.say("to x"); ack.Room != "x" {
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}))
+	if ack := c.Say("to x"); ack.Room != "x" {
 		t.Errorf("the current room is %s", ack.Room)
 	}
-	other.say("from y")
-	c.take("the message of y", ofRoomMessage("y"))
+	other.Say("from y")
+	c.Take("the message of y", ofRoomMessage("y"))
 	// change_room to one that is joined already keeps its place, and leaves the
 	// old current one.
-	joined := answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "y"}))
+	joined := servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "y"}))
 	if stored := s.stored("y"); joined.State != shared.StateCurrent || joined.Cursor.Seq != stored[0].Seq || joined.Cursor.ID != stored[0].ID || joined.Count != 2 {
 		t.Errorf("room_joined: %+v", joined)
 	}
-	if ack := c.say("to y"); ack.Room != "y" {
+	if ack := c.Say("to y"); ack.Room != "y" {
 		t.Errorf("the current room is %s", ack.Room)
 	}
-	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
+	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
 	// What y got is heard once.
-	if got := textsOf(other.hear(2)); !slices.Equal(got, []string{"from y", "to y"}) {
+	if got := textsOf(other.TakeMessages(2)); !slices.Equal(got, []string{"from y", "to y"}) {
 		t.Errorf("y heard %q", got)
 	}
-	c.settle()
-	c.take("to y", ofRoomMessage("y"))
-	c.none("a second time", ofRoomMessage("y"))
+	c.Barrier()
+	c.Take("to y", ofRoomMessage("y"))
+	c.None("a second time", ofRoomMessage("y"))
 }
 
 func TestAConnectionIsInABoundedNumberOfRooms(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("room-0")
-	for i := 1; i < c.welcome.Limits.Rooms; i++ {
-		answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: fmt.Sprint("room-", i)}))
+	for i := 1; i < c.Welcome.Limits.Rooms; i++ {
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: fmt.Sprint("room-", i)}))
 	}
-	c.refused(send(c, shared.JoinRoom, shared.JoinPayload{Name: "one-more"}), shared.CodeTooManyRooms)
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "room-7"}))
-	answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "instead"}))
-	answer(c, shared.Left, send(c, shared.LeaveRoom, shared.LeavePayload{Name: "room-7"}))
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "one-more"}))
+	c.TakeRefusal(servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "one-more"}), shared.CodeTooManyRooms)
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "room-7"}))
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "instead"}))
+	servertest.TakeAnswer(c, shared.Left, servertest.Send(c, shared.LeaveRoom, shared.LeavePayload{Name: "room-7"}))
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "one-more"}))
 }
 
 func TestHistoryIsPagedInBothDirections(t *testing.T) {
@@ -235,7 +229,7 @@ func TestHistoryIsPagedInBothDirections(t *testing.T) {
 	c := s.join("x")
 	load := func(p shared.LoadHistoryPayload) shared.HistoryPayload {
 		t.Helper()
-		return answer(c, shared.History, send(c, shared.LoadHistory, p))
+		return servertest.TakeAnswer(c, shared.History, servertest.Send(c, shared.LoadHistory, p))
 	}
 	stored := s.stored("x")
 	page := load(shared.LoadHistoryPayload{}) // the current room, from the end

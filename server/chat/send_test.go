@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -24,16 +25,16 @@ func TestAnAckedMessageIsInTheLog(t *testing.T) {
 	s := serve(t, func(with *setup) { with.log.SyncAlways = true })
 	c := s.join("x")
 	for _, text := range texts(0, 20) {
-		ack := c.say(text)
+		ack := c.Say(text)
 		e, err := s.log.At(t.Context(), "x", ack.Seq)
 		if err != nil || e.Seq == 0 {
 			t.Fatalf("%q was acked at %d, where the log has nothing: %v", text, ack.Seq, err)
 		}
 		m, err := decodeMessage(e)
-		if err != nil || m.Message != text || m.User != c.welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
+		if err != nil || m.Message != text || m.User != c.Welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
 			t.Errorf("%q was acked with %+v; the log has %+v, %v", text, ack, m, err)
 		}
-		if heard := c.hear(1)[0]; heard != m {
+		if heard := c.TakeMessages(1)[0]; heard != m {
 			t.Errorf("heard %+v, the log has %+v", heard, m)
 		}
 	}
@@ -44,10 +45,10 @@ func TestTheServersWordCounts(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	c.raw(`{"type":"send_message","payload":{"message":"hi","user":"root","from":"Root","seq":7,"id":"mine","sent":"1999-01-01T00:00:00Z"},"id":"outer"}`)
-	ack := answer(c, shared.Ack, "outer")
-	m := c.hear(1)[0]
-	if m.User != c.welcome.User || m.From != c.welcome.Name || m.ID != "outer" || m.Seq != ack.Seq || m.Sent.Year() < 2020 {
+	write(c, `{"type":"send_message","payload":{"message":"hi","user":"root","from":"Root","seq":7,"id":"mine","sent":"1999-01-01T00:00:00Z"},"id":"outer"}`)
+	ack := servertest.TakeAnswer(c, shared.Ack, "outer")
+	m := c.TakeMessages(1)[0]
+	if m.User != c.Welcome.User || m.From != c.Welcome.Name || m.ID != "outer" || m.Seq != ack.Seq || m.Sent.Year() < 2020 {
 		t.Errorf("%+v", m)
 	}
 }
@@ -56,37 +57,37 @@ func TestAnIDIsStoredOnce(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	say := func(c *testClient, room, text string) {
-		c.raw(string(shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Room: room, Message: text})))
+	say := func(c *servertest.Conn, room, text string) {
+		write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Room: room, Message: text}))
 	}
 	say(c, "x", "once")
-	first := answer(c, shared.Ack, "the-id")
+	first := servertest.TakeAnswer(c, shared.Ack, "the-id")
 
 	say(c, "x", "once") // again
-	if again := answer(c, shared.Ack, "the-id"); again != first {
+	if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
 		t.Errorf("the first ack was %+v, the second %+v", first, again)
 	}
 	say(c, "x", "something else")
-	c.refused("the-id", shared.CodeIDReused)
+	c.TakeRefusal("the-id", shared.CodeIDReused)
 
 	// From another connection of the same user it is the same message; from
 	// another user it is another.
-	second := s.join("x", c.welcome.Session)
+	second := s.join("x", c.Welcome.Session)
 	say(second, "x", "once")
-	if again := answer(second, shared.Ack, "the-id"); again != first {
+	if again := servertest.TakeAnswer(second, shared.Ack, "the-id"); again != first {
 		t.Errorf("on another connection the ack is %+v", again)
 	}
 	stranger := s.join("x")
 	say(stranger, "x", "once")
-	if theirs := answer(stranger, shared.Ack, "the-id"); theirs.Seq == first.Seq {
+	if theirs := servertest.TakeAnswer(stranger, shared.Ack, "the-id"); theirs.Seq == first.Seq {
 		t.Errorf("a stranger's message was taken for the user's")
 	}
 
 	// In another room of the same shard it is another message.
 	beside := s.sameShard("x")
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
 	say(c, beside, "once")
-	if ack := answer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
+	if ack := servertest.TakeAnswer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
 		t.Errorf("in another room the ack is %+v", ack)
 	}
 	if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"once", "once"}) { // the user's and the stranger's
@@ -105,16 +106,16 @@ func TestAnIDSentManyTimesAtOnce(t *testing.T) {
 	c := s.join("x")
 	const times = 100
 	for range times {
-		c.raw(string(shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Message: "once"})))
+		write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Message: "once"}))
 	}
-	first := answer(c, shared.Ack, "the-id")
+	first := servertest.TakeAnswer(c, shared.Ack, "the-id")
 	for range times - 1 {
-		if again := answer(c, shared.Ack, "the-id"); again != first {
+		if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
 			t.Fatalf("the first ack was %+v, another %+v", first, again)
 		}
 	}
-	c.settle()
-	c.none("one more answer", func(e shared.Event) bool { return e.ID != "" })
+	c.Barrier()
+	c.None("one more answer", func(e shared.Event) bool { return e.ID != "" })
 	if got := textsOf(s.stored("x")); len(got) != 1 {
 		t.Errorf("the room holds %q", got)
 	}
@@ -128,8 +129,8 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	s := serve(t)
 	const senders, each = 8, 200
 	total := senders * each
-	observers := []*testClient{s.join("x"), s.join("x")}
-	var clients []*testClient
+	observers := []*servertest.Conn{s.join("x"), s.join("x")}
+	var clients []*servertest.Conn
 	for range senders {
 		clients = append(clients, s.join("x"))
 	}
@@ -142,7 +143,7 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 			for n := range each {
 				id := fmt.Sprintf("%d-%d", i, n)
 				frame := shared.SendMessage.Frame(id, shared.SendMessagePayload{Message: id})
-				if err := c.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
+				if err := c.WS.WriteMessage(websocket.TextMessage, frame); err != nil {
 					t.Errorf("sender %d: %v", i, err)
 				}
 			}
@@ -151,7 +152,7 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	for i, c := range append(clients, observers...) {
 		all.Go(func() {
 			for len(heard[i]) < total || i < senders && len(acked[i]) < each {
-				e, err := c.read()
+				e, err := read(c)
 				if err != nil {
 					t.Errorf("reader %d after %d messages: %v", i, len(heard[i]), err)
 					return
@@ -189,7 +190,7 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 		if _, err := fmt.Sscanf(m.ID, "%d-%d", &i, &n); err != nil {
 			t.Fatal(err)
 		}
-		if n != next[i] || acked[i][m.ID] != m.Seq || m.User != clients[i].welcome.User {
+		if n != next[i] || acked[i][m.ID] != m.Seq || m.User != clients[i].Welcome.User {
 			t.Fatalf("%+v was acked at %d; %d of this sender was to come", m, acked[i][m.ID], next[i])
 		}
 		next[i]++
@@ -201,15 +202,15 @@ func TestWhatTheFeedLosesIsReadFromTheLog(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	c.say("first")
+	c.Say("first")
 	s.manager.mu.RLock()
 	room := s.manager.rooms["x"]
 	s.manager.mu.RUnlock()
 	room.unfollow() // from here on the feed brings nothing of this room
 	for _, text := range texts(0, 20) {
-		c.say(text)
+		c.Say(text)
 	}
-	if got := textsOf(c.hear(21)); !slices.Equal(got, append([]string{"first"}, texts(0, 20)...)) {
+	if got := textsOf(c.TakeMessages(21)); !slices.Equal(got, append([]string{"first"}, texts(0, 20)...)) {
 		t.Errorf("heard %q", got)
 	}
 }
@@ -220,8 +221,8 @@ func TestAHoleInTheFeedIsFilledFromTheLog(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	c.say("first")
-	c.hear(1)
+	c.Say("first")
+	c.TakeMessages(1)
 	s.manager.mu.RLock()
 	room := s.manager.rooms["x"]
 	s.manager.mu.RUnlock()
@@ -229,19 +230,19 @@ func TestAHoleInTheFeedIsFilledFromTheLog(t *testing.T) {
 	beside := s.sameShard("x")
 	other := s.join(beside)
 	s.put("x", texts(0, 5)...)
-	other.say("so that the shard's follower has passed them")
-	other.hear(1)
+	other.Say("so that the shard's follower has passed them")
+	other.TakeMessages(1)
 	_, unfollow, err := s.log.Follow(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unfollow()
-	c.say("last")
-	if got := textsOf(c.hear(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
+	c.Say("last")
+	if got := textsOf(c.TakeMessages(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
 		t.Errorf("heard %q", got)
 	}
-	c.settle()
-	c.none("a message again", isMessageEvent)
+	c.Barrier()
+	c.None("a message again", isMessageEvent)
 }
 
 // byUnixSocket is a dialer that has no TCP below it. Between a server that sends
@@ -267,7 +268,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	other := s.join("x")
-	flooder := s.dialWith(s.byUnixSocket(), "room=x", nil)
+	flooder := s.dial(servertest.DialOptions{Room: "x", Dialer: s.byUnixSocket()})
 	const most = 20_000 // 80 MB: no kernel holds that
 	text := strings.Repeat("x", shared.MaxMessageLength)
 	var written, stop atomic.Int64
@@ -275,7 +276,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 	flood.Go(func() {
 		for n := int64(0); n < most && stop.Load() == 0; n++ {
 			frame := shared.SendMessage.Frame(fmt.Sprint("flood-", n), shared.SendMessagePayload{Message: text})
-			if err := flooder.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
+			if err := flooder.WS.WriteMessage(websocket.TextMessage, frame); err != nil {
 				t.Errorf("the flood broke off after %d: %v", n, err)
 				return
 			}
@@ -286,12 +287,12 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 	// hundred messages acked and delivered.
 	moved := time.Now()
 	for still, last := 0, int64(-1); still < 100 || time.Since(moved) < 2*time.Second; still++ {
-		other.say("another's")
-		other.take("another's message", func(e shared.Event) bool {
+		other.Say("another's")
+		other.Take("another's message", func(e shared.Event) bool {
 			m, err := shared.NewMessage.Decode(e)
 			return isMessageEvent(e) && err == nil && m.Message == "another's"
 		})
-		other.inbox = nil
+		other.Forget()
 		if now := written.Load(); now != last {
 			still, last, moved = 0, now, time.Now()
 		}
@@ -315,7 +316,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 		}
 	}
 	for !flooded() {
-		e, err := flooder.read()
+		e, err := read(flooder)
 		if err != nil {
 			t.Fatalf("after %d of %d answers: %v", len(answered), written.Load(), err)
 		}
@@ -329,7 +330,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 	}
 	inLog := 0
 	for _, m := range s.stored("x") {
-		if m.User == flooder.welcome.User {
+		if m.User == flooder.Welcome.User {
 			if m.ID != fmt.Sprint("flood-", inLog) {
 				t.Fatalf("%s is in the place of flood-%d", m.ID, inLog)
 			}
@@ -371,21 +372,21 @@ func TestWithoutTheLogASendIsRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	c.say("stored")
+	c.Say("stored")
 	s.log.Close()
 	for i := range 3 {
-		refusal := c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint(i)}), shared.CodeUnavailable)
+		refusal := c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint(i)}), shared.CodeUnavailable)
 		if refusal.RetryAfter <= 0 {
 			t.Errorf("%+v does not say when to try again", refusal)
 		}
 	}
 	for _, id := range []string{
-		send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}),
-		send(c, shared.LoadHistory, shared.LoadHistoryPayload{}),
-		send(c, shared.SetName, shared.SetNamePayload{Name: "Ada"}),
-		send(c, shared.ListRooms, shared.ListRoomsPayload{}),
+		servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}),
+		servertest.Send(c, shared.LoadHistory, shared.LoadHistoryPayload{}),
+		servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Ada"}),
+		servertest.Send(c, shared.ListRooms, shared.ListRoomsPayload{}),
 	} {
-		c.refused(id, shared.CodeUnavailable)
+		c.TakeRefusal(id, shared.CodeUnavailable)
 	}
-	c.settle() // and the connection lives
+	c.Barrier() // and the connection lives
 }

@@ -23,9 +23,9 @@ type Listener struct {
 	stopped chan struct{} // not nil while it does not read; closed to let it read on
 	got     []Stored
 	late    []time.Duration // how old each was when it came, if its text is a Stamp
-	wanted  int           // how many messages Await waits for
-	reached chan struct{} // closed when they have come, or the connection has ended
-	err     error         // how the connection ended
+	wanted  int             // how many messages Await waits for
+	reached chan struct{}   // closed when they have come, or the connection has ended
+	err     error           // how the connection ended
 }
 
 // Listen reads a room from synced on, until the test ends.
