@@ -3,10 +3,10 @@
 package client
 
 import (
+	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"websockets/server/servertest"
 )
 
-// No test leaves a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(servertest.MainWithoutLeaks(m)) }

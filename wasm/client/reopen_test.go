@@ -125,7 +125,7 @@ func openScreen(t *testing.T, addr, session string, store Store) *screen {
 // await waits for something that comes with news.
 func (s *screen) await(what string, is func() bool) {
 	s.t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(servertest.Patience)
 	for {
 		s.mu.Lock()
 		news := s.news
@@ -139,7 +139,7 @@ func (s *screen) await(what string, is func() bool) {
 			v := s.View()
 			shown := len(v.Room.Messages)
 			v.Room.Messages = v.Room.Messages[max(0, shown-3):]
-			s.t.Fatalf("waited in vain for %s; %d messages are shown, of them the view has here the last: %+v", what, shown, v)
+			s.t.Fatalf("waited %v for %s; the view has %d messages, here with the last three: %+v", servertest.Patience, what, shown, v)
 		}
 	}
 }
@@ -211,7 +211,7 @@ func everything(t *testing.T, server *servertest.Process) (ids []string) {
 	s := openScreen(t, server.Addr, "", nil)
 	s.awaitSynced()
 	for s.View().Room.More {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 		check(t, s.LoadOlder(ctx, shared.DefaultRoom))
 		cancel()
 	}
@@ -261,7 +261,8 @@ func onTheWire(s *screen, ids []string) {
 // Stored, the ack lost, the tab closed, 500 messages later opened again. It does
 // not rest on the server's memory for ids: the message is not sent again.
 func TestStoredAndTheAckLost(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
 	others.write(60)
 	store := newMemoryStore()
@@ -301,7 +302,8 @@ func TestStoredAndTheAckLost(t *testing.T) {
 
 // The same with nothing after it: the view is as full as any.
 func TestTheViewAfterALostAck(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
 	others.write(80)
 	store := newMemoryStore()
@@ -323,7 +325,8 @@ func TestTheViewAfterALostAck(t *testing.T) {
 // On the wire and never stored: sent once, in the order written, with what was
 // not on the wire at all.
 func TestNeverStored(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
 	store := newMemoryStore()
 	session, ids := sendAndLose(t, server, store, losesQuestions, onTheWire, "first", "second")
@@ -382,7 +385,8 @@ func askedAndDone(t *testing.T, server *servertest.Process, s *screen, store *me
 }
 
 func TestTheRangeIsTruncated(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0", "--max-room-messages", "100")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval", "--max-room-messages", "100")
 	others := openOthers(t, server)
 	others.write(10)
 	store := newMemoryStore()
@@ -395,7 +399,8 @@ func TestTheRangeIsTruncated(t *testing.T) {
 }
 
 func TestTheLogIsAnotherOne(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
 	others.write(10)
 	store := newMemoryStore()
@@ -413,7 +418,8 @@ func TestTheLogIsAnotherOne(t *testing.T) {
 
 // A tab that shows the room takes over what a closed one has sent.
 func TestAdoptedWhileItRuns(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
 	others.write(70)
 	store := newMemoryStore()
