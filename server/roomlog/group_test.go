@@ -48,7 +48,8 @@ func many(t *testing.T, log *roomlog.Log, room string, writers, each int, again 
 // Synced one by one or together, each append is told its own place, and a writer's
 // are in the order in which he wrote them.
 func TestAppendsThatGoTogether(t *testing.T) {
-	const writers, each = 20, 100
+	t.Parallel()
+	const writers, each = 20, 50
 	log := open(t, t.TempDir(), func(o *roomlog.Options) { o.SyncAlways = true })
 	receipts := many(t, log, "den", writers, each, "")
 	seen := map[uint64]bool{}
@@ -70,7 +71,8 @@ func TestAppendsThatGoTogether(t *testing.T) {
 
 // One that is there already does not keep those from the log that go with it.
 func TestDuplicatesAmongThoseThatGoTogether(t *testing.T) {
-	const writers, each = 20, 100
+	t.Parallel()
+	const writers, each = 20, 50
 	log := open(t, t.TempDir(), func(o *roomlog.Options) { o.SyncAlways = true })
 	receipts := many(t, log, "den", writers, each, "again")
 	stored := map[uint64]string{}

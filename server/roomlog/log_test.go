@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,18 +14,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"websockets/server/roomlog"
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
 // Every test closes its logs before it ends, so when all are done nothing of
 // ours and nothing of the embedded NATS may run.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience is how long a test waits for what should take milliseconds.
-const patience = 30 * time.Second
+func TestMain(m *testing.M) { os.Exit(servertest.MainWithoutLeaks(m)) }
 
 // open opens a log that is closed with the test. Most tests do not need an fsync
 // for each message; the disk's part has a test of its own.
@@ -70,8 +67,8 @@ func receive[T any](t testing.TB, from <-chan T, what string) T {
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(patience):
-		t.Fatalf("waited %v for %s", patience, what)
+	case <-time.After(servertest.Patience):
+		t.Fatalf("waited %v for %s", servertest.Patience, what)
 		panic("unreachable")
 	}
 }
@@ -379,7 +376,7 @@ func TestAfterCloseEverythingIsUnavailable(t *testing.T) {
 	l.Close() // is allowed
 	unfollow()
 
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), servertest.Patience)
 	defer cancel()
 	calls := map[string]func() error{
 		"Append": func() error {
@@ -403,7 +400,7 @@ func TestAfterCloseEverythingIsUnavailable(t *testing.T) {
 		}
 	}
 	if ctx.Err() != nil {
-		t.Errorf("the calls took longer than %v", patience)
+		t.Errorf("the calls did not return within %v", servertest.Patience)
 	}
 }
 

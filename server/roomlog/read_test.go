@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"time"
 
 	"websockets/server/roomlog"
+	"websockets/server/servertest"
 )
 
 // model is what a room's log should be: its entries, oldest first.
@@ -57,7 +57,7 @@ func TestReadsAgreeWithAModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	l := open(t, t.TempDir())
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 	defer cancel()
 	rooms := append(roomsOfOneShard(l, 4), "elsewhere")
 	models := map[string]model{}
@@ -68,7 +68,7 @@ func TestReadsAgreeWithAModel(t *testing.T) {
 		}
 	}
 	var last uint64 // of any room
-	for step := range 1500 {
+	for step := range 1000 {
 		// The first room gets most, the fourth nothing.
 		room := rooms[[]int{0, 0, 0, 0, 0, 0, 1, 2, 4}[random.IntN(9)]]
 		asked := rooms[random.IntN(len(rooms))]
@@ -138,7 +138,7 @@ func TestReadsBeyondTheEnd(t *testing.T) {
 	for i := range 10 {
 		put(t, l, "x", fmt.Sprint(i), fmt.Sprint(i))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 	defer cancel()
 	for _, seq := range []uint64{11, 1 << 40, math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64 - 1, math.MaxUint64} {
 		if page, err := l.After(ctx, "x", seq, 100, 0); err != nil || len(page) > 0 {

@@ -3,10 +3,17 @@
 package client
 
 import (
+	"flag"
 	"os"
 	"testing"
 
 	"websockets/server/servertest"
 )
 
-func TestMain(m *testing.M) { os.Exit(servertest.MainWithoutLeaks(m)) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// The parallel ones wait for a real server, and for a close frame that never
+	// comes.
+	_ = flag.Set("test.parallel", "8")
+	os.Exit(servertest.MainWithoutLeaks(m))
+}
