@@ -185,7 +185,7 @@ func TestWhateverAWriteWasCutAtTheSameIsWritten(t *testing.T) {
 	whole.check(t, "without a stall", wantWritten)
 	random := seeded(t)
 	for first := range len(whole.conn.written) {
-		for _, more := range []int{-1, 0, random.IntN(150)} {
+		for _, more := range []int{-1, (first % 2) * random.IntN(150)} {
 			stalls := []int{first}
 			if more >= 0 {
 				stalls = append(stalls, first+more)
