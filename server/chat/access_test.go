@@ -65,11 +65,11 @@ func TestUsersOfOnesOwn(t *testing.T) {
 	} {
 		c := s.dial(servertest.DialOptions{Room: "x", Header: header})
 		if w := c.Welcome; w.User != "ann@example.com" || w.Name != "The ann@example.com" || !w.Named || w.Session != "" {
-			t.Errorf("by %s: welcome is %+v", name, w)
+			t.Errorf("by %s: got %+v, want ann@example.com by her name and without a session", name, w)
 		}
 		servertest.TakeEvent(c, shared.RoomJoined)
 		if c.Say("hello"); c.TakeMessages(1)[0].User != "ann@example.com" {
-			t.Errorf("by %s: the message is another's", name)
+			t.Errorf("by %s: got another user's message, want ann@example.com's", name)
 		}
 		c.TakeRefusal(servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Root"}), shared.CodeUnsupported)
 	}
@@ -80,10 +80,10 @@ func TestUsersOfOnesOwn(t *testing.T) {
 	c.TakeRefusal(servertest.Send(c, shared.Authenticate, shared.TokenPayload{Token: tokenFor(t, "bob", -time.Minute, nil)}), shared.CodeBadToken)
 	id := servertest.Send(c, shared.Authenticate, shared.TokenPayload{Token: token})
 	if e := takeNext(c); e.Type != shared.Ack.Name() || e.ID != id {
-		t.Errorf("authenticate was answered with %s %s", e.Type, e.ID)
+		t.Errorf("answer to authenticate: got %s %s, want %s %s", e.Type, e.ID, shared.Ack.Name(), id)
 	}
 	if w := servertest.TakeEvent(c, shared.Welcome); w.User != "ann@example.com" {
-		t.Errorf("then welcome is %+v", w)
+		t.Errorf("welcome after authenticate: got %+v, want ann@example.com", w)
 	}
 	c.Say("now I am somebody")
 
@@ -123,7 +123,7 @@ func TestRightsInRooms(t *testing.T) {
 	s.put("news", "read me")
 	c := s.dial(servertest.DialOptions{Room: "secret", Session: tokenFor(t, "ann", time.Hour, rights{"open": readWrite, "news": {identity.Read}})})
 	if first := servertest.TakeEvent(c, shared.Failed); first.Code != shared.CodeForbidden {
-		t.Errorf("the first room was answered with %+v", first)
+		t.Errorf("answer for the first room: got %+v, want %s", first, shared.CodeForbidden)
 	}
 	refusals := map[string][]string{} // by room
 	for _, room := range []string{"secret", "not-there"} {
@@ -140,7 +140,7 @@ func TestRightsInRooms(t *testing.T) {
 		}
 	}
 	if !slices.Equal(refusals["secret"], refusals["not-there"]) {
-		t.Errorf("a room that is there is refused as %q, one that is not as %q", refusals["secret"], refusals["not-there"])
+		t.Errorf("refusals for a room that exists: got %q, want those for one that does not: %q", refusals["secret"], refusals["not-there"])
 	}
 	list := servertest.TakeAnswer(c, shared.Rooms, servertest.Send(c, shared.ListRooms, shared.ListRoomsPayload{}))
 	var listed []string
@@ -149,7 +149,7 @@ func TestRightsInRooms(t *testing.T) {
 	}
 	slices.Sort(listed)
 	if !slices.Equal(listed, []string{"news", "open"}) {
-		t.Errorf("listed are %q", listed)
+		t.Errorf("listed: got %q, want news and open", listed)
 	}
 
 	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "news"}))
@@ -158,10 +158,10 @@ func TestRightsInRooms(t *testing.T) {
 	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "open"}))
 	servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Room: "open", Message: "here I may"}))
 	if stored := s.stored("secret"); len(stored) != 1 {
-		t.Errorf("secret has %q", textsOf(stored))
+		t.Errorf("messages in secret: got %q, want 1", textsOf(stored))
 	}
 	if stored := s.stored("news"); len(stored) != 1 {
-		t.Errorf("news has %q", textsOf(stored))
+		t.Errorf("messages in news: got %q, want 1", textsOf(stored))
 	}
 }
 
@@ -177,7 +177,7 @@ func TestEveryEventThatNamesARoomTakesARight(t *testing.T) {
 		_, room := shape.FieldByName("Room")
 		_, after := shape.FieldByName("After")
 		if _, says := payload.(inRoom); says != (room || after) {
-			t.Errorf("%v names a room: %v, says so: %v", shape, room || after, says)
+			t.Errorf("%v implements inRoom: got %v, want %v", shape, says, room || after)
 		}
 	}
 }
@@ -192,13 +192,13 @@ func TestATokenIsRenewed(t *testing.T) {
 	c.TakeRefusal(servertest.Send(c, shared.RefreshToken, shared.TokenPayload{Token: tokenFor(t, "bob", time.Hour, nil)}), shared.CodeBadToken)
 	servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.RefreshToken, shared.TokenPayload{Token: tokenFor(t, "ann", time.Hour, rights{"x": {identity.Read}})}))
 	if left := servertest.TakeEvent(c, shared.Left); left.Name != "y" {
-		t.Errorf("left %q", left.Name)
+		t.Errorf("left: got %q, want y", left.Name)
 	}
 	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "x"}), shared.CodeForbidden)
 	s.put("y", "not for ann")
 	s.put("x", "for ann")
 	if m := c.TakeMessages(1); m[0].Message != "for ann" {
-		t.Errorf("heard %q", m[0].Message)
+		t.Errorf("message: got %q, want \"for ann\"", m[0].Message)
 	}
 	c.Barrier()
 	c.None("a message of y", func(e shared.Event) bool { return isMessageEvent(e) && ofRoom("y")(e) })
@@ -266,12 +266,12 @@ func TestALineOfTheLogSaysWho(t *testing.T) {
 	log := s.logged.String()
 	for _, part := range []string{"conn=1", "user=" + c.Welcome.User, "from=127.0.0.1", "room=here", "asked=there"} {
 		if !strings.Contains(log, part) {
-			t.Errorf("the log lacks %s:\n%s", part, log)
+			t.Errorf("log: got\n%s\nwant %s in it", log, part)
 		}
 	}
 	for _, secret := range []string{"not for the log", c.Welcome.Session} {
 		if strings.Contains(log, secret) {
-			t.Errorf("the log has %q", secret)
+			t.Errorf("log: got %q in it, want it left out", secret)
 		}
 	}
 }

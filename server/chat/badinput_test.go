@@ -89,12 +89,12 @@ func TestBadEventsAreAnswered(t *testing.T) {
 	}
 	c.Say("still here")
 	if got := textsOf(bystander.TakeMessages(1)); !slices.Equal(got, []string{"still here"}) {
-		t.Errorf("the other heard %q", got)
+		t.Errorf("the bystander's messages: got %q, want one", got)
 	}
 	bystander.Barrier()
 	bystander.None("an event", notPresence)
 	if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"still here"}) {
-		t.Errorf("the log holds %.200q", got)
+		t.Errorf("stored: got %.200q, want one", got)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestARoomInTheAddressThatIsNone(t *testing.T) {
 	for _, room := range []string{"../x", "*", ">", "A", strings.Repeat("x", 65)} {
 		c := s.dial(servertest.DialOptions{Room: room})
 		if refusal := servertest.Payload(c, shared.Failed, takeNext(c)); refusal.Code != shared.CodeBadRoom {
-			t.Errorf("room %q: %+v", room, refusal)
+			t.Errorf("room %q: got %+v, want %s", room, refusal, shared.CodeBadRoom)
 		}
 		c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
 		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "x"}))
@@ -157,7 +157,7 @@ func TestBadFramesCloseTheConnection(t *testing.T) {
 		test.send(c)
 		c.AwaitClose(test.code)
 		if got := textsOf(bystander.TakeMessages(1)); !slices.Equal(got, []string{"before " + test.name}) {
-			t.Errorf("%s: the other heard %.200q", test.name, got)
+			t.Errorf("%s: the bystander's messages: got %.200q, want the one before it", test.name, got)
 		}
 	}
 	bystander.Say("still here")
@@ -256,7 +256,7 @@ func TestGarbageBesideAConversation(t *testing.T) {
 		}
 		a.Say(fmt.Sprint(i))
 		if got := b.TakeMessages(1)[0].Message; got != fmt.Sprint(i) {
-			t.Errorf("heard %q", got)
+			t.Errorf("message: got %q, want %d", got, i)
 		}
 		bad.AwaitClose(websocket.CloseProtocolError)
 	}

@@ -97,7 +97,7 @@ func serve(t testing.TB, change ...func(*setup)) *testServer {
 		s.shutdown()
 		s.http.Close()
 		if text := s.logged.String(); strings.Contains(text, "level=ERROR") {
-			t.Errorf("the server logged an error:\n%s", text)
+			t.Errorf("log: got an error, want none:\n%s", text)
 		}
 	})
 	return s
@@ -265,7 +265,7 @@ func (s *testServer) clientOf(conn *servertest.Conn) *Client {
 			return c
 		}
 	}
-	s.t.Fatal("the server does not have the connection")
+	s.t.Fatal("the server's side of a connection: got none, want one")
 	return nil
 }
 

@@ -132,7 +132,7 @@ func (a *audience) drain(t testing.TB) {
 			}
 		}
 		if !bytes.Equal(a.got, a.want) {
-			t.Fatal("a member got something else than the others")
+			t.Fatal("bytes to a member: want those that all others got")
 		}
 	}
 }

@@ -35,10 +35,10 @@ func TestPingsAreAnswered(t *testing.T) {
 	}
 	c.Barrier()
 	if ponged != "are you there" {
-		t.Errorf("the pong says %q", ponged)
+		t.Errorf("pong: got %q, want what the ping said", ponged)
 	}
 	if id := servertest.Send(c, shared.Ping, shared.Empty{}); servertest.TakeAnswer(c, shared.Pong, id) != (shared.Empty{}) {
-		t.Error("a pong with something in it")
+		t.Error("pong event: got a payload, want an empty one")
 	}
 }
 
@@ -67,7 +67,7 @@ func TestAQuietConnectionIsPinged(t *testing.T) {
 		select {
 		case <-pinged:
 		case <-time.After(servertest.Patience):
-			t.Fatal("a quiet connection is not pinged")
+			t.Fatalf("waited %v for a ping", servertest.Patience)
 		}
 	}
 	// Much longer than any connection may be silent, with a ping each time.
@@ -118,7 +118,7 @@ func TestOrigins(t *testing.T) {
 	}
 	for _, origin := range []string{"", s.http.URL, "https://friend.example", "HTTPS://Friend.Example"} {
 		if _, err := dial(origin); err != nil {
-			t.Errorf("origin %q: %v", origin, err)
+			t.Errorf("origin %q: got %v, want a connection", origin, err)
 		}
 	}
 	own := strings.TrimPrefix(s.http.URL, "http://")
@@ -130,7 +130,7 @@ func TestOrigins(t *testing.T) {
 	} {
 		response, err := dial(origin)
 		if err == nil || response == nil || response.StatusCode != http.StatusForbidden {
-			t.Errorf("origin %q: %v, %v", origin, response, err)
+			t.Errorf("origin %q: got %v, %v, want status %d", origin, response, err, http.StatusForbidden)
 		}
 	}
 	for _, header := range []http.Header{{"Cookie": {"session=x"}}, {"Cookie": {"other=x"}}} {
@@ -139,7 +139,7 @@ func TestOrigins(t *testing.T) {
 	dial("https://logged.example")
 	for _, part := range []string{"https://logged.example", "https://friend.example", "--allow-origin=https://logged.example", own} {
 		if !strings.Contains(s.logged.String(), part) {
-			t.Errorf("the log does not say %s:\n%s", part, s.logged)
+			t.Errorf("log: got\n%s\nwant %s in it", s.logged, part)
 		}
 	}
 }
@@ -168,7 +168,7 @@ func TestOwnOrigin(t *testing.T) {
 			r.TLS = &tls.ConnectionState{}
 		}
 		if own := isOwn(test.origin, r); own != test.own {
-			t.Errorf("the origin %s is own on %q, TLS %v: %v", test.origin, test.host, test.tls, own)
+			t.Errorf("isOwn(%s) on %q, TLS %v: got %v, want %v", test.origin, test.host, test.tls, own, test.own)
 		}
 	}
 }
@@ -182,7 +182,7 @@ func TestARequestThatIsNoHandshake(t *testing.T) {
 	}
 	defer response.Body.Close()
 	if _, _ = io.Copy(io.Discard, response.Body); response.StatusCode != http.StatusBadRequest {
-		t.Errorf("%s", response.Status)
+		t.Errorf("GET /ws: got %s, want %d", response.Status, http.StatusBadRequest)
 	}
 }
 
@@ -207,7 +207,7 @@ func TestShutdown(t *testing.T) {
 		all.Go(func() {
 			closing := servertest.TakeEvent(c, shared.Closing)
 			if closing.Reason == "" || closing.RetryAfter <= 0 {
-				t.Errorf("closing: %+v", closing)
+				t.Errorf("closing: got %+v, want a reason and a retry_after", closing)
 			}
 			c.Forget()
 			c.AwaitClose(shared.CloseRestart)
@@ -220,10 +220,10 @@ func TestShutdown(t *testing.T) {
 	left, rooms := len(s.manager.clients), len(s.manager.rooms)
 	s.manager.mu.RUnlock()
 	if left > 0 || rooms > 0 || s.manager.memory.Load() != 0 {
-		t.Errorf("left over: %d clients, %d rooms, %d bytes of rings", left, rooms, s.manager.memory.Load())
+		t.Errorf("after the shutdown: got %d clients, %d rooms, %d bytes of rings, want none", left, rooms, s.manager.memory.Load())
 	}
 	if e, err := s.log.At(t.Context(), "y", acked.Seq); err != nil || e.Seq == 0 {
-		t.Errorf("what was acked is gone: %v", err)
+		t.Errorf("the acked message: got %+v, %v, want it in the log", e, err)
 	}
 	if header := s.dialRefused("after the shutdown", http.StatusServiceUnavailable, nil); header.Get("Retry-After") == "" {
 		t.Error("after the shutdown: got no Retry-After, want one")
@@ -255,7 +255,7 @@ func TestShutdownWhileMessagesAreSent(t *testing.T) {
 				e, err := read(c)
 				if err != nil {
 					if !websocket.IsCloseError(err, shared.CloseRestart) {
-						t.Errorf("the connection ended with %v", err)
+						t.Errorf("the connection ended: got %v, want close code %d", err, shared.CloseRestart)
 					}
 					return
 				}
@@ -282,7 +282,7 @@ func TestShutdownWhileMessagesAreSent(t *testing.T) {
 	for i := range acked {
 		for seq := range acked[i] {
 			if !stored[seq] {
-				t.Errorf("%d was acked and is not in the log", seq)
+				t.Errorf("acked message %d: want it in the log", seq)
 			}
 		}
 	}

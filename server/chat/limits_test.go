@@ -106,13 +106,13 @@ func TestTheRateOfAUser(t *testing.T) {
 			if e.Type != shared.Pong.Name() {
 				refused++
 				if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited {
-					t.Fatalf("%+v", refusal)
+					t.Fatalf("refusal: got %+v, want %s", refusal, shared.CodeRateLimited)
 				}
 			}
 		}
 	}
 	if refused == 0 {
-		t.Errorf("%d events of one user over 10 connections were all answered", 10*each)
+		t.Errorf("refused of %d events of one user over 10 connections: got 0, want some", 10*each)
 	}
 }
 
@@ -134,13 +134,13 @@ func TestNewRoomsAreLimited(t *testing.T) {
 		default:
 			refused++
 			if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
-				t.Errorf("%+v", refusal)
+				t.Errorf("refusal: got %+v, want %s with a retry_after", refusal, shared.CodeRateLimited)
 			}
 		}
 	}
 	most := newRoomsBurst + int(time.Since(begun).Seconds()*newRooms)
 	if created < newRoomsBurst || created > most {
-		t.Errorf("%d rooms were made, %d refused; %d may be made at once, %d by now", created, refused, newRoomsBurst, most)
+		t.Errorf("new rooms: got %d made and %d refused, want %d to %d made", created, refused, newRoomsBurst, most)
 	}
 	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "there"}))
 	c.Say("here I may")
@@ -187,7 +187,7 @@ func TestARefusedRoomKeepsOrder(t *testing.T) {
 			continue // it may have come too late
 		}
 		if refusal := servertest.Payload(c, shared.Failed, second); refusal.Code != shared.CodeRateLimited {
-			t.Errorf("%+v", refusal)
+			t.Errorf("refusal: got %+v, want %s", refusal, shared.CodeRateLimited)
 		}
 		return
 	}
@@ -213,27 +213,27 @@ func TestSharesAreForgotten(t *testing.T) {
 	here := netip.MustParsePrefix("192.0.2.1/32")
 	address, _, why := s.dialled(here, 1)
 	if why != "" {
-		t.Fatal(why)
+		t.Fatalf("dialled: got %q, want a place", why)
 	}
 	user := s.enter("ann", 1)
 	s.forget(1 + 10*shareKept)
 	if len(s.addresses) != 1 || len(s.users) != 1 {
-		t.Error("shares with connections were forgotten")
+		t.Errorf("shares with connections: got %d and %d, want 1 and 1", len(s.addresses), len(s.users))
 	}
 	s.leave(2000, address, user)
 	s.forget(2000 + shareKept)
 	if len(s.addresses) != 1 || len(s.users) != 1 {
-		t.Error("shares were forgotten at once")
+		t.Errorf("shares just left: got %d and %d, want 1 and 1", len(s.addresses), len(s.users))
 	}
 	s.forget(2001 + shareKept)
 	if len(s.addresses) != 0 || len(s.users) != 0 {
-		t.Error("shares are kept for ever")
+		t.Errorf("shares left long ago: got %d and %d, want none", len(s.addresses), len(s.users))
 	}
 	for i := range maxShares {
 		s.addresses[netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)] = &share{}
 	}
 	if _, wait, why := s.dialled(here, 1); why == "" || wait <= 0 {
-		t.Error("more addresses are kept than there may be")
+		t.Errorf("one address more than %d: got %q and a wait of %v, want a reason and a wait", maxShares, why, wait)
 	}
 }
 

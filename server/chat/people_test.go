@@ -71,17 +71,17 @@ func TestAUserWithTwoConnectionsCountsOnce(t *testing.T) {
 	// The next one to come is the only news.
 	mark := s.join("x")
 	if joined, left := news(watcher, 3); !slices.Equal(joined, []string{mark.Welcome.User}) || len(left) > 0 {
-		t.Errorf("joined %q, left %q", joined, left)
+		t.Errorf("presence: got joined %q, left %q, want %s to join", joined, left, mark.Welcome.User)
 	}
 	// With one of the two gone the user is still there; with both he is not.
 	one.Leave()
 	mark.Leave()
 	if joined, left := news(watcher, 2); !slices.Equal(left, []string{mark.Welcome.User}) || len(joined) > 0 {
-		t.Errorf("joined %q, left %q", joined, left)
+		t.Errorf("presence: got joined %q, left %q, want %s to leave", joined, left, mark.Welcome.User)
 	}
 	two.Leave()
 	if joined, left := news(watcher, 1); !slices.Equal(left, []string{two.Welcome.User}) || len(joined) > 0 {
-		t.Errorf("joined %q, left %q", joined, left)
+		t.Errorf("presence: got joined %q, left %q, want %s to leave", joined, left, two.Welcome.User)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestTypingReachesTheOthers(t *testing.T) {
 	c, other, outside := s.join("x"), s.join("x"), s.join(beside)
 	servertest.Send(c, shared.StartTyping, shared.RoomPayload{})
 	if got := servertest.TakeEvent(other, shared.Typing); got != (shared.TypingPayload{Room: "x", User: c.Welcome.User, Name: c.Welcome.Name}) {
-		t.Errorf("%+v", got)
+		t.Errorf("typing: got %+v, want %s in x", got, c.Welcome.User)
 	}
 	c.Say("something")
 	other.TakeMessages(1)
@@ -126,31 +126,31 @@ func TestANameIsKept(t *testing.T) {
 	// Others are told, and messages carry it, from all of the user's connections.
 	p := servertest.TakeEvent(other, shared.Presence)
 	if want := []shared.Member{{User: c.Welcome.User, Name: "Ada Lovelace"}}; !slices.Equal(p.Joined, want) || len(p.Left) > 0 || p.Count != 2 {
-		t.Errorf("presence: %+v", p)
+		t.Errorf("presence: got %+v, want %+v to join and 2 to be there", p, want)
 	}
 	c.Say("from one")
 	second.Say("from the other")
 	for _, m := range other.TakeMessages(2) {
 		if m.From != "Ada Lovelace" || m.User != c.Welcome.User {
-			t.Errorf("%+v", m)
+			t.Errorf("message: got %+v, want it from Ada Lovelace, %s", m, c.Welcome.User)
 		}
 	}
 
 	// With the session he is the same again: as a Bearer or as the cookie.
 	again, joined := s.joined("x", c.Welcome.Session)
 	if again.Welcome.User != c.Welcome.User || again.Welcome.Name != "Ada Lovelace" || !again.Welcome.Named {
-		t.Errorf("welcome: %+v", again.Welcome)
+		t.Errorf("welcome: got %+v, want Ada Lovelace, named, as %s", again.Welcome, c.Welcome.User)
 	}
 	if want := (shared.Member{User: c.Welcome.User, Name: "Ada Lovelace"}); !slices.Contains(joined.Members, want) {
 		t.Errorf("members: got %+v, want %+v among them", joined.Members, want)
 	}
 	cookie := s.dial(servertest.DialOptions{Room: "x", Header: http.Header{"Cookie": {"session=" + c.Welcome.Session}, "Origin": {s.http.URL}}})
 	if cookie.Welcome.User != c.Welcome.User || cookie.Welcome.Name != "Ada Lovelace" {
-		t.Errorf("welcome: %+v", cookie.Welcome)
+		t.Errorf("welcome by cookie: got %+v, want Ada Lovelace as %s", cookie.Welcome, c.Welcome.User)
 	}
 	stranger := s.join("x")
 	if stranger.Welcome.User == c.Welcome.User || stranger.Welcome.Named {
-		t.Errorf("welcome: %+v", stranger.Welcome)
+		t.Errorf("a stranger's welcome: got %+v, want another user without a name", stranger.Welcome)
 	}
 }
 
@@ -246,23 +246,23 @@ func TestRoomsAreListedByActivity(t *testing.T) {
 	}
 	list := rooms(c, "")
 	if got := roomNames(list); !slices.Equal(got, []string{"garden-1", "house", "garden-2"}) {
-		t.Errorf("listed %q", got)
+		t.Errorf("listed: got %q, want garden-1, house, garden-2", got)
 	}
 	if !list[0].LastActivity.Equal(last.Sent) {
-		t.Errorf("the last activity was at %v, the message at %v", list[0].LastActivity, last.Sent)
+		t.Errorf("last activity: got %v, want %v", list[0].LastActivity, last.Sent)
 	}
 	if got := roomNames(rooms(c, "garden")); !slices.Equal(got, []string{"garden-1", "garden-2"}) {
-		t.Errorf("listed %q", got)
+		t.Errorf("listed with a filter: got %q, want garden-1, garden-2", got)
 	}
 	if got := roomNames(rooms(c, "nowhere")); len(got) > 0 {
-		t.Errorf("listed %q", got)
+		t.Errorf("listed with a filter that nothing matches: got %q, want none", got)
 	}
 	// A room that was written to since then comes up, at the latest a second later.
 	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "new"}))
 	c.Say("first")
 	for begun := time.Now(); roomNames(rooms(c, ""))[0] != "new"; {
 		if time.Since(begun) > servertest.Patience {
-			t.Fatal("a new room is not listed")
+			t.Fatalf("waited %v for a new room to be listed first", servertest.Patience)
 		}
 	}
 }
@@ -288,7 +288,7 @@ func TestReadMarks(t *testing.T) {
 	stored := s.stored("x")
 	mark(stored[6].Seq)
 	if got := servertest.TakeEvent(second, shared.Read); got != (shared.MarkReadPayload{Room: "x", Seq: stored[6].Seq}) {
-		t.Errorf("the user's other connection got %+v", got)
+		t.Errorf("read on the user's other connection: got %+v, want %d in x", got, stored[6].Seq)
 	}
 	for _, client := range []*servertest.Conn{c, second} {
 		if n := unread(client); n != 3 {
@@ -319,7 +319,7 @@ func TestReadMarks(t *testing.T) {
 	s.shutdown()
 	marks, err := newMarks(s.log).of(t.Context(), c.Welcome.User)
 	if err != nil || marks["x"] != stored[9].Seq {
-		t.Errorf("for %.16s the store has %v, %v", session, marks, err)
+		t.Errorf("stored mark of %.16s: got %v, %v, want %d", session, marks, err, stored[9].Seq)
 	}
 }
 
@@ -340,7 +340,7 @@ func TestMarksOfAnySizeAreBounded(t *testing.T) {
 				t.Errorf("%d marks are kept, want %d", len(kept), maxMarks)
 			}
 		case <-time.After(servertest.Patience):
-			t.Fatalf("with marks at %d it does not end", seq)
+			t.Fatalf("waited %v for advance with marks at %d", servertest.Patience, seq)
 		}
 	}
 }

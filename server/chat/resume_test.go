@@ -128,7 +128,7 @@ func TestResumeWithTheCursorOfTheLastMessage(t *testing.T) {
 		cursor = servertest.TakeEvent(c, shared.Synced).Cursor
 	}
 	if !slices.Equal(heard, texts(0, next)) {
-		t.Errorf("heard %q", heard)
+		t.Errorf("messages: got %q, want %q", heard, texts(0, next))
 	}
 }
 
@@ -140,10 +140,10 @@ func TestResumeWithChangeRoom(t *testing.T) {
 	after := s.cursorAt("x", 6)
 	joined := servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "x", After: &after}))
 	if joined.State != shared.StateRecovered || joined.Cursor != after {
-		t.Errorf("room_joined: %+v", joined)
+		t.Errorf("room_joined: got %+v, want %s at %+v", joined, shared.StateRecovered, after)
 	}
 	if got := textsOf(c.TakeMessages(3)); !slices.Equal(got, texts(7, 3)) {
-		t.Errorf("heard %q", got)
+		t.Errorf("messages: got %q, want %q", got, texts(7, 3))
 	}
 }
 
@@ -155,7 +155,7 @@ func TestACursorThatIsNoneIsRefused(t *testing.T) {
 		c := s.dial(servertest.DialOptions{Query: url.Values{"room": {"x"}, "after": {after}}.Encode()})
 		refusal := servertest.Payload(c, shared.Failed, takeNext(c))
 		if refusal.Code != shared.CodeBadPayload {
-			t.Errorf("after=%s: %+v", after, refusal)
+			t.Errorf("after=%s: got %+v, want %s", after, refusal, shared.CodeBadPayload)
 		}
 		// No room was joined, and the connection lives on.
 		c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
@@ -179,7 +179,7 @@ func TestResumeAfterMessagesAreGone(t *testing.T) {
 		t.Errorf("room_joined: got state %s, truncated %+v, want state %s, truncated %+v", joined.State, joined.Truncated, shared.StateTruncated, want)
 	}
 	if got := textsOf(c.TakeMessages(20)); !slices.Equal(got, texts(25, 20)) {
-		t.Errorf("heard %q", got)
+		t.Errorf("messages: got %q, want %q", got, texts(25, 20))
 	}
 	servertest.TakeEvent(c, shared.Synced)
 
@@ -207,10 +207,10 @@ func TestANewMemberIsNotToldOfWhatIsGone(t *testing.T) {
 	s.put("x", texts(0, 45)...)
 	c := s.dial(servertest.DialOptions{Room: "x"})
 	if joined := servertest.TakeEvent(c, shared.RoomJoined); joined.State != shared.StateNew {
-		t.Errorf("room_joined: %+v", joined)
+		t.Errorf("room_joined: got %+v, want state %s", joined, shared.StateNew)
 	}
 	if got := textsOf(c.TakeMessages(20)); !slices.Equal(got, texts(25, 20)) {
-		t.Errorf("heard %q", got)
+		t.Errorf("messages: got %q, want %q", got, texts(25, 20))
 	}
 	servertest.TakeEvent(c, shared.Synced)
 	c.Say("and from now on")

@@ -18,23 +18,23 @@ func TestTheSimplestClient(t *testing.T) {
 
 	welcome := servertest.Payload(c, shared.Welcome, takeNext(c))
 	if welcome.User == "" || welcome.Name == "" || welcome.Named || welcome.Session == "" || welcome.Version != "test" || welcome.Heartbeat <= 0 {
-		t.Errorf("welcome: %+v", welcome)
+		t.Errorf("welcome: got %+v, want an unnamed user with a session, version test and a heartbeat", welcome)
 	}
 	if l := welcome.Limits; l.MessageLength != shared.MaxMessageLength || l.FrameBytes != shared.MaxFrameBytes || l.Rooms < 1 || l.InFlight < 1 {
-		t.Errorf("limits: %+v", l)
+		t.Errorf("limits: got %+v, want %d characters, %d bytes, and some rooms and in flight", l, shared.MaxMessageLength, shared.MaxFrameBytes)
 	}
 	joined := servertest.Payload(c, shared.RoomJoined, takeNext(c))
 	if joined.Room != "x" || joined.State != shared.StateNew || joined.Cursor.Seq != 0 || joined.Cursor.Epoch == "" || joined.Count != 1 ||
 		!slices.Equal(joined.Members, []shared.Member{{User: welcome.User, Name: welcome.Name}}) {
-		t.Errorf("room_joined: %+v", joined)
+		t.Errorf("room_joined: got %+v, want x, new, from its beginning, with %s alone", joined, welcome.User)
 	}
 	synced := servertest.Payload(c, shared.Synced, takeNext(c))
 	if synced.Room != "x" || synced.Cursor != joined.Cursor {
-		t.Errorf("synced: %+v", synced)
+		t.Errorf("synced: got %+v, want x at %+v", synced, joined.Cursor)
 	}
 	m := servertest.TakeEvent(c, shared.NewMessage)
 	if m.Room != "x" || m.Message != "hi" || m.User != welcome.User || m.From != welcome.Name || m.Seq == 0 || m.ID == "" || m.Sent.IsZero() {
-		t.Errorf("new_message: %+v", m)
+		t.Errorf("new_message: got %+v, want hi in x from %s, with sequence, id and time", m, welcome.User)
 	}
 }
 
@@ -42,7 +42,7 @@ func TestWithoutARoomAConnectionStartsInTheDefaultOne(t *testing.T) {
 	t.Parallel()
 	c := serve(t).dial(servertest.DialOptions{})
 	if joined := servertest.TakeEvent(c, shared.RoomJoined); joined.Room != shared.DefaultRoom {
-		t.Errorf("joined %q", joined.Room)
+		t.Errorf("joined: got %q, want %q", joined.Room, shared.DefaultRoom)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestJoiningStartsFiftyMessagesBack(t *testing.T) {
 		synced := servertest.Payload(c, shared.Synced, takeNext(c))
 		stored := s.stored("x")
 		if newest := stored[len(stored)-1]; synced.Cursor.Seq != newest.Seq || synced.Cursor.ID != newest.ID || synced.Cursor.Epoch != joined.Cursor.Epoch {
-			t.Errorf("synced at %+v, the newest is %+v", synced.Cursor, newest)
+			t.Errorf("synced: got %+v, want the newest message, %d %s", synced.Cursor, newest.Seq, newest.ID)
 		}
 		if n := len(before); n > shared.JoinBacklog && (joined.Cursor.Seq != stored[n-51].Seq || joined.Cursor.ID != stored[n-51].ID) {
 			t.Errorf("joined at %+v, want the place of %+v", joined.Cursor, stored[n-51])
@@ -93,7 +93,7 @@ func TestJoiningStartsFiftyMessagesBack(t *testing.T) {
 	second := check(t, live) // from the ring
 	first.Say("to both")
 	if m := servertest.TakeEvent(second, shared.NewMessage); m.Message != "to both" {
-		t.Errorf("after synced came %+v", m)
+		t.Errorf("message after synced: got %+v, want \"to both\"", m)
 	}
 }
 
@@ -110,14 +110,14 @@ func TestEventsOfOneConnectionAreHandledInOrder(t *testing.T) {
 	for i := range 20 {
 		room := fmt.Sprint("room-", i)
 		if ack := servertest.TakeAnswer(c, shared.Ack, room); ack.Room != room {
-			t.Errorf("the message to %s landed in %s", room, ack.Room)
+			t.Errorf("room of the message to %s: got %s", room, ack.Room)
 		}
 		if got := textsOf(s.stored(room)); !slices.Equal(got, []string{"to " + room}) {
-			t.Errorf("%s holds %q", room, got)
+			t.Errorf("messages in %s: got %q, want one", room, got)
 		}
 	}
 	if got := s.stored("old"); len(got) > 0 {
-		t.Errorf("the first room holds %q", textsOf(got))
+		t.Errorf("messages in the first room: got %q, want none", textsOf(got))
 	}
 }
 
@@ -134,7 +134,7 @@ func TestAfterLeftNothingOfTheRoomArrives(t *testing.T) {
 		servertest.Send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
 	}
 	if left := servertest.TakeAnswer(c, shared.Left, servertest.Send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"})); left.Name != "x" {
-		t.Errorf("left %q", left.Name)
+		t.Errorf("left: got %q, want x", left.Name)
 	}
 	c.Forget() // all that came before left
 	other.TakeMessages(50)
@@ -164,7 +164,7 @@ func TestAfterChangeRoomNothingOfTheOldRoomArrives(t *testing.T) {
 	}
 	joined := servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: beside}))
 	if joined.Room != beside || joined.State != shared.StateNew {
-		t.Errorf("room_joined: %+v", joined)
+		t.Errorf("room_joined: got %+v, want %s, %s", joined, beside, shared.StateNew)
 	}
 	c.Forget()
 	other.TakeMessages(50)
@@ -173,7 +173,7 @@ func TestAfterChangeRoomNothingOfTheOldRoomArrives(t *testing.T) {
 	c.Barrier()
 	c.None("something of the old room", ofRoom("x"))
 	if ack := c.Say("to the new one"); ack.Room != beside {
-		t.Errorf("the current room is %s", ack.Room)
+		t.Errorf("current room: got %s, want %s", ack.Room, beside)
 	}
 }
 
@@ -183,7 +183,7 @@ func TestARoomJoinedBesideDoesNotBecomeCurrent(t *testing.T) {
 	c, other := s.join("x"), s.join("y")
 	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}))
 	if ack := c.Say("to x"); ack.Room != "x" {
-		t.Errorf("the current room is %s", ack.Room)
+		t.Errorf("current room: got %s, want x", ack.Room)
 	}
 	other.Say("from y")
 	c.Take("the message of y", ofRoomMessage("y"))
@@ -191,15 +191,15 @@ func TestARoomJoinedBesideDoesNotBecomeCurrent(t *testing.T) {
 	// old current one.
 	joined := servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "y"}))
 	if stored := s.stored("y"); joined.State != shared.StateCurrent || joined.Cursor.Seq != stored[0].Seq || joined.Cursor.ID != stored[0].ID || joined.Count != 2 {
-		t.Errorf("room_joined: %+v", joined)
+		t.Errorf("room_joined: got %+v, want %s at %d with 2 members", joined, shared.StateCurrent, stored[0].Seq)
 	}
 	if ack := c.Say("to y"); ack.Room != "y" {
-		t.Errorf("the current room is %s", ack.Room)
+		t.Errorf("current room: got %s, want y", ack.Room)
 	}
 	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
 	// What y got is heard once.
 	if got := textsOf(other.TakeMessages(2)); !slices.Equal(got, []string{"from y", "to y"}) {
-		t.Errorf("y heard %q", got)
+		t.Errorf("messages in y: got %q, want from y, to y", got)
 	}
 	c.Barrier()
 	c.Take("to y", ofRoomMessage("y"))
@@ -234,30 +234,30 @@ func TestHistoryIsPagedInBothDirections(t *testing.T) {
 	stored := s.stored("x")
 	page := load(shared.LoadHistoryPayload{}) // the current room, from the end
 	if !slices.Equal(page.Messages, stored[70:]) || !page.More || page.Room != "x" {
-		t.Errorf("the end: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("the end: got %d messages, more %v, want %d, more", len(page.Messages), page.More, 50)
 	}
 	page = load(shared.LoadHistoryPayload{Room: "x", Before: stored[70].Seq, Limit: 60})
 	if !slices.Equal(page.Messages, stored[10:70]) || !page.More {
-		t.Errorf("before: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("before: got %d messages, more %v, want %d, more", len(page.Messages), page.More, 60)
 	}
 	page = load(shared.LoadHistoryPayload{Before: stored[10].Seq, Limit: 60})
 	if !slices.Equal(page.Messages, stored[:10]) || page.More {
-		t.Errorf("the first page: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("the first page: got %d messages, more %v, want %d, no more", len(page.Messages), page.More, 10)
 	}
 	page = load(shared.LoadHistoryPayload{After: stored[5].Seq, Limit: 20})
 	if !slices.Equal(page.Messages, stored[6:26]) || !page.More {
-		t.Errorf("after: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("after: got %d messages, more %v, want %d, more", len(page.Messages), page.More, 20)
 	}
 	page = load(shared.LoadHistoryPayload{After: stored[100].Seq, Limit: 200})
 	if !slices.Equal(page.Messages, stored[101:]) || page.More {
-		t.Errorf("the last page: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("the last page: got %d messages, more %v, want %d, no more", len(page.Messages), page.More, len(stored)-101)
 	}
 	page = load(shared.LoadHistoryPayload{Before: 1<<64 - 1, Limit: 10}) // further than anything
 	if !slices.Equal(page.Messages, stored[110:]) || !page.More {
-		t.Errorf("before the end of numbers: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("before the end of numbers: got %d messages, more %v, want %d, more", len(page.Messages), page.More, 10)
 	}
 	if page = load(shared.LoadHistoryPayload{After: 1<<64 - 1}); len(page.Messages) > 0 || page.More {
-		t.Errorf("after the end of numbers: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("after the end of numbers: got %d messages, more %v, want none", len(page.Messages), page.More)
 	}
 }
 
@@ -274,11 +274,11 @@ func TestRefillsAfterTheLast(t *testing.T) {
 	head := r.head()
 	entries, err := s.log.After(t.Context(), "x", 0, 10, 1<<20)
 	if err != nil || len(entries) != 2 || head != entries[1].Seq {
-		t.Fatalf("the log has %d messages, the ring begins at %d: %v", len(entries), head, err)
+		t.Fatalf("got %d messages in the log and a ring from %d on, %v, want 2 and a ring after them", len(entries), head, err)
 	}
 	s.manager.release(r)
 	r.refill(r.epochNow(), 0, chunkOf(entries), true)
 	if r.ring.base != head || s.manager.memory.Load() != 0 {
-		t.Errorf("the ring begins at %d, rings hold %d bytes", r.ring.base, s.manager.memory.Load())
+		t.Errorf("got a ring from %d on and %d bytes in rings, want %d and none", r.ring.base, s.manager.memory.Load(), head)
 	}
 }

@@ -110,7 +110,7 @@ func (s *testServer) listen(room string, members int) (stop func()) {
 					n, err = syscall.Read(peer, buf)
 				}
 				if err != syscall.EAGAIN {
-					s.t.Errorf("a member's connection ended: %d, %v", n, err)
+					s.t.Errorf("a member's connection: got %d, %v, want it open", n, err)
 					return
 				}
 			}

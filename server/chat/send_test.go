@@ -28,14 +28,14 @@ func TestAnAckedMessageIsInTheLog(t *testing.T) {
 		ack := c.Say(text)
 		e, err := s.log.At(t.Context(), "x", ack.Seq)
 		if err != nil || e.Seq == 0 {
-			t.Fatalf("%q was acked at %d, where the log has nothing: %v", text, ack.Seq, err)
+			t.Fatalf("the log at %d, where %q was acked: got nothing, %v, want it", ack.Seq, text, err)
 		}
 		m, err := decodeMessage(e)
 		if err != nil || m.Message != text || m.User != c.Welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
-			t.Errorf("%q was acked with %+v; the log has %+v, %v", text, ack, m, err)
+			t.Errorf("%q: got ack %+v, and in the log %+v, %v, want the same message", text, ack, m, err)
 		}
 		if heard := c.TakeMessages(1)[0]; heard != m {
-			t.Errorf("heard %+v, the log has %+v", heard, m)
+			t.Errorf("new_message: got %+v, want what the log has: %+v", heard, m)
 		}
 	}
 }
@@ -49,7 +49,7 @@ func TestTheServersWordCounts(t *testing.T) {
 	ack := servertest.TakeAnswer(c, shared.Ack, "outer")
 	m := c.TakeMessages(1)[0]
 	if m.User != c.Welcome.User || m.From != c.Welcome.Name || m.ID != "outer" || m.Seq != ack.Seq || m.Sent.Year() < 2020 {
-		t.Errorf("%+v", m)
+		t.Errorf("message: got %+v, want the server's user, name, sequence and time and the id outer", m)
 	}
 }
 
@@ -65,7 +65,7 @@ func TestAnIDIsStoredOnce(t *testing.T) {
 
 	say(c, "x", "once") // again
 	if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
-		t.Errorf("the first ack was %+v, the second %+v", first, again)
+		t.Errorf("ack of the same message: got %+v, want %+v", again, first)
 	}
 	say(c, "x", "something else")
 	c.TakeRefusal("the-id", shared.CodeIDReused)
@@ -75,12 +75,12 @@ func TestAnIDIsStoredOnce(t *testing.T) {
 	second := s.join("x", c.Welcome.Session)
 	say(second, "x", "once")
 	if again := servertest.TakeAnswer(second, shared.Ack, "the-id"); again != first {
-		t.Errorf("on another connection the ack is %+v", again)
+		t.Errorf("ack on another connection: got %+v, want %+v", again, first)
 	}
 	stranger := s.join("x")
 	say(stranger, "x", "once")
 	if theirs := servertest.TakeAnswer(stranger, shared.Ack, "the-id"); theirs.Seq == first.Seq {
-		t.Errorf("a stranger's message was taken for the user's")
+		t.Errorf("ack of a stranger's message: got %+v, want another sequence", theirs)
 	}
 
 	// In another room of the same shard it is another message.
@@ -88,13 +88,13 @@ func TestAnIDIsStoredOnce(t *testing.T) {
 	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
 	say(c, beside, "once")
 	if ack := servertest.TakeAnswer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
-		t.Errorf("in another room the ack is %+v", ack)
+		t.Errorf("ack in another room: got %+v, want %s and another sequence than %d", ack, beside, first.Seq)
 	}
 	if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"once", "once"}) { // the user's and the stranger's
-		t.Errorf("the room holds %q", got)
+		t.Errorf("messages in the room: got %q, want the user's and the stranger's", got)
 	}
 	if got := textsOf(s.stored(beside)); !slices.Equal(got, []string{"once"}) {
-		t.Errorf("the other room holds %q", got)
+		t.Errorf("messages in the other room: got %q, want one", got)
 	}
 }
 
@@ -111,13 +111,13 @@ func TestAnIDSentManyTimesAtOnce(t *testing.T) {
 	first := servertest.TakeAnswer(c, shared.Ack, "the-id")
 	for range times - 1 {
 		if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
-			t.Fatalf("the first ack was %+v, another %+v", first, again)
+			t.Fatalf("ack: got %+v, want %+v again", again, first)
 		}
 	}
 	c.Barrier()
 	c.None("one more answer", func(e shared.Event) bool { return e.ID != "" })
 	if got := textsOf(s.stored("x")); len(got) != 1 {
-		t.Errorf("the room holds %q", got)
+		t.Errorf("messages in the room: got %q, want one", got)
 	}
 }
 
@@ -164,12 +164,12 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 				case shared.Ack.Name():
 					ack, _ := shared.Ack.Decode(e)
 					if acked[i][e.ID] != 0 {
-						t.Errorf("%s was acked twice", e.ID)
+						t.Errorf("acks of %s: got two, want one", e.ID)
 					}
 					acked[i][e.ID] = ack.Seq
 				case shared.Presence.Name():
 				default:
-					t.Errorf("%s %s", e.Type, e.Payload)
+					t.Errorf("event: got %s %s, want messages, acks and presence only", e.Type, e.Payload)
 				}
 			}
 		})
@@ -181,7 +181,7 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	}
 	for i := range heard {
 		if !slices.Equal(heard[i], stored) {
-			t.Errorf("reader %d heard something else than the log holds", i)
+			t.Errorf("reader %d: got other messages or another order, want the log's", i)
 		}
 	}
 	next := make([]int, senders)
@@ -191,7 +191,7 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n != next[i] || acked[i][m.ID] != m.Seq || m.User != clients[i].Welcome.User {
-			t.Fatalf("%+v was acked at %d; %d of this sender was to come", m, acked[i][m.ID], next[i])
+			t.Fatalf("the log: got %+v, acked at %d, want number %d of sender %d", m, acked[i][m.ID], next[i], i)
 		}
 		next[i]++
 	}
@@ -211,7 +211,7 @@ func TestWhatTheFeedLosesIsReadFromTheLog(t *testing.T) {
 		c.Say(text)
 	}
 	if got := textsOf(c.TakeMessages(21)); !slices.Equal(got, append([]string{"first"}, texts(0, 20)...)) {
-		t.Errorf("heard %q", got)
+		t.Errorf("messages: got %q, want first and 20 more", got)
 	}
 }
 
@@ -239,7 +239,7 @@ func TestAHoleInTheFeedIsFilledFromTheLog(t *testing.T) {
 	defer unfollow()
 	c.Say("last")
 	if got := textsOf(c.TakeMessages(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
-		t.Errorf("heard %q", got)
+		t.Errorf("messages: got %q, want 5 and last", got)
 	}
 	c.Barrier()
 	c.None("a message again", isMessageEvent)
@@ -299,7 +299,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 		}
 	}
 	if n := written.Load(); n == most {
-		t.Fatalf("all of the flood went in: nothing held it back")
+		t.Fatalf("messages of the flood: got all %d in, want it held back", most)
 	}
 	t.Logf("held back after %d", written.Load())
 	stop.Store(1)
@@ -325,7 +325,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 			continue
 		}
 		if e.Type != shared.Ack.Name() || answered[e.ID] {
-			t.Fatalf("%s was answered %s %s, before: %v", e.ID, e.Type, e.Payload, answered[e.ID])
+			t.Fatalf("answer to %s: got %s %s, answered before: %v, want one ack", e.ID, e.Type, e.Payload, answered[e.ID])
 		}
 		answered[e.ID] = true
 	}
@@ -333,13 +333,13 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 	for _, m := range s.stored("x") {
 		if m.User == flooder.Welcome.User {
 			if m.ID != fmt.Sprint("flood-", inLog) {
-				t.Fatalf("%s is in the place of flood-%d", m.ID, inLog)
+				t.Fatalf("the log: got %s, want flood-%d", m.ID, inLog)
 			}
 			inLog++
 		}
 	}
 	if int64(inLog) != written.Load() {
-		t.Errorf("the log holds %d of %d", inLog, written.Load())
+		t.Errorf("messages in the log: got %d, want %d", inLog, written.Load())
 	}
 }
 
@@ -352,18 +352,18 @@ func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
 		c := &Client{}
 		for range 3 {
 			if !c.sendBegins() {
-				t.Fatal("one of the first sends was refused")
+				t.Fatal("one of the first sends: got it refused, want it taken")
 			}
 		}
 		c.sendEnds(false)
 		c.sendEnds(true) // one is still under way
 		time.Sleep(2 * retryAfter)
 		if c.sendBegins() {
-			t.Error("a send was taken that could overtake the failed one")
+			t.Error("a send that could overtake the failed one: got it taken, want it refused")
 		}
 		c.sendEnds(false)
 		if !c.sendBegins() {
-			t.Error("all were settled, and the next was refused")
+			t.Error("a send after all were settled: got it refused, want it taken")
 		}
 	})
 }
@@ -378,7 +378,7 @@ func TestWithoutTheLogASendIsRefused(t *testing.T) {
 	for i := range 3 {
 		refusal := c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint(i)}), shared.CodeUnavailable)
 		if refusal.RetryAfter <= 0 {
-			t.Errorf("%+v does not say when to try again", refusal)
+			t.Errorf("refusal: got %+v, want a retry_after", refusal)
 		}
 	}
 	for _, id := range []string{
