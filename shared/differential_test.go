@@ -58,18 +58,18 @@ func compare(t *testing.T, frame []byte) (accepted bool) {
 	_, err := DecodeEvent(frame)
 	switch {
 	case !valid && checkStrict(frame) == nil: // encoding/json, which comes after it, does not make up for it
-		t.Errorf("checkStrict accepts what is not JSON: %q", frame)
+		t.Errorf("checkStrict(%q): got no error, want one: it is not JSON", frame)
 	case err == nil && !valid:
-		t.Errorf("accepted, but is not JSON: %q", frame)
+		t.Errorf("%q: got it accepted, want it refused: it is not JSON", frame)
 	case err == nil && twice:
-		t.Errorf("accepted, but has a key twice: %q", frame)
+		t.Errorf("%q: got it accepted, want it refused: it has a key twice", frame)
 	case err != nil:
 		e := told(t, err)
 		if valid && strings.HasPrefix(e.Message, "not JSON") {
-			t.Errorf("refused as %v, but is JSON: %q", e, frame)
+			t.Errorf("%q: got %v, want it accepted as JSON", frame, e)
 		}
 		if valid && !twice && strings.HasSuffix(e.Message, "twice in one object") {
-			t.Errorf("refused as %v, but has none: %q", e, frame)
+			t.Errorf("%q: got %v, want another refusal: it has no key twice", frame, e)
 		}
 	}
 	return err == nil

@@ -125,7 +125,7 @@ func TestReadsAgreeWithAModel(t *testing.T) {
 			check(err)
 			below := m.below(before)
 			if found := below.count(start); found != min(n, len(below)) || more != (len(below) > n) {
-				t.Fatalf("step %d: Back(%s, %d, %d) is %d, more %v: %d entries from there of %d", step, asked, before, n, start, more, found, len(below))
+				t.Fatalf("step %d: Back(%s, %d, %d): got %d, more %v: %d entries from there, want %d, more %v", step, asked, before, n, start, more, found, min(n, len(below)), len(below) > n)
 			}
 		}
 	}
@@ -142,21 +142,21 @@ func TestReadsBeyondTheEnd(t *testing.T) {
 	defer cancel()
 	for _, seq := range []uint64{11, 1 << 40, math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64 - 1, math.MaxUint64} {
 		if page, err := l.After(ctx, "x", seq, 100, 0); err != nil || len(page) > 0 {
-			t.Errorf("After(%d) has %d entries, %v", seq, len(page), err)
+			t.Errorf("After(%d): got %d entries, %v, want none", seq, len(page), err)
 		}
 		if n, err := l.Count(ctx, "x", seq); err != nil || n > 0 {
-			t.Errorf("Count(%d) is %d, %v", seq, n, err)
+			t.Errorf("Count(%d): got %d, %v, want 0", seq, n, err)
 		}
 		if e, err := l.At(ctx, "x", seq); err != nil || e.Seq != 0 {
-			t.Errorf("At(%d) is %+v, %v", seq, e, err)
+			t.Errorf("At(%d): got %+v, %v, want nothing", seq, e, err)
 		}
 		start, more, err := l.Back(ctx, "x", seq, 3)
 		if err != nil || !more {
-			t.Errorf("Back(%d) is %d, more %v, %v", seq, start, more, err)
+			t.Errorf("Back(%d): got %d, more %v, %v, want more", seq, start, more, err)
 			continue
 		}
 		if page, err := l.After(ctx, "x", start, 100, 0); err != nil || !slices.Equal(bodies(page), []string{"7", "8", "9"}) {
-			t.Errorf("from Back(%d) = %d on there are %q, %v", seq, start, bodies(page), err)
+			t.Errorf("from Back(%d) = %d on: got %q, %v, want 7, 8, 9", seq, start, bodies(page), err)
 		}
 	}
 }
