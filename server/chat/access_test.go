@@ -166,7 +166,7 @@ func TestRightsInRooms(t *testing.T) {
 }
 
 // TestEveryEventThatNamesARoomTakesARight: a payload with a room's name says so,
-// so that nobody forgets to ask for the right when he adds an event. Leaving takes
+// so that nobody who adds an event forgets to ask for the right. Leaving takes
 // none.
 func TestEveryEventThatNamesARoomTakesARight(t *testing.T) {
 	for _, payload := range []any{

@@ -186,8 +186,8 @@ func TestARequestThatIsNoHandshake(t *testing.T) {
 	}
 }
 
-// Everyone is told and closed, whoever does not read is cut off, and everything
-// is waited for in less than 5 s.
+// A shutdown tells and closes every client, cuts off one that does not read, and
+// leaves nothing running. perf measures how long it takes.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -289,7 +289,7 @@ func TestShutdownWhileMessagesAreSent(t *testing.T) {
 }
 
 // TestPace: a burst is not held back, events beyond it are handled at the rate, and
-// when that has taken maxPause they are refused for retryAfter. Who goes on is closed.
+// when that has taken maxPause they are refused for retryAfter. Then events are handled again.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -332,18 +332,13 @@ func TestPace(t *testing.T) {
 	})
 }
 
-// Beyond the rate every event is still answered, and others are not held up.
+// Beyond the rate every event is still answered, and others are not held up. The
+// rate is so low that no machine is too slow to exceed it.
 func TestRate(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.Rate = 10 })
+	s := serve(t, func(with *setup) { with.config.Rate = 0.1 })
 	c, other := s.join("x"), s.join("x")
-	for range 30 {
-		write(c, shared.Ping.Frame("burst", shared.Empty{}))
-	}
-	for range 30 {
-		servertest.TakeAnswer(c, shared.Pong, "burst")
-	}
-	const flood = 100 // 10 s worth
+	const flood = maxRefused // one more refusal would close the connection
 	for range flood {
 		write(c, shared.Ping.Frame("flood", shared.Empty{}))
 	}
@@ -359,7 +354,7 @@ func TestRate(t *testing.T) {
 			t.Errorf("got %+v, want %s with a retry_after", refusal, shared.CodeRateLimited)
 		}
 	}
-	if refused == 0 {
-		t.Errorf("got 0 of %d events beyond the rate refused, want some", flood)
+	if refused == 0 || refused == flood {
+		t.Errorf("refused: got %d of %d events, want some", refused, flood)
 	}
 }

@@ -73,7 +73,7 @@ func TestAUserWithTwoConnectionsCountsOnce(t *testing.T) {
 	if joined, left := news(watcher, 3); !slices.Equal(joined, []string{mark.Welcome.User}) || len(left) > 0 {
 		t.Errorf("presence: got joined %q, left %q, want %s to join", joined, left, mark.Welcome.User)
 	}
-	// With one of the two gone the user is still there; with both he is not.
+	// With one of the two gone the user is still there; with both they are not.
 	one.Leave()
 	mark.Leave()
 	if joined, left := news(watcher, 2); !slices.Equal(left, []string{mark.Welcome.User}) || len(joined) > 0 {
@@ -136,7 +136,7 @@ func TestANameIsKept(t *testing.T) {
 		}
 	}
 
-	// With the session he is the same again: as a Bearer or as the cookie.
+	// With the session they are the same user again: as a Bearer or as the cookie.
 	again, joined := s.joined("x", c.Welcome.Session)
 	if again.Welcome.User != c.Welcome.User || again.Welcome.Name != "Ada Lovelace" || !again.Welcome.Named {
 		t.Errorf("welcome: got %+v, want Ada Lovelace, named, as %s", again.Welcome, c.Welcome.User)
@@ -154,7 +154,7 @@ func TestANameIsKept(t *testing.T) {
 	}
 }
 
-// A new name is told in every room that the user is in, through whichever of his
+// A new name is told in every room that the user is in, through whichever of their
 // connections.
 func TestANameIsToldInTheRoomsOfOtherConnections(t *testing.T) {
 	t.Parallel()

@@ -87,7 +87,8 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// Whoever keeps to what synced and new_message tell has exactly what there is.
+// A client that resumes with the cursor of synced or new_message has every message
+// once.
 func TestResumeWithTheCursorOfTheLastMessage(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -183,13 +184,13 @@ func TestResumeAfterMessagesAreGone(t *testing.T) {
 	}
 	servertest.TakeEvent(c, shared.Synced)
 
-	// What is left is enough for one who was there later.
+	// A later cursor needs only what is left.
 	if _, joined := s.resume("x", s.cursorAt("x", 3)); joined.State != shared.StateRecovered {
 		t.Errorf("room_joined: got state %s, want %s", joined.State, shared.StateRecovered)
 	}
 }
 
-// One who saw the room empty has missed the first messages too.
+// A cursor of the empty room has missed the first messages too.
 func TestResumeFromAnEmptyRoomAfterMessagesAreGone(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.log.MaxRoomMessages = 20 })
@@ -200,7 +201,7 @@ func TestResumeFromAnEmptyRoomAfterMessagesAreGone(t *testing.T) {
 	}
 }
 
-// Whoever is new has missed nothing, whatever the room does not keep any more.
+// A new member has missed nothing, even if the room has dropped messages.
 func TestANewMemberIsNotToldOfWhatIsGone(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.log.MaxRoomMessages = 20 })
@@ -218,8 +219,8 @@ func TestANewMemberIsNotToldOfWhatIsGone(t *testing.T) {
 	c.None("another room_joined", func(e shared.Event) bool { return e.Type == shared.RoomJoined.Name() })
 }
 
-// TestACrowdReadsTheLogOnce: what the first who come back to a room have read of the
-// log, the others get without it, and so do those who are new.
+// TestACrowdReadsTheLogOnce: once a returning member has read the log, other
+// returning and new members get the same messages without reading it again.
 func TestACrowdReadsTheLogOnce(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"returning", "new"} {
@@ -267,8 +268,8 @@ func TestACrowdReadsTheLogOnce(t *testing.T) {
 	}
 }
 
-// TestAnEmptyRoomAsksTheLogOnce: who joins a room without messages is told so
-// without the log being asked for each.
+// TestAnEmptyRoomAsksTheLogOnce: the second member of an empty room joins without
+// the log.
 func TestAnEmptyRoomAsksTheLogOnce(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

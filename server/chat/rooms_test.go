@@ -261,8 +261,8 @@ func TestHistoryIsPagedInBothDirections(t *testing.T) {
 	}
 }
 
-// TestRefillsAfterTheLast: what the last who left was still reading makes nobody's
-// ring larger.
+// TestRefillsAfterTheLast: a page that arrives after the last member has left does
+// not refill the closed room's ring.
 func TestRefillsAfterTheLast(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -40,7 +40,8 @@ func TestAnAckedMessageIsInTheLog(t *testing.T) {
 	}
 }
 
-// What a client says about who it is, or when, is not believed.
+// The user, name, sequence and time in a message are the server's, never the
+// client's.
 func TestTheServersWordCounts(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -122,8 +123,8 @@ func TestAnIDSentManyTimesAtOnce(t *testing.T) {
 }
 
 // Promise 1, without the crash: all members see each acked message once, in one
-// order, which is the log's, and each sender's messages in the order he sent
-// them.
+// order, which is the log's, and each sender's messages in the order they
+// were sent.
 func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -247,7 +248,7 @@ func TestAHoleInTheFeedIsFilledFromTheLog(t *testing.T) {
 
 // byUnixSocket is a dialer that has no TCP below it. Between a server that sends
 // and a client that sends and does not read, TCP drops what the client has no room
-// for, with the word on how much more he may send, and it can be 10 s and more until
+// for, with the update of its window, and it can be 10 s and more until
 // that is said again.
 func (s *testServer) byUnixSocket() websocket.Dialer {
 	listener, err := net.Listen("unix", filepath.Join(s.t.TempDir(), "socket"))

@@ -169,8 +169,8 @@ func TestAWriteThatDoesNotMoveIsInterrupted(t *testing.T) {
 	}
 }
 
-// With TLS a write cannot be interrupted and gone on with, so nothing is: who reads
-// on in time gets everything on the same connection.
+// With TLS a write cannot be interrupted and gone on with, so nothing is: a client
+// that reads on in time gets everything on the same connection.
 func TestASlowReaderOverTLSMissesNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.tls = true })

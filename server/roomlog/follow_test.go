@@ -82,8 +82,8 @@ func TestFollowDeliversWhatComesAfterItsHead(t *testing.T) {
 	}
 }
 
-// Whoever begins to follow in the midst of appends misses none of what comes
-// after the head he is told.
+// A follower that begins in the midst of appends misses nothing after the head that
+// Follow returns.
 func TestFollowHasNoHoleAfterItsHead(t *testing.T) {
 	t.Parallel()
 	l := open(t, t.TempDir())

@@ -46,7 +46,7 @@ func many(t *testing.T, log *roomlog.Log, room string, writers, each int, again 
 }
 
 // Synced one by one or together, each append is told its own place, and a writer's
-// are in the order in which he wrote them.
+// are in the order in which they were written.
 func TestAppendsThatGoTogether(t *testing.T) {
 	t.Parallel()
 	const writers, each = 20, 50
@@ -69,7 +69,7 @@ func TestAppendsThatGoTogether(t *testing.T) {
 	}
 }
 
-// One that is there already does not keep those from the log that go with it.
+// A duplicate in a batch does not keep the rest of the batch from the log.
 func TestDuplicatesAmongThoseThatGoTogether(t *testing.T) {
 	t.Parallel()
 	const writers, each = 20, 50

@@ -11,7 +11,7 @@ import (
 )
 
 // TestABatchAnsweredTooLate: appends that go together were not answered in time, and
-// whoever wrote them has been told so. A refusal that comes then stores none of them,
+// their writers have been told so. A refusal that comes then stores none of them,
 // and neither answer touches the batch that is under way by then.
 func TestABatchAnsweredTooLate(t *testing.T) {
 	for name, answer := range map[string]string{

@@ -442,7 +442,7 @@ func TestCloseSettlesTheAppendsUnderWay(t *testing.T) {
 	}
 }
 
-// TestUsersHaveAnyID: whatever a user's id is made of, his values are his alone.
+// TestUsersHaveAnyID: whatever a user's id is made of, no other user has its values.
 func TestUsersHaveAnyID(t *testing.T) {
 	t.Parallel()
 	l := open(t, t.TempDir())

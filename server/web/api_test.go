@@ -148,7 +148,7 @@ func TestABackendWritesAndReads(t *testing.T) {
 }
 
 // TestABackendSeesWhoIsThereAndSendsAway: members get what a backend writes, and
-// one who is sent away does not come back.
+// a member who is sent away does not come back.
 func TestABackendSeesWhoIsThereAndSendsAway(t *testing.T) {
 	server := serveAPI(t)
 	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/ws"

@@ -58,12 +58,12 @@ func TestReadTellsTheCloseFrame(t *testing.T) {
 		t.Fatal(err)
 	}
 	if frame, err := conn.Read(t.Context()); err != nil || string(frame) != "last words" {
-		t.Errorf("Read: %q, %v", frame, err)
+		t.Errorf("Read: got %q, %v, want the last words", frame, err)
 	}
 	_, err = conn.Read(t.Context())
 	var closed *CloseError
 	if !errors.As(err, &closed) || *closed != (CloseError{1008, "flood"}) {
-		t.Errorf("Read at the end: %v", err)
+		t.Errorf("Read at the end: got %v, want the close code 1008", err)
 	}
 	conn.Close(shared.CloseNormal, "")
 }
@@ -77,7 +77,7 @@ func TestABrokenConnectionHasNoCloseCode(t *testing.T) {
 	_, err = conn.Read(t.Context())
 	var closed *CloseError
 	if err == nil || errors.As(err, &closed) {
-		t.Errorf("Read: %v", err)
+		t.Errorf("Read: got %v, want an error without a close code", err)
 	}
 	conn.Close(shared.CloseNormal, "")
 }
@@ -94,10 +94,10 @@ func TestAFrameOf1MiBIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if frame, err := conn.Read(t.Context()); err != nil || len(frame) != maxFrame {
-		t.Errorf("Read: %d bytes, %v", len(frame), err)
+		t.Errorf("Read: got %d bytes, %v, want %d", len(frame), err, maxFrame)
 	}
 	if _, err := conn.Read(t.Context()); err == nil {
-		t.Error("a byte more was read too")
+		t.Errorf("Read of a frame of more than %d bytes: got no error, want one", maxFrame)
 	}
 	conn.Close(shared.CloseNormal, "")
 }
@@ -143,7 +143,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := dialWebSocket(ctx, "ws"+strings.TrimPrefix(s.URL, "http"), ""); err == nil {
-		t.Error("connected to a server that does not answer")
+		t.Error("dialing a server that does not answer: got a connection, want an error")
 	}
 	http.DefaultClient.CloseIdleConnections()
 }

@@ -271,7 +271,7 @@ func TestStoredAndTheAckLost(t *testing.T) {
 		others.awaitTold(ids[1])
 	}, "first", "second")
 	if kept := store.ids(); len(kept) != 2 {
-		t.Fatalf("the store keeps %v", kept)
+		t.Fatalf("kept: got %v, want 2", kept)
 	}
 	others.write(500)
 
@@ -282,21 +282,21 @@ func TestStoredAndTheAckLost(t *testing.T) {
 	for _, id := range ids {
 		told, sent, acked := s.times(id)
 		if told != 1 || sent != 0 || acked != 1 {
-			t.Errorf("after opening again %s was shown %d times, sent %d times, acked %d times", id, told, sent, acked)
+			t.Errorf("%s after opening again: got shown %d times, sent %d times, acked %d times, want 1, 0, 1", id, told, sent, acked)
 		}
 		if told, _, _ := others.times(id); told != 1 {
-			t.Errorf("the others were shown it %d times", told)
+			t.Errorf("%s shown to the others: got %d times, want once", id, told)
 		}
 		if n := count(log, id); n != 1 {
-			t.Errorf("it is in the log %d times", n)
+			t.Errorf("%s in the log: got %d times, want once", id, n)
 		}
 	}
 	v := s.View()
 	if n := len(v.Room.Messages); n != timeline || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Pending) != 0 {
-		t.Errorf("the view has %d messages and %d pending", n, len(v.Room.Pending))
+		t.Errorf("view: got %d messages and %d pending, want the log's last %d and none", n, len(v.Room.Pending), timeline)
 	}
 	if len(log) != 562 {
-		t.Errorf("the log has %d messages", len(log))
+		t.Errorf("messages in the log: got %d, want 562", len(log))
 	}
 }
 
@@ -315,10 +315,10 @@ func TestTheViewAfterALostAck(t *testing.T) {
 		shown = append(shown, m.ID)
 	}
 	if log := everything(t, server); !slices.Equal(shown, log[len(log)-shared.JoinBacklog:]) {
-		t.Errorf("shown are\n%v\nthe log has\n%v", shown, log)
+		t.Errorf("shown: got\n%v\nwant the end of\n%v", shown, log)
 	}
 	if count(shown, ids[0]) != 1 {
-		t.Errorf("ours is not there")
+		t.Errorf("our message among those shown: got %d, want 1", count(shown, ids[0]))
 	}
 }
 
@@ -345,11 +345,11 @@ func TestNeverStored(t *testing.T) {
 	s.await("the acks", func() bool { return len(store.ids()) == 0 })
 	log := everything(t, server)
 	if got := log[len(log)-3:]; !slices.Equal(got, ids) || len(log) != 503 {
-		t.Errorf("the log has %d messages and ends with %v, want %v", len(log), got, ids)
+		t.Errorf("log: got %d messages that end with %v, want 503 and %v", len(log), got, ids)
 	}
 	for _, id := range ids {
 		if told, sent, acked := s.times(id); told != 1 || sent != 1 || acked != 1 {
-			t.Errorf("%s was shown %d times, sent %d times, acked %d times", id, told, sent, acked)
+			t.Errorf("%s: got shown %d times, sent %d times, acked %d times, want each once", id, told, sent, acked)
 		}
 	}
 }
@@ -368,11 +368,11 @@ func askedAndDone(t *testing.T, server *servertest.Process, s *screen, store *me
 	for _, id := range ids {
 		s.await("the question", func() bool { return s.state(id) == Unsure })
 		if _, sent, _ := s.times(id); sent != 0 {
-			t.Errorf("%s was sent again without asking", id)
+			t.Errorf("%s: got it sent %d times without asking, want 0", id, sent)
 		}
 	}
 	if kept := store.ids(); len(kept) != 2 {
-		t.Errorf("%v are kept", kept)
+		t.Errorf("kept: got %v, want 2", kept)
 	}
 	check(t, s.Discard(ids[0]))
 	check(t, s.Retry(ids[1]))
@@ -380,7 +380,7 @@ func askedAndDone(t *testing.T, server *servertest.Process, s *screen, store *me
 	s.awaitTold(ids[1])
 	log := everything(t, server)
 	if count(log, ids[0]) != 0 || count(log, ids[1]) != 1 {
-		t.Errorf("the log has the discarded message %d times and the other %d times", count(log, ids[0]), count(log, ids[1]))
+		t.Errorf("log: got the discarded message %d times and the other %d times, want 0 and 1", count(log, ids[0]), count(log, ids[1]))
 	}
 }
 
@@ -409,7 +409,7 @@ func TestTheLogIsAnotherOne(t *testing.T) {
 	for id, value := range store.Load() {
 		changed := strings.Replace(value, `"epoch":"`, `"epoch":"old`, 1)
 		if changed == value {
-			t.Fatalf("%s has no epoch", value)
+			t.Fatalf("kept message: got %s, want one with an epoch", value)
 		}
 		check(t, store.Save(id, changed))
 	}
@@ -444,10 +444,10 @@ func TestAdoptedWhileItRuns(t *testing.T) {
 	s.awaitTold(lost)
 	others.write(1)
 	if told, sent, acked := s.times(stored[0]); told > 1 || sent != 0 || acked != 1 {
-		t.Errorf("the stored message was shown %d times, sent %d times, acked %d times", told, sent, acked)
+		t.Errorf("the stored message: got shown %d times, sent %d times, acked %d times, want at most 1, 0, 1", told, sent, acked)
 	}
 	if told, sent, acked := s.times(lost); told != 1 || sent != 1 || acked != 1 {
-		t.Errorf("the lost message was shown %d times, sent %d times, acked %d times", told, sent, acked)
+		t.Errorf("the lost message: got shown %d times, sent %d times, acked %d times, want each once", told, sent, acked)
 	}
 	log := everything(t, server)
 	last := log[len(log)-1]
@@ -457,6 +457,6 @@ func TestAdoptedWhileItRuns(t *testing.T) {
 		shown = append(shown, m.ID)
 	}
 	if len(shown) > len(log) || !slices.Equal(shown, log[len(log)-len(shown):]) || len(shown) < 200 {
-		t.Errorf("shown are %d messages that are not the end of the log's %d", len(shown), len(log))
+		t.Errorf("shown: got %d messages, want at least 200 that are the end of the log's %d", len(shown), len(log))
 	}
 }
