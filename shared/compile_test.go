@@ -18,7 +18,7 @@ import (
 func TestMistakesDoNotCompile(t *testing.T) {
 	programs, err := os.ReadDir("testdata/compile")
 	if err != nil || len(programs) < 2 {
-		t.Fatal(len(programs), err)
+		t.Fatalf("programs: got %d, %v, want at least 2", len(programs), err)
 	}
 	for _, program := range programs {
 		t.Run(program.Name(), func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestMistakesDoNotCompile(t *testing.T) {
 			// -e tells all errors, not the first ten.
 			output, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, "-gcflags=-e", "./"+folder).CombinedOutput()
 			if (err == nil) != (len(want) == 0) {
-				t.Errorf("go build: %v", err)
+				t.Errorf("go build: got %v, want %d refused lines", err, len(want))
 			}
 			var got []int
 			for _, line := range regexp.MustCompile(`(?m)main\.go:(\d+):`).FindAllSubmatch(output, -1) {

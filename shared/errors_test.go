@@ -32,9 +32,9 @@ func TestErrorf(t *testing.T) {
 	err := fmt.Errorf("about to: %w", Errorf(CodeBadRoom, "%d rooms", 2))
 	var e *Error
 	if !errors.As(err, &e) || e.Code != "bad_room" || e.Message != "2 rooms" || e.RetryAfter != 0 {
-		t.Errorf("got %+v", e)
+		t.Errorf("got %+v, want %s: 2 rooms", e, CodeBadRoom)
 	}
 	if got := e.Error(); got != "bad_room: 2 rooms" {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want bad_room: 2 rooms", got)
 	}
 }

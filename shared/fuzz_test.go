@@ -37,10 +37,10 @@ func FuzzEvent(f *testing.F) {
 		written := encode(event)
 		again, err := DecodeEvent(written)
 		if err != nil {
-			t.Fatalf("%v: written again as %q", err, written)
+			t.Fatalf("%q, decoded again: got %v, want no error", written, err)
 		}
 		if again.Type != event.Type || again.ID != event.ID || compact(t, again.Payload) != compact(t, event.Payload) {
-			t.Errorf("got %+v from %+v", again, event)
+			t.Errorf("decoded again: got %+v, want %+v", again, event)
 		}
 		for _, g := range all {
 			framed, ok := g.reframe(event)
@@ -49,10 +49,10 @@ func FuzzEvent(f *testing.F) {
 			}
 			again, err := DecodeEvent([]byte(framed))
 			if err != nil {
-				t.Fatalf("%v: %s frames it as %q", err, g.spec.Name, framed)
+				t.Fatalf("%s, framed as %q and decoded: got %v, want no error", g.spec.Name, framed, err)
 			}
 			if twice, ok := g.reframe(again); !ok || twice != framed || !utf8.ValidString(framed) {
-				t.Errorf("%s: first %q, then %q", g.spec.Name, framed, twice)
+				t.Errorf("%s, framed twice: got %q, want %q", g.spec.Name, twice, framed)
 			}
 		}
 	})

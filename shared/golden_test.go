@@ -162,7 +162,7 @@ func TestGoldenFrames(t *testing.T) {
 // was added without one, and each file that nothing reads.
 func TestEveryEventHasAGoldenFrame(t *testing.T) {
 	for _, spec := range unframed(Catalogue(), goldens()) {
-		t.Errorf("%s (%s) has no golden frame: add a file to testdata and a line to goldens", spec.Name, spec.Direction)
+		t.Errorf("%s (%s): want a golden frame: add a file to testdata and a line to goldens", spec.Name, spec.Direction)
 	}
 	files, err := fs.Glob(testdata, "testdata/*.json")
 	if err != nil {
@@ -170,7 +170,7 @@ func TestEveryEventHasAGoldenFrame(t *testing.T) {
 	}
 	for _, file := range files {
 		if !slices.ContainsFunc(goldens(), func(g golden) bool { return "testdata/"+g.file == file }) {
-			t.Errorf("%s is in no line of goldens", file)
+			t.Errorf("%s: want a line of goldens that reads it", file)
 		}
 	}
 }
@@ -194,22 +194,22 @@ func TestCatalogueNames(t *testing.T) {
 	seen := map[Spec]bool{}
 	for _, spec := range Catalogue() {
 		if seen[spec] {
-			t.Errorf("%s is twice in the catalogue, %s", spec.Name, spec.Direction)
+			t.Errorf("%s in the catalogue, %s: got it twice, want it once", spec.Name, spec.Direction)
 		}
 		seen[spec] = true
 		if spec.Name == "" || strings.Trim(spec.Name, "abcdefghijklmnopqrstuvwxyz_") != "" {
-			t.Errorf("%q: a type's name is of a-z and _", spec.Name)
+			t.Errorf("name of a type: got %q, want a-z and _ only", spec.Name)
 		}
 		if spec.Direction != ToServer && spec.Direction != ToClient {
-			t.Errorf("%s has the direction %q", spec.Name, spec.Direction)
+			t.Errorf("direction of %s: got %q, want one of the two", spec.Name, spec.Direction)
 		}
 	}
 	if ChangeRoom.Name() != "change_room" || !seen[Spec{Name: "change_room", Direction: ToServer}] {
-		t.Error("change_room is not in the catalogue under its name")
+		t.Error("change_room: want it in the catalogue under its name")
 	}
 	Catalogue()[0].Name = "changed"
 	if Catalogue()[0].Name == "changed" {
-		t.Error("who asks for the catalogue can change it")
+		t.Error("Catalogue after a caller changed its result: got the change, want a copy")
 	}
 }
 
@@ -239,7 +239,7 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 	}
 	payload, err := SendMessage.Decode(event)
 	if err != nil || payload != (SendMessagePayload{Message: "hi"}) {
-		t.Errorf("got %+v, %v", payload, err)
+		t.Errorf("got %+v, %v, want hi", payload, err)
 	}
 }
 
@@ -253,6 +253,6 @@ func TestEventKeepsNothingOfTheFrame(t *testing.T) {
 	clear(frame)
 	payload, err := SetName.Decode(event)
 	if got := fmt.Sprintf("%s %s %v %v", event.Type, event.ID, payload, err); got != "set_name n1 {Ann} <nil>" {
-		t.Errorf("got %s", got)
+		t.Errorf("got %s, want set_name n1 {Ann} <nil>", got)
 	}
 }

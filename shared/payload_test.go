@@ -17,7 +17,7 @@ func TestPayloadMustBeAnObject(t *testing.T) {
 			}
 			_, err = g.decode(event)
 			if e := told(t, err); e.Code != CodeBadPayload || !strings.Contains(e.Message, g.spec.Name+" must be an object") {
-				t.Errorf("%s with the payload %s: got %v", g.spec.Name, payload, e)
+				t.Errorf("%s with the payload %s: got %v, want %s", g.spec.Name, payload, e, CodeBadPayload)
 			}
 		}
 	}
@@ -38,7 +38,7 @@ func TestMissingPayload(t *testing.T) {
 		}
 		want, ok := code[spec.Name]
 		if !ok {
-			t.Errorf("%s: what does it mean without a payload?", spec.Name)
+			t.Errorf("%s: want a line here that says what it means without a payload", spec.Name)
 		}
 		for _, frame := range []string{`{"type":"%s"}`, `{"type":"%s","payload":{}}`} {
 			event, err := DecodeEvent(fmt.Appendf(nil, frame, spec.Name))
@@ -48,7 +48,7 @@ func TestMissingPayload(t *testing.T) {
 			err = everything(ToServer).Route(t.Context(), nil, event)
 			switch {
 			case want == "" && err != nil:
-				t.Errorf("%s: %v", event.Type, err)
+				t.Errorf("%s: got %v, want no error", event.Type, err)
 			case want != "" && told(t, err).Code != want:
 				t.Errorf("%s: got %v, want %s", event.Type, err, want)
 			}
@@ -81,7 +81,7 @@ func TestWrongFieldIsNamed(t *testing.T) {
 	}
 	for _, spec := range Catalogue() {
 		if _, ok := fields[spec.Name]; !ok && spec.Direction == ToServer {
-			t.Errorf("%s: no line here gives its fields values of the wrong type", spec.Name)
+			t.Errorf("%s: want a line here that gives its fields values of the wrong type", spec.Name)
 		}
 	}
 	for name, fields := range fields {
@@ -106,7 +106,7 @@ func TestWrongTimeIsRefused(t *testing.T) {
 	for _, sent := range []string{`"yesterday"`, `"2026-01-02"`, `1767323045`, `"2026-13-02T03:04:05Z"`, `""`} {
 		_, err := NewMessage.Decode(Event{Type: "new_message", Payload: []byte(`{"id":"m1","room":"a","message":"hi","sent":` + sent + `}`)})
 		if told(t, err).Code != CodeBadPayload {
-			t.Errorf("sent %s: got %v", sent, err)
+			t.Errorf("sent %s: got %v, want %s", sent, err, CodeBadPayload)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func TestPlainIsWrittenAlike(t *testing.T) {
 			}
 			got := Ack.Frame(text, ack)
 			if want := encode(map[string]any{"type": "ack"}); !bytes.HasPrefix(got, want[:len(want)-1]) || !json.Valid(got) {
-				t.Errorf("got %s", got)
+				t.Errorf("got %s, want valid JSON that begins with %s", got, want[:len(want)-1])
 			}
 		}
 	}
@@ -105,10 +105,10 @@ func TestTheUsualIsPlain(t *testing.T) {
 	for _, frame := range [][]byte{NewMessage.Frame("", message), SendMessage.Frame("id", send)} {
 		e, ok := plainEvent(frame)
 		if !ok {
-			t.Fatalf("not plain: %s", frame)
+			t.Fatalf("%s: got a frame that is not plain, want a plain one", frame)
 		}
 		if !plainFields(e.Payload, new(Message).setPlain) && !plainFields(e.Payload, new(SendMessagePayload).setPlain) {
-			t.Errorf("not plain: %s", e.Payload)
+			t.Errorf("%s: got fields that are not plain, want plain ones", e.Payload)
 		}
 	}
 }

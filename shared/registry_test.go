@@ -36,7 +36,7 @@ func TestCheckNamesTheForgottenEvent(t *testing.T) {
 	}
 	for _, direction := range []Direction{ToServer, ToClient} {
 		if err := everything(direction).Check(); err != nil {
-			t.Errorf("with all handlers %s: %v", direction, err)
+			t.Errorf("Check with all handlers %s: got %v, want no error", direction, err)
 		}
 	}
 }
@@ -45,7 +45,7 @@ func TestCheckNamesEveryForgottenEvent(t *testing.T) {
 	err := NewRegistry[any](ToServer).Check()
 	for _, spec := range Catalogue() {
 		if named := strings.Contains(fmt.Sprint(err), "'s "+spec.Name+" ("+string(spec.Direction)+")"); named != (spec.Direction == ToServer) {
-			t.Errorf("%s (%s) named: %v", spec.Name, spec.Direction, named)
+			t.Errorf("%s (%s) named by Check: got %v, want %v", spec.Name, spec.Direction, named, !named)
 		}
 	}
 }
@@ -55,10 +55,10 @@ func TestCheckNamesASecondHandler(t *testing.T) {
 	called := ""
 	On(r, Ping, func(context.Context, any, Empty) error { called = "the second"; return nil })
 	if err := r.Check(); err == nil || err.Error() != "ping has two handlers" {
-		t.Errorf("got %v", err)
+		t.Errorf("Check: got %v, want ping has two handlers", err)
 	}
 	if err := r.Route(t.Context(), nil, Event{Type: "ping"}); err != nil || called != "" {
-		t.Errorf("%s was called, %v", called, err)
+		t.Errorf("Route: got %q called, %v, want the first handler", called, err)
 	}
 }
 
@@ -66,10 +66,10 @@ func TestCheckNamesTheWrongDirection(t *testing.T) {
 	r := everything(ToServer)
 	On(r, Welcome, func(context.Context, any, WelcomePayload) error { return nil })
 	if err := r.Check(); err == nil || err.Error() != "welcome goes to client: this side never receives it" {
-		t.Errorf("got %v", err)
+		t.Errorf("Check: got %v, want that welcome goes to the client", err)
 	}
 	if e := told(t, r.Route(t.Context(), nil, Event{Type: "welcome"})); e.Code != CodeUnknownType {
-		t.Errorf("a client may send welcome: %v", e)
+		t.Errorf("welcome from a client: got %v, want %s", e, CodeUnknownType)
 	}
 
 	// typing has one name in both directions, and one handler on each side.
@@ -84,7 +84,7 @@ func TestRouteRefusesUnknownTypes(t *testing.T) {
 	for _, name := range []string{"", "never_heard", "Send_Message", "send_message ", "new_message", "\x00"} {
 		e := told(t, everything(ToServer).Route(t.Context(), nil, Event{Type: name}))
 		if e.Code != CodeUnknownType || !strings.Contains(e.Message, fmt.Sprintf("%q", name)) {
-			t.Errorf("%q: got %v", name, e)
+			t.Errorf("Route(%q): got %v, want %s with the name", name, e, CodeUnknownType)
 		}
 	}
 }
@@ -116,11 +116,11 @@ func TestRoutePassesTheHandlersError(t *testing.T) {
 	On(r, Ping, func(context.Context, any, Empty) error { return full })
 	On(r, SendMessage, func(context.Context, any, SendMessagePayload) error { return Errorf(CodeNotMember, "join first") })
 	if err := r.Route(t.Context(), nil, Event{Type: "ping"}); err != full {
-		t.Errorf("got %v", err)
+		t.Errorf("Route: got %v, want %v", err, full)
 	}
 	err := r.Route(t.Context(), nil, Event{Type: "send_message", Payload: []byte(`{"message":"hi"}`)})
 	if told(t, err).Code != CodeNotMember {
-		t.Errorf("got %v", err)
+		t.Errorf("Route: got %v, want %s", err, CodeNotMember)
 	}
 }
 
@@ -128,7 +128,7 @@ func TestRoutePassesTheHandlersError(t *testing.T) {
 func TestRouteCallsNoHandlerWithABadPayload(t *testing.T) {
 	r := NewRegistry[any](ToServer)
 	On(r, SendMessage, func(_ context.Context, _ any, p SendMessagePayload) error {
-		t.Errorf("called with %+v", p)
+		t.Errorf("handler: got a call with %+v, want none", p)
 		return nil
 	})
 	for payload, code := range map[string]string{`{"message":7}`: CodeBadPayload, `[]`: CodeBadPayload, `{"message":""}`: CodeBadMessage, `{"message":"hi","room":"*"}`: CodeBadRoom} {

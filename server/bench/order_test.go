@@ -69,10 +69,10 @@ func TestScan(t *testing.T) {
 	frame := shared.NewMessage.Frame("", message)
 	want := delivery{seq: 907, sender: 31, number: 42, due: due}
 	if d, ok := scan(frame, run, size); !ok || d != want {
-		t.Errorf("scan finds %+v, %v in %s", d, ok, frame)
+		t.Errorf("scan: got %+v, %v in %s, want %+v", d, ok, frame, want)
 	}
 	if d, m, ok := decode(frame, run); !ok || d != want || m.ID != message.ID {
-		t.Errorf("decode finds %+v, %v in %s", d, ok, frame)
+		t.Errorf("decode: got %+v, %v in %s, want %+v", d, ok, frame, want)
 	}
 	for name, other := range map[string]string{
 		"another size":  string(shared.NewMessage.Frame("", shared.Message{Seq: 907, Message: message.Message + "x"})),
@@ -84,12 +84,12 @@ func TestScan(t *testing.T) {
 		"empty":         "",
 	} {
 		if d, ok := scan([]byte(other), run, size); ok {
-			t.Errorf("%s: scan finds %+v", name, d)
+			t.Errorf("%s: scan: got %+v, want nothing", name, d)
 		}
 	}
 	ack := shared.Ack.Frame(message.ID, shared.AckPayload{Room: "bench-x-0", Seq: 907, Sent: time.Now()})
 	if seq, number, ok := scanAck(ack, run); !ok || seq != 907 || number != 42 {
-		t.Errorf("scanAck finds %d, %d, %v in %s", seq, number, ok, ack)
+		t.Errorf("scanAck: got %d, %d, %v in %s, want 907, 42", seq, number, ok, ack)
 	}
 
 	template := newTemplate(run, 31, size)
@@ -104,7 +104,7 @@ func TestScan(t *testing.T) {
 func TestScanDoesNotAllocate(t *testing.T) {
 	frame := shared.NewMessage.Frame("", shared.Message{Seq: 907, ID: "x", Message: textOf("k3x9a7qp", 31, 42, 5, 128)})
 	if n := testing.AllocsPerRun(100, func() { _, _ = scan(frame, "k3x9a7qp", 128) }); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("allocations: got %v, want 0", n)
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/gorilla/websocket"
 
 	"websockets/server/identity"
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -47,15 +47,10 @@ func tokenFor(t *testing.T, user string, lives time.Duration, rooms rights) stri
 	return token
 }
 
-// nobody connects without saying who it is.
-func (s *testServer) nobody(header http.Header) *testClient {
+// nobody connects without a session.
+func (s *testServer) nobody(header http.Header) *servertest.Conn {
 	s.t.Helper()
-	conn, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), header)
-	if err != nil {
-		s.t.Fatalf("%v (%v)", err, response)
-	}
-	s.t.Cleanup(func() { conn.Close() })
-	return &testClient{t: s.t, conn: conn}
+	return s.upgrade(servertest.DialOptions{Room: "x", Header: header})
 }
 
 // TestUsersOfOnesOwn come with a token: in the header, the cookie, or the first
@@ -68,43 +63,33 @@ func TestUsersOfOnesOwn(t *testing.T) {
 		"header": bearer(token),
 		"cookie": {"Cookie": {"session=" + token}, "Origin": {s.http.URL}},
 	} {
-		c := s.dial("room=x", header)
-		if w := c.welcome; w.User != "ann@example.com" || w.Name != "The ann@example.com" || !w.Named || w.Session != "" {
-			t.Errorf("by %s: welcome is %+v", name, w)
+		c := s.dial(servertest.DialOptions{Room: "x", Header: header})
+		if w := c.Welcome; w.User != "ann@example.com" || w.Name != "The ann@example.com" || !w.Named || w.Session != "" {
+			t.Errorf("by %s: got %+v, want ann@example.com by her name and without a session", name, w)
 		}
-		until(c, shared.RoomJoined)
-		if c.say("hello"); c.hear(1)[0].User != "ann@example.com" {
-			t.Errorf("by %s: the message is another's", name)
+		servertest.TakeEvent(c, shared.RoomJoined)
+		if c.Say("hello"); c.TakeMessages(1)[0].User != "ann@example.com" {
+			t.Errorf("by %s: got another user's message, want ann@example.com's", name)
 		}
-		c.refused(send(c, shared.SetName, shared.SetNamePayload{Name: "Root"}), shared.CodeUnsupported)
+		c.TakeRefusal(servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Root"}), shared.CodeUnsupported)
 	}
 
 	c := s.nobody(nil)
-	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: "anonymous"}), shared.CodeForbidden)
-	c.refused(send(c, shared.Authenticate, shared.TokenPayload{Token: token + "x"}), shared.CodeBadToken)
-	c.refused(send(c, shared.Authenticate, shared.TokenPayload{Token: tokenFor(t, "bob", -time.Minute, nil)}), shared.CodeBadToken)
-	id := send(c, shared.Authenticate, shared.TokenPayload{Token: token})
-	if e := c.next(); e.Type != shared.Ack.Name() || e.ID != id {
-		t.Errorf("authenticate was answered with %s %s", e.Type, e.ID)
+	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "anonymous"}), shared.CodeForbidden)
+	c.TakeRefusal(servertest.Send(c, shared.Authenticate, shared.TokenPayload{Token: token + "x"}), shared.CodeBadToken)
+	c.TakeRefusal(servertest.Send(c, shared.Authenticate, shared.TokenPayload{Token: tokenFor(t, "bob", -time.Minute, nil)}), shared.CodeBadToken)
+	id := servertest.Send(c, shared.Authenticate, shared.TokenPayload{Token: token})
+	if e := takeNext(c); e.Type != shared.Ack.Name() || e.ID != id {
+		t.Errorf("answer to authenticate: got %s %s, want %s %s", e.Type, e.ID, shared.Ack.Name(), id)
 	}
-	if w := until(c, shared.Welcome); w.User != "ann@example.com" {
-		t.Errorf("then welcome is %+v", w)
+	if w := servertest.TakeEvent(c, shared.Welcome); w.User != "ann@example.com" {
+		t.Errorf("welcome after authenticate: got %+v, want ann@example.com", w)
 	}
-	c.say("now I am somebody")
+	c.Say("now I am somebody")
 
-	if _, response, err := websocket.DefaultDialer.Dial(s.address(""), bearer(token+"x")); err == nil || response.StatusCode != http.StatusUnauthorized {
-		t.Errorf("with a forged token in the header: %v", response)
-	}
-	if c := s.nobody(nil); true { // in the address it counts for nothing
-		_ = c.conn.Close()
-		conn, _, err := websocket.DefaultDialer.Dial(s.address("token="+token), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		c := &testClient{t: t, conn: conn}
-		c.refused(send(c, shared.Ping, shared.Empty{}), shared.CodeForbidden)
-	}
+	s.dialRefused("forged token in the header", http.StatusUnauthorized, bearer(token+"x"))
+	c = s.upgrade(servertest.DialOptions{Query: "token=" + token}) // a token in the address does not count
+	c.TakeRefusal(servertest.Send(c, shared.Ping, shared.Empty{}), shared.CodeForbidden)
 }
 
 // TestWhoDoesNotAuthenticateIsClosed: in time, and after a few tries.
@@ -114,13 +99,17 @@ func TestWhoDoesNotAuthenticateIsClosed(t *testing.T) {
 	begun := time.Now()
 	silent := s.nobody(nil)
 	trying := s.nobody(http.Header{"Cookie": {"session=forged"}, "Origin": {s.http.URL}})
+	var tries []string
 	for range authenticateTries {
-		trying.refused(send(trying, shared.Authenticate, shared.TokenPayload{Token: "forged"}), shared.CodeBadToken)
+		tries = append(tries, servertest.Send(trying, shared.Authenticate, shared.TokenPayload{Token: "forged"}))
 	}
-	trying.closed(shared.CloseToken)
-	silent.closed(shared.CloseToken)
+	for _, id := range tries {
+		trying.TakeRefusal(id, shared.CodeBadToken)
+	}
+	trying.AwaitClose(shared.CloseToken)
+	silent.AwaitClose(shared.CloseToken)
 	if took := time.Since(begun); took < authenticateWait {
-		t.Errorf("the silent one was closed after %v", took)
+		t.Errorf("the connection that did not authenticate was closed after %v, want at least %v", took, authenticateWait)
 	}
 }
 
@@ -132,52 +121,52 @@ func TestRightsInRooms(t *testing.T) {
 	s.put("secret", "nobody may see this")
 	s.put("open", "one", "two")
 	s.put("news", "read me")
-	c := s.dial("room=secret", bearer(tokenFor(t, "ann", time.Hour, rights{"open": readWrite, "news": {identity.Read}})))
-	if first := until(c, shared.Failed); first.Code != shared.CodeForbidden {
-		t.Errorf("the first room was answered with %+v", first)
+	c := s.dial(servertest.DialOptions{Room: "secret", Session: tokenFor(t, "ann", time.Hour, rights{"open": readWrite, "news": {identity.Read}})})
+	if first := servertest.TakeEvent(c, shared.Failed); first.Code != shared.CodeForbidden {
+		t.Errorf("answer for the first room: got %+v, want %s", first, shared.CodeForbidden)
 	}
 	refusals := map[string][]string{} // by room
 	for _, room := range []string{"secret", "not-there"} {
 		for _, id := range []string{
-			send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}),
-			send(c, shared.JoinRoom, shared.JoinPayload{Name: room, After: &shared.Cursor{Epoch: s.log.Epoch(room)}}),
-			send(c, shared.SendMessage, shared.SendMessagePayload{Room: room, Message: "x"}),
-			send(c, shared.LoadHistory, shared.LoadHistoryPayload{Room: room, Before: 9}),
-			send(c, shared.StartTyping, shared.RoomPayload{Room: room}),
-			send(c, shared.MarkRead, shared.MarkReadPayload{Room: room, Seq: 1}),
+			servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}),
+			servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: room, After: &shared.Cursor{Epoch: s.log.Epoch(room)}}),
+			servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Room: room, Message: "x"}),
+			servertest.Send(c, shared.LoadHistory, shared.LoadHistoryPayload{Room: room, Before: 9}),
+			servertest.Send(c, shared.StartTyping, shared.RoomPayload{Room: room}),
+			servertest.Send(c, shared.MarkRead, shared.MarkReadPayload{Room: room, Seq: 1}),
 		} {
-			e := c.refused(id, shared.CodeForbidden)
+			e := c.TakeRefusal(id, shared.CodeForbidden)
 			refusals[room] = append(refusals[room], string(slices.Concat([]byte(e.Message[:len(e.Message)-len(room)]))))
 		}
 	}
 	if !slices.Equal(refusals["secret"], refusals["not-there"]) {
-		t.Errorf("a room that is there is refused as %q, one that is not as %q", refusals["secret"], refusals["not-there"])
+		t.Errorf("refusals for a room that exists: got %q, want those for one that does not: %q", refusals["secret"], refusals["not-there"])
 	}
-	list := answer(c, shared.Rooms, send(c, shared.ListRooms, shared.ListRoomsPayload{}))
+	list := servertest.TakeAnswer(c, shared.Rooms, servertest.Send(c, shared.ListRooms, shared.ListRoomsPayload{}))
 	var listed []string
 	for _, r := range list.Rooms {
 		listed = append(listed, r.Name)
 	}
 	slices.Sort(listed)
 	if !slices.Equal(listed, []string{"news", "open"}) {
-		t.Errorf("listed are %q", listed)
+		t.Errorf("listed: got %q, want news and open", listed)
 	}
 
-	answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "news"}))
-	until(c, shared.NewMessage)
-	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: "to the current room"}), shared.CodeForbidden)
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "open"}))
-	answer(c, shared.Ack, send(c, shared.SendMessage, shared.SendMessagePayload{Room: "open", Message: "here I may"}))
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "news"}))
+	servertest.TakeEvent(c, shared.NewMessage)
+	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "to the current room"}), shared.CodeForbidden)
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "open"}))
+	servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Room: "open", Message: "here I may"}))
 	if stored := s.stored("secret"); len(stored) != 1 {
-		t.Errorf("secret has %q", textsOf(stored))
+		t.Errorf("messages in secret: got %q, want 1", textsOf(stored))
 	}
 	if stored := s.stored("news"); len(stored) != 1 {
-		t.Errorf("news has %q", textsOf(stored))
+		t.Errorf("messages in news: got %q, want 1", textsOf(stored))
 	}
 }
 
 // TestEveryEventThatNamesARoomTakesARight: a payload with a room's name says so,
-// so that nobody forgets to ask for the right when he adds an event. Leaving takes
+// so that nobody who adds an event forgets to ask for the right. Leaving takes
 // none.
 func TestEveryEventThatNamesARoomTakesARight(t *testing.T) {
 	for _, payload := range []any{
@@ -188,7 +177,7 @@ func TestEveryEventThatNamesARoomTakesARight(t *testing.T) {
 		_, room := shape.FieldByName("Room")
 		_, after := shape.FieldByName("After")
 		if _, says := payload.(inRoom); says != (room || after) {
-			t.Errorf("%v names a room: %v, says so: %v", shape, room || after, says)
+			t.Errorf("%v implements inRoom: got %v, want %v", shape, says, room || after)
 		}
 	}
 }
@@ -199,20 +188,20 @@ func TestATokenIsRenewed(t *testing.T) {
 	t.Parallel()
 	s := serve(t, withTokens(t))
 	c := s.join("x", tokenFor(t, "ann", time.Hour, rights{"x": readWrite, "y": readWrite}))
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}))
-	c.refused(send(c, shared.RefreshToken, shared.TokenPayload{Token: tokenFor(t, "bob", time.Hour, nil)}), shared.CodeBadToken)
-	answer(c, shared.Ack, send(c, shared.RefreshToken, shared.TokenPayload{Token: tokenFor(t, "ann", time.Hour, rights{"x": {identity.Read}})}))
-	if left := until(c, shared.Left); left.Name != "y" {
-		t.Errorf("left %q", left.Name)
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}))
+	c.TakeRefusal(servertest.Send(c, shared.RefreshToken, shared.TokenPayload{Token: tokenFor(t, "bob", time.Hour, nil)}), shared.CodeBadToken)
+	servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.RefreshToken, shared.TokenPayload{Token: tokenFor(t, "ann", time.Hour, rights{"x": {identity.Read}})}))
+	if left := servertest.TakeEvent(c, shared.Left); left.Name != "y" {
+		t.Errorf("left: got %q, want y", left.Name)
 	}
-	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: "x"}), shared.CodeForbidden)
+	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "x"}), shared.CodeForbidden)
 	s.put("y", "not for ann")
 	s.put("x", "for ann")
-	if m := c.hear(1); m[0].Message != "for ann" {
-		t.Errorf("heard %q", m[0].Message)
+	if m := c.TakeMessages(1); m[0].Message != "for ann" {
+		t.Errorf("message: got %q, want \"for ann\"", m[0].Message)
 	}
-	c.settle()
-	c.none("a message of y", func(e shared.Event) bool { return isMessageEvent(e) && ofRoom("y")(e) })
+	c.Barrier()
+	c.None("a message of y", func(e shared.Event) bool { return isMessageEvent(e) && ofRoom("y")(e) })
 }
 
 // TestAnExpiredTokenCloses: with the code that says so, after the grace.
@@ -221,15 +210,12 @@ func TestAnExpiredTokenCloses(t *testing.T) {
 	s := serve(t, withTokens(t))
 	renewed := s.join("x", tokenFor(t, "ann", time.Hour, nil))
 	c := s.join("x", tokenFor(t, "ann", time.Hour, nil))
-	for _, client := range s.clients() { // as if it were long ago
-		old := *client.session.Load()
-		old.Expires = time.Now().Add(-expiryGrace - time.Second)
-		if client.net.RemoteAddr().String() == c.conn.LocalAddr().String() {
-			client.session.Store(&old)
-		}
-	}
-	c.closed(shared.CloseToken)
-	renewed.settle()
+	client := s.clientOf(c) // as if it were long ago
+	old := *client.session.Load()
+	old.Expires = time.Now().Add(-expiryGrace - time.Second)
+	client.session.Store(&old)
+	c.AwaitClose(shared.CloseToken)
+	renewed.Barrier()
 }
 
 // TestWhoIsSentAway: the user's connections are closed, and what they presented is
@@ -249,23 +235,21 @@ func TestWhoIsSentAway(t *testing.T) {
 			t.Parallel()
 			s := serve(t, test.change...)
 			token, others := test.session()
-			var ann, bob *testClient
+			var ann, bob *servertest.Conn
 			if token == "" {
 				ann, bob = s.join("x"), s.join("x")
-				token = ann.welcome.Session
+				token = ann.Welcome.Session
 			} else {
 				ann, bob = s.join("x", token), s.join("x", others)
 			}
 			again := s.join("y", token)
-			if err := s.manager.SendAway(t.Context(), ann.welcome.User); err != nil {
+			if err := s.manager.SendAway(t.Context(), ann.Welcome.User); err != nil {
 				t.Fatal(err)
 			}
-			ann.closed(shared.CloseSentAway)
-			again.closed(shared.CloseSentAway)
-			if _, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), bearer(token)); err == nil || response.StatusCode != http.StatusUnauthorized {
-				t.Errorf("the old session was answered with %v", response)
-			}
-			bob.settle()
+			ann.AwaitClose(shared.CloseSentAway)
+			again.AwaitClose(shared.CloseSentAway)
+			s.dialRefused("the old session", http.StatusUnauthorized, bearer(token))
+			bob.Barrier()
 		})
 	}
 }
@@ -276,18 +260,18 @@ func TestALineOfTheLogSaysWho(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("here")
-	c.say("not for the log")
+	c.Say("not for the log")
 	later := shared.Cursor{Epoch: "another", Seq: 1, ID: "x"}
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "there", After: &later}))
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "there", After: &later}))
 	log := s.logged.String()
-	for _, part := range []string{"conn=1", "user=" + c.welcome.User, "from=127.0.0.1", "room=here", "asked=there"} {
+	for _, part := range []string{"conn=1", "user=" + c.Welcome.User, "from=127.0.0.1", "room=here", "asked=there"} {
 		if !strings.Contains(log, part) {
-			t.Errorf("the log lacks %s:\n%s", part, log)
+			t.Errorf("log: got\n%s\nwant %s in it", log, part)
 		}
 	}
-	for _, secret := range []string{"not for the log", c.welcome.Session} {
+	for _, secret := range []string{"not for the log", c.Welcome.Session} {
 		if strings.Contains(log, secret) {
-			t.Errorf("the log has %q", secret)
+			t.Errorf("log: got %q in it, want it left out", secret)
 		}
 	}
 }

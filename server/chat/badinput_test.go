@@ -3,7 +3,7 @@ package chat
 import (
 	"encoding/binary"
 	"fmt"
-	"net/url"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -77,23 +78,23 @@ func TestBadEventsAreAnswered(t *testing.T) {
 		{"an id of 65", `{"type":"ping","id":"` + strings.Repeat("i", 65) + `"}`, "", shared.CodeBadID},
 		{"id is a number", `{"type":"ping","id":7}`, "", shared.CodeBadJSON},
 	} {
-		c.raw(test.frame)
-		e := c.next()
-		refusal := decode(c, shared.Failed, e)
+		write(c, test.frame)
+		e := takeNext(c)
+		refusal := servertest.Payload(c, shared.Failed, e)
 		if refusal.Code != test.code || e.ID != test.id || refusal.Message == "" || len(refusal.Message) > 300 {
 			t.Errorf("%s: answered %+v with id %q, want %s with id %q", test.name, refusal, e.ID, test.code, test.id)
 		}
-		c.settle()
-		c.none(test.name+": something after the answer", notPresence)
+		c.Barrier()
+		c.None(test.name+": something after the answer", notPresence)
 	}
-	c.say("still here")
-	if got := textsOf(bystander.hear(1)); !slices.Equal(got, []string{"still here"}) {
-		t.Errorf("the other heard %q", got)
+	c.Say("still here")
+	if got := textsOf(bystander.TakeMessages(1)); !slices.Equal(got, []string{"still here"}) {
+		t.Errorf("the bystander's messages: got %q, want one", got)
 	}
-	bystander.settle()
-	bystander.none("an event", notPresence)
+	bystander.Barrier()
+	bystander.None("an event", notPresence)
 	if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"still here"}) {
-		t.Errorf("the log holds %.200q", got)
+		t.Errorf("stored: got %.200q, want one", got)
 	}
 }
 
@@ -102,8 +103,8 @@ func TestTheLongestMessageIsTaken(t *testing.T) {
 	s := serve(t)
 	c := s.join("x")
 	longest := strings.Repeat("𝒳", shared.MaxMessageLength) // 4 bytes each
-	c.say(longest)
-	if m := c.hear(1)[0]; m.Message != longest {
+	c.Say(longest)
+	if m := c.TakeMessages(1)[0]; m.Message != longest {
 		t.Errorf("%d bytes came back, want %d", len(m.Message), len(longest))
 	}
 }
@@ -112,13 +113,13 @@ func TestARoomInTheAddressThatIsNone(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	for _, room := range []string{"../x", "*", ">", "A", strings.Repeat("x", 65)} {
-		c := s.dial("room="+url.QueryEscape(room), nil)
-		if refusal := decode(c, shared.Failed, c.next()); refusal.Code != shared.CodeBadRoom {
-			t.Errorf("room %q: %+v", room, refusal)
+		c := s.dial(servertest.DialOptions{Room: room})
+		if refusal := servertest.Payload(c, shared.Failed, takeNext(c)); refusal.Code != shared.CodeBadRoom {
+			t.Errorf("room %q: got %+v, want %s", room, refusal, shared.CodeBadRoom)
 		}
-		c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
-		answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "x"}))
-		c.say("here")
+		c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "x"}))
+		c.Say("here")
 	}
 }
 
@@ -129,38 +130,52 @@ func TestBadFramesCloseTheConnection(t *testing.T) {
 	s := serve(t)
 	bystander := s.join("x")
 	megabyte := []byte(`{"type":"send_message","payload":{"message":"` + strings.Repeat("x", 1<<20) + `"}}`)
-	text := func(data []byte) func(*testClient) {
-		return func(c *testClient) { c.frame(websocket.TextMessage, data) }
+	text := func(data []byte) func(*servertest.Conn) {
+		return func(c *servertest.Conn) { write(c, data) }
+	}
+	binary := func(c *servertest.Conn) {
+		if err := c.WS.WriteMessage(websocket.BinaryMessage, shared.Ping.Frame("", shared.Empty{})); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, test := range []struct {
 		name string
-		send func(*testClient)
+		send func(*servertest.Conn)
 		code int
 	}{
-		{"binary", func(c *testClient) { c.frame(websocket.BinaryMessage, shared.Ping.Frame("", shared.Empty{})) }, shared.CloseUnsupportedData},
+		{"binary", binary, shared.CloseUnsupportedData},
 		{"64 KiB and a byte", text(megabyte[:shared.MaxFrameBytes+1]), shared.CloseTooBig},
 		{"a megabyte", text(megabyte), shared.CloseTooBig},
 		{"two megabytes", text(slices.Repeat(megabyte, 2)), shared.CloseTooBig},
-		{"a megabyte in fragments", func(c *testClient) { fragments(c, megabyte, 10_000) }, shared.CloseTooBig},
+		{"a megabyte in fragments", func(c *servertest.Conn) { fragments(c, megabyte, 10_000) }, shared.CloseTooBig},
 		{"invalid UTF-8", text([]byte("{\"type\":\"send_message\",\"payload\":{\"message\":\"\xff\"}}")), shared.CloseInvalidText},
 		{"UTF-8 cut off", text([]byte("{\"type\":\"\xe2\x82")), shared.CloseInvalidText},
 	} {
-		// What is sent is not all in the kernel when the server has seen enough.
-		c := s.dialWith(smallBuffers(), "room=x", nil)
-		until(c, shared.RoomJoined)
-		c.raw(string(shared.SendMessage.Frame("", shared.SendMessagePayload{Message: "before " + test.name})))
+		c := s.dial(servertest.DialOptions{Room: "x", Dialer: smallSendBuffer})
+		servertest.TakeEvent(c, shared.RoomJoined)
+		write(c, shared.SendMessage.Frame("", shared.SendMessagePayload{Message: "before " + test.name}))
 		test.send(c)
-		c.closed(test.code)
-		if got := textsOf(bystander.hear(1)); !slices.Equal(got, []string{"before " + test.name}) {
-			t.Errorf("%s: the other heard %.200q", test.name, got)
+		c.AwaitClose(test.code)
+		if got := textsOf(bystander.TakeMessages(1)); !slices.Equal(got, []string{"before " + test.name}) {
+			t.Errorf("%s: the bystander's messages: got %.200q, want the one before it", test.name, got)
 		}
 	}
-	bystander.say("still here")
+	bystander.Say("still here")
 }
 
+// smallSendBuffer keeps the client's kernel from taking all of a large frame:
+// when the server has seen enough, the rest is still to be written.
+var smallSendBuffer = websocket.Dialer{NetDial: func(network, address string) (net.Conn, error) {
+	conn, err := net.Dial(network, address)
+	if err == nil {
+		err = conn.(*net.TCPConn).SetWriteBuffer(256 << 10)
+	}
+	return conn, err
+}}
+
 // fragments sends a text message in fragments of n bytes.
-func fragments(c *testClient, data []byte, n int) {
-	c.t.Helper()
+func fragments(c *servertest.Conn, data []byte, n int) {
+	c.T.Helper()
 	opcode := byte(websocket.TextMessage)
 	for len(data) > 0 {
 		part := data[:min(n, len(data))]
@@ -171,8 +186,8 @@ func fragments(c *testClient, data []byte, n int) {
 		}
 		header := binary.BigEndian.AppendUint16([]byte{final | opcode, 0x80 | 126}, uint16(len(part)))
 		frame := append(append(header, 0, 0, 0, 0), part...) // a mask of zeros changes nothing
-		if _, err := c.conn.NetConn().Write(frame); err != nil {
-			c.t.Fatal(err)
+		if _, err := c.WS.NetConn().Write(frame); err != nil {
+			c.T.Fatal(err)
 		}
 		opcode = 0
 	}
@@ -182,7 +197,7 @@ func TestAnEventMayComeInFragments(t *testing.T) {
 	t.Parallel()
 	c := serve(t).join("x")
 	fragments(c, shared.Ping.Frame("in-pieces", shared.Empty{}), 7)
-	answer(c, shared.Pong, "in-pieces")
+	servertest.TakeAnswer(c, shared.Pong, "in-pieces")
 }
 
 // A message that is begun has to be ended, whatever comes in between.
@@ -190,13 +205,12 @@ func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	half := s.join("x")
-	if _, err := half.conn.NetConn().Write([]byte{0x81, 0x80 | 100, 0, 0, 0, 0, '{', '"', 't'}); err != nil {
+	if _, err := half.WS.NetConn().Write([]byte{0x81, 0x80 | 100, 0, 0, 0, 0, '{', '"', 't'}); err != nil {
 		t.Fatal(err)
 	}
 	// Another sends a fragment of one byte now and then, and never ends.
 	drip := s.join("x")
-	begun := time.Now()
-	if _, err := drip.conn.NetConn().Write([]byte{0x01, 0x80 | 1, 0, 0, 0, 0, '{'}); err != nil {
+	if _, err := drip.WS.NetConn().Write([]byte{0x01, 0x80 | 1, 0, 0, 0, 0, '{'}); err != nil {
 		t.Fatal(err)
 	}
 	var dripping sync.WaitGroup
@@ -204,19 +218,30 @@ func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
 		drops := time.NewTicker(tick / 4)
 		defer drops.Stop()
 		for range drops.C {
-			if _, err := drip.conn.NetConn().Write([]byte{0x00, 0x80 | 1, 0, 0, 0, 0, ' '}); err != nil {
+			if _, err := drip.WS.NetConn().Write([]byte{0x00, 0x80 | 1, 0, 0, 0, 0, ' '}); err != nil {
 				return // the connection is closed below
 			}
 		}
 	})
-	drip.closed(shared.ClosePolicy)
-	if took := time.Since(begun); took < messageWait-2*tick || took > messageWait+10*tick {
-		t.Errorf("closed after %v, want %v", took, messageWait)
+	reading := func(c *servertest.Conn) (since int64) {
+		client := s.clientOf(c)
+		servertest.Eventually(t, "half a message to have arrived", func() bool {
+			since = client.reading.Load()
+			return since != 0
+		})
+		return since
 	}
-	drip.conn.Close()
+	reading(half)
+	since := reading(drip)
+	s.later(messageWait - 2*tick)
+	drip.AwaitClose(shared.ClosePolicy)
+	if took := s.manager.now.Load() - since; took <= ticks(messageWait) {
+		t.Errorf("closed after %d ticks, want more than %d", took, ticks(messageWait))
+	}
+	_ = drip.WS.Close()
 	dripping.Wait()
-	half.closed(shared.ClosePolicy)
-	s.join("x").say("others are not affected")
+	half.AwaitClose(shared.ClosePolicy)
+	s.join("x").Say("others are not affected")
 }
 
 // Whatever one client sends, another's events are answered.
@@ -225,14 +250,14 @@ func TestGarbageBesideAConversation(t *testing.T) {
 	s := serve(t)
 	a, b := s.join("x"), s.join("x")
 	for i := range 20 {
-		bad := s.dial("room=x", nil)
-		if _, err := bad.conn.NetConn().Write([]byte(fmt.Sprint("GET / HTTP/1.1\r\n", strings.Repeat("\xff", i), "\r\n\r\n"))); err != nil {
+		bad := s.dial(servertest.DialOptions{Room: "x"})
+		if _, err := bad.WS.NetConn().Write([]byte(fmt.Sprint("GET / HTTP/1.1\r\n", strings.Repeat("\xff", i), "\r\n\r\n"))); err != nil {
 			t.Fatal(err)
 		}
-		a.say(fmt.Sprint(i))
-		if got := b.hear(1)[0].Message; got != fmt.Sprint(i) {
-			t.Errorf("heard %q", got)
+		a.Say(fmt.Sprint(i))
+		if got := b.TakeMessages(1)[0].Message; got != fmt.Sprint(i) {
+			t.Errorf("message: got %q, want %d", got, i)
 		}
-		bad.closed(websocket.CloseProtocolError)
+		bad.AwaitClose(websocket.CloseProtocolError)
 	}
 }

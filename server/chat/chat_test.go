@@ -5,24 +5,22 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
-	"go.uber.org/goleak"
 
 	"websockets/server/identity"
 	"websockets/server/roomlog"
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -33,12 +31,8 @@ func TestMain(m *testing.M) {
 	// Most of the tests wait for the server's ticks, so more of them run at a time
 	// than there are processors.
 	_ = flag.Set("test.parallel", "8")
-	goleak.VerifyTestMain(m)
+	os.Exit(servertest.MainWithoutLeaks(m))
 }
-
-// patience is how long a test waits for what should take milliseconds, or a few
-// ticks where it is told once a tick.
-const patience = 30 * time.Second
 
 // testServer is a manager on a real log behind a real HTTP server.
 type testServer struct {
@@ -103,7 +97,7 @@ func serve(t testing.TB, change ...func(*setup)) *testServer {
 		s.shutdown()
 		s.http.Close()
 		if text := s.logged.String(); strings.Contains(text, "level=ERROR") {
-			t.Errorf("the server logged an error:\n%s", text)
+			t.Errorf("log: got an error, want none:\n%s", text)
 		}
 	})
 	return s
@@ -114,17 +108,6 @@ func (s *testServer) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
 	s.manager.Shutdown(ctx)
-}
-
-// eventually waits until done reports true.
-func (s *testServer) eventually(what string, done func() bool) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	pollUntil(ctx, done)
-	if !done() {
-		s.t.Fatalf("waited in vain until %s", what)
-	}
 }
 
 // logged is what the server has logged.
@@ -211,226 +194,110 @@ func (s *testServer) sameShard(room string) string {
 	}
 }
 
-// testClient is a connection in the hands of a test's goroutine.
-type testClient struct {
-	t       testing.TB
-	conn    *websocket.Conn
-	inbox   []shared.Event // received and not asked for yet
-	sent    int            // ids made so far
-	welcome shared.WelcomePayload
-	joined  shared.RoomJoinedPayload
-}
+// address is that of the WebSocket endpoint.
+func (s *testServer) address() string { return "ws" + strings.TrimPrefix(s.http.URL, "http") + "/ws" }
 
-// address returns a /ws address with a query.
-func (s *testServer) address(query string) string {
-	return "ws" + strings.TrimPrefix(s.http.URL, "http") + "/ws?" + query
-}
-
-// dial connects and waits for the welcome. header may be nil.
-func (s *testServer) dial(query string, header http.Header) *testClient {
+// dial connects and waits for the welcome.
+func (s *testServer) dial(o servertest.DialOptions) *servertest.Conn {
 	s.t.Helper()
-	return s.dialWith(websocket.Dialer{}, query, header)
+	return servertest.Dial(s.t, s.address(), o)
 }
 
-func (s *testServer) dialWith(dialer websocket.Dialer, query string, header http.Header) *testClient {
+// dialRefused expects that the handshake is refused with this status, and returns
+// the answer's header.
+func (s *testServer) dialRefused(what string, status int, header http.Header) http.Header {
 	s.t.Helper()
-	conn, response, err := dialer.Dial(s.address(query), header)
-	if err != nil {
-		s.t.Fatalf("dialing with %s: %v (%v)", query, err, response)
+	conn, response, err := websocket.DefaultDialer.Dial(s.address(), header)
+	if err == nil {
+		_ = conn.Close()
+		s.t.Errorf("handshake, %s: got a connection, want status %d", what, status)
+		return nil
 	}
-	s.t.Cleanup(func() { conn.Close() })
-	c := &testClient{t: s.t, conn: conn}
-	c.welcome = until(c, shared.Welcome)
-	return c
+	if response == nil {
+		s.t.Fatalf("handshake, %s: %v", what, err)
+	}
+	if response.StatusCode != status {
+		s.t.Errorf("handshake, %s: got status %d, want %d", what, response.StatusCode, status)
+	}
+	return response.Header
+}
+
+// upgrade connects and reads nothing, not even the welcome.
+func (s *testServer) upgrade(o servertest.DialOptions) *servertest.Conn {
+	s.t.Helper()
+	conn, err := servertest.Upgrade(s.address(), o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = conn.Close() })
+	return &servertest.Conn{T: s.t, WS: conn}
 }
 
 // join connects to a room and waits until it is there. With a session it is that
 // user.
-func (s *testServer) join(room string, session ...string) *testClient {
+func (s *testServer) join(room string, session ...string) *servertest.Conn {
 	s.t.Helper()
-	c := s.dial("room="+url.QueryEscape(room), bearer(session...))
-	c.joined = until(c, shared.RoomJoined)
-	until(c, shared.Synced)
+	c, _ := s.joined(room, session...)
 	return c
+}
+
+// joined is join, and returns the room_joined too.
+func (s *testServer) joined(room string, session ...string) (*servertest.Conn, shared.RoomJoinedPayload) {
+	s.t.Helper()
+	c := s.dial(servertest.DialOptions{Room: room, Session: strings.Join(session, "")})
+	joined := servertest.TakeEvent(c, shared.RoomJoined)
+	servertest.TakeEvent(c, shared.Synced)
+	return c, joined
 }
 
 // resume connects to a room with a cursor and waits for room_joined.
-func (s *testServer) resume(room string, after shared.Cursor) *testClient {
+func (s *testServer) resume(room string, after shared.Cursor) (*servertest.Conn, shared.RoomJoinedPayload) {
 	s.t.Helper()
-	cursor, err := json.Marshal(after)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	c := s.dial(url.Values{"room": {room}, "after": {string(cursor)}}.Encode(), nil)
-	c.joined = until(c, shared.RoomJoined)
-	return c
+	c := s.dial(servertest.DialOptions{Room: room, After: &after})
+	return c, servertest.TakeEvent(c, shared.RoomJoined)
 }
 
-func bearer(session ...string) http.Header {
-	if len(session) == 0 {
-		return nil
-	}
-	return http.Header{"Authorization": {"Bearer " + session[0]}}
-}
-
-// raw sends a text frame as it is.
-func (c *testClient) raw(frame string) { c.frame(websocket.TextMessage, []byte(frame)) }
-
-func (c *testClient) frame(kind int, data []byte) {
-	c.t.Helper()
-	_ = c.conn.SetWriteDeadline(time.Now().Add(patience))
-	if err := c.conn.WriteMessage(kind, data); err != nil {
-		c.t.Fatalf("sending %.200q: %v", data, err)
-	}
-}
-
-// send sends an event with a new id, which it returns.
-func send[T any](c *testClient, event shared.Type[T], payload T) string {
-	c.t.Helper()
-	c.sent++
-	id := fmt.Sprintf("%s-%d", event.Name(), c.sent)
-	c.raw(string(event.Frame(id, payload)))
-	return id
-}
-
-// read reads the next frame from the wire.
-func (c *testClient) read() (shared.Event, error) {
-	_ = c.conn.SetReadDeadline(time.Now().Add(patience))
-	kind, frame, err := c.conn.ReadMessage()
-	if err != nil {
-		return shared.Event{}, err
-	}
-	e, err := shared.DecodeEvent(frame)
-	if err != nil || kind != websocket.TextMessage {
-		c.t.Errorf("the server sent a frame of kind %d that is not an event: %.200q: %v", kind, frame, err)
-	}
-	return e, nil
-}
-
-// take returns the first event that matches, from what has come or is still to
-// come; all others stay.
-func (c *testClient) take(what string, match func(shared.Event) bool) shared.Event {
-	c.t.Helper()
-	for i := 0; ; i++ {
-		if i == len(c.inbox) {
-			e, err := c.read()
-			if err != nil {
-				c.t.Fatalf("waiting for %s: %v; not asked for: %s", what, err, names(c.inbox))
-			}
-			c.inbox = append(c.inbox, e)
-		}
-		if e := c.inbox[i]; match(e) {
-			c.inbox = append(c.inbox[:i:i], c.inbox[i+1:]...)
-			return e
+// clientOf returns the server's side of a connection.
+func (s *testServer) clientOf(conn *servertest.Conn) *Client {
+	s.t.Helper()
+	for _, c := range s.clients() {
+		if c.net.RemoteAddr().String() == conn.WS.LocalAddr().String() {
+			return c
 		}
 	}
+	s.t.Fatal("the server's side of a connection: got none, want one")
+	return nil
 }
 
-// next returns the next event, whatever it is but presence, which comes with the
+// bearer is the header of a session.
+func bearer(session string) http.Header {
+	return http.Header{"Authorization": {"Bearer " + session}}
+}
+
+// write sends a text frame as it is.
+func write[F ~string | ~[]byte](c *servertest.Conn, frame F) {
+	c.T.Helper()
+	if err := c.Write([]byte(frame)); err != nil {
+		c.T.Fatalf("sending %.200q: %v", frame, err)
+	}
+}
+
+// takeNext takes the next event, whatever it is but presence, which comes with the
 // server's ticks.
-func (c *testClient) next() shared.Event {
-	c.t.Helper()
-	return c.take("any event", notPresence)
+func takeNext(c *servertest.Conn) shared.Event {
+	c.T.Helper()
+	return c.Take("any event", notPresence)
 }
 
 func notPresence(e shared.Event) bool { return e.Type != shared.Presence.Name() }
 
-// until returns the next event of a type.
-func until[T any](c *testClient, event shared.Type[T]) T {
-	c.t.Helper()
-	return decode(c, event, c.take(event.Name(), func(e shared.Event) bool { return e.Type == event.Name() }))
-}
-
-// answer returns the answer to the event with this id, which has to be of this
-// type.
-func answer[T any](c *testClient, event shared.Type[T], id string) T {
-	c.t.Helper()
-	return decode(c, event, c.take("the answer to "+id, func(e shared.Event) bool { return e.ID == id }))
-}
-
-func decode[T any](c *testClient, event shared.Type[T], e shared.Event) T {
-	c.t.Helper()
-	if e.Type != event.Name() {
-		c.t.Fatalf("got %s %s %s, want %s", e.Type, e.ID, e.Payload, event.Name())
-	}
-	payload, err := event.Decode(e)
+// read reads the next event of the wire, on a goroutine that may not end the test.
+func read(c *servertest.Conn) (shared.Event, error) {
+	frame, err := c.Next()
 	if err != nil {
-		c.t.Fatalf("%s %s: %v", e.Type, e.Payload, err)
+		return shared.Event{}, err
 	}
-	return payload
-}
-
-// refused checks that the answer to id is an error with this code.
-func (c *testClient) refused(id, code string) shared.Error {
-	c.t.Helper()
-	refusal := answer(c, shared.Failed, id)
-	if refusal.Code != code || refusal.Message == "" {
-		c.t.Errorf("%q was answered with %+v, want %s", id, refusal, code)
-	}
-	return refusal
-}
-
-// say sends a message to the current room and waits for its ack.
-func (c *testClient) say(text string) shared.AckPayload {
-	c.t.Helper()
-	return answer(c, shared.Ack, send(c, shared.SendMessage, shared.SendMessagePayload{Message: text}))
-}
-
-// hear returns the next n messages.
-func (c *testClient) hear(n int) (messages []shared.Message) {
-	c.t.Helper()
-	for range n {
-		messages = append(messages, until(c, shared.NewMessage))
-	}
-	return messages
-}
-
-// settle waits until the server has handled all that was sent and all that it
-// had for the client before that is in the inbox.
-func (c *testClient) settle() {
-	c.t.Helper()
-	answer(c, shared.Pong, send(c, shared.Ping, shared.Empty{}))
-}
-
-// none fails if an event that matches has come.
-func (c *testClient) none(what string, match func(shared.Event) bool) {
-	c.t.Helper()
-	for _, e := range c.inbox {
-		if match(e) {
-			c.t.Errorf("%s came: %s %s", what, e.Type, e.Payload)
-		}
-	}
-}
-
-// closed reads until the connection ends and checks its close code.
-func (c *testClient) closed(code int) {
-	c.t.Helper()
-	for {
-		e, err := c.read()
-		if err == nil {
-			c.inbox = append(c.inbox, e)
-			continue
-		}
-		var closing *websocket.CloseError
-		if !errors.As(err, &closing) || closing.Code != code {
-			c.t.Errorf("the connection ended with %v, want close code %d", err, code)
-		}
-		return
-	}
-}
-
-// leave ends the connection with a close frame.
-func (c *testClient) leave() {
-	c.t.Helper()
-	c.frame(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
-	c.closed(websocket.CloseNormalClosure)
-}
-
-func names(events []shared.Event) (list []string) {
-	for _, e := range events {
-		list = append(list, e.Type)
-	}
-	return list
+	return shared.DecodeEvent(frame)
 }
 
 func ofRoom(room string) func(shared.Event) bool {
@@ -444,16 +311,3 @@ func ofRoom(room string) func(shared.Event) bool {
 }
 
 func isMessageEvent(e shared.Event) bool { return e.Type == shared.NewMessage.Name() }
-
-// smallBuffers is a dialer whose connections hold little in the kernel, so that
-// a client that does not read is soon felt.
-func smallBuffers() websocket.Dialer {
-	return websocket.Dialer{NetDial: func(network, address string) (net.Conn, error) {
-		conn, err := net.Dial(network, address)
-		if err == nil {
-			_ = conn.(*net.TCPConn).SetReadBuffer(256 << 10)
-			_ = conn.(*net.TCPConn).SetWriteBuffer(256 << 10)
-		}
-		return conn, err
-	}}
-}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -17,31 +18,31 @@ import (
 func TestEcho(t *testing.T) {
 	s := serve(t)
 	s.http.Config.Handler.(*http.ServeMux).HandleFunc("GET /echo", s.manager.ServeEcho)
-	dial := func() *testClient {
-		conn, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.http.URL, "http")+"/echo", nil)
+	dial := func() *servertest.Conn {
+		conn, err := servertest.Upgrade(strings.TrimSuffix(s.address(), "/ws")+"/echo", servertest.DialOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { conn.Close() })
-		return &testClient{t: t, conn: conn}
+		t.Cleanup(func() { _ = conn.Close() })
+		return &servertest.Conn{T: t, WS: conn}
 	}
 	c := dial()
 	for _, text := range []string{"", "x", "not an event", strings.Repeat("𝒳", 16_000)} {
-		c.raw(text)
-		if _, got, err := c.conn.ReadMessage(); err != nil || string(got) != text {
-			t.Errorf("%.20q came back as %.20q, %v", text, got, err)
+		write(c, text)
+		if got, err := c.Next(); err != nil || string(got) != text {
+			t.Errorf("echo: got %.20q, %v, want %.20q", got, err, text)
 		}
 	}
 	parts := strings.Repeat("in fragments ", 100)
 	fragments(c, []byte(parts), 300)
-	if _, got, err := c.conn.ReadMessage(); err != nil || string(got) != parts {
-		t.Errorf("%.40q, %v", got, err)
+	if got, err := c.Next(); err != nil || string(got) != parts {
+		t.Errorf("echo of fragments: got %.40q, %v, want %.40q", got, err, parts)
 	}
 	for data, code := range map[string]int{"\xff": shared.CloseInvalidText, "\xed\xa0\x80": shared.CloseInvalidText} {
 		c := dial()
-		c.raw(data)
-		if _, _, err := c.conn.ReadMessage(); !websocket.IsCloseError(err, code) {
-			t.Errorf("%q: %v, want %d", data, err, code)
+		write(c, data)
+		if _, err := c.Next(); !websocket.IsCloseError(err, code) {
+			t.Errorf("after %q: got %v, want close code %d", data, err, code)
 		}
 	}
 }

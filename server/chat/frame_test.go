@@ -32,7 +32,7 @@ func TestFrameHeaders(t *testing.T) {
 			t.Errorf("the header of %d bytes is %x, want %s", length, head, header)
 		}
 		if n := frameLength(append(frame, "the next"...)); n != len(frame) {
-			t.Errorf("the frame of %d bytes has %d, and frameLength says %d", length, len(frame), n)
+			t.Errorf("frameLength of a frame of %d bytes: got %d, want %d", length, n, len(frame))
 		}
 	}
 	for opcode, header := range map[byte]string{opPing: "8902", opPong: "8a02", opClose: "8802"} {
@@ -45,10 +45,10 @@ func TestFrameHeaders(t *testing.T) {
 func TestCloseFramesFitAControlFrame(t *testing.T) {
 	t.Parallel()
 	if got := closeFrame(shared.CloseRestart, "why"); !bytes.Equal(got, []byte("\x88\x05\x03\xf4why")) {
-		t.Errorf("% x", got)
+		t.Errorf("close frame: got % x, want 88 05, the code and the reason", got)
 	}
 	if got := closeFrame(shared.CloseNormal, strings.Repeat("x", 500)); got[1] != 125 || len(got) != 127 {
-		t.Errorf("%d bytes, and the header says %d", len(got), got[1])
+		t.Errorf("close frame: got %d bytes and %d in the header, want 127 and 125", len(got), got[1])
 	}
 }
 
@@ -66,7 +66,7 @@ func TestMessageFrames(t *testing.T) {
 				}
 				body := m.Encode()
 				if !isMessage(body) {
-					t.Fatalf("%.100q is not taken for a message", body)
+					t.Fatalf("isMessage(%.100q): got false, want true", body)
 				}
 				got := appendMessageFrame([]byte("before"), seq, body)
 				m.Seq = seq
@@ -76,10 +76,10 @@ func TestMessageFrames(t *testing.T) {
 				}
 				frame := got[len("before"):]
 				if len(frame) > messageFrameLength(body) {
-					t.Errorf("%d bytes, announced were %d", len(frame), messageFrameLength(body))
+					t.Errorf("bytes of the frame: got %d, want at most %d", len(frame), messageFrameLength(body))
 				}
 				if frameSeq(frame) != seq || messageID(frame) != "the-id" || messageID(body) != "the-id" || frameLength(frame) != len(frame) {
-					t.Errorf("the frame is of %d with id %q and has %d of %d bytes", frameSeq(frame), messageID(frame), frameLength(frame), len(frame))
+					t.Errorf("frame: got sequence %d, id %q and length %d, want %d, the-id and %d", frameSeq(frame), messageID(frame), frameLength(frame), seq, len(frame))
 				}
 				read, err := decodeMessage(roomlog.Entry{Room: "room", Seq: seq, Body: body})
 				if err != nil || fmt.Sprint(read) != fmt.Sprint(m) {

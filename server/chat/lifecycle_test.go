@@ -2,18 +2,22 @@ package chat
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -25,16 +29,16 @@ func TestPingsAreAnswered(t *testing.T) {
 	t.Parallel()
 	c := serve(t).join("x")
 	ponged := ""
-	c.conn.SetPongHandler(func(data string) error { ponged = data; return nil })
-	if err := c.conn.WriteControl(websocket.PingMessage, []byte("are you there"), time.Now().Add(patience)); err != nil {
+	c.WS.SetPongHandler(func(data string) error { ponged = data; return nil })
+	if err := c.WS.WriteControl(websocket.PingMessage, []byte("are you there"), time.Now().Add(servertest.Patience)); err != nil {
 		t.Fatal(err)
 	}
-	c.settle()
+	c.Barrier()
 	if ponged != "are you there" {
-		t.Errorf("the pong says %q", ponged)
+		t.Errorf("pong: got %q, want what the ping said", ponged)
 	}
-	if id := send(c, shared.Ping, shared.Empty{}); answer(c, shared.Pong, id) != (shared.Empty{}) {
-		t.Error("a pong with something in it")
+	if id := servertest.Send(c, shared.Ping, shared.Empty{}); servertest.TakeAnswer(c, shared.Pong, id) != (shared.Empty{}) {
+		t.Error("pong event: got a payload, want an empty one")
 	}
 }
 
@@ -44,15 +48,11 @@ func TestAQuietConnectionIsPinged(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	var here *Client
-	s.manager.mu.RLock()
-	for here = range s.manager.clients {
-	}
-	s.manager.mu.RUnlock()
+	here := s.clientOf(c)
 	pinged := make(chan struct{}, 10)
 	var silent atomic.Bool
-	answerPing := c.conn.PingHandler()
-	c.conn.SetPingHandler(func(data string) error {
+	answerPing := c.WS.PingHandler()
+	c.WS.SetPingHandler(func(data string) error {
 		pinged <- struct{}{}
 		if silent.Load() {
 			return nil
@@ -60,21 +60,21 @@ func TestAQuietConnectionIsPinged(t *testing.T) {
 		return answerPing(data)
 	})
 	var reading sync.WaitGroup
-	reading.Go(func() { c.closed(shared.CloseSilent) })
+	reading.Go(func() { c.AwaitClose(shared.CloseSilent) })
 	defer reading.Wait()
 	wait := func() {
 		t.Helper()
 		select {
 		case <-pinged:
-		case <-time.After(patience):
-			t.Fatal("a quiet connection is not pinged")
+		case <-time.After(servertest.Patience):
+			t.Fatalf("waited %v for a ping", servertest.Patience)
 		}
 	}
 	// Much longer than any connection may be silent, with a ping each time.
 	for range 3 {
 		s.later(pingAfter + tick)
 		wait()
-		s.eventually("the pong is heard", func() bool { return here.pinged.Load() == 0 })
+		servertest.Eventually(s.t, "the pong is heard", func() bool { return here.pinged.Load() == 0 })
 	}
 	silent.Store(true)
 	s.later(pingAfter + tick)
@@ -87,12 +87,19 @@ func TestACloseFrameIsAnswered(t *testing.T) {
 	s := serve(t)
 	for _, code := range []int{shared.CloseNormal, shared.CloseGoingAway, 3000, 4001} {
 		c := s.join("x")
-		c.frame(websocket.CloseMessage, websocket.FormatCloseMessage(code, "bye"))
-		c.closed(code)
+		sayGoodbye(c, websocket.FormatCloseMessage(code, "bye"))
+		c.AwaitClose(code)
 	}
 	c := s.join("x")
-	c.frame(websocket.CloseMessage, nil) // without a code
-	c.closed(shared.CloseNormal)
+	sayGoodbye(c, nil) // without a code
+	c.AwaitClose(shared.CloseNormal)
+}
+
+func sayGoodbye(c *servertest.Conn, payload []byte) {
+	c.T.Helper()
+	if err := c.WS.WriteMessage(websocket.CloseMessage, payload); err != nil {
+		c.T.Fatal(err)
+	}
 }
 
 func TestOrigins(t *testing.T) {
@@ -103,7 +110,7 @@ func TestOrigins(t *testing.T) {
 		if origin != "" {
 			header.Set("Origin", origin)
 		}
-		conn, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), header)
+		conn, response, err := websocket.DefaultDialer.Dial(s.address(), header)
 		if err == nil {
 			conn.Close()
 		}
@@ -111,7 +118,7 @@ func TestOrigins(t *testing.T) {
 	}
 	for _, origin := range []string{"", s.http.URL, "https://friend.example", "HTTPS://Friend.Example"} {
 		if _, err := dial(origin); err != nil {
-			t.Errorf("origin %q: %v", origin, err)
+			t.Errorf("origin %q: got %v, want a connection", origin, err)
 		}
 	}
 	own := strings.TrimPrefix(s.http.URL, "http://")
@@ -123,18 +130,16 @@ func TestOrigins(t *testing.T) {
 	} {
 		response, err := dial(origin)
 		if err == nil || response == nil || response.StatusCode != http.StatusForbidden {
-			t.Errorf("origin %q: %v, %v", origin, response, err)
+			t.Errorf("origin %q: got %v, %v, want status %d", origin, response, err, http.StatusForbidden)
 		}
 	}
 	for _, header := range []http.Header{{"Cookie": {"session=x"}}, {"Cookie": {"other=x"}}} {
-		if _, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), header); err == nil || response.StatusCode != http.StatusForbidden {
-			t.Errorf("a cookie and no origin: %v, %v", response, err)
-		}
+		s.dialRefused("a cookie and no origin", http.StatusForbidden, header)
 	}
 	dial("https://logged.example")
 	for _, part := range []string{"https://logged.example", "https://friend.example", "--allow-origin=https://logged.example", own} {
 		if !strings.Contains(s.logged.String(), part) {
-			t.Errorf("the log does not say %s:\n%s", part, s.logged)
+			t.Errorf("log: got\n%s\nwant %s in it", s.logged, part)
 		}
 	}
 }
@@ -163,7 +168,7 @@ func TestOwnOrigin(t *testing.T) {
 			r.TLS = &tls.ConnectionState{}
 		}
 		if own := isOwn(test.origin, r); own != test.own {
-			t.Errorf("the origin %s is own on %q, TLS %v: %v", test.origin, test.host, test.tls, own)
+			t.Errorf("isOwn(%s) on %q, TLS %v: got %v, want %v", test.origin, test.host, test.tls, own, test.own)
 		}
 	}
 }
@@ -177,56 +182,51 @@ func TestARequestThatIsNoHandshake(t *testing.T) {
 	}
 	defer response.Body.Close()
 	if _, _ = io.Copy(io.Discard, response.Body); response.StatusCode != http.StatusBadRequest {
-		t.Errorf("%s", response.Status)
+		t.Errorf("GET /ws: got %s, want %d", response.Status, http.StatusBadRequest)
 	}
 }
 
-// Everyone is told and closed, whoever does not read is cut off, and everything
-// is waited for in less than 5 s.
+// A shutdown tells and closes every client, cuts off one that does not read, and
+// leaves nothing running. perf measures how long it takes.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	stuck := s.dialWith(smallBuffers(), "room=x", nil)
-	until(stuck, shared.Synced)
-	s.put("x", long(0, 600)...) // more than the kernel takes
-	var clients []*testClient
+	stuck := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
+	servertest.TakeEvent(stuck, shared.Synced)
+	s.put("x", long(0, slowMessages)...) // more than the kernel takes
+	var clients []*servertest.Conn
 	for range 3 {
 		clients = append(clients, s.join("y"))
 	}
-	clients = append(clients, s.dial("room=*", nil)) // in no room
-	acked := clients[0].say("before")
-	clients[0].settle()
+	clients = append(clients, s.dial(servertest.DialOptions{Room: "*"})) // in no room
+	acked := clients[0].Say("before")
+	clients[0].Barrier()
 
 	var all sync.WaitGroup
 	for _, c := range clients {
 		all.Go(func() {
-			closing := until(c, shared.Closing)
+			closing := servertest.TakeEvent(c, shared.Closing)
 			if closing.Reason == "" || closing.RetryAfter <= 0 {
-				t.Errorf("closing: %+v", closing)
+				t.Errorf("closing: got %+v, want a reason and a retry_after", closing)
 			}
-			c.inbox = nil
-			c.closed(shared.CloseRestart)
-			c.none("something after closing", notPresence)
+			c.Forget()
+			c.AwaitClose(shared.CloseRestart)
+			c.None("something after closing", notPresence)
 		})
 	}
-	begun := time.Now()
 	s.shutdown()
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("it took %v", took)
-	}
 	all.Wait()
 	s.manager.mu.RLock()
 	left, rooms := len(s.manager.clients), len(s.manager.rooms)
 	s.manager.mu.RUnlock()
 	if left > 0 || rooms > 0 || s.manager.memory.Load() != 0 {
-		t.Errorf("left over: %d clients, %d rooms, %d bytes of rings", left, rooms, s.manager.memory.Load())
+		t.Errorf("after the shutdown: got %d clients, %d rooms, %d bytes of rings, want none", left, rooms, s.manager.memory.Load())
 	}
 	if e, err := s.log.At(t.Context(), "y", acked.Seq); err != nil || e.Seq == 0 {
-		t.Errorf("what was acked is gone: %v", err)
+		t.Errorf("the acked message: got %+v, %v, want it in the log", e, err)
 	}
-	_, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
-	if err == nil || response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
-		t.Errorf("afterwards: %v, %v", response, err)
+	if header := s.dialRefused("after the shutdown", http.StatusServiceUnavailable, nil); header.Get("Retry-After") == "" {
+		t.Error("after the shutdown: got no Retry-After, want one")
 	}
 }
 
@@ -245,24 +245,24 @@ func TestShutdownWhileMessagesAreSent(t *testing.T) {
 		made := 0
 		say := func() error {
 			made++
-			return c.conn.WriteMessage(websocket.TextMessage, shared.SendMessage.Frame(fmt.Sprint(made), shared.SendMessagePayload{Message: "text"}))
+			return c.WS.WriteMessage(websocket.TextMessage, shared.SendMessage.Frame(fmt.Sprint(made), shared.SendMessagePayload{Message: "text"}))
 		}
 		all.Go(func() {
 			for range window {
 				_ = say()
 			}
 			for {
-				e, err := c.read()
+				e, err := read(c)
 				if err != nil {
 					if !websocket.IsCloseError(err, shared.CloseRestart) {
-						t.Errorf("the connection ended with %v", err)
+						t.Errorf("the connection ended: got %v, want close code %d", err, shared.CloseRestart)
 					}
 					return
 				}
 				if e.Type != shared.Ack.Name() {
 					continue
 				}
-				acked[i][decode(c, shared.Ack, e).Seq] = true
+				acked[i][servertest.Payload(c, shared.Ack, e).Seq] = true
 				if len(acked[i]) == 10*window {
 					started <- struct{}{}
 				}
@@ -282,49 +282,79 @@ func TestShutdownWhileMessagesAreSent(t *testing.T) {
 	for i := range acked {
 		for seq := range acked[i] {
 			if !stored[seq] {
-				t.Errorf("%d was acked and is not in the log", seq)
+				t.Errorf("acked message %d: want it in the log", seq)
 			}
 		}
 	}
 }
 
-// A burst goes through; beyond the rate reading pauses; beyond the pause events
-// are refused, and told when to come again.
-func TestRate(t *testing.T) {
+// TestPace: a burst is not held back, events beyond it are handled at the rate, and
+// when that has taken maxPause they are refused for retryAfter. Then events are handled again.
+func TestPace(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.Rate = 10 })
-	c, other := s.join("x"), s.join("x")
-	burst := time.Now()
-	for range 30 {
-		c.raw(string(shared.Ping.Frame("burst", shared.Empty{})))
-	}
-	for range 30 {
-		answer(c, shared.Pong, "burst")
-	}
-	if took := time.Since(burst); took > 2*time.Second {
-		t.Errorf("a burst of 30 took %v", took)
-	}
-	const flood = 100 // 10 s worth
-	begun := time.Now()
-	for range flood {
-		c.raw(string(shared.Ping.Frame("flood", shared.Empty{})))
-	}
-	other.say("others are not held up")
-	ponged, refused := 0, 0
-	for ponged+refused < flood {
-		switch e := c.take("an answer", func(e shared.Event) bool { return e.ID == "flood" }); e.Type {
-		case shared.Pong.Name():
-			if ponged++; ponged == 5 && time.Since(begun) < 200*time.Millisecond {
-				t.Errorf("5 beyond the burst were answered after %v", time.Since(begun))
+	synctest.Test(t, func(t *testing.T) {
+		const rate = 10
+		shares := newShares(Config{Rate: rate})
+		address, _, _ := shares.dialled(netip.MustParsePrefix("192.0.2.1/32"), 1)
+		c := &Client{manager: &Manager{ctx: t.Context()}, busy: true, pace: newPace(rate), address: address, of: shares.enter("ann", 1)}
+		within := func(want time.Duration) {
+			t.Helper()
+			begun := time.Now()
+			if err := c.withinRate(); err != nil {
+				t.Fatalf("withinRate: got %v after %v, want no error", err, time.Since(begun))
 			}
-		default:
-			refused++
-			if refusal := decode(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
-				t.Errorf("%+v", refusal)
+			if took := time.Since(begun).Round(time.Millisecond); took != want {
+				t.Errorf("an event was held back for %v, want %v", took, want)
 			}
 		}
+		for range burst * rate {
+			within(0)
+		}
+		for range maxPause / (time.Second / rate) {
+			within(time.Second / rate)
+		}
+		refused := func() {
+			t.Helper()
+			var refusal *shared.Error
+			if err := c.withinRate(); !errors.As(err, &refusal) || refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
+				t.Fatalf("withinRate: got %v, want %s with a retry_after", err, shared.CodeRateLimited)
+			}
+		}
+		refused()
+		time.Sleep(retryAfter - time.Millisecond)
+		refused()
+		time.Sleep(time.Millisecond)
+		within(0)
+		time.Sleep(burst * time.Second)
+		for range burst * rate {
+			within(0)
+		}
+	})
+}
+
+// Beyond the rate every event is still answered, and others are not held up. The
+// rate is so low that no machine is too slow to exceed it.
+func TestRate(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(with *setup) { with.config.Rate = 0.1 })
+	c, other := s.join("x"), s.join("x")
+	const flood = maxRefused // one more refusal would close the connection
+	for range flood {
+		write(c, shared.Ping.Frame("flood", shared.Empty{}))
 	}
-	if refused == 0 {
-		t.Errorf("%d events beyond the rate were all answered, in %v: none was refused", flood, time.Since(begun))
+	other.Say("others are not held up")
+	refused := 0
+	for range flood {
+		e := c.Take("an answer", func(e shared.Event) bool { return e.ID == "flood" })
+		if e.Type == shared.Pong.Name() {
+			continue
+		}
+		refused++
+		if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
+			t.Errorf("got %+v, want %s with a retry_after", refusal, shared.CodeRateLimited)
+		}
+	}
+	if refused == 0 || refused == flood {
+		t.Errorf("refused: got %d of %d events, want some", refused, flood)
 	}
 }

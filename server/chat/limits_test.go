@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -23,27 +24,21 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 	one := s.join("x")
 	s.join("x")
 	s.join("x")
-	_, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
-	if err == nil || response.StatusCode != http.StatusTooManyRequests || response.Header.Get("Retry-After") == "" {
-		t.Fatalf("the fourth: %v, %v", response, err)
+	if header := s.dialRefused("the fourth connection", http.StatusTooManyRequests, nil); header.Get("Retry-After") == "" {
+		t.Error("the fourth connection: got no Retry-After, want one")
 	}
-	one.leave()
-	in := false
-	s.eventually("the first has gone", func() bool {
-		if in {
-			return true
-		}
-		conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
+	one.Leave()
+	servertest.Eventually(t, "a place for another connection", func() bool {
+		conn, err := servertest.Upgrade(s.address(), servertest.DialOptions{})
 		if err == nil {
 			_ = conn.Close()
 		}
-		in = err == nil
-		return in
+		return err == nil
 	})
 }
 
 // TestConnectionsOpenedAtOnce: those that are still being opened count, and so do
-// those that have not said yet who they are.
+// those that have not authenticated yet.
 func TestConnectionsOpenedAtOnce(t *testing.T) {
 	t.Parallel()
 	const most = 3
@@ -54,7 +49,7 @@ func TestConnectionsOpenedAtOnce(t *testing.T) {
 			var all sync.WaitGroup
 			for range 10 * most {
 				all.Go(func() {
-					conn, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
+					conn, response, err := websocket.DefaultDialer.Dial(s.address(), nil)
 					switch {
 					case err == nil:
 						in.Add(1)
@@ -66,63 +61,54 @@ func TestConnectionsOpenedAtOnce(t *testing.T) {
 			}
 			all.Wait()
 			if in.Load() != most || out.Load() != 9*most {
-				t.Errorf("%d are in and %d were refused; %d may be there", in.Load(), out.Load(), most)
+				t.Errorf("connections: got %d in and %d refused, want %d and %d", in.Load(), out.Load(), most, 9*most)
 			}
 		})
 	}
 }
 
-// TestConnectionsOfAUser: on whatever device, he has maxUserConns.
+// TestConnectionsOfAUser: a user has maxUserConns, on all devices together.
 func TestConnectionsOfAUser(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.config.MaxConnsPerAddress = 1000 })
 	first := s.join("x")
 	for range maxUserConns - 1 {
-		s.dial("room=x", bearer(first.welcome.Session))
+		s.dial(servertest.DialOptions{Room: "x", Session: first.Welcome.Session})
 	}
-	conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), bearer(first.welcome.Session))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, shared.CloseTryLater) {
-		t.Errorf("one too many: %v", err)
-	}
+	refused := s.upgrade(servertest.DialOptions{Room: "x", Session: first.Welcome.Session})
+	refused.AwaitClose(shared.CloseTryLater)
+	refused.None("an event on one connection too many", func(shared.Event) bool { return true })
 	s.join("x") // somebody else
-	first.settle()
+	first.Barrier()
 }
 
-// TestTheRateOfAUser: he does not have it anew with every connection.
+// TestTheRateOfAUser: all connections of a user share one rate. It is so low that no
+// machine is too slow to exceed it, and each connection alone keeps to it.
 func TestTheRateOfAUser(t *testing.T) {
 	t.Parallel()
-	const rate = 10
-	s := serve(t, func(with *setup) { with.config.Rate = rate })
-	conns := []*testClient{s.join("x")}
+	s := serve(t, func(with *setup) { with.config.Rate = 0.1 })
+	conns := []*servertest.Conn{s.join("x")}
 	for range 9 {
-		conns = append(conns, s.join("x", conns[0].welcome.Session))
+		conns = append(conns, s.join("x", conns[0].Welcome.Session))
 	}
 	other := s.join("x")
-	const each = burst * rate // what one connection may send at once
 	for _, c := range conns {
-		for range each {
-			c.raw(string(shared.Ping.Frame("flood", shared.Empty{})))
-		}
+		write(c, shared.Ping.Frame("one", shared.Empty{}))
 	}
-	other.say("others are not held up")
+	other.Say("others are not held up")
 	refused := 0
 	for _, c := range conns {
-		for range each {
-			e := c.take("an answer", func(e shared.Event) bool { return e.ID == "flood" })
-			if e.Type != shared.Pong.Name() {
-				refused++
-				if refusal := decode(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited {
-					t.Fatalf("%+v", refusal)
-				}
-			}
+		e := c.Take("an answer", func(e shared.Event) bool { return e.ID == "one" })
+		if e.Type == shared.Pong.Name() {
+			continue
+		}
+		refused++
+		if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited {
+			t.Fatalf("refusal: got %+v, want %s", refusal, shared.CodeRateLimited)
 		}
 	}
-	if refused == 0 {
-		t.Errorf("%d events of one user over 10 connections were all answered", 10*each)
+	if refused == 0 || refused == len(conns) {
+		t.Errorf("refused: got %d of %d events of one user, one on each connection, want some", refused, len(conns))
 	}
 }
 
@@ -135,25 +121,25 @@ func TestNewRoomsAreLimited(t *testing.T) {
 	c := s.join("there")
 	created, refused, begun := 0, 0, time.Now()
 	for i := range newRoomsBurst + 5 {
-		answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: fmt.Sprint("new-", i)}))
-		id := send(c, shared.SendMessage, shared.SendMessagePayload{Message: "the first"})
-		switch e := c.take("an answer", func(e shared.Event) bool { return e.ID == id }); e.Type {
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: fmt.Sprint("new-", i)}))
+		id := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "the first"})
+		switch e := c.Take("an answer", func(e shared.Event) bool { return e.ID == id }); e.Type {
 		case shared.Ack.Name():
 			created++
-			c.say("the second")
+			c.Say("the second")
 		default:
 			refused++
-			if refusal := decode(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
-				t.Errorf("%+v", refusal)
+			if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
+				t.Errorf("refusal: got %+v, want %s with a retry_after", refusal, shared.CodeRateLimited)
 			}
 		}
 	}
 	most := newRoomsBurst + int(time.Since(begun).Seconds()*newRooms)
 	if created < newRoomsBurst || created > most {
-		t.Errorf("%d rooms were made, %d refused; %d may be made at once, %d by now", created, refused, newRoomsBurst, most)
+		t.Errorf("new rooms: got %d made and %d refused, want %d to %d made", created, refused, newRoomsBurst, most)
 	}
-	answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "there"}))
-	c.say("here I may")
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "there"}))
+	c.Say("here I may")
 }
 
 // TestANewRoomIsOne: however many messages come before its first is in the log.
@@ -162,18 +148,14 @@ func TestANewRoomIsOne(t *testing.T) {
 	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
 	c := s.join("new")
 	for i := range 2 * newRoomsBurst {
-		send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint("message ", i)})
+		servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint("message ", i)})
 	}
-	for i, m := range c.hear(2 * newRoomsBurst) {
+	for i, m := range c.TakeMessages(2 * newRoomsBurst) {
 		if want := fmt.Sprint("message ", i); m.Message != want {
 			t.Fatalf("%q where %q was to come", m.Message, want)
 		}
 	}
-	for _, e := range c.inbox {
-		if e.Type == shared.Failed.Name() {
-			t.Fatalf("refused: %s", e.Payload)
-		}
-	}
+	c.None("a refusal", func(e shared.Event) bool { return e.Type == shared.Failed.Name() })
 }
 
 // TestARefusedRoomKeepsOrder: what was sent behind a message that was refused for
@@ -182,25 +164,26 @@ func TestARefusedRoomKeepsOrder(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
 	c := s.join("there")
+	s.clientOf(c).address.rooms.AllowN(time.Now(), newRoomsBurst) // it has used up its share
 	for i := 0; ; i++ {
 		room := fmt.Sprint("new-", i)
-		answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
 		begun := time.Now()
-		first := send(c, shared.SendMessage, shared.SendMessagePayload{Message: "first"})
-		if e := c.take("an answer", func(e shared.Event) bool { return e.ID == first }); e.Type == shared.Ack.Name() {
+		first := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "first"})
+		if e := c.Take("an answer", func(e shared.Event) bool { return e.ID == first }); e.Type == shared.Ack.Name() {
 			continue
 		}
 		s.put(room, "somebody else's")
-		c.take("what somebody else wrote", func(e shared.Event) bool {
-			return e.Type == shared.NewMessage.Name() && decode(c, shared.NewMessage, e).Message == "somebody else's"
+		c.Take("what somebody else wrote", func(e shared.Event) bool {
+			return e.Type == shared.NewMessage.Name() && servertest.Payload(c, shared.NewMessage, e).Message == "somebody else's"
 		})
-		id := send(c, shared.SendMessage, shared.SendMessagePayload{Message: "second"})
-		second := c.take("an answer", func(e shared.Event) bool { return e.ID == id })
+		id := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "second"})
+		second := c.Take("an answer", func(e shared.Event) bool { return e.ID == id })
 		if time.Since(begun) >= retryAfter {
 			continue // it may have come too late
 		}
-		if refusal := decode(c, shared.Failed, second); refusal.Code != shared.CodeRateLimited {
-			t.Errorf("%+v", refusal)
+		if refusal := servertest.Payload(c, shared.Failed, second); refusal.Code != shared.CodeRateLimited {
+			t.Errorf("refusal: got %+v, want %s", refusal, shared.CodeRateLimited)
 		}
 		return
 	}
@@ -211,12 +194,12 @@ func TestTooManyPings(t *testing.T) {
 	s := serve(t, func(with *setup) { with.config.Rate = 10 })
 	c, other := s.join("x"), s.join("x")
 	for range 3 * maxPings {
-		if err := c.conn.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(patience)); err != nil {
+		if err := c.WS.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(servertest.Patience)); err != nil {
 			break
 		}
 	}
-	c.closed(shared.ClosePolicy)
-	other.say("still here")
+	c.AwaitClose(shared.ClosePolicy)
+	other.Say("still here")
 }
 
 // TestSharesAreForgotten: what an address or user has used up is kept for a while
@@ -226,27 +209,27 @@ func TestSharesAreForgotten(t *testing.T) {
 	here := netip.MustParsePrefix("192.0.2.1/32")
 	address, _, why := s.dialled(here, 1)
 	if why != "" {
-		t.Fatal(why)
+		t.Fatalf("dialled: got %q, want a place", why)
 	}
 	user := s.enter("ann", 1)
 	s.forget(1 + 10*shareKept)
 	if len(s.addresses) != 1 || len(s.users) != 1 {
-		t.Error("shares with connections were forgotten")
+		t.Errorf("shares with connections: got %d and %d, want 1 and 1", len(s.addresses), len(s.users))
 	}
 	s.leave(2000, address, user)
 	s.forget(2000 + shareKept)
 	if len(s.addresses) != 1 || len(s.users) != 1 {
-		t.Error("shares were forgotten at once")
+		t.Errorf("shares just left: got %d and %d, want 1 and 1", len(s.addresses), len(s.users))
 	}
 	s.forget(2001 + shareKept)
 	if len(s.addresses) != 0 || len(s.users) != 0 {
-		t.Error("shares are kept for ever")
+		t.Errorf("shares left long ago: got %d and %d, want none", len(s.addresses), len(s.users))
 	}
 	for i := range maxShares {
 		s.addresses[netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)] = &share{}
 	}
 	if _, wait, why := s.dialled(here, 1); why == "" || wait <= 0 {
-		t.Error("more addresses are kept than there may be")
+		t.Errorf("one address more than %d: got %q and a wait of %v, want a reason and a wait", maxShares, why, wait)
 	}
 }
 

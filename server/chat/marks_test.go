@@ -32,12 +32,12 @@ func TestMarksAreSeenWhileTheyAreWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			if marks[room] != 1+seq {
-				t.Fatalf("the mark is %d, and was set to %d", marks[room], 1+seq)
+				t.Fatalf("mark: got %d, want %d", marks[room], 1+seq)
 			}
 		}
 	}
 	if len(k.dirty) > 0 {
-		t.Errorf("%v still wait", k.dirty)
+		t.Errorf("marks that wait: got %v, want none", k.dirty)
 	}
 }
 

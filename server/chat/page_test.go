@@ -14,7 +14,7 @@ func TestPagesGrowWithWhoTakesThem(t *testing.T) {
 	for range 20 {
 		next := p.next()
 		if next < size || next > largestPage {
-			t.Fatalf("a page of %d bytes after one of %d", next, size)
+			t.Fatalf("page after one of %d bytes: got %d, want as much at least and %d at most", size, next, largestPage)
 		}
 		size = next
 		p.done(true)
@@ -24,7 +24,7 @@ func TestPagesGrowWithWhoTakesThem(t *testing.T) {
 	}
 	p.done(true) // nothing was read: an idle client's writes change nothing
 	if p.next() != largestPage {
-		t.Error("writing something else made the pages smaller")
+		t.Errorf("page after a write of something else: want %d", largestPage)
 	}
 	p.done(false)
 	if n := p.next(); n != pageBytes {
@@ -49,6 +49,6 @@ func TestPagesGrowWithWhoTakesThem(t *testing.T) {
 		}
 	}
 	if n := total.Load(); n != 0 {
-		t.Errorf("%d bytes are held for nobody", n)
+		t.Errorf("bytes in hand of nobody: got %d, want 0", n)
 	}
 }

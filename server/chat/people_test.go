@@ -9,14 +9,15 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
 // news gathers what presence events tell until count users are in the room.
-func (c *testClient) news(count int) (joined []string, left []string) {
-	c.t.Helper()
+func news(c *servertest.Conn, count int) (joined []string, left []string) {
+	c.T.Helper()
 	for {
-		p := until(c, shared.Presence)
+		p := servertest.TakeEvent(c, shared.Presence)
 		for _, m := range p.Joined {
 			joined = append(joined, m.User)
 		}
@@ -31,41 +32,29 @@ func TestWhoComesAndGoesIsTold(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	c.news(1) // its own coming
-	within := func(begun time.Time) {
-		t.Helper()
-		if took := time.Since(begun); took > 2*tick+5*time.Second { // 5 s for a busy machine
-			t.Errorf("it took %v to be told", took)
-		}
+	news(c, 1) // its own coming
+	other, joined := s.joined("x")
+	if joined.Count != 2 || len(joined.Members) != 2 {
+		t.Errorf("room_joined: got %+v, want 2 members", joined)
 	}
-	begun := time.Now()
-	other := s.join("x")
-	if other.joined.Count != 2 || len(other.joined.Members) != 2 {
-		t.Errorf("room_joined: %+v", other.joined)
+	if joined, left := news(c, 2); !slices.Equal(joined, []string{other.Welcome.User}) || len(left) > 0 {
+		t.Errorf("joined %q, left %q, want %s to join", joined, left, other.Welcome.User)
 	}
-	if joined, left := c.news(2); !slices.Equal(joined, []string{other.welcome.User}) || len(left) > 0 {
-		t.Errorf("joined %q, left %q, want %s to join", joined, left, other.welcome.User)
-	}
-	within(begun)
 
-	begun = time.Now()
-	send(other, shared.ChangeRoom, shared.JoinPayload{Name: "y"})
-	if joined, left := c.news(1); !slices.Equal(left, []string{other.welcome.User}) || len(joined) > 0 {
-		t.Errorf("joined %q, left %q, want %s to leave", joined, left, other.welcome.User)
+	servertest.Send(other, shared.ChangeRoom, shared.JoinPayload{Name: "y"})
+	if joined, left := news(c, 1); !slices.Equal(left, []string{other.Welcome.User}) || len(joined) > 0 {
+		t.Errorf("joined %q, left %q, want %s to leave", joined, left, other.Welcome.User)
 	}
-	within(begun)
 
 	// A client that vanishes without a word is gone too.
 	third := s.join("x")
-	c.news(2)
-	begun = time.Now()
-	third.conn.NetConn().Close()
-	if joined, left := c.news(1); !slices.Equal(left, []string{third.welcome.User}) || len(joined) > 0 {
-		t.Errorf("joined %q, left %q, want %s to leave", joined, left, third.welcome.User)
+	news(c, 2)
+	third.WS.NetConn().Close()
+	if joined, left := news(c, 1); !slices.Equal(left, []string{third.Welcome.User}) || len(joined) > 0 {
+		t.Errorf("joined %q, left %q, want %s to leave", joined, left, third.Welcome.User)
 	}
-	within(begun)
-	if again := s.join("x"); again.joined.Count != 2 {
-		t.Errorf("room_joined: %+v", again.joined)
+	if _, again := s.joined("x"); again.Count != 2 {
+		t.Errorf("room_joined: got %+v, want 2 members", again)
 	}
 }
 
@@ -74,25 +63,25 @@ func TestAUserWithTwoConnectionsCountsOnce(t *testing.T) {
 	s := serve(t)
 	watcher := s.join("x")
 	one := s.join("x")
-	watcher.news(2)
-	two := s.join("x", one.welcome.Session)
-	if two.welcome.User != one.welcome.User || two.joined.Count != 2 || len(two.joined.Members) != 2 {
-		t.Errorf("%s joined as %s: %+v", one.welcome.User, two.welcome.User, two.joined)
+	news(watcher, 2)
+	two, joined := s.joined("x", one.Welcome.Session)
+	if two.Welcome.User != one.Welcome.User || joined.Count != 2 || len(joined.Members) != 2 {
+		t.Errorf("the second connection: got user %s and %+v, want user %s and 2 members", two.Welcome.User, joined, one.Welcome.User)
 	}
 	// The next one to come is the only news.
 	mark := s.join("x")
-	if joined, left := watcher.news(3); !slices.Equal(joined, []string{mark.welcome.User}) || len(left) > 0 {
-		t.Errorf("joined %q, left %q", joined, left)
+	if joined, left := news(watcher, 3); !slices.Equal(joined, []string{mark.Welcome.User}) || len(left) > 0 {
+		t.Errorf("presence: got joined %q, left %q, want %s to join", joined, left, mark.Welcome.User)
 	}
-	// With one of the two gone the user is still there; with both he is not.
-	one.leave()
-	mark.leave()
-	if joined, left := watcher.news(2); !slices.Equal(left, []string{mark.welcome.User}) || len(joined) > 0 {
-		t.Errorf("joined %q, left %q", joined, left)
+	// With one of the two gone the user is still there; with both they are not.
+	one.Leave()
+	mark.Leave()
+	if joined, left := news(watcher, 2); !slices.Equal(left, []string{mark.Welcome.User}) || len(joined) > 0 {
+		t.Errorf("presence: got joined %q, left %q, want %s to leave", joined, left, mark.Welcome.User)
 	}
-	two.leave()
-	if joined, left := watcher.news(1); !slices.Equal(left, []string{two.welcome.User}) || len(joined) > 0 {
-		t.Errorf("joined %q, left %q", joined, left)
+	two.Leave()
+	if joined, left := news(watcher, 1); !slices.Equal(left, []string{two.Welcome.User}) || len(joined) > 0 {
+		t.Errorf("presence: got joined %q, left %q, want %s to leave", joined, left, two.Welcome.User)
 	}
 }
 
@@ -102,9 +91,9 @@ func TestManyMembersAreCountedAndAHundredNamed(t *testing.T) {
 	for range shared.MaxListedMembers + 5 {
 		s.join("x")
 	}
-	last := s.join("x")
-	if last.joined.Count != shared.MaxListedMembers+6 || len(last.joined.Members) != shared.MaxListedMembers {
-		t.Errorf("%d are counted and %d named", last.joined.Count, len(last.joined.Members))
+	_, last := s.joined("x")
+	if last.Count != shared.MaxListedMembers+6 || len(last.Members) != shared.MaxListedMembers {
+		t.Errorf("got %d members counted and %d named, want %d and %d", last.Count, len(last.Members), shared.MaxListedMembers+6, shared.MaxListedMembers)
 	}
 }
 
@@ -113,16 +102,16 @@ func TestTypingReachesTheOthers(t *testing.T) {
 	s := serve(t)
 	beside := s.sameShard("x")
 	c, other, outside := s.join("x"), s.join("x"), s.join(beside)
-	send(c, shared.StartTyping, shared.RoomPayload{})
-	if got := until(other, shared.Typing); got != (shared.TypingPayload{Room: "x", User: c.welcome.User, Name: c.welcome.Name}) {
-		t.Errorf("%+v", got)
+	servertest.Send(c, shared.StartTyping, shared.RoomPayload{})
+	if got := servertest.TakeEvent(other, shared.Typing); got != (shared.TypingPayload{Room: "x", User: c.Welcome.User, Name: c.Welcome.Name}) {
+		t.Errorf("typing: got %+v, want %s in x", got, c.Welcome.User)
 	}
-	c.say("something")
-	other.hear(1)
+	c.Say("something")
+	other.TakeMessages(1)
 	isTyping := func(e shared.Event) bool { return e.Type == shared.Typing.Name() }
-	for _, client := range []*testClient{c, outside, other} {
-		client.settle()
-		client.none("typing", isTyping)
+	for _, client := range []*servertest.Conn{c, outside, other} {
+		client.Barrier()
+		client.None("typing", isTyping)
 	}
 }
 
@@ -130,60 +119,62 @@ func TestANameIsKept(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c, other := s.join("x"), s.join("x")
-	other.news(2)
-	second := s.join("x", c.welcome.Session)
-	answer(c, shared.Ack, send(c, shared.SetName, shared.SetNamePayload{Name: "Ada Lovelace"}))
+	news(other, 2)
+	second := s.join("x", c.Welcome.Session)
+	servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Ada Lovelace"}))
 
 	// Others are told, and messages carry it, from all of the user's connections.
-	p := until(other, shared.Presence)
-	if want := []shared.Member{{User: c.welcome.User, Name: "Ada Lovelace"}}; !slices.Equal(p.Joined, want) || len(p.Left) > 0 || p.Count != 2 {
-		t.Errorf("presence: %+v", p)
+	p := servertest.TakeEvent(other, shared.Presence)
+	if want := []shared.Member{{User: c.Welcome.User, Name: "Ada Lovelace"}}; !slices.Equal(p.Joined, want) || len(p.Left) > 0 || p.Count != 2 {
+		t.Errorf("presence: got %+v, want %+v to join and 2 to be there", p, want)
 	}
-	c.say("from one")
-	second.say("from the other")
-	for _, m := range other.hear(2) {
-		if m.From != "Ada Lovelace" || m.User != c.welcome.User {
-			t.Errorf("%+v", m)
+	c.Say("from one")
+	second.Say("from the other")
+	for _, m := range other.TakeMessages(2) {
+		if m.From != "Ada Lovelace" || m.User != c.Welcome.User {
+			t.Errorf("message: got %+v, want it from Ada Lovelace, %s", m, c.Welcome.User)
 		}
 	}
 
-	// With the session he is the same again: as a Bearer or as the cookie.
-	again := s.join("x", c.welcome.Session)
-	if again.welcome.User != c.welcome.User || again.welcome.Name != "Ada Lovelace" || !again.welcome.Named {
-		t.Errorf("welcome: %+v", again.welcome)
+	// With the session they are the same user again: as a Bearer or as the cookie.
+	again, joined := s.joined("x", c.Welcome.Session)
+	if again.Welcome.User != c.Welcome.User || again.Welcome.Name != "Ada Lovelace" || !again.Welcome.Named {
+		t.Errorf("welcome: got %+v, want Ada Lovelace, named, as %s", again.Welcome, c.Welcome.User)
 	}
-	if !slices.Contains(again.joined.Members, shared.Member{User: c.welcome.User, Name: "Ada Lovelace"}) {
-		t.Errorf("members: %+v", again.joined.Members)
+	if want := (shared.Member{User: c.Welcome.User, Name: "Ada Lovelace"}); !slices.Contains(joined.Members, want) {
+		t.Errorf("members: got %+v, want %+v among them", joined.Members, want)
 	}
-	cookie := s.dial("room=x", http.Header{"Cookie": {"session=" + c.welcome.Session}, "Origin": {s.http.URL}})
-	if cookie.welcome.User != c.welcome.User || cookie.welcome.Name != "Ada Lovelace" {
-		t.Errorf("welcome: %+v", cookie.welcome)
+	cookie := s.dial(servertest.DialOptions{Room: "x", Header: http.Header{"Cookie": {"session=" + c.Welcome.Session}, "Origin": {s.http.URL}}})
+	if cookie.Welcome.User != c.Welcome.User || cookie.Welcome.Name != "Ada Lovelace" {
+		t.Errorf("welcome by cookie: got %+v, want Ada Lovelace as %s", cookie.Welcome, c.Welcome.User)
 	}
 	stranger := s.join("x")
-	if stranger.welcome.User == c.welcome.User || stranger.welcome.Named {
-		t.Errorf("welcome: %+v", stranger.welcome)
+	if stranger.Welcome.User == c.Welcome.User || stranger.Welcome.Named {
+		t.Errorf("a stranger's welcome: got %+v, want another user without a name", stranger.Welcome)
 	}
 }
 
-// A new name is told in every room that the user is in, through whichever of his
+// A new name is told in every room that the user is in, through whichever of their
 // connections.
 func TestANameIsToldInTheRoomsOfOtherConnections(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	there := s.join("y")
 	watcher := s.join("y")
-	watcher.news(2)
-	here := s.join("x", there.welcome.Session)
-	answer(here, shared.Ack, send(here, shared.SetName, shared.SetNamePayload{Name: "Ada"}))
-	if late := s.join("y"); !slices.Contains(late.joined.Members, shared.Member{User: here.welcome.User, Name: "Ada"}) {
-		t.Errorf("members of y: %+v", late.joined.Members)
+	news(watcher, 2)
+	here := s.join("x", there.Welcome.Session)
+	servertest.TakeAnswer(here, shared.Ack, servertest.Send(here, shared.SetName, shared.SetNamePayload{Name: "Ada"}))
+	renamed := shared.Member{User: here.Welcome.User, Name: "Ada"}
+	if _, late := s.joined("y"); !slices.Contains(late.Members, renamed) {
+		t.Errorf("members of y: got %+v, want %+v among them", late.Members, renamed)
 	}
-	renamed := false
-	for !renamed {
-		p := until(watcher, shared.Presence)
-		renamed = slices.Contains(p.Joined, shared.Member{User: here.welcome.User, Name: "Ada"})
-		if !renamed && p.Count == 3 {
-			t.Fatalf("presence: %+v", p)
+	for {
+		p := servertest.TakeEvent(watcher, shared.Presence)
+		if slices.Contains(p.Joined, renamed) {
+			break
+		}
+		if p.Count == 3 {
+			t.Fatalf("presence: got %+v, want %+v to join before or with the third user", p, renamed)
 		}
 	}
 }
@@ -192,20 +183,21 @@ func TestANameIsToldInTheRoomsOfOtherConnections(t *testing.T) {
 func TestAFreshSessionIsSetAsACookie(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	conn, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
-	if err != nil {
-		t.Fatal(err)
+	dial := func(header http.Header) (*servertest.Conn, []*http.Cookie) {
+		conn, response, err := websocket.DefaultDialer.Dial(s.address(), header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return &servertest.Conn{T: t, WS: conn}, response.Cookies()
 	}
-	defer conn.Close()
-	c := &testClient{t: t, conn: conn}
-	welcome := until(c, shared.Welcome)
-	cookies := response.Cookies()
+	c, cookies := dial(nil)
+	welcome := servertest.TakeEvent(c, shared.Welcome)
 	if len(cookies) != 1 || cookies[0].Value != welcome.Session || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode {
-		t.Errorf("cookies %v, session %q", cookies, welcome.Session)
+		t.Errorf("cookies: got %v, want one, HttpOnly and SameSite=Lax, with the session %q", cookies, welcome.Session)
 	}
-	_, response, err = websocket.DefaultDialer.Dial(s.address("room=x"), bearer(welcome.Session))
-	if err != nil || len(response.Cookies()) > 0 {
-		t.Errorf("one who has a session got %v, %v", response.Cookies(), err)
+	if _, cookies := dial(bearer(welcome.Session)); len(cookies) > 0 {
+		t.Errorf("cookies with a session: got %v, want none", cookies)
 	}
 }
 
@@ -213,38 +205,25 @@ func TestAForgedSessionIsRefused(t *testing.T) {
 	t.Parallel()
 	s, elsewhere := serve(t), serve(t)
 	c := s.join("x")
-	session := c.welcome.Session
+	session := c.Welcome.Session
 	user, mac := session[:16], session[16:]
 	for _, forged := range []string{
 		"x", user, user + ".", user + "." + mac[2:], "aaaaaaaaaaaaaaaa" + mac, session + "x", session[:len(session)-2],
-		elsewhere.join("x").welcome.Session,
+		elsewhere.join("x").Welcome.Session,
 	} {
-		conn, response, err := websocket.DefaultDialer.Dial(s.address("room=x"), bearer(forged))
-		if err == nil {
-			conn.Close()
-			t.Errorf("the session %q was taken", forged)
-			continue
-		}
-		if response == nil || response.StatusCode != http.StatusUnauthorized {
-			t.Errorf("the session %q: %v, %v", forged, response, err)
-		}
+		s.dialRefused(fmt.Sprintf("session %q", forged), http.StatusUnauthorized, bearer(forged))
 	}
 	// A browser sees no status of a handshake: it is told by the close code, and its
 	// user decides.
-	conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), http.Header{"Cookie": {"session=" + user + ".forged"}, "Origin": {s.http.URL}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, frame, err := conn.ReadMessage(); !websocket.IsCloseError(err, shared.CloseSession) {
-		t.Errorf("a forged cookie got %s, %v", frame, err)
-	}
+	told := s.upgrade(servertest.DialOptions{Header: http.Header{"Cookie": {"session=" + user + ".forged"}, "Origin": {s.http.URL}}})
+	told.AwaitClose(shared.CloseSession)
+	told.None("an event before it", func(shared.Event) bool { return true })
 }
 
 // rooms asks for the list.
-func (c *testClient) rooms(filter string) []shared.RoomSummary {
-	c.t.Helper()
-	return answer(c, shared.Rooms, send(c, shared.ListRooms, shared.ListRoomsPayload{Filter: filter})).Rooms
+func rooms(c *servertest.Conn, filter string) []shared.RoomSummary {
+	c.T.Helper()
+	return servertest.TakeAnswer(c, shared.Rooms, servertest.Send(c, shared.ListRooms, shared.ListRoomsPayload{Filter: filter})).Rooms
 }
 
 func roomNames(rooms []shared.RoomSummary) (list []string) {
@@ -260,30 +239,30 @@ func TestRoomsAreListedByActivity(t *testing.T) {
 	c := s.join("garden-1")
 	var last shared.AckPayload
 	for i, room := range []string{"garden-1", "garden-2", "house", "garden-1"} {
-		answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
 		for begun := time.Now(); !time.Now().After(begun.Add(time.Millisecond)); { // the log's times are whole milliseconds
 		}
-		last = c.say(fmt.Sprint(i))
+		last = c.Say(fmt.Sprint(i))
 	}
-	rooms := c.rooms("")
-	if got := roomNames(rooms); !slices.Equal(got, []string{"garden-1", "house", "garden-2"}) {
-		t.Errorf("listed %q", got)
+	list := rooms(c, "")
+	if got := roomNames(list); !slices.Equal(got, []string{"garden-1", "house", "garden-2"}) {
+		t.Errorf("listed: got %q, want garden-1, house, garden-2", got)
 	}
-	if !rooms[0].LastActivity.Equal(last.Sent) {
-		t.Errorf("the last activity was at %v, the message at %v", rooms[0].LastActivity, last.Sent)
+	if !list[0].LastActivity.Equal(last.Sent) {
+		t.Errorf("last activity: got %v, want %v", list[0].LastActivity, last.Sent)
 	}
-	if got := roomNames(c.rooms("garden")); !slices.Equal(got, []string{"garden-1", "garden-2"}) {
-		t.Errorf("listed %q", got)
+	if got := roomNames(rooms(c, "garden")); !slices.Equal(got, []string{"garden-1", "garden-2"}) {
+		t.Errorf("listed with a filter: got %q, want garden-1, garden-2", got)
 	}
-	if got := roomNames(c.rooms("nowhere")); len(got) > 0 {
-		t.Errorf("listed %q", got)
+	if got := roomNames(rooms(c, "nowhere")); len(got) > 0 {
+		t.Errorf("listed with a filter that nothing matches: got %q, want none", got)
 	}
 	// A room that was written to since then comes up, at the latest a second later.
-	answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "new"}))
-	c.say("first")
-	for begun := time.Now(); roomNames(c.rooms(""))[0] != "new"; {
-		if time.Since(begun) > patience {
-			t.Fatal("a new room is not listed")
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "new"}))
+	c.Say("first")
+	for begun := time.Now(); roomNames(rooms(c, ""))[0] != "new"; {
+		if time.Since(begun) > servertest.Patience {
+			t.Fatalf("waited %v for a new room to be listed first", servertest.Patience)
 		}
 	}
 }
@@ -293,25 +272,25 @@ func TestReadMarks(t *testing.T) {
 	s := serve(t)
 	s.put("x", texts(0, 10)...)
 	c := s.join("x")
-	second, other := s.join("x", c.welcome.Session), s.join("x")
+	second, other := s.join("x", c.Welcome.Session), s.join("x")
 	mark := func(seq uint64) {
 		t.Helper()
-		answer(c, shared.Ack, send(c, shared.MarkRead, shared.MarkReadPayload{Room: "x", Seq: seq}))
+		servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.MarkRead, shared.MarkReadPayload{Room: "x", Seq: seq}))
 	}
-	unread := func(c *testClient) int {
+	unread := func(c *servertest.Conn) int {
 		t.Helper()
-		rooms := c.rooms("")
-		if len(rooms) != 1 || rooms[0].Name != "x" {
-			t.Fatalf("listed %+v", rooms)
+		list := rooms(c, "")
+		if len(list) != 1 || list[0].Name != "x" {
+			t.Fatalf("listed: got %+v, want the room x", list)
 		}
-		return rooms[0].Unread
+		return list[0].Unread
 	}
 	stored := s.stored("x")
 	mark(stored[6].Seq)
-	if got := until(second, shared.Read); got != (shared.MarkReadPayload{Room: "x", Seq: stored[6].Seq}) {
-		t.Errorf("the user's other connection got %+v", got)
+	if got := servertest.TakeEvent(second, shared.Read); got != (shared.MarkReadPayload{Room: "x", Seq: stored[6].Seq}) {
+		t.Errorf("read on the user's other connection: got %+v, want %d in x", got, stored[6].Seq)
 	}
-	for _, client := range []*testClient{c, second} {
+	for _, client := range []*servertest.Conn{c, second} {
 		if n := unread(client); n != 3 {
 			t.Errorf("%d are unread, want 3", n)
 		}
@@ -329,18 +308,18 @@ func TestReadMarks(t *testing.T) {
 		t.Errorf("%d are unread, want %d for more", n, shared.MaxUnread+1)
 	}
 	isRead := func(e shared.Event) bool { return e.Type == shared.Read.Name() }
-	for _, client := range []*testClient{c, other} {
-		client.settle()
-		client.none("a mark", isRead)
+	for _, client := range []*servertest.Conn{c, other} {
+		client.Barrier()
+		client.None("a mark", isRead)
 	}
 
 	// They are kept: another server on the same store knows them. Shutdown writes
 	// what is still waiting.
-	session := c.welcome.Session
+	session := c.Welcome.Session
 	s.shutdown()
-	marks, err := newMarks(s.log).of(t.Context(), c.welcome.User)
+	marks, err := newMarks(s.log).of(t.Context(), c.Welcome.User)
 	if err != nil || marks["x"] != stored[9].Seq {
-		t.Errorf("for %.16s the store has %v, %v", session, marks, err)
+		t.Errorf("stored mark of %.16s: got %v, %v, want %d", session, marks, err, stored[9].Seq)
 	}
 }
 
@@ -360,8 +339,8 @@ func TestMarksOfAnySizeAreBounded(t *testing.T) {
 			if len(kept) != maxMarks {
 				t.Errorf("%d marks are kept, want %d", len(kept), maxMarks)
 			}
-		case <-time.After(patience):
-			t.Fatalf("with marks at %d it does not end", seq)
+		case <-time.After(servertest.Patience):
+			t.Fatalf("waited %v for advance with marks at %d", servertest.Patience, seq)
 		}
 	}
 }

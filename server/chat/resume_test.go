@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -50,17 +51,17 @@ func TestResume(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			bystander := s.join(test.room)
-			c := s.resume(test.room, test.after)
-			if c.joined.State != test.state || c.joined.Truncated != nil {
-				t.Errorf("state %s, truncated %v, want %s", c.joined.State, c.joined.Truncated, test.state)
+			c, joined := s.resume(test.room, test.after)
+			if joined.State != test.state || joined.Truncated != nil {
+				t.Errorf("got state %s, truncated %v, want state %s and nothing truncated", joined.State, joined.Truncated, test.state)
 			}
-			if kept := test.state != shared.StateReset; kept != (c.joined.Cursor == test.after) {
-				t.Errorf("it begins at %+v, the cursor was %+v", c.joined.Cursor, test.after)
+			if kept := test.state != shared.StateReset; kept != (joined.Cursor == test.after) {
+				t.Errorf("room_joined has the cursor %+v after %+v: got kept %v, want %v", joined.Cursor, test.after, !kept, kept)
 			}
-			if got := textsOf(c.hear(len(test.want))); !slices.Equal(got, test.want) {
+			if got := textsOf(c.TakeMessages(len(test.want))); !slices.Equal(got, test.want) {
 				t.Errorf("got %q\nwant %q", got, test.want)
 			}
-			synced := decode(c, shared.Synced, c.next())
+			synced := servertest.Payload(c, shared.Synced, takeNext(c))
 			if stored := s.stored(test.room); len(stored) > 0 {
 				if want := s.cursorAt(test.room, len(stored)-1); synced.Cursor != want {
 					t.Errorf("synced at %+v, want %+v", synced.Cursor, want)
@@ -69,64 +70,66 @@ func TestResume(t *testing.T) {
 				t.Errorf("synced at %+v, want %+v", synced.Cursor, want)
 			}
 			// Nobody else in the room noticed, and nothing came twice.
-			for _, client := range []*testClient{bystander, c} {
-				client.settle()
+			for _, client := range []*servertest.Conn{bystander, c} {
+				client.Barrier()
 			}
-			c.none("a message again", isMessageEvent)
-			bystander.none("a new start", func(e shared.Event) bool { return e.Type == shared.RoomJoined.Name() })
-			c.leave()
-			bystander.leave()
+			c.None("a message again", isMessageEvent)
+			bystander.None("a new start", func(e shared.Event) bool { return e.Type == shared.RoomJoined.Name() })
+			c.Leave()
+			bystander.Leave()
 		})
 	}
 
 	// A sequence that is another room's message is not a place in this one.
-	c := s.resume("x", shared.Cursor{Epoch: s.log.Epoch("noise"), Seq: noise.Seq, ID: noise.ID})
-	if c.joined.State == shared.StateCurrent || c.joined.State == shared.StateRecovered {
-		t.Errorf("another room's cursor got %s", c.joined.State)
+	_, joined := s.resume("x", shared.Cursor{Epoch: s.log.Epoch("noise"), Seq: noise.Seq, ID: noise.ID})
+	if joined.State == shared.StateCurrent || joined.State == shared.StateRecovered {
+		t.Errorf("state with another room's cursor: got %s, want %s", joined.State, shared.StateReset)
 	}
 }
 
-// Whoever keeps to what synced and new_message tell has exactly what there is.
+// A client that resumes with the cursor of synced or new_message has every message
+// once.
 func TestResumeWithTheCursorOfTheLastMessage(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	talker, c := s.join("x"), s.join("x")
-	cursor := c.joined.Cursor
+	talker := s.join("x")
+	c, joined := s.joined("x")
+	cursor := joined.Cursor
 	var heard []string
 	next := 0
 	for round := range 5 {
 		for range 3 { // live
-			talker.say(texts(next, 1)[0])
+			talker.Say(texts(next, 1)[0])
 			next++
 		}
-		for _, m := range c.hear(3) {
+		for _, m := range c.TakeMessages(3) {
 			heard = append(heard, m.Message)
 			cursor.Seq, cursor.ID = m.Seq, m.ID
 		}
 		if round%2 == 0 {
-			c.leave()
+			c.Leave()
 		} else {
-			c.conn.Close() // without a word
+			c.WS.Close() // without a word
 		}
 		for range round { // missed
-			talker.say(texts(next, 1)[0])
+			talker.Say(texts(next, 1)[0])
 			next++
 		}
-		c = s.resume("x", cursor)
+		c, joined = s.resume("x", cursor)
 		want := shared.StateRecovered
 		if round == 0 {
 			want = shared.StateCurrent
 		}
-		if c.joined.State != want || c.joined.Cursor != cursor {
-			t.Errorf("round %d: %s at %+v", round, c.joined.State, c.joined.Cursor)
+		if joined.State != want || joined.Cursor != cursor {
+			t.Errorf("round %d: got %s at %+v, want %s at %+v", round, joined.State, joined.Cursor, want, cursor)
 		}
-		for _, m := range c.hear(round) {
+		for _, m := range c.TakeMessages(round) {
 			heard = append(heard, m.Message)
 		}
-		cursor = until(c, shared.Synced).Cursor
+		cursor = servertest.TakeEvent(c, shared.Synced).Cursor
 	}
 	if !slices.Equal(heard, texts(0, next)) {
-		t.Errorf("heard %q", heard)
+		t.Errorf("messages: got %q, want %q", heard, texts(0, next))
 	}
 }
 
@@ -136,12 +139,12 @@ func TestResumeWithChangeRoom(t *testing.T) {
 	s.put("x", texts(0, 10)...)
 	c := s.join("elsewhere")
 	after := s.cursorAt("x", 6)
-	joined := answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "x", After: &after}))
+	joined := servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "x", After: &after}))
 	if joined.State != shared.StateRecovered || joined.Cursor != after {
-		t.Errorf("room_joined: %+v", joined)
+		t.Errorf("room_joined: got %+v, want %s at %+v", joined, shared.StateRecovered, after)
 	}
-	if got := textsOf(c.hear(3)); !slices.Equal(got, texts(7, 3)) {
-		t.Errorf("heard %q", got)
+	if got := textsOf(c.TakeMessages(3)); !slices.Equal(got, texts(7, 3)) {
+		t.Errorf("messages: got %q, want %q", got, texts(7, 3))
 	}
 }
 
@@ -150,15 +153,15 @@ func TestACursorThatIsNoneIsRefused(t *testing.T) {
 	s := serve(t)
 	for _, after := range []string{"zzz", "5", `"x"`, `[]`, `{"epoch":1}`, `{"epoch":"e","seq":-1}`, `{"epoch":"e","seq":1,"id":"*"}`,
 		`{"epoch":"` + strings.Repeat("e", 65) + `","seq":1}`, `{} {}`} {
-		c := s.dial(url.Values{"room": {"x"}, "after": {after}}.Encode(), nil)
-		refusal := decode(c, shared.Failed, c.next())
+		c := s.dial(servertest.DialOptions{Query: url.Values{"room": {"x"}, "after": {after}}.Encode()})
+		refusal := servertest.Payload(c, shared.Failed, takeNext(c))
 		if refusal.Code != shared.CodeBadPayload {
-			t.Errorf("after=%s: %+v", after, refusal)
+			t.Errorf("after=%s: got %+v, want %s", after, refusal, shared.CodeBadPayload)
 		}
 		// No room was joined, and the connection lives on.
-		c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
-		answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "x"}))
-		c.say("here")
+		c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "x"}))
+		c.Say("here")
 	}
 }
 
@@ -171,54 +174,53 @@ func TestResumeAfterMessagesAreGone(t *testing.T) {
 	s.put("x", texts(5, 40)...)
 	first := s.stored("x")[0]
 
-	c := s.resume("x", before)
-	if c.joined.State != shared.StateTruncated || c.joined.Truncated == nil || *c.joined.Truncated != (shared.Truncated{After: before.Seq, First: first.Seq}) {
-		t.Errorf("room_joined: %+v, truncated %+v", c.joined, c.joined.Truncated)
+	c, joined := s.resume("x", before)
+	want := shared.Truncated{After: before.Seq, First: first.Seq}
+	if joined.State != shared.StateTruncated || joined.Truncated == nil || *joined.Truncated != want {
+		t.Errorf("room_joined: got state %s, truncated %+v, want state %s, truncated %+v", joined.State, joined.Truncated, shared.StateTruncated, want)
 	}
-	if got := textsOf(c.hear(20)); !slices.Equal(got, texts(25, 20)) {
-		t.Errorf("heard %q", got)
+	if got := textsOf(c.TakeMessages(20)); !slices.Equal(got, texts(25, 20)) {
+		t.Errorf("messages: got %q, want %q", got, texts(25, 20))
 	}
-	until(c, shared.Synced)
+	servertest.TakeEvent(c, shared.Synced)
 
-	// What is left is enough for one who was there later.
-	c = s.resume("x", s.cursorAt("x", 3))
-	if c.joined.State != shared.StateRecovered {
-		t.Errorf("room_joined: %+v", c.joined)
+	// A later cursor needs only what is left.
+	if _, joined := s.resume("x", s.cursorAt("x", 3)); joined.State != shared.StateRecovered {
+		t.Errorf("room_joined: got state %s, want %s", joined.State, shared.StateRecovered)
 	}
 }
 
-// One who saw the room empty has missed the first messages too.
+// A cursor of the empty room has missed the first messages too.
 func TestResumeFromAnEmptyRoomAfterMessagesAreGone(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.log.MaxRoomMessages = 20 })
-	empty := s.join("x").joined.Cursor
+	_, empty := s.joined("x")
 	s.put("x", texts(0, 45)...)
-	c := s.resume("x", empty)
-	if c.joined.State != shared.StateTruncated {
-		t.Errorf("of 45 messages 20 are left, and room_joined says %s", c.joined.State)
+	if _, joined := s.resume("x", empty.Cursor); joined.State != shared.StateTruncated {
+		t.Errorf("state with 20 of 45 messages left: got %s, want %s", joined.State, shared.StateTruncated)
 	}
 }
 
-// Whoever is new has missed nothing, whatever the room does not keep any more.
+// A new member has missed nothing, even if the room has dropped messages.
 func TestANewMemberIsNotToldOfWhatIsGone(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.log.MaxRoomMessages = 20 })
 	s.put("x", texts(0, 45)...)
-	c := s.dial("room=x", nil)
-	if joined := until(c, shared.RoomJoined); joined.State != shared.StateNew {
-		t.Errorf("room_joined: %+v", joined)
+	c := s.dial(servertest.DialOptions{Room: "x"})
+	if joined := servertest.TakeEvent(c, shared.RoomJoined); joined.State != shared.StateNew {
+		t.Errorf("room_joined: got %+v, want state %s", joined, shared.StateNew)
 	}
-	if got := textsOf(c.hear(20)); !slices.Equal(got, texts(25, 20)) {
-		t.Errorf("heard %q", got)
+	if got := textsOf(c.TakeMessages(20)); !slices.Equal(got, texts(25, 20)) {
+		t.Errorf("messages: got %q, want %q", got, texts(25, 20))
 	}
-	until(c, shared.Synced)
-	c.say("and from now on")
-	c.hear(1)
-	c.none("another room_joined", func(e shared.Event) bool { return e.Type == shared.RoomJoined.Name() })
+	servertest.TakeEvent(c, shared.Synced)
+	c.Say("and from now on")
+	c.TakeMessages(1)
+	c.None("another room_joined", func(e shared.Event) bool { return e.Type == shared.RoomJoined.Name() })
 }
 
-// TestACrowdReadsTheLogOnce: what the first who come back to a room have read of the
-// log, the others get without it, and so do those who are new.
+// TestACrowdReadsTheLogOnce: once a returning member has read the log, other
+// returning and new members get the same messages without reading it again.
 func TestACrowdReadsTheLogOnce(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"returning", "new"} {
@@ -232,9 +234,9 @@ func TestACrowdReadsTheLogOnce(t *testing.T) {
 				begin = 150
 				s.join(room)
 			} else {
-				c := s.resume(room, s.cursorAt(room, begin-1))
-				c.hear(len(all) - begin)
-				until(c, shared.Synced)
+				c, _ := s.resume(room, s.cursorAt(room, begin-1))
+				c.TakeMessages(len(all) - begin)
+				servertest.TakeEvent(c, shared.Synced)
 			}
 			after := s.cursorAt(room, begin-1)
 			between, end := s.cursorAt(room, 170), s.cursorAt(room, 199)
@@ -251,20 +253,14 @@ func TestACrowdReadsTheLogOnce(t *testing.T) {
 				{"the end", &end, shared.StateCurrent, nil},
 				{"no cursor", nil, shared.StateNew, all[150:]},
 			} {
-				var c *testClient
-				if again.after != nil {
-					c = s.resume(room, *again.after)
-				} else {
-					c = s.dial("room="+room, nil)
-					c.joined = until(c, shared.RoomJoined)
+				c := s.dial(servertest.DialOptions{Room: room, After: again.after})
+				if joined := servertest.TakeEvent(c, shared.RoomJoined); joined.State != again.state {
+					t.Errorf("state with %s: got %s, want %s", again.what, joined.State, again.state)
 				}
-				if c.joined.State != again.state {
-					t.Errorf("with %s it is joined as %s, want %s", again.what, c.joined.State, again.state)
-				}
-				if got := textsOf(c.hear(len(again.want))); !slices.Equal(got, again.want) {
+				if got := textsOf(c.TakeMessages(len(again.want))); !slices.Equal(got, again.want) {
 					t.Errorf("with %s it gets %q\nwant %q", again.what, got, again.want)
 				}
-				if synced := until(c, shared.Synced); synced.Cursor != end {
+				if synced := servertest.TakeEvent(c, shared.Synced); synced.Cursor != end {
 					t.Errorf("with %s it is synced at %+v, want %+v", again.what, synced.Cursor, end)
 				}
 			}
@@ -272,14 +268,14 @@ func TestACrowdReadsTheLogOnce(t *testing.T) {
 	}
 }
 
-// TestAnEmptyRoomAsksTheLogOnce: who joins a room without messages is told so
-// without the log being asked for each.
+// TestAnEmptyRoomAsksTheLogOnce: the second member of an empty room joins without
+// the log.
 func TestAnEmptyRoomAsksTheLogOnce(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	s.join("x")
 	s.log.Close()
-	if c := s.join("x"); c.joined.State != shared.StateNew {
-		t.Errorf("it is joined as %s, want %s", c.joined.State, shared.StateNew)
+	if _, joined := s.joined("x"); joined.State != shared.StateNew {
+		t.Errorf("room_joined: got state %s, want %s", joined.State, shared.StateNew)
 	}
 }

@@ -58,7 +58,7 @@ func TestRingAgainstAModel(t *testing.T) {
 				seq = r.head - random.Uint64N(min(r.head, 5)+1)
 				before := r
 				if r.add(seq, 0, []byte(`{"id":"again"}`)) || r.head != before.head || r.bytes != before.bytes {
-					t.Fatalf("round %d: %d was added again", round, seq)
+					t.Fatalf("round %d: adding %d again: got it added, want nothing changed", round, seq)
 				}
 				continue
 			case 2: // the room was opened again, or a hole was found
@@ -85,7 +85,7 @@ func TestRingAgainstAModel(t *testing.T) {
 				if refilled := r.base != before; refilled {
 					refills++
 					if !fits || r.base != from {
-						t.Fatalf("round %d: with what lies in (%d, %d] the ring begins at %d and not at %d", round, from, page.last(), r.base, before)
+						t.Fatalf("round %d: base after what lies in (%d, %d]: got %d, was %d", round, from, page.last(), r.base, before)
 					}
 				}
 				readers = append(readers, checkRing(t, random, &r, model, origin))
@@ -93,15 +93,15 @@ func TestRingAgainstAModel(t *testing.T) {
 			}
 			body := []byte(fmt.Sprintf(`{"id":"m%d","message":"%s"}`, seq, strings.Repeat("x", random.IntN(largest))))
 			if !r.add(seq, prev, body) {
-				t.Fatalf("round %d: %d was not added after %d", round, seq, r.head)
+				t.Fatalf("round %d: adding %d after %d: got it refused, want it added", round, seq, r.head)
 			}
 			model = append(model, stored{seq, appendMessageFrame(nil, seq, body)})
 
 			if r.head != seq || r.base > seq || total.Load() != int64(r.bytes) {
-				t.Fatalf("round %d: base %d, head %d after adding %d; %d bytes, %d accounted", round, r.base, r.head, seq, r.bytes, total.Load())
+				t.Fatalf("round %d: after adding %d: got base %d, head %d and %d bytes, %d accounted, want that head and one number of bytes", round, seq, r.base, r.head, r.bytes, total.Load())
 			}
 			if bound := largestRing + messageFrameLength(body); r.bytes > bound {
-				t.Fatalf("round %d: the ring holds %d bytes, its bound is %d", round, r.bytes, bound)
+				t.Fatalf("round %d: bytes in the ring: got %d, want at most %d", round, r.bytes, bound)
 			}
 			if random.IntN(4) == 0 {
 				readers = append(readers, checkRing(t, random, &r, model, origin))
@@ -109,16 +109,16 @@ func TestRingAgainstAModel(t *testing.T) {
 		}
 		for _, reader := range readers {
 			if string(reader.holds) != reader.got {
-				t.Fatal("what a reader holds was written again")
+				t.Fatal("what a reader holds: got it overwritten, want it unchanged")
 			}
 		}
 		r.restart(r.head)
 		if total.Load() != 0 || r.bytes != 0 || r.base != r.head {
-			t.Errorf("round %d: %d bytes after a restart", round, total.Load())
+			t.Errorf("round %d: after a restart: got %d bytes, %d accounted, base %d, want none and base %d", round, r.bytes, total.Load(), r.base, r.head)
 		}
 	}
 	if refills == 0 {
-		t.Error("the ring was never refilled")
+		t.Error("refills: got 0, want some")
 	}
 }
 
@@ -149,7 +149,7 @@ func checkRing(t *testing.T, random *rand.Rand, r *ring, model []stored, origin 
 			break
 		}
 		if cap(frames) != len(frames) {
-			t.Fatal("a reader could write to the ring's memory")
+			t.Fatalf("capacity of what a reader gets: got %d, want %d", cap(frames), len(frames))
 		}
 		if first.holds == nil {
 			first = reader{frames, string(frames)}
@@ -161,7 +161,7 @@ func checkRing(t *testing.T, random *rand.Rand, r *ring, model []stored, origin 
 			frames, from, want = frames[len(want[0].frame):], want[0].seq, want[1:]
 		}
 		if from != last {
-			t.Fatalf("after(%d) has frames up to %d and says %d", seq, from, last)
+			t.Fatalf("after(%d): got frames up to %d, want %d", seq, from, last)
 		}
 	}
 	// Exactly what is held is found by its sequence.
@@ -188,9 +188,9 @@ func checkRing(t *testing.T, random *rand.Rand, r *ring, model []stored, origin 
 	whole := origin && len(held) == len(model) // the ring holds all that the room ever had
 	switch {
 	case ok && beyond != n && !(whole && beyond == len(model) && beyond < n):
-		t.Fatalf("back(%d) is %d: %d lie beyond it, of %d held and %d in all", n, back, beyond, len(held), len(model))
+		t.Fatalf("back(%d): got %d with %d beyond it, of %d held and %d in all, want %d beyond it or all", n, back, beyond, len(held), len(model), n)
 	case !ok && len(held) >= n, !ok && whole:
-		t.Fatalf("back(%d) does not know, of %d held and %d in all", n, len(held), len(model))
+		t.Fatalf("back(%d): got no answer, want one: %d are held, of %d", n, len(held), len(model))
 	}
 	return first
 }
@@ -205,17 +205,17 @@ func TestRingsGiveWayWhenAllAreTooLarge(t *testing.T) {
 		r.add(seq+1, seq, body)
 	}
 	if len(r.chunks) < 2 {
-		t.Fatalf("100 KB in %d chunks", len(r.chunks))
+		t.Fatalf("chunks for 100 KB: got %d, want at least 2", len(r.chunks))
 	}
 	total.Add(allRings) // others have used it up
 	for seq := uint64(100); len(r.chunks) > 1; seq++ {
 		if seq == 200 {
-			t.Fatalf("still %d chunks", len(r.chunks))
+			t.Fatalf("chunks over the budget: got %d, want 1", len(r.chunks))
 		}
 		r.add(seq+1, seq, body)
 	}
 	if frames, last := r.after(r.base); len(frames) == 0 || last != r.head {
-		t.Errorf("it holds %d bytes up to %d, its head is %d", len(frames), last, r.head)
+		t.Errorf("the last chunk: got %d bytes up to %d, want some up to %d", len(frames), last, r.head)
 	}
 }
 
@@ -247,7 +247,7 @@ func TestRefillsKeepWhatTheyNeed(t *testing.T) {
 			t.Fatalf("the ring begins at %d, want %d", r.base, from)
 		}
 		if first := r.chunks[0]; &first.frames[0] == &part.frames[0] {
-			t.Fatal("the ring keeps what it was offered")
+			t.Fatal("the ring's first chunk: got the offered memory, want a copy")
 		}
 	}
 	held := 0
@@ -255,6 +255,6 @@ func TestRefillsKeepWhatTheyNeed(t *testing.T) {
 		held += cap(c.frames)
 	}
 	if bound := 2*len(page.frames)/largestChunk + 2; len(r.chunks) > bound || held != r.bytes || total.Load() != int64(held) || held > 2*len(page.frames) {
-		t.Errorf("%d chunks (at most %d) with %d bytes, %d and %d are accounted; the messages have %d", len(r.chunks), bound, held, r.bytes, total.Load(), len(page.frames))
+		t.Errorf("got %d chunks with %d bytes, %d and %d accounted, want at most %d chunks and %d bytes, all accounted", len(r.chunks), held, r.bytes, total.Load(), bound, 2*len(page.frames))
 	}
 }

@@ -5,8 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/gorilla/websocket"
-
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -14,41 +13,36 @@ import (
 func TestTheSimplestClient(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	conn, _, err := websocket.DefaultDialer.Dial(s.address("room=x"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	c := &testClient{t: t, conn: conn}
-	c.raw(`{"type":"send_message","payload":{"message":"hi"}}`)
+	c := s.upgrade(servertest.DialOptions{Room: "x"})
+	write(c, `{"type":"send_message","payload":{"message":"hi"}}`)
 
-	welcome := decode(c, shared.Welcome, c.next())
+	welcome := servertest.Payload(c, shared.Welcome, takeNext(c))
 	if welcome.User == "" || welcome.Name == "" || welcome.Named || welcome.Session == "" || welcome.Version != "test" || welcome.Heartbeat <= 0 {
-		t.Errorf("welcome: %+v", welcome)
+		t.Errorf("welcome: got %+v, want an unnamed user with a session, version test and a heartbeat", welcome)
 	}
 	if l := welcome.Limits; l.MessageLength != shared.MaxMessageLength || l.FrameBytes != shared.MaxFrameBytes || l.Rooms < 1 || l.InFlight < 1 {
-		t.Errorf("limits: %+v", l)
+		t.Errorf("limits: got %+v, want %d characters, %d bytes, and some rooms and in flight", l, shared.MaxMessageLength, shared.MaxFrameBytes)
 	}
-	joined := decode(c, shared.RoomJoined, c.next())
+	joined := servertest.Payload(c, shared.RoomJoined, takeNext(c))
 	if joined.Room != "x" || joined.State != shared.StateNew || joined.Cursor.Seq != 0 || joined.Cursor.Epoch == "" || joined.Count != 1 ||
 		!slices.Equal(joined.Members, []shared.Member{{User: welcome.User, Name: welcome.Name}}) {
-		t.Errorf("room_joined: %+v", joined)
+		t.Errorf("room_joined: got %+v, want x, new, from its beginning, with %s alone", joined, welcome.User)
 	}
-	synced := decode(c, shared.Synced, c.next())
+	synced := servertest.Payload(c, shared.Synced, takeNext(c))
 	if synced.Room != "x" || synced.Cursor != joined.Cursor {
-		t.Errorf("synced: %+v", synced)
+		t.Errorf("synced: got %+v, want x at %+v", synced, joined.Cursor)
 	}
-	m := until(c, shared.NewMessage)
+	m := servertest.TakeEvent(c, shared.NewMessage)
 	if m.Room != "x" || m.Message != "hi" || m.User != welcome.User || m.From != welcome.Name || m.Seq == 0 || m.ID == "" || m.Sent.IsZero() {
-		t.Errorf("new_message: %+v", m)
+		t.Errorf("new_message: got %+v, want hi in x from %s, with sequence, id and time", m, welcome.User)
 	}
 }
 
 func TestWithoutARoomAConnectionStartsInTheDefaultOne(t *testing.T) {
 	t.Parallel()
-	c := serve(t).dial("", nil)
-	if joined := until(c, shared.RoomJoined); joined.Room != shared.DefaultRoom {
-		t.Errorf("joined %q", joined.Room)
+	c := serve(t).dial(servertest.DialOptions{})
+	if joined := servertest.TakeEvent(c, shared.RoomJoined); joined.Room != shared.DefaultRoom {
+		t.Errorf("joined: got %q, want %q", joined.Room, shared.DefaultRoom)
 	}
 }
 
@@ -57,22 +51,22 @@ func TestWithoutARoomAConnectionStartsInTheDefaultOne(t *testing.T) {
 func TestJoiningStartsFiftyMessagesBack(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	check := func(t *testing.T, before []string) *testClient {
+	check := func(t *testing.T, before []string) *servertest.Conn {
 		t.Helper()
-		c := s.dial("room=x", nil)
-		joined := until(c, shared.RoomJoined)
+		c := s.dial(servertest.DialOptions{Room: "x"})
+		joined := servertest.TakeEvent(c, shared.RoomJoined)
 		want := before[max(0, len(before)-shared.JoinBacklog):]
 		var got []string
 		for range want {
-			got = append(got, decode(c, shared.NewMessage, c.next()).Message)
+			got = append(got, servertest.Payload(c, shared.NewMessage, takeNext(c)).Message)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q\nwant %q", got, want)
 		}
-		synced := decode(c, shared.Synced, c.next())
+		synced := servertest.Payload(c, shared.Synced, takeNext(c))
 		stored := s.stored("x")
 		if newest := stored[len(stored)-1]; synced.Cursor.Seq != newest.Seq || synced.Cursor.ID != newest.ID || synced.Cursor.Epoch != joined.Cursor.Epoch {
-			t.Errorf("synced at %+v, the newest is %+v", synced.Cursor, newest)
+			t.Errorf("synced: got %+v, want the newest message, %d %s", synced.Cursor, newest.Seq, newest.ID)
 		}
 		if n := len(before); n > shared.JoinBacklog && (joined.Cursor.Seq != stored[n-51].Seq || joined.Cursor.ID != stored[n-51].ID) {
 			t.Errorf("joined at %+v, want the place of %+v", joined.Cursor, stored[n-51])
@@ -81,25 +75,25 @@ func TestJoiningStartsFiftyMessagesBack(t *testing.T) {
 	}
 	s.put("noise", texts(0, 100)...)
 	s.put("x", texts(0, 3)...)
-	check(t, texts(0, 3)).leave()
+	check(t, texts(0, 3)).Leave()
 	s.put("x", texts(3, 47)...)
-	check(t, texts(0, 50)).leave()
+	check(t, texts(0, 50)).Leave()
 	s.put("x", texts(50, 1)...)
-	check(t, texts(0, 51)).leave()
+	check(t, texts(0, 51)).Leave()
 	s.put("x", texts(51, 60)...)
 	first := check(t, texts(0, 111)) // from the log
 	for i := range 70 {
-		first.say(fmt.Sprint("live ", i))
+		first.Say(fmt.Sprint("live ", i))
 	}
-	first.hear(70) // so the ring has them: an ack may come before the feed
+	first.TakeMessages(70) // so the ring has them: an ack may come before the feed
 	live := texts(0, 111)
 	for i := range 70 {
 		live = append(live, fmt.Sprint("live ", i))
 	}
 	second := check(t, live) // from the ring
-	first.say("to both")
-	if m := until(second, shared.NewMessage); m.Message != "to both" {
-		t.Errorf("after synced came %+v", m)
+	first.Say("to both")
+	if m := servertest.TakeEvent(second, shared.NewMessage); m.Message != "to both" {
+		t.Errorf("message after synced: got %+v, want \"to both\"", m)
 	}
 }
 
@@ -110,20 +104,20 @@ func TestEventsOfOneConnectionAreHandledInOrder(t *testing.T) {
 	// In one go, before anything is answered.
 	for i := range 20 {
 		room := fmt.Sprint("room-", i)
-		c.raw(string(shared.ChangeRoom.Frame("", shared.JoinPayload{Name: room})))
-		c.raw(string(shared.SendMessage.Frame(room, shared.SendMessagePayload{Message: "to " + room})))
+		write(c, shared.ChangeRoom.Frame("", shared.JoinPayload{Name: room}))
+		write(c, shared.SendMessage.Frame(room, shared.SendMessagePayload{Message: "to " + room}))
 	}
 	for i := range 20 {
 		room := fmt.Sprint("room-", i)
-		if ack := answer(c, shared.Ack, room); ack.Room != room {
-			t.Errorf("the message to %s landed in %s", room, ack.Room)
+		if ack := servertest.TakeAnswer(c, shared.Ack, room); ack.Room != room {
+			t.Errorf("room of the message to %s: got %s", room, ack.Room)
 		}
 		if got := textsOf(s.stored(room)); !slices.Equal(got, []string{"to " + room}) {
-			t.Errorf("%s holds %q", room, got)
+			t.Errorf("messages in %s: got %q, want one", room, got)
 		}
 	}
 	if got := s.stored("old"); len(got) > 0 {
-		t.Errorf("the first room holds %q", textsOf(got))
+		t.Errorf("messages in the first room: got %q, want none", textsOf(got))
 	}
 }
 
@@ -132,27 +126,27 @@ func TestAfterLeftNothingOfTheRoomArrives(t *testing.T) {
 	s := serve(t)
 	beside := s.sameShard("x")
 	c, other := s.join("x"), s.join("x")
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
-	answer(other, shared.RoomJoined, send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	servertest.TakeAnswer(other, shared.RoomJoined, servertest.Send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
 
 	// Messages are on their way while the client leaves.
 	for i := range 50 {
-		send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
+		servertest.Send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
 	}
-	if left := answer(c, shared.Left, send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"})); left.Name != "x" {
-		t.Errorf("left %q", left.Name)
+	if left := servertest.TakeAnswer(c, shared.Left, servertest.Send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"})); left.Name != "x" {
+		t.Errorf("left: got %q, want x", left.Name)
 	}
-	c.inbox = nil // all that came before left
-	other.hear(50)
-	send(other, shared.SendMessage, shared.SendMessagePayload{Room: beside, Message: "the last"})
-	c.take("the message beside", ofRoomMessage(beside))
-	c.settle()
-	c.none("something of the room that was left", ofRoom("x"))
+	c.Forget() // all that came before left
+	other.TakeMessages(50)
+	servertest.Send(other, shared.SendMessage, shared.SendMessagePayload{Room: beside, Message: "the last"})
+	c.Take("the message beside", ofRoomMessage(beside))
+	c.Barrier()
+	c.None("something of the room that was left", ofRoom("x"))
 
 	// Its current room is gone, and it is no member any more.
-	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
-	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
-	c.refused(send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"}), shared.CodeNotMember)
+	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
+	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "?"}), shared.CodeNotMember)
+	c.TakeRefusal(servertest.Send(c, shared.LeaveRoom, shared.LeavePayload{Name: "x"}), shared.CodeNotMember)
 }
 
 func ofRoomMessage(room string) func(shared.Event) bool {
@@ -164,22 +158,22 @@ func TestAfterChangeRoomNothingOfTheOldRoomArrives(t *testing.T) {
 	s := serve(t)
 	beside := s.sameShard("x")
 	c, other := s.join("x"), s.join("x")
-	answer(other, shared.RoomJoined, send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	servertest.TakeAnswer(other, shared.RoomJoined, servertest.Send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
 	for i := range 50 {
-		send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
+		servertest.Send(other, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: fmt.Sprint(i)})
 	}
-	joined := answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: beside}))
+	joined := servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: beside}))
 	if joined.Room != beside || joined.State != shared.StateNew {
-		t.Errorf("room_joined: %+v", joined)
+		t.Errorf("room_joined: got %+v, want %s, %s", joined, beside, shared.StateNew)
 	}
-	c.inbox = nil
-	other.hear(50)
-	send(other, shared.SendMessage, shared.SendMessagePayload{Room: beside, Message: "the last"})
-	c.take("the message of the new room", ofRoomMessage(beside))
-	c.settle()
-	c.none("something of the old room", ofRoom("x"))
-	if ack := c.say("to the new one"); ack.Room != beside {
-		t.Errorf("the current room is %s", ack.Room)
+	c.Forget()
+	other.TakeMessages(50)
+	servertest.Send(other, shared.SendMessage, shared.SendMessagePayload{Room: beside, Message: "the last"})
+	c.Take("the message of the new room", ofRoomMessage(beside))
+	c.Barrier()
+	c.None("something of the old room", ofRoom("x"))
+	if ack := c.Say("to the new one"); ack.Room != beside {
+		t.Errorf("current room: got %s, want %s", ack.Room, beside)
 	}
 }
 
@@ -187,43 +181,43 @@ func TestARoomJoinedBesideDoesNotBecomeCurrent(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c, other := s.join("x"), s.join("y")
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}))
-	if ack := c.say("to x"); ack.Room != "x" {
-		t.Errorf("the current room is %s", ack.Room)
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}))
+	if ack := c.Say("to x"); ack.Room != "x" {
+		t.Errorf("current room: got %s, want x", ack.Room)
 	}
-	other.say("from y")
-	c.take("the message of y", ofRoomMessage("y"))
+	other.Say("from y")
+	c.Take("the message of y", ofRoomMessage("y"))
 	// change_room to one that is joined already keeps its place, and leaves the
 	// old current one.
-	joined := answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "y"}))
+	joined := servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "y"}))
 	if stored := s.stored("y"); joined.State != shared.StateCurrent || joined.Cursor.Seq != stored[0].Seq || joined.Cursor.ID != stored[0].ID || joined.Count != 2 {
-		t.Errorf("room_joined: %+v", joined)
+		t.Errorf("room_joined: got %+v, want %s at %d with 2 members", joined, shared.StateCurrent, stored[0].Seq)
 	}
-	if ack := c.say("to y"); ack.Room != "y" {
-		t.Errorf("the current room is %s", ack.Room)
+	if ack := c.Say("to y"); ack.Room != "y" {
+		t.Errorf("current room: got %s, want y", ack.Room)
 	}
-	c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
+	c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Room: "x", Message: "?"}), shared.CodeNotMember)
 	// What y got is heard once.
-	if got := textsOf(other.hear(2)); !slices.Equal(got, []string{"from y", "to y"}) {
-		t.Errorf("y heard %q", got)
+	if got := textsOf(other.TakeMessages(2)); !slices.Equal(got, []string{"from y", "to y"}) {
+		t.Errorf("messages in y: got %q, want from y, to y", got)
 	}
-	c.settle()
-	c.take("to y", ofRoomMessage("y"))
-	c.none("a second time", ofRoomMessage("y"))
+	c.Barrier()
+	c.Take("to y", ofRoomMessage("y"))
+	c.None("a second time", ofRoomMessage("y"))
 }
 
 func TestAConnectionIsInABoundedNumberOfRooms(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("room-0")
-	for i := 1; i < c.welcome.Limits.Rooms; i++ {
-		answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: fmt.Sprint("room-", i)}))
+	for i := 1; i < c.Welcome.Limits.Rooms; i++ {
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: fmt.Sprint("room-", i)}))
 	}
-	c.refused(send(c, shared.JoinRoom, shared.JoinPayload{Name: "one-more"}), shared.CodeTooManyRooms)
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "room-7"}))
-	answer(c, shared.RoomJoined, send(c, shared.ChangeRoom, shared.JoinPayload{Name: "instead"}))
-	answer(c, shared.Left, send(c, shared.LeaveRoom, shared.LeavePayload{Name: "room-7"}))
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: "one-more"}))
+	c.TakeRefusal(servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "one-more"}), shared.CodeTooManyRooms)
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "room-7"}))
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "instead"}))
+	servertest.TakeAnswer(c, shared.Left, servertest.Send(c, shared.LeaveRoom, shared.LeavePayload{Name: "room-7"}))
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "one-more"}))
 }
 
 func TestHistoryIsPagedInBothDirections(t *testing.T) {
@@ -235,40 +229,40 @@ func TestHistoryIsPagedInBothDirections(t *testing.T) {
 	c := s.join("x")
 	load := func(p shared.LoadHistoryPayload) shared.HistoryPayload {
 		t.Helper()
-		return answer(c, shared.History, send(c, shared.LoadHistory, p))
+		return servertest.TakeAnswer(c, shared.History, servertest.Send(c, shared.LoadHistory, p))
 	}
 	stored := s.stored("x")
 	page := load(shared.LoadHistoryPayload{}) // the current room, from the end
 	if !slices.Equal(page.Messages, stored[70:]) || !page.More || page.Room != "x" {
-		t.Errorf("the end: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("the end: got %d messages, more %v, want %d, more", len(page.Messages), page.More, 50)
 	}
 	page = load(shared.LoadHistoryPayload{Room: "x", Before: stored[70].Seq, Limit: 60})
 	if !slices.Equal(page.Messages, stored[10:70]) || !page.More {
-		t.Errorf("before: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("before: got %d messages, more %v, want %d, more", len(page.Messages), page.More, 60)
 	}
 	page = load(shared.LoadHistoryPayload{Before: stored[10].Seq, Limit: 60})
 	if !slices.Equal(page.Messages, stored[:10]) || page.More {
-		t.Errorf("the first page: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("the first page: got %d messages, more %v, want %d, no more", len(page.Messages), page.More, 10)
 	}
 	page = load(shared.LoadHistoryPayload{After: stored[5].Seq, Limit: 20})
 	if !slices.Equal(page.Messages, stored[6:26]) || !page.More {
-		t.Errorf("after: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("after: got %d messages, more %v, want %d, more", len(page.Messages), page.More, 20)
 	}
 	page = load(shared.LoadHistoryPayload{After: stored[100].Seq, Limit: 200})
 	if !slices.Equal(page.Messages, stored[101:]) || page.More {
-		t.Errorf("the last page: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("the last page: got %d messages, more %v, want %d, no more", len(page.Messages), page.More, len(stored)-101)
 	}
 	page = load(shared.LoadHistoryPayload{Before: 1<<64 - 1, Limit: 10}) // further than anything
 	if !slices.Equal(page.Messages, stored[110:]) || !page.More {
-		t.Errorf("before the end of numbers: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("before the end of numbers: got %d messages, more %v, want %d, more", len(page.Messages), page.More, 10)
 	}
 	if page = load(shared.LoadHistoryPayload{After: 1<<64 - 1}); len(page.Messages) > 0 || page.More {
-		t.Errorf("after the end of numbers: %d messages, more %v", len(page.Messages), page.More)
+		t.Errorf("after the end of numbers: got %d messages, more %v, want none", len(page.Messages), page.More)
 	}
 }
 
-// TestRefillsAfterTheLast: what the last who left was still reading makes nobody's
-// ring larger.
+// TestRefillsAfterTheLast: a page that arrives after the last member has left does
+// not refill the closed room's ring.
 func TestRefillsAfterTheLast(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -280,11 +274,11 @@ func TestRefillsAfterTheLast(t *testing.T) {
 	head := r.head()
 	entries, err := s.log.After(t.Context(), "x", 0, 10, 1<<20)
 	if err != nil || len(entries) != 2 || head != entries[1].Seq {
-		t.Fatalf("the log has %d messages, the ring begins at %d: %v", len(entries), head, err)
+		t.Fatalf("got %d messages in the log and a ring from %d on, %v, want 2 and a ring after them", len(entries), head, err)
 	}
 	s.manager.release(r)
 	r.refill(r.epochNow(), 0, chunkOf(entries), true)
 	if r.ring.base != head || s.manager.memory.Load() != 0 {
-		t.Errorf("the ring begins at %d, rings hold %d bytes", r.ring.base, s.manager.memory.Load())
+		t.Errorf("got a ring from %d on and %d bytes in rings, want %d and none", r.ring.base, s.manager.memory.Load(), head)
 	}
 }

@@ -25,7 +25,7 @@ func BenchmarkSend(b *testing.B) {
 		for _, members := range []int{1, 100} {
 			b.Run(fmt.Sprintf("fsync=%s/members=%d", fsync, members), func(b *testing.B) {
 				s := serve(b, func(s *setup) { s.log.SyncAlways = fsync == "always" })
-				conn := s.join("den").conn
+				conn := s.join("den").WS
 				stop := s.listen("den", members-1)
 				window := make(chan struct{}, 16)
 				var reader sync.WaitGroup
@@ -76,7 +76,7 @@ func takeAcks(conn *websocket.Conn, window <-chan struct{}) {
 func (s *testServer) listen(room string, members int) (stop func()) {
 	var peers []int
 	for range members {
-		conn := s.join(room).conn.NetConn().(*net.TCPConn)
+		conn := s.join(room).WS.NetConn().(*net.TCPConn)
 		raw, err := conn.SyscallConn()
 		if err != nil {
 			s.t.Fatal(err)
@@ -110,7 +110,7 @@ func (s *testServer) listen(room string, members int) (stop func()) {
 					n, err = syscall.Read(peer, buf)
 				}
 				if err != syscall.EAGAIN {
-					s.t.Errorf("a member's connection ended: %d, %v", n, err)
+					s.t.Errorf("a member's connection: got %d, %v, want it open", n, err)
 					return
 				}
 			}

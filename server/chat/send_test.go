@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -24,31 +25,32 @@ func TestAnAckedMessageIsInTheLog(t *testing.T) {
 	s := serve(t, func(with *setup) { with.log.SyncAlways = true })
 	c := s.join("x")
 	for _, text := range texts(0, 20) {
-		ack := c.say(text)
+		ack := c.Say(text)
 		e, err := s.log.At(t.Context(), "x", ack.Seq)
 		if err != nil || e.Seq == 0 {
-			t.Fatalf("%q was acked at %d, where the log has nothing: %v", text, ack.Seq, err)
+			t.Fatalf("the log at %d, where %q was acked: got nothing, %v, want it", ack.Seq, text, err)
 		}
 		m, err := decodeMessage(e)
-		if err != nil || m.Message != text || m.User != c.welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
-			t.Errorf("%q was acked with %+v; the log has %+v, %v", text, ack, m, err)
+		if err != nil || m.Message != text || m.User != c.Welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
+			t.Errorf("%q: got ack %+v, and in the log %+v, %v, want the same message", text, ack, m, err)
 		}
-		if heard := c.hear(1)[0]; heard != m {
-			t.Errorf("heard %+v, the log has %+v", heard, m)
+		if heard := c.TakeMessages(1)[0]; heard != m {
+			t.Errorf("new_message: got %+v, want what the log has: %+v", heard, m)
 		}
 	}
 }
 
-// What a client says about who it is, or when, is not believed.
+// The user, name, sequence and time in a message are the server's, never the
+// client's.
 func TestTheServersWordCounts(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	c.raw(`{"type":"send_message","payload":{"message":"hi","user":"root","from":"Root","seq":7,"id":"mine","sent":"1999-01-01T00:00:00Z"},"id":"outer"}`)
-	ack := answer(c, shared.Ack, "outer")
-	m := c.hear(1)[0]
-	if m.User != c.welcome.User || m.From != c.welcome.Name || m.ID != "outer" || m.Seq != ack.Seq || m.Sent.Year() < 2020 {
-		t.Errorf("%+v", m)
+	write(c, `{"type":"send_message","payload":{"message":"hi","user":"root","from":"Root","seq":7,"id":"mine","sent":"1999-01-01T00:00:00Z"},"id":"outer"}`)
+	ack := servertest.TakeAnswer(c, shared.Ack, "outer")
+	m := c.TakeMessages(1)[0]
+	if m.User != c.Welcome.User || m.From != c.Welcome.Name || m.ID != "outer" || m.Seq != ack.Seq || m.Sent.Year() < 2020 {
+		t.Errorf("message: got %+v, want the server's user, name, sequence and time and the id outer", m)
 	}
 }
 
@@ -56,44 +58,44 @@ func TestAnIDIsStoredOnce(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	say := func(c *testClient, room, text string) {
-		c.raw(string(shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Room: room, Message: text})))
+	say := func(c *servertest.Conn, room, text string) {
+		write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Room: room, Message: text}))
 	}
 	say(c, "x", "once")
-	first := answer(c, shared.Ack, "the-id")
+	first := servertest.TakeAnswer(c, shared.Ack, "the-id")
 
 	say(c, "x", "once") // again
-	if again := answer(c, shared.Ack, "the-id"); again != first {
-		t.Errorf("the first ack was %+v, the second %+v", first, again)
+	if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
+		t.Errorf("ack of the same message: got %+v, want %+v", again, first)
 	}
 	say(c, "x", "something else")
-	c.refused("the-id", shared.CodeIDReused)
+	c.TakeRefusal("the-id", shared.CodeIDReused)
 
 	// From another connection of the same user it is the same message; from
 	// another user it is another.
-	second := s.join("x", c.welcome.Session)
+	second := s.join("x", c.Welcome.Session)
 	say(second, "x", "once")
-	if again := answer(second, shared.Ack, "the-id"); again != first {
-		t.Errorf("on another connection the ack is %+v", again)
+	if again := servertest.TakeAnswer(second, shared.Ack, "the-id"); again != first {
+		t.Errorf("ack on another connection: got %+v, want %+v", again, first)
 	}
 	stranger := s.join("x")
 	say(stranger, "x", "once")
-	if theirs := answer(stranger, shared.Ack, "the-id"); theirs.Seq == first.Seq {
-		t.Errorf("a stranger's message was taken for the user's")
+	if theirs := servertest.TakeAnswer(stranger, shared.Ack, "the-id"); theirs.Seq == first.Seq {
+		t.Errorf("ack of a stranger's message: got %+v, want another sequence", theirs)
 	}
 
 	// In another room of the same shard it is another message.
 	beside := s.sameShard("x")
-	answer(c, shared.RoomJoined, send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
 	say(c, beside, "once")
-	if ack := answer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
-		t.Errorf("in another room the ack is %+v", ack)
+	if ack := servertest.TakeAnswer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
+		t.Errorf("ack in another room: got %+v, want %s and another sequence than %d", ack, beside, first.Seq)
 	}
 	if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"once", "once"}) { // the user's and the stranger's
-		t.Errorf("the room holds %q", got)
+		t.Errorf("messages in the room: got %q, want the user's and the stranger's", got)
 	}
 	if got := textsOf(s.stored(beside)); !slices.Equal(got, []string{"once"}) {
-		t.Errorf("the other room holds %q", got)
+		t.Errorf("messages in the other room: got %q, want one", got)
 	}
 }
 
@@ -105,31 +107,31 @@ func TestAnIDSentManyTimesAtOnce(t *testing.T) {
 	c := s.join("x")
 	const times = 100
 	for range times {
-		c.raw(string(shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Message: "once"})))
+		write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Message: "once"}))
 	}
-	first := answer(c, shared.Ack, "the-id")
+	first := servertest.TakeAnswer(c, shared.Ack, "the-id")
 	for range times - 1 {
-		if again := answer(c, shared.Ack, "the-id"); again != first {
-			t.Fatalf("the first ack was %+v, another %+v", first, again)
+		if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
+			t.Fatalf("ack: got %+v, want %+v again", again, first)
 		}
 	}
-	c.settle()
-	c.none("one more answer", func(e shared.Event) bool { return e.ID != "" })
+	c.Barrier()
+	c.None("one more answer", func(e shared.Event) bool { return e.ID != "" })
 	if got := textsOf(s.stored("x")); len(got) != 1 {
-		t.Errorf("the room holds %q", got)
+		t.Errorf("messages in the room: got %q, want one", got)
 	}
 }
 
 // Promise 1, without the crash: all members see each acked message once, in one
-// order, which is the log's, and each sender's messages in the order he sent
-// them.
+// order, which is the log's, and each sender's messages in the order they
+// were sent.
 func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	const senders, each = 8, 200
+	const senders, each = 8, 100
 	total := senders * each
-	observers := []*testClient{s.join("x"), s.join("x")}
-	var clients []*testClient
+	observers := []*servertest.Conn{s.join("x"), s.join("x")}
+	var clients []*servertest.Conn
 	for range senders {
 		clients = append(clients, s.join("x"))
 	}
@@ -142,7 +144,7 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 			for n := range each {
 				id := fmt.Sprintf("%d-%d", i, n)
 				frame := shared.SendMessage.Frame(id, shared.SendMessagePayload{Message: id})
-				if err := c.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
+				if err := c.WS.WriteMessage(websocket.TextMessage, frame); err != nil {
 					t.Errorf("sender %d: %v", i, err)
 				}
 			}
@@ -151,7 +153,7 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	for i, c := range append(clients, observers...) {
 		all.Go(func() {
 			for len(heard[i]) < total || i < senders && len(acked[i]) < each {
-				e, err := c.read()
+				e, err := read(c)
 				if err != nil {
 					t.Errorf("reader %d after %d messages: %v", i, len(heard[i]), err)
 					return
@@ -163,12 +165,12 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 				case shared.Ack.Name():
 					ack, _ := shared.Ack.Decode(e)
 					if acked[i][e.ID] != 0 {
-						t.Errorf("%s was acked twice", e.ID)
+						t.Errorf("acks of %s: got two, want one", e.ID)
 					}
 					acked[i][e.ID] = ack.Seq
 				case shared.Presence.Name():
 				default:
-					t.Errorf("%s %s", e.Type, e.Payload)
+					t.Errorf("event: got %s %s, want messages, acks and presence only", e.Type, e.Payload)
 				}
 			}
 		})
@@ -180,7 +182,7 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	}
 	for i := range heard {
 		if !slices.Equal(heard[i], stored) {
-			t.Errorf("reader %d heard something else than the log holds", i)
+			t.Errorf("reader %d: got other messages or another order, want the log's", i)
 		}
 	}
 	next := make([]int, senders)
@@ -189,8 +191,8 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 		if _, err := fmt.Sscanf(m.ID, "%d-%d", &i, &n); err != nil {
 			t.Fatal(err)
 		}
-		if n != next[i] || acked[i][m.ID] != m.Seq || m.User != clients[i].welcome.User {
-			t.Fatalf("%+v was acked at %d; %d of this sender was to come", m, acked[i][m.ID], next[i])
+		if n != next[i] || acked[i][m.ID] != m.Seq || m.User != clients[i].Welcome.User {
+			t.Fatalf("the log: got %+v, acked at %d, want number %d of sender %d", m, acked[i][m.ID], next[i], i)
 		}
 		next[i]++
 	}
@@ -201,16 +203,16 @@ func TestWhatTheFeedLosesIsReadFromTheLog(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	c.say("first")
+	c.Say("first")
 	s.manager.mu.RLock()
 	room := s.manager.rooms["x"]
 	s.manager.mu.RUnlock()
 	room.unfollow() // from here on the feed brings nothing of this room
 	for _, text := range texts(0, 20) {
-		c.say(text)
+		c.Say(text)
 	}
-	if got := textsOf(c.hear(21)); !slices.Equal(got, append([]string{"first"}, texts(0, 20)...)) {
-		t.Errorf("heard %q", got)
+	if got := textsOf(c.TakeMessages(21)); !slices.Equal(got, append([]string{"first"}, texts(0, 20)...)) {
+		t.Errorf("messages: got %q, want first and 20 more", got)
 	}
 }
 
@@ -220,8 +222,8 @@ func TestAHoleInTheFeedIsFilledFromTheLog(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	c.say("first")
-	c.hear(1)
+	c.Say("first")
+	c.TakeMessages(1)
 	s.manager.mu.RLock()
 	room := s.manager.rooms["x"]
 	s.manager.mu.RUnlock()
@@ -229,24 +231,24 @@ func TestAHoleInTheFeedIsFilledFromTheLog(t *testing.T) {
 	beside := s.sameShard("x")
 	other := s.join(beside)
 	s.put("x", texts(0, 5)...)
-	other.say("so that the shard's follower has passed them")
-	other.hear(1)
+	other.Say("so that the shard's follower has passed them")
+	other.TakeMessages(1)
 	_, unfollow, err := s.log.Follow(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unfollow()
-	c.say("last")
-	if got := textsOf(c.hear(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
-		t.Errorf("heard %q", got)
+	c.Say("last")
+	if got := textsOf(c.TakeMessages(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
+		t.Errorf("messages: got %q, want 5 and last", got)
 	}
-	c.settle()
-	c.none("a message again", isMessageEvent)
+	c.Barrier()
+	c.None("a message again", isMessageEvent)
 }
 
 // byUnixSocket is a dialer that has no TCP below it. Between a server that sends
 // and a client that sends and does not read, TCP drops what the client has no room
-// for, with the word on how much more he may send, and it can be 10 s and more until
+// for, with the update of its window, and it can be 10 s and more until
 // that is said again.
 func (s *testServer) byUnixSocket() websocket.Dialer {
 	listener, err := net.Listen("unix", filepath.Join(s.t.TempDir(), "socket"))
@@ -267,7 +269,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	other := s.join("x")
-	flooder := s.dialWith(s.byUnixSocket(), "room=x", nil)
+	flooder := s.dial(servertest.DialOptions{Room: "x", Dialer: s.byUnixSocket()})
 	const most = 20_000 // 80 MB: no kernel holds that
 	text := strings.Repeat("x", shared.MaxMessageLength)
 	var written, stop atomic.Int64
@@ -275,29 +277,30 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 	flood.Go(func() {
 		for n := int64(0); n < most && stop.Load() == 0; n++ {
 			frame := shared.SendMessage.Frame(fmt.Sprint("flood-", n), shared.SendMessagePayload{Message: text})
-			if err := flooder.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
+			if err := flooder.WS.WriteMessage(websocket.TextMessage, frame); err != nil {
 				t.Errorf("the flood broke off after %d: %v", n, err)
 				return
 			}
 			written.Add(1)
 		}
 	})
-	// It is held back when it has not moved for a while in which another had a
-	// hundred messages acked and delivered.
-	moved := time.Now()
-	for still, last := 0, int64(-1); still < 100 || time.Since(moved) < 2*time.Second; still++ {
-		other.say("another's")
-		other.take("another's message", func(e shared.Event) bool {
+	// It is held back when it has not moved for a second in which another had many
+	// messages acked and delivered.
+	moved, held := time.Now(), s.clientOf(flooder)
+	for still, last := 0, int64(-1); still < 30 || time.Since(moved) < time.Second; still++ {
+		held.alive.Store(s.manager.now.Load()) // it is not to be closed as silent, however long this takes
+		other.Say("another's")
+		other.Take("another's message", func(e shared.Event) bool {
 			m, err := shared.NewMessage.Decode(e)
 			return isMessageEvent(e) && err == nil && m.Message == "another's"
 		})
-		other.inbox = nil
+		other.Forget()
 		if now := written.Load(); now != last {
 			still, last, moved = 0, now, time.Now()
 		}
 	}
 	if n := written.Load(); n == most {
-		t.Fatalf("all of the flood went in: nothing held it back")
+		t.Fatalf("messages of the flood: got all %d in, want it held back", most)
 	}
 	t.Logf("held back after %d", written.Load())
 	stop.Store(1)
@@ -315,7 +318,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 		}
 	}
 	for !flooded() {
-		e, err := flooder.read()
+		e, err := read(flooder)
 		if err != nil {
 			t.Fatalf("after %d of %d answers: %v", len(answered), written.Load(), err)
 		}
@@ -323,21 +326,21 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 			continue
 		}
 		if e.Type != shared.Ack.Name() || answered[e.ID] {
-			t.Fatalf("%s was answered %s %s, before: %v", e.ID, e.Type, e.Payload, answered[e.ID])
+			t.Fatalf("answer to %s: got %s %s, answered before: %v, want one ack", e.ID, e.Type, e.Payload, answered[e.ID])
 		}
 		answered[e.ID] = true
 	}
 	inLog := 0
 	for _, m := range s.stored("x") {
-		if m.User == flooder.welcome.User {
+		if m.User == flooder.Welcome.User {
 			if m.ID != fmt.Sprint("flood-", inLog) {
-				t.Fatalf("%s is in the place of flood-%d", m.ID, inLog)
+				t.Fatalf("the log: got %s, want flood-%d", m.ID, inLog)
 			}
 			inLog++
 		}
 	}
 	if int64(inLog) != written.Load() {
-		t.Errorf("the log holds %d of %d", inLog, written.Load())
+		t.Errorf("messages in the log: got %d, want %d", inLog, written.Load())
 	}
 }
 
@@ -350,18 +353,18 @@ func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
 		c := &Client{}
 		for range 3 {
 			if !c.sendBegins() {
-				t.Fatal("one of the first sends was refused")
+				t.Fatal("one of the first sends: got it refused, want it taken")
 			}
 		}
 		c.sendEnds(false)
 		c.sendEnds(true) // one is still under way
 		time.Sleep(2 * retryAfter)
 		if c.sendBegins() {
-			t.Error("a send was taken that could overtake the failed one")
+			t.Error("a send that could overtake the failed one: got it taken, want it refused")
 		}
 		c.sendEnds(false)
 		if !c.sendBegins() {
-			t.Error("all were settled, and the next was refused")
+			t.Error("a send after all were settled: got it refused, want it taken")
 		}
 	})
 }
@@ -371,21 +374,21 @@ func TestWithoutTheLogASendIsRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
-	c.say("stored")
+	c.Say("stored")
 	s.log.Close()
 	for i := range 3 {
-		refusal := c.refused(send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint(i)}), shared.CodeUnavailable)
+		refusal := c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint(i)}), shared.CodeUnavailable)
 		if refusal.RetryAfter <= 0 {
-			t.Errorf("%+v does not say when to try again", refusal)
+			t.Errorf("refusal: got %+v, want a retry_after", refusal)
 		}
 	}
 	for _, id := range []string{
-		send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}),
-		send(c, shared.LoadHistory, shared.LoadHistoryPayload{}),
-		send(c, shared.SetName, shared.SetNamePayload{Name: "Ada"}),
-		send(c, shared.ListRooms, shared.ListRoomsPayload{}),
+		servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}),
+		servertest.Send(c, shared.LoadHistory, shared.LoadHistoryPayload{}),
+		servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Ada"}),
+		servertest.Send(c, shared.ListRooms, shared.ListRoomsPayload{}),
 	} {
-		c.refused(id, shared.CodeUnavailable)
+		c.TakeRefusal(id, shared.CodeUnavailable)
 	}
-	c.settle() // and the connection lives
+	c.Barrier() // and the connection lives
 }

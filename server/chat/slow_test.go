@@ -3,16 +3,14 @@ package chat
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -25,65 +23,50 @@ func long(first, n int) (list []string) {
 	return list
 }
 
-// frameWith reads, without decoding them, frames up to one of this type that
-// contains text. The frames are large, and decoding them would be most of what a
+// slowMessages is how many of the longest messages are more, by far, than a room's
+// ring and the kernel hold for a connection with a small window: 2 MB.
+const slowMessages = 120
+
+// awaitFrame reads, without decoding them, frames up to one of this type, which has
+// to contain text. The frames are large, and decoding them would be most of what a
 // test does.
-func (c *testClient) frameWith(event, text string) {
-	c.t.Helper()
+func awaitFrame(c *servertest.Conn, event, text string) {
+	c.T.Helper()
 	for {
-		_ = c.conn.SetReadDeadline(time.Now().Add(patience))
-		_, frame, err := c.conn.ReadMessage()
+		frame, err := c.Next()
 		if err != nil {
-			c.t.Fatalf("waiting for %s with %.30q: %v", event, text, err)
+			c.T.Fatalf("waiting for %s with %.30q: %v", event, text, err)
 		}
-		if !bytes.HasPrefix(frame, []byte(`{"type":"`+event+`"`)) {
+		if !servertest.IsEvent(frame, event) {
 			continue
 		}
 		if !bytes.Contains(frame, []byte(text)) {
-			c.t.Fatalf("in the place of %.30q comes %.200q", text, frame)
+			c.T.Fatalf("%s: got %.200q, want one with %.30q", event, frame, text)
 		}
 		return
 	}
 }
 
-// held returns how many bytes of the heap are in use, as sampled, beside those
-// of the embedded NATS: its store caches what was written for a while.
-func held() (bytes int64) {
-	runtime.GC()
-	runtime.GC() // a profile is that of the last collection but one
-	records := make([]runtime.MemProfileRecord, 1<<16)
-	n, ok := runtime.MemProfile(records, false)
-	if !ok {
-		panic("the heap's profile has more records than anybody thought")
-	}
-records:
-	for _, r := range records[:n] {
-		frames := runtime.CallersFrames(r.Stack())
-		for more := true; more; {
-			var frame runtime.Frame
-			if frame, more = frames.Next(); strings.Contains(frame.Function, "/nats-server/") {
-				continue records
-			}
-		}
-		if count := r.InUseObjects(); count > 0 {
-			size := float64(r.InUseBytes()) / float64(count)
-			sampled := 1 - math.Exp(-size/float64(runtime.MemProfileRate))
-			bytes += int64(float64(r.InUseBytes()) / sampled)
-		}
-	}
-	return bytes
+// standsStill waits until a write to the client does not get on.
+func (s *testServer) standsStill(c *Client) (begun int64) {
+	s.t.Helper()
+	servertest.Eventually(s.t, "a write to the slow reader to stand still", func() bool {
+		begun = c.writing.Load()
+		return begun != 0 && s.manager.now.Load() > begun
+	})
+	return begun
 }
 
 // Promise 3: a reader that has stopped delays nobody, costs no memory and misses
-// nothing. It is not parallel: it looks at the process's memory.
+// nothing.
 func TestASlowReaderDelaysNobodyCostsNothingAndMissesNothing(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	a, b := s.join("x"), s.join("x")
-	slow := s.dialWith(smallBuffers(), "room=x", nil)
-	until(slow, shared.Synced)
-	const megabytes, messages = 20, 20 << 20 / (4 * shared.MaxMessageLength)
-	all := long(0, messages)
-	before := held()
+	slow := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
+	servertest.TakeEvent(slow, shared.Synced)
+	here := s.clientOf(slow)
+	all := long(0, slowMessages)
 
 	// Two members talk in turn; each waits for what the other said, so a message
 	// that is delayed delays everything.
@@ -92,23 +75,31 @@ func TestASlowReaderDelaysNobodyCostsNothingAndMissesNothing(t *testing.T) {
 		if i%2 == 1 {
 			from, to = b, a
 		}
-		from.frame(websocket.TextMessage, []byte(`{"type":"send_message","payload":{"message":"`+text+`"}}`))
-		to.frameWith("new_message", text)
-		from.frameWith("new_message", text)
+		here.alive.Store(s.manager.now.Load()) // it is not to be closed as silent, however long this takes
+		write(from, `{"type":"send_message","payload":{"message":"`+text+`"}}`)
+		awaitFrame(to, "new_message", text)
+		awaitFrame(from, "new_message", text)
 	}
+	s.standsStill(here)
 	if ring := s.manager.memory.Load(); ring > largestRing {
-		t.Errorf("the room's ring holds %d bytes, its bound is %d", ring, largestRing)
+		t.Errorf("bytes in the room's ring: got %d, want at most %d", ring, largestRing)
 	}
-	if grown := held() - before; grown > 6<<20 {
-		t.Errorf("with a reader that does not read, %d KB more are held after %d MB", grown>>10, megabytes)
+	if pages := s.manager.pages.Load(); pages > largestPage {
+		t.Errorf("bytes in pages of the log: got %d, want at most %d", pages, largestPage)
+	}
+	here.mu.Lock()
+	queued := here.egress.bytes
+	here.mu.Unlock()
+	if queued > offerBytes {
+		t.Errorf("bytes queued for the slow reader: got %d, want at most %d", queued, offerBytes)
 	}
 
 	// The same connection, reading again.
 	for _, text := range all {
-		slow.frameWith("new_message", text)
+		awaitFrame(slow, "new_message", text)
 	}
-	slow.settle()
-	slow.none("a message again", isMessageEvent)
+	slow.Barrier()
+	slow.None("a message again", isMessageEvent)
 }
 
 // What a slow reader was to get and the log does not keep any more is told as
@@ -116,29 +107,33 @@ func TestASlowReaderDelaysNobodyCostsNothingAndMissesNothing(t *testing.T) {
 func TestASlowReaderIsToldWhatIsGone(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.log.MaxRoomMessages = 10 })
-	slow := s.dialWith(smallBuffers(), "room=x", nil)
-	until(slow, shared.Synced)
-	const messages = 700 // far more than the kernel and the ring hold
-	for i := 0; i < messages; i += 100 {
-		s.put("x", long(i, 100)...)
+	slow := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
+	servertest.TakeEvent(slow, shared.Synced)
+	const messages = slowMessages
+	for i := 0; i < messages; i += 20 {
+		s.put("x", long(i, 20)...)
 	}
-	next, told := 0, false
+	next, told, gone := 0, false, 0
 	for next < messages {
-		e := slow.next()
+		e := takeNext(slow)
 		switch e.Type {
 		case shared.RoomJoined.Name():
-			joined := decode(slow, shared.RoomJoined, e)
+			joined := servertest.Payload(slow, shared.RoomJoined, e)
 			told = told || joined.State == shared.StateTruncated
 		case shared.NewMessage.Name():
 			var i int
-			if _, err := fmt.Sscan(decode(slow, shared.NewMessage, e).Message, &i); err != nil {
+			if _, err := fmt.Sscan(servertest.Payload(slow, shared.NewMessage, e).Message, &i); err != nil {
 				t.Fatal(err)
 			}
 			if i != next && !told {
-				t.Fatalf("after %d comes %d, and nothing was said of what is between them", next-1, i)
+				t.Fatalf("message after %d: got %d and no word of a gap, want %d", next-1, i, next)
 			}
+			gone += i - next
 			next, told = i+1, false
 		}
+	}
+	if gone == 0 {
+		t.Error("messages that were gone: got none, want some")
 	}
 }
 
@@ -146,13 +141,14 @@ func TestASlowReaderIsToldWhatIsGone(t *testing.T) {
 func TestASlowReaderDoesNotDelayJoining(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	slow := s.dialWith(smallBuffers(), "room=x", nil)
-	until(slow, shared.Synced)
-	s.put("x", long(0, 600)...) // 10 MB
+	slow := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
+	servertest.TakeEvent(slow, shared.Synced)
+	s.put("x", long(0, slowMessages)...)
+	s.standsStill(s.clientOf(slow))
 	for range 5 {
 		c := s.join("x")
-		c.say("hello")
-		c.leave()
+		c.Say("hello")
+		c.Leave()
 	}
 }
 
@@ -161,45 +157,37 @@ func TestASlowReaderDoesNotDelayJoining(t *testing.T) {
 func TestAWriteThatDoesNotMoveIsInterrupted(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	slow := s.dialWith(smallBuffers(), "room=x", nil)
-	until(slow, shared.Synced)
-	var here *Client
-	s.manager.mu.RLock()
-	for here = range s.manager.clients {
-	}
-	s.manager.mu.RUnlock()
-	s.put("x", long(0, 600)...)
-	var begun int64
-	s.eventually("a write stands still", func() bool {
-		begun = here.writing.Load()
-		return begun != 0 && s.manager.now.Load() > begun
-	})
-	s.eventually("it was begun again", func() bool { return here.writing.Load() > begun })
-	for _, text := range long(0, 600) {
-		slow.frameWith("new_message", text)
+	slow := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
+	servertest.TakeEvent(slow, shared.Synced)
+	here := s.clientOf(slow)
+	all := long(0, slowMessages)
+	s.put("x", all...)
+	begun := s.standsStill(here)
+	servertest.Eventually(t, "the write to be begun again", func() bool { return here.writing.Load() > begun })
+	for _, text := range all {
+		awaitFrame(slow, "new_message", text)
 	}
 }
 
-// With TLS a write cannot be interrupted and gone on with, so nothing is: who reads
-// on in time gets everything on the same connection.
+// With TLS a write cannot be interrupted and gone on with, so nothing is: a client
+// that reads on in time gets everything on the same connection.
 func TestASlowReaderOverTLSMissesNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.tls = true })
-	dialer := smallBuffers()
-	dialer.TLSClientConfig = s.http.Client().Transport.(*http.Transport).TLSClientConfig
-	slow := s.dialWith(dialer, "room=x", nil)
-	until(slow, shared.Synced)
-	here := s.clients()[0]
-	all := long(0, 600)
+	dialer := websocket.Dialer{TLSClientConfig: s.http.Client().Transport.(*http.Transport).TLSClientConfig}
+	slow := s.dial(servertest.DialOptions{Room: "x", Dialer: dialer, SmallWindow: true})
+	servertest.TakeEvent(slow, shared.Synced)
+	here := s.clientOf(slow)
+	all := long(0, slowMessages)
 	s.put("x", all...)
-	s.eventually("a write stands still for longer than one without TLS may", func() bool {
+	servertest.Eventually(t, "a write to stand still for longer than one without TLS may", func() bool {
 		begun := here.writing.Load()
 		return begun != 0 && s.manager.now.Load() > begun+ticks(stallWait)+1
 	})
 	for _, text := range all {
-		slow.frameWith("new_message", text)
+		awaitFrame(slow, "new_message", text)
 	}
-	slow.settle()
+	slow.Barrier()
 }
 
 // However much was missed, synced comes after all of it.
@@ -209,14 +197,14 @@ func TestSyncedComesAfterAllThatWasMissed(t *testing.T) {
 	all := long(0, shared.JoinBacklog) // much more than one write takes
 	s.put("x", all...)
 	for _, from := range []string{"the log", "the ring"} { // the second finds the ring of the first
-		c := s.dial("room=x", nil)
-		until(c, shared.RoomJoined)
+		c := s.dial(servertest.DialOptions{Room: "x"})
+		servertest.TakeEvent(c, shared.RoomJoined)
 		for _, text := range all {
-			if m := decode(c, shared.NewMessage, c.next()); m.Message != text {
-				t.Fatalf("from %s, in the place of %.10q comes %.10q", from, text, m.Message)
+			if m := servertest.Payload(c, shared.NewMessage, takeNext(c)); m.Message != text {
+				t.Fatalf("from %s: got message %.10q, want %.10q", from, m.Message, text)
 			}
 		}
-		decode(c, shared.Synced, c.next())
+		servertest.Payload(c, shared.Synced, takeNext(c))
 	}
 }
 
@@ -234,7 +222,7 @@ func TestAReaderIsLetGoWithItsConnection(t *testing.T) {
 		c.writeFailed(errLastWritten) // and nothing will be written any more
 		synctest.Wait()
 		if !ended || waited == nil {
-			t.Errorf("it has ended: %v, with the error %v", ended, waited)
+			t.Errorf("the reader: got ended %v with the error %v, want it to have ended with an error", ended, waited)
 		}
 	})
 }

@@ -49,7 +49,7 @@ func (c *stallingConn) frames(t *testing.T) (payloads []string) {
 	t.Helper()
 	for rest := c.written; len(rest) > 0; {
 		if len(rest) < 2 || len(rest) < frameLength(rest) {
-			t.Fatalf("half a frame at the end of %q", c.written)
+			t.Fatalf("written: got half a frame at the end of %q, want whole ones", c.written)
 		}
 		n := frameLength(rest)
 		header := 2
@@ -162,11 +162,11 @@ func (w *writeTest) check(t *testing.T, when string, want map[string][]string) {
 	}
 	joined := slices.Index(payloads, "own 4, joins b")
 	if early := of(payloads[:joined], "b"); len(early) > 0 {
-		t.Fatalf("%s: before b was joined came %q", when, early)
+		t.Fatalf("%s: of b before it was joined: got %q, want nothing", when, early)
 	}
 	c := w.client
 	if c.egress.acks != 0 || c.egress.bytes != 0 || len(c.egress.queue) != 0 || len(c.partial) != 0 || c.busy {
-		t.Fatalf("%s: left over: %d acks, %d bytes, %d queued, partial %q, busy %v", when, c.egress.acks, c.egress.bytes, len(c.egress.queue), c.partial, c.busy)
+		t.Fatalf("%s: left over: got %d acks, %d bytes, %d queued, partial %q, busy %v, want nothing", when, c.egress.acks, c.egress.bytes, len(c.egress.queue), c.partial, c.busy)
 	}
 }
 
@@ -185,7 +185,7 @@ func TestWhateverAWriteWasCutAtTheSameIsWritten(t *testing.T) {
 	whole.check(t, "without a stall", wantWritten)
 	random := seeded(t)
 	for first := range len(whole.conn.written) {
-		for _, more := range []int{-1, 0, random.IntN(150)} {
+		for _, more := range []int{-1, (first % 2) * random.IntN(150)} {
 			stalls := []int{first}
 			if more >= 0 {
 				stalls = append(stalls, first+more)
@@ -213,7 +213,7 @@ func TestWhatComesWhileAWriteStallsComesAfterIt(t *testing.T) {
 		w.client.writeMessages()
 		payloads := w.conn.frames(t)
 		if got := of(payloads, "own"); !slices.Equal(got, append(slices.Clone(wantWritten["own"]), "own 6")) {
-			t.Fatalf("stalled at %d: own %q", first, got)
+			t.Fatalf("stalled at %d: of its own: got %q, want all six in order", first, got)
 		}
 		for origin, last := range map[string]int{"a": 6, "b": 4} {
 			next, synced := 1, 0
@@ -221,17 +221,17 @@ func TestWhatComesWhileAWriteStallsComesAfterIt(t *testing.T) {
 				if strings.HasPrefix(f, "synced") {
 					synced++
 					if f != fmt.Sprint("synced ", next-1) {
-						t.Fatalf("stalled at %d: %s after %d of %s", first, f, next-1, origin)
+						t.Fatalf("stalled at %d: of %s: got %s, want synced %d", first, origin, f, next-1)
 					}
 				} else {
 					if f != fmt.Sprint("new_message ", next) {
-						t.Fatalf("stalled at %d: %s in the place of %d of %s", first, f, next, origin)
+						t.Fatalf("stalled at %d: of %s: got %s, want new_message %d", first, origin, f, next)
 					}
 					next++
 				}
 			}
 			if next-1 != last || synced != 1 {
-				t.Fatalf("stalled at %d: of %s came %d messages and %d times synced", first, origin, next-1, synced)
+				t.Fatalf("stalled at %d: of %s: got %d messages and %d times synced, want %d and once", first, origin, next-1, synced, last)
 			}
 		}
 	}
@@ -249,18 +249,18 @@ func TestARoomIsLeftWhileAWriteStalls(t *testing.T) {
 		w.client.writeMessages()
 		payloads := w.conn.frames(t)
 		if got := of(payloads, "own"); !slices.Equal(got, append(slices.Clone(wantWritten["own"]), "own 6, leaves a")) {
-			t.Fatalf("stalled at %d: own %q", first, got)
+			t.Fatalf("stalled at %d: of its own: got %q, want all six in order", first, got)
 		}
 		left := slices.Index(payloads, "own 6, leaves a")
 		if late := of(payloads[left:], "a"); len(late) > 0 {
-			t.Fatalf("stalled at %d: after it was left came %q", first, late)
+			t.Fatalf("stalled at %d: of a after it was left: got %q, want nothing", first, late)
 		}
 		got := of(payloads, "a")
 		if !slices.Equal(got, wantWritten["a"][:len(got)]) {
-			t.Fatalf("stalled at %d: of a came %q", first, got)
+			t.Fatalf("stalled at %d: of a: got %q, want the beginning of %q", first, got, wantWritten["a"])
 		}
 		if got := of(payloads, "b"); !slices.Equal(got, wantWritten["b"]) {
-			t.Fatalf("stalled at %d: of b came %q", first, got)
+			t.Fatalf("stalled at %d: of b: got %q, want %q", first, got, wantWritten["b"])
 		}
 	}
 }

@@ -5,16 +5,21 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"websockets/server/servertest"
 )
+
+func TestMain(m *testing.M) { os.Exit(servertest.MainWithoutLeaks(m)) }
 
 func newKeys(t *testing.T) Keys {
 	t.Helper()
 	keys, changed := Keys(nil).Rotate(time.Now())
 	if !changed || len(keys) != 1 {
-		t.Fatalf("the first keys are %d, changed %v", len(keys), changed)
+		t.Fatalf("first rotation: got %d keys, changed %v, want 1, changed", len(keys), changed)
 	}
 	return keys
 }
@@ -28,7 +33,7 @@ func TestSessionSurvivesARestart(t *testing.T) {
 	}
 	again, err := NewGuests(kept).Verify(s.Token)
 	if err != nil || again.User != s.User || again.Fresh || !again.Issued.Equal(s.Issued) {
-		t.Fatalf("Verify = %+v, %v; want the user %s", again, err, s.User)
+		t.Fatalf("Verify: got %+v, %v, want user %s", again, err, s.User)
 	}
 }
 
@@ -55,7 +60,7 @@ func TestForgedSessionIsRefused(t *testing.T) {
 		"more":                                 mine.Token + ".x",
 	} {
 		if s, err := g.Verify(token); !errors.Is(err, ErrBadSession) {
-			t.Errorf("%s: Verify = %+v, %v; want ErrBadSession", name, s, err)
+			t.Errorf("%s: Verify: got %+v, %v, want ErrBadSession", name, s, err)
 		}
 	}
 }
@@ -72,27 +77,27 @@ func TestKeysRotate(t *testing.T) {
 		now = now.Add(keyAge + time.Second)
 		rotated, changed := keys.Rotate(now)
 		if !changed || rotated[0].ID == keys[0].ID {
-			t.Fatalf("after %v there is no new key", now.Sub(s.Issued))
+			t.Fatalf("after %v: got no new key, want one", now.Sub(s.Issued))
 		}
 		if again, changed := rotated.Rotate(now.Add(time.Hour)); changed || len(again) != len(rotated) {
-			t.Fatal("an hour later there is another one")
+			t.Fatalf("an hour later: got changed %v and %d keys, want the same %d", changed, len(again), len(rotated))
 		}
 		keys = rotated
 		g.SetKeys(keys)
 		if _, err := g.Verify(s.Token); err != nil {
-			t.Fatalf("after %v the session is refused: %v", now.Sub(s.Issued), err)
+			t.Fatalf("the session after %v: got %v, want no error", now.Sub(s.Issued), err)
 		}
 	}
 	if most := int(guestAge/keyAge) + 2; len(keys) > most {
-		t.Errorf("there are %d keys, want at most %d", len(keys), most)
+		t.Errorf("keys: got %d, want at most %d", len(keys), most)
 	}
 	now = s.Expires
 	if _, err := g.Verify(s.Token); !errors.Is(err, ErrExpired) {
-		t.Errorf("when it has expired: %v, want ErrExpired", err)
+		t.Errorf("the expired session: got %v, want ErrExpired", err)
 	}
 	now = now.Add(keyAge + time.Second)
 	if keys, _ = keys.Rotate(now); keys[len(keys)-1].ID == strings.Split(s.Token, ".")[1] {
-		t.Error("its key is still there")
+		t.Error("the key of an expired session: got it kept, want it removed")
 	}
 	// One that was made a moment ago does not sign yet: other servers may not know it.
 	newer, _ := keys.Rotate(now.Add(2 * keyAge))
@@ -100,11 +105,11 @@ func TestKeysRotate(t *testing.T) {
 	for after, want := range map[time.Duration]string{0: newer[1].ID, keyKnown + time.Second: newer[0].ID} {
 		now = newer[0].Made.Add(after)
 		if signed := strings.Split(g.New().Token, ".")[1]; signed != want {
-			t.Errorf("%v after it was made, %q signs, want %q", after, signed, want)
+			t.Errorf("signing key %v after the newest was made: got %q, want %q", after, signed, want)
 		}
 	}
 	if renewed := g.Renew(s.User); renewed.User != s.User || g.IsStale(renewed) || !g.IsStale(s) {
-		t.Errorf("renewed it is %+v", renewed)
+		t.Errorf("Renew: got %+v, want a fresh session of %s in place of a stale one", renewed, s.User)
 	}
 }
 
@@ -115,20 +120,20 @@ func TestFromRequest(t *testing.T) {
 
 	r := httptest.NewRequest("GET", "/ws?token="+s.Token, nil)
 	if _, err := g.FromRequest(r); !errors.Is(err, ErrNoSession) {
-		t.Errorf("a request with a session in its address only: %v, want ErrNoSession", err)
+		t.Errorf("session in the address only: got %v, want ErrNoSession", err)
 	}
 	r.AddCookie(Cookie(s, r))
 	if got, err := g.FromRequest(r); err != nil || got.User != s.User {
-		t.Errorf("by cookie: %+v, %v", got, err)
+		t.Errorf("by cookie: got %+v, %v, want user %s", got, err, s.User)
 	}
 	r = httptest.NewRequest("GET", "/ws", nil)
 	r.Header.Set("Authorization", "Bearer "+s.Token)
 	if got, err := g.FromRequest(r); err != nil || got.User != s.User {
-		t.Errorf("by bearer token: %+v, %v", got, err)
+		t.Errorf("by bearer token: got %+v, %v, want user %s", got, err, s.User)
 	}
 	r.Header.Set("Authorization", "Basic "+s.Token)
 	if _, err := g.FromRequest(r); !errors.Is(err, ErrBadSession) {
-		t.Errorf("by another scheme: %v, want ErrBadSession", err)
+		t.Errorf("by another scheme: got %v, want ErrBadSession", err)
 	}
 }
 
@@ -144,11 +149,11 @@ func TestCookie(t *testing.T) {
 		secure: "__Host-session=" + s.Token + "; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Lax",
 	} {
 		if got := Cookie(s, r).String(); got != want {
-			t.Errorf("the cookie is\n%s, want\n%s", got, want)
+			t.Errorf("cookie: got\n%s\nwant\n%s", got, want)
 		}
 	}
 	secure.AddCookie(Cookie(s, plain)) // planted without TLS
 	if _, err := TokenOf(secure); !errors.Is(err, ErrNoSession) {
-		t.Errorf("over TLS the cookie of a page without: %v, want ErrNoSession", err)
+		t.Errorf("over TLS with the cookie of a page without: got %v, want ErrNoSession", err)
 	}
 }

@@ -48,6 +48,7 @@ type store struct {
 	// msgs is the folder of the blocks of the room's shard.
 	stream, msgs string
 	messages     int
+	epoch        string // of the room
 }
 
 const storeMessages = 300 // of 300 bytes
@@ -68,15 +69,16 @@ func fillStore(t *testing.T) store {
 	if _, err := l.Value(t.Context(), "guest-key", func() []byte { return []byte("made the first time") }); err != nil {
 		t.Fatal(err)
 	}
+	s.epoch = l.Epoch(s.room)
 	filler := strings.Repeat("x", 200)
 	for n := 1; n <= s.messages; n++ {
 		if r := put(t, l, s.room, strconv.Itoa(n), marker(n)+filler); r.Seq != uint64(n) {
-			t.Fatalf("message %d has the sequence %d", n, r.Seq)
+			t.Fatalf("sequence of message %d: got %d, want %d", n, r.Seq, n)
 		}
 	}
 	l.Close()
 	if blocks := s.blocks(); len(blocks) != 3 {
-		t.Fatalf("the store has the blocks %q, this test needs three", blocks)
+		t.Fatalf("blocks of the store: got %q, want three", blocks)
 	}
 	return s
 }
@@ -135,7 +137,7 @@ func (s store) record(seq int, change func(data []byte, at, body int) []byte) {
 			return
 		}
 	}
-	s.t.Fatalf("there is no message %d in the store", seq)
+	s.t.Fatalf("message %d in the store: got none, want one", seq)
 }
 
 // flip flips a bit of a message's record, so many bytes from its beginning.
@@ -263,14 +265,12 @@ func TestDamage(t *testing.T) {
 		}, error: "value=guest-key"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := whole.copy(t)
-			l := open(t, s.dir, smallBlocks)
-			before := l.Epoch(s.room)
-			l.Close()
 			test.damage(s)
 
 			var errors journal
-			l = open(t, s.dir, smallBlocks, errors.option)
+			l := open(t, s.dir, smallBlocks, errors.option)
 			key, err := l.Value(t.Context(), "guest-key", func() []byte { return []byte("made again") })
 			if err != nil {
 				t.Fatal(err)
@@ -291,11 +291,11 @@ func TestDamage(t *testing.T) {
 				t.Errorf("logged, want %q:\n%s", test.error, &errors)
 			}
 			if lost := strings.Contains(test.error, "guest-key"); lost != (string(key) == "made again") {
-				t.Errorf("the key is %q", key)
+				t.Errorf("key: got %q, want made again: %v", key, lost)
 			}
 			after := l.Epoch(s.room)
-			if (after != before) != (test.told != "") {
-				t.Errorf("the epoch is %s, was %s", after, before)
+			if isNew := after != s.epoch; isNew != (test.told != "") {
+				t.Errorf("epoch %s after %s: got new %v, want %v", after, s.epoch, isNew, !isNew)
 			}
 
 			var want []string
@@ -306,7 +306,7 @@ func TestDamage(t *testing.T) {
 			}
 			next := put(t, l, s.room, "a new one", "a new one")
 			if next.Seq <= uint64(s.messages) && test.told == "" {
-				t.Errorf("the sequence %d is given twice in one epoch", next.Seq)
+				t.Errorf("sequence of a new message in the old epoch: got %d, want more than %d", next.Seq, s.messages)
 			}
 			read := func() (got []string) {
 				for _, e := range readAll(t, l, s.room) {
@@ -324,7 +324,7 @@ func TestDamage(t *testing.T) {
 			var again journal
 			l = open(t, s.dir, smallBlocks, again.option)
 			if l.Epoch(s.room) != after || again.String() != "" {
-				t.Errorf("the second time the epoch is %s, was %s, and is logged:\n%s", l.Epoch(s.room), after, &again)
+				t.Errorf("opened again: got epoch %s, want %s, and nothing logged:\n%s", l.Epoch(s.room), after, &again)
 			}
 			if got := read(); !slices.Equal(got, want) {
 				t.Errorf("the second time %d messages can be read, want %d", len(got), len(want))
@@ -342,12 +342,11 @@ func TestDamageAnywhere(t *testing.T) {
 	whole := fillStore(t)
 	var written []string
 	l := open(t, whole.dir, smallBlocks)
-	epoch := l.Epoch(whole.room)
 	for _, e := range readAll(t, l, whole.room) {
 		written = append(written, string(e.Body))
 	}
 	l.Close()
-	seed, runs := rand.Uint64(), 25
+	seed, runs := rand.Uint64(), 10
 	if kept := os.Getenv("SEED"); kept != "" {
 		var err error
 		if seed, err = strconv.ParseUint(kept, 10, 64); err != nil {
@@ -357,6 +356,7 @@ func TestDamageAnywhere(t *testing.T) {
 	}
 	for ; runs > 0; runs, seed = runs-1, seed+1 {
 		t.Run(fmt.Sprint("SEED=", seed), func(t *testing.T) {
+			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 0))
 			s := whole.copy(t)
 			for range 1 + random.IntN(3) {
@@ -388,17 +388,17 @@ func TestDamageAnywhere(t *testing.T) {
 			for _, e := range readAll(t, l, s.room) {
 				skipped := slices.Index(written[next:], string(e.Body))
 				if skipped < 0 || e.Seq != uint64(next+skipped+1) {
-					t.Fatalf("message %d is %.20q, which was not written there", e.Seq, e.Body)
+					t.Fatalf("message %d: got %.20q, want what was written there", e.Seq, e.Body)
 				}
 				lost = lost || skipped > 0
 				next += skipped + 1
 			}
 			lost = lost || next < len(written)
-			if lost && l.Epoch(s.room) == epoch {
-				t.Errorf("messages are missing, and the epoch is the old one; logged:\n%s", &errors)
+			if lost && l.Epoch(s.room) == s.epoch {
+				t.Errorf("messages are missing: got the old epoch, want a new one; logged:\n%s", &errors)
 			}
 			if lost != strings.Contains(errors.String(), "stream="+s.stream) {
-				t.Errorf("messages are missing: %v; logged:\n%s", lost, &errors)
+				t.Errorf("logged, want a line of the stream: %v:\n%s", lost, &errors)
 			}
 			l.Close()
 		})
@@ -490,7 +490,7 @@ func TestNoDamage(t *testing.T) {
 					newest := slices.MaxFunc(blocks, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 					data, err := os.ReadFile(newest)
 					if err != nil || len(data) < 700 {
-						t.Fatalf("the newest block has %d bytes, %v", len(data), err)
+						t.Fatalf("the newest block: got %d bytes, %v, want at least 700", len(data), err)
 					}
 					if err := os.WriteFile(newest, append(data, data[:700]...), 0o600); err != nil {
 						t.Fatal(err)
@@ -498,7 +498,7 @@ func TestNoDamage(t *testing.T) {
 				}
 				l = open(t, dir, option, errors.option)
 				if l.Epoch(rooms[0]) != epoch || errors.String() != "" {
-					t.Fatalf("round %d: the epoch is %s, was %s; logged:\n%s", round, l.Epoch(rooms[0]), epoch, &errors)
+					t.Fatalf("round %d: got epoch %s, want %s, and nothing logged:\n%s", round, l.Epoch(rooms[0]), epoch, &errors)
 				}
 			}
 			l.Close()

@@ -22,7 +22,7 @@ func run(t *testing.T, l *roomlog.Log) feed {
 			f.entries <- e
 		}
 	}, Lost: func(shard int) {
-		t.Errorf("shard %d: the feed may have lost something", shard)
+		t.Errorf("Lost: got a call for shard %d, want none", shard)
 	}})
 	return f
 }
@@ -58,7 +58,7 @@ func TestFollowDeliversWhatComesAfterItsHead(t *testing.T) {
 
 	head, _ := follow(t, l, rooms[0])
 	if head.Seq != old.Seq || head.Room != rooms[0] || string(head.Body) != "before anybody follows" {
-		t.Errorf("the head is %+v, want sequence %d", head, old.Seq)
+		t.Errorf("the head: got %+v, want sequence %d", head, old.Seq)
 	}
 	if head, _ := follow(t, l, rooms[1]); head.Seq != old.Seq || head.Body != nil {
 		t.Errorf("the head of an empty room is %+v, want no message and the log's last sequence %d", head, old.Seq)
@@ -82,8 +82,8 @@ func TestFollowDeliversWhatComesAfterItsHead(t *testing.T) {
 	}
 }
 
-// Whoever begins to follow in the midst of appends misses none of what comes
-// after the head he is told.
+// A follower that begins in the midst of appends misses nothing after the head that
+// Follow returns.
 func TestFollowHasNoHoleAfterItsHead(t *testing.T) {
 	t.Parallel()
 	l := open(t, t.TempDir())
@@ -102,14 +102,14 @@ func TestFollowHasNoHoleAfterItsHead(t *testing.T) {
 			body := fmt.Sprint(i)
 			err := l.Append(t.Context(), room, body, []byte(body), func(r roomlog.Receipt, err error) {
 				if err != nil {
-					t.Errorf("%s: %v", body, err)
+					t.Errorf("append %s: got %v, want no error", body, err)
 				}
 				if settled.Add(1) == before+after {
 					done <- r.Seq
 				}
 			})
 			if err != nil {
-				t.Errorf("%s: %v", body, err)
+				t.Errorf("append %s: got %v, want no error", body, err)
 			}
 		}
 	}()
@@ -123,7 +123,7 @@ func TestFollowHasNoHoleAfterItsHead(t *testing.T) {
 			continue // delivered before Follow returned
 		}
 		if e.Prev != prev {
-			t.Fatalf("after %d comes %d, which says that %d was before it (head %d)", prev, e.Seq, e.Prev, head.Seq)
+			t.Fatalf("entry %d after head %d: got %d before it, want %d", e.Seq, head.Seq, e.Prev, prev)
 		}
 		prev = e.Seq
 	}
@@ -142,14 +142,14 @@ func TestNothingIsDeliveredAfterUnfollow(t *testing.T) {
 	put(t, l, rooms[0], "2", "not followed any more")
 	last = put(t, l, rooms[1], "3", "its shard's next").Seq
 	if got := f.until(rooms[1], last); len(got) != 1 {
-		t.Errorf("delivered %q", bodies(got))
+		t.Errorf("delivered: got %q, want one of the followed room", bodies(got))
 	}
 	// It can be followed again, from the head it has now.
 	if head, _ := follow(t, l, rooms[0]); string(head.Body) != "not followed any more" {
-		t.Errorf("the head is %q", head.Body)
+		t.Errorf("head: got %q, want the last one, which was not followed", head.Body)
 	}
 	again := put(t, l, rooms[0], "4", "again").Seq
 	if got := f.until(rooms[0], again); len(got) != 1 {
-		t.Errorf("delivered %q", bodies(got))
+		t.Errorf("delivered: got %q, want one", bodies(got))
 	}
 }

@@ -27,14 +27,14 @@ func many(t *testing.T, log *roomlog.Log, room string, writers, each int, again 
 				err := log.Append(t.Context(), room, dedupe, []byte(key), func(r roomlog.Receipt, err error) {
 					defer settled.Done()
 					if err != nil {
-						t.Errorf("%s: %v", key, err)
+						t.Errorf("append %s: got %v, want no error", key, err)
 					}
 					mu.Lock()
 					receipts[key] = r
 					mu.Unlock()
 				})
 				if err != nil {
-					t.Errorf("%s: %v", key, err)
+					t.Errorf("append %s: got %v, want no error", key, err)
 					settled.Done()
 				}
 			}
@@ -46,9 +46,10 @@ func many(t *testing.T, log *roomlog.Log, room string, writers, each int, again 
 }
 
 // Synced one by one or together, each append is told its own place, and a writer's
-// are in the order in which he wrote them.
+// are in the order in which they were written.
 func TestAppendsThatGoTogether(t *testing.T) {
-	const writers, each = 20, 100
+	t.Parallel()
+	const writers, each = 20, 50
 	log := open(t, t.TempDir(), func(o *roomlog.Options) { o.SyncAlways = true })
 	receipts := many(t, log, "den", writers, each, "")
 	seen := map[uint64]bool{}
@@ -58,7 +59,7 @@ func TestAppendsThatGoTogether(t *testing.T) {
 			key := fmt.Sprintf("%d-%d", w, n)
 			r := receipts[key]
 			if r.Seq <= last || r.Duplicate || seen[r.Seq] {
-				t.Fatalf("%s is at %+v, the one before it at %d", key, r, last)
+				t.Fatalf("receipt of %s: got %+v, want a new place after %d", key, r, last)
 			}
 			last, seen[r.Seq] = r.Seq, true
 			if e, err := log.At(t.Context(), "den", r.Seq); err != nil || string(e.Body) != key {
@@ -68,9 +69,10 @@ func TestAppendsThatGoTogether(t *testing.T) {
 	}
 }
 
-// One that is there already does not keep those from the log that go with it.
+// A duplicate in a batch does not keep the rest of the batch from the log.
 func TestDuplicatesAmongThoseThatGoTogether(t *testing.T) {
-	const writers, each = 20, 100
+	t.Parallel()
+	const writers, each = 20, 50
 	log := open(t, t.TempDir(), func(o *roomlog.Options) { o.SyncAlways = true })
 	receipts := many(t, log, "den", writers, each, "again")
 	stored := map[uint64]string{}
@@ -81,7 +83,7 @@ func TestDuplicatesAmongThoseThatGoTogether(t *testing.T) {
 			continue
 		}
 		if stored[r.Seq] != "" {
-			t.Fatalf("%s and %s are both at %d", key, stored[r.Seq], r.Seq)
+			t.Fatalf("place %d: got %s and %s, want one of them", r.Seq, key, stored[r.Seq])
 		}
 		stored[r.Seq] = key
 	}
@@ -101,7 +103,7 @@ func TestDuplicatesAmongThoseThatGoTogether(t *testing.T) {
 				continue
 			}
 			if r.Seq <= last {
-				t.Fatalf("%d-%d is at %d, the one before it at %d", w, n, r.Seq, last)
+				t.Fatalf("place of %d-%d: got %d, want one after %d", w, n, r.Seq, last)
 			}
 			last = r.Seq
 		}

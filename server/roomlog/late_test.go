@@ -11,7 +11,7 @@ import (
 )
 
 // TestABatchAnsweredTooLate: appends that go together were not answered in time, and
-// whoever wrote them has been told so. A refusal that comes then stores none of them,
+// their writers have been told so. A refusal that comes then stores none of them,
 // and neither answer touches the batch that is under way by then.
 func TestABatchAnsweredTooLate(t *testing.T) {
 	for name, answer := range map[string]string{
@@ -50,7 +50,7 @@ func TestABatchAnsweredTooLate(t *testing.T) {
 			})
 			a.failSince(time.Now().Add(-time.Minute), ErrUnavailable)
 			if failed != 10 {
-				t.Fatalf("%d of 10 were told that the store does not answer", failed)
+				t.Fatalf("appends told that the store does not answer: got %d, want 10", failed)
 			}
 			settled := 0
 			next := underWay(20, time.Now(), func(_ Receipt, err error) {
@@ -61,7 +61,7 @@ func TestABatchAnsweredTooLate(t *testing.T) {
 			a.answered(&nats.Msg{Subject: a.prefix + fmt.Sprint(late), Data: []byte(answer)})
 			a.answered(&nats.Msg{Subject: a.prefix + fmt.Sprint(next), Data: []byte(`{"stream":"x","seq":200,"batch":"y","count":20}`)})
 			if settled != 20 {
-				t.Errorf("%d of 20 appends of the next batch are settled", settled)
+				t.Errorf("settled appends of the next batch: got %d, want 20", settled)
 			}
 			// What comes last is the only message.
 			stored := make(chan Receipt, 1)
@@ -69,7 +69,7 @@ func TestABatchAnsweredTooLate(t *testing.T) {
 				t.Fatal(err)
 			}
 			if r := <-stored; r.Seq != 1 {
-				t.Errorf("it is at %+v: something was stored before it", r)
+				t.Errorf("receipt: got %+v, want the first place", r)
 			}
 		})
 	}

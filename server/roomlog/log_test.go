@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,18 +14,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"websockets/server/roomlog"
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
 // Every test closes its logs before it ends, so when all are done nothing of
 // ours and nothing of the embedded NATS may run.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience is how long a test waits for what should take milliseconds.
-const patience = 30 * time.Second
+func TestMain(m *testing.M) { os.Exit(servertest.MainWithoutLeaks(m)) }
 
 // open opens a log that is closed with the test. Most tests do not need an fsync
 // for each message; the disk's part has a test of its own.
@@ -70,8 +67,8 @@ func receive[T any](t testing.TB, from <-chan T, what string) T {
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(patience):
-		t.Fatalf("waited %v for %s", patience, what)
+	case <-time.After(servertest.Patience):
+		t.Fatalf("waited %v for %s", servertest.Patience, what)
 		panic("unreachable")
 	}
 }
@@ -119,7 +116,7 @@ func TestEntriesAreReadInTheOrderOfTheirAppends(t *testing.T) {
 		body := fmt.Sprint("body ", i)
 		r := put(t, l, rooms[0], body, body)
 		if r.Duplicate || r.Seq <= last {
-			t.Fatalf("the receipt after %d is %+v", last, r)
+			t.Fatalf("receipt after %d: got %+v, want a later place and no duplicate", last, r)
 		}
 		last = r.Seq
 		want = append(want, body)
@@ -145,7 +142,7 @@ func TestAKeyIsStoredOnceInARoom(t *testing.T) {
 		t.Errorf("the same key got %+v, want a duplicate of %d", again, first.Seq)
 	}
 	if got := bodies(readAll(t, l, rooms[0])); !slices.Equal(got, []string{"one", "two"}) {
-		t.Errorf("the room holds %q", got)
+		t.Errorf("entries: got %q, want one, two", got)
 	}
 }
 
@@ -162,10 +159,10 @@ func TestTheSameKeyInARoomOfAnotherShardIsStored(t *testing.T) {
 	}
 	put(t, l, here, "key", "here")
 	if r := put(t, l, there, "key", "there"); r.Duplicate {
-		t.Errorf("%+v: the key was another shard's", r)
+		t.Errorf("receipt: got %+v, want no duplicate: the key was another shard's", r)
 	}
 	if got := bodies(readAll(t, l, there)); !slices.Equal(got, []string{"there"}) {
-		t.Errorf("the room holds %q", got)
+		t.Errorf("entries: got %q, want there", got)
 	}
 }
 
@@ -191,26 +188,26 @@ func TestReopeningKeepsEverything(t *testing.T) {
 
 	l = open(t, dir)
 	if l.Shards() != count {
-		t.Errorf("%d shards, before %d", l.Shards(), count)
+		t.Errorf("shards: got %d, want %d", l.Shards(), count)
 	}
 	for _, room := range rooms {
 		if l.Epoch(room) != epochs[room] || l.Epoch(room) == "" || l.Shard(room) != shards[room] {
-			t.Errorf("%s: epoch %q in shard %d, before %q in %d", room, l.Epoch(room), l.Shard(room), epochs[room], shards[room])
+			t.Errorf("%s: got epoch %q in shard %d, want %q in %d", room, l.Epoch(room), l.Shard(room), epochs[room], shards[room])
 		}
 		if r := put(t, l, room, room+" 1", "first of "+room); !r.Duplicate {
-			t.Errorf("%s: a key from before is forgotten: %+v", room, r)
+			t.Errorf("%s: a key from before: got %+v, want a duplicate", room, r)
 		}
 		put(t, l, room, room+" 2", "second of "+room)
 		if got := bodies(readAll(t, l, room)); !slices.Equal(got, []string{"first of " + room, "second of " + room}) {
-			t.Errorf("%s holds %q", room, got)
+			t.Errorf("entries of %s: got %q, want the first and the second", room, got)
 		}
 	}
 	again, err := l.Value(t.Context(), "guest-key", func() []byte { return []byte("made again") })
 	if err != nil || string(again) != string(key) {
-		t.Errorf("the key is %q (%v), before %q", again, err, key)
+		t.Errorf("key: got %q, %v, want %q", again, err, key)
 	}
 	if name, err := l.UserValue(t.Context(), "user", "name"); err != nil || string(name) != "Ada" {
-		t.Errorf("the name is %q (%v)", name, err)
+		t.Errorf("name: got %q, %v, want Ada", name, err)
 	}
 }
 
@@ -218,7 +215,7 @@ func TestEachStoreHasItsOwnEpochs(t *testing.T) {
 	t.Parallel()
 	one, two := open(t, t.TempDir()), open(t, t.TempDir())
 	if one.Epoch("x") == two.Epoch("x") {
-		t.Errorf("two stores count in the same epoch %s", one.Epoch("x"))
+		t.Errorf("epochs of two stores: got %s twice, want two", one.Epoch("x"))
 	}
 }
 
@@ -235,11 +232,11 @@ func TestTheFirstValueIsEverybodys(t *testing.T) {
 	first := receive(t, got, "a value")
 	for range cap(got) - 1 {
 		if v := receive(t, got, "a value"); v != first {
-			t.Errorf("one got %q, another %q", first, v)
+			t.Errorf("value: got %q, want %q", v, first)
 		}
 	}
 	if v, err := l.UserValue(t.Context(), "nobody", "name"); v != nil || err != nil {
-		t.Errorf("a user without values has %q, %v", v, err)
+		t.Errorf("a user without values: got %q, %v, want none", v, err)
 	}
 }
 
@@ -250,11 +247,11 @@ func TestAFolderIsOpenedOnce(t *testing.T) {
 	second, err := tryOpen(t, dir)
 	if err == nil {
 		second.Close()
-		t.Fatal("the folder was opened twice")
+		t.Fatal("opening a folder twice: got a log, want an error")
 	}
 	for _, part := range []string{dir, "in use", "--data"} {
 		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q does not say %q", err, part)
+			t.Errorf("error: got %q, want %q in it", err, part)
 		}
 	}
 	put(t, l, "x", "key", "the first is not disturbed")
@@ -281,7 +278,7 @@ func TestARoomThatWouldBeAWildcardIsRefused(t *testing.T) {
 			}
 		}
 		if e, _ := l.At(ctx, room, 1); e.Seq != 0 {
-			t.Errorf("At(%q) found %+v", room, e)
+			t.Errorf("At(%q): got %+v, want nothing", room, e)
 		}
 	}
 }
@@ -304,12 +301,12 @@ func TestAppendsOfOneGoroutineKeepTheirOrder(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					if err != nil || r.Duplicate || acked[r.Seq] != "" {
-						t.Errorf("%q: %+v, %v; there is %q", body, r, err, acked[r.Seq])
+						t.Errorf("%q: got %+v, %v, want a place of its own; there is %q", body, r, err, acked[r.Seq])
 					}
 					acked[r.Seq] = body
 				})
 				if err != nil {
-					t.Errorf("%q: %v", body, err)
+					t.Errorf("append %q: got %v, want no error", body, err)
 					settled.Done()
 				}
 			}
@@ -326,14 +323,14 @@ func TestAppendsOfOneGoroutineKeepTheirOrder(t *testing.T) {
 		for _, e := range readAll(t, l, room) {
 			found++
 			if acked[e.Seq] != string(e.Body) {
-				t.Errorf("sequence %d holds %q and was acked as %q", e.Seq, e.Body, acked[e.Seq])
+				t.Errorf("entry %d: got %q, want %q", e.Seq, e.Body, acked[e.Seq])
 			}
 			var w, i int
 			if _, err := fmt.Sscanf(string(e.Body), "%d %d", &w, &i); err != nil {
 				t.Fatal(err)
 			}
 			if i != next[w] {
-				t.Fatalf("%s: writer %d has %d where %d was to come", room, w, i, next[w])
+				t.Fatalf("%s: next of writer %d: got %d, want %d", room, w, i, next[w])
 			}
 			next[w] += 2
 		}
@@ -353,16 +350,16 @@ func TestARoomKeepsItsNewestMessages(t *testing.T) {
 		receipts = append(receipts, put(t, l, rooms[0], fmt.Sprint(i), fmt.Sprint(i)))
 	}
 	if got := bodies(readAll(t, l, rooms[0])); !slices.Equal(got, []string{"2", "3", "4"}) {
-		t.Errorf("the room holds %q", got)
+		t.Errorf("entries: got %q, want 2, 3, 4", got)
 	}
 	if e, err := l.At(t.Context(), rooms[0], receipts[1].Seq); e.Seq != 0 || err != nil {
-		t.Errorf("what is gone is there: %+v, %v", e, err)
+		t.Errorf("an entry that is gone: got %+v, %v, want nothing", e, err)
 	}
 	if start, more, err := l.Back(t.Context(), rooms[0], 0, 3); err != nil || more || start >= receipts[2].Seq {
-		t.Errorf("Back found %d, more %v, %v", start, more, err)
+		t.Errorf("Back: got %d, more %v, %v, want a place before %d, no more", start, more, err, receipts[2].Seq)
 	}
 	if n, err := l.Count(t.Context(), rooms[1], 0); n != 1 || err != nil {
-		t.Errorf("the other room has %d, %v", n, err)
+		t.Errorf("Count of the other room: got %d, %v, want 1", n, err)
 	}
 }
 
@@ -379,7 +376,7 @@ func TestAfterCloseEverythingIsUnavailable(t *testing.T) {
 	l.Close() // is allowed
 	unfollow()
 
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), servertest.Patience)
 	defer cancel()
 	calls := map[string]func() error{
 		"Append": func() error {
@@ -403,7 +400,7 @@ func TestAfterCloseEverythingIsUnavailable(t *testing.T) {
 		}
 	}
 	if ctx.Err() != nil {
-		t.Errorf("the calls took longer than %v", patience)
+		t.Errorf("the calls did not return within %v, want them to fail at once", servertest.Patience)
 	}
 }
 
@@ -432,7 +429,7 @@ func TestCloseSettlesTheAppendsUnderWay(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if settled != taken {
-		t.Errorf("%d appends were taken, %d settled", taken, settled)
+		t.Errorf("settled appends: got %d, want the %d that were taken", settled, taken)
 	}
 	there := map[string]bool{}
 	for _, body := range bodies(readAll(t, open(t, dir), "x")) {
@@ -440,12 +437,12 @@ func TestCloseSettlesTheAppendsUnderWay(t *testing.T) {
 	}
 	for body, ok := range acked {
 		if ok && !there[body] {
-			t.Errorf("%s was acked and is gone", body)
+			t.Errorf("entry %s, which was acked: got none, want it", body)
 		}
 	}
 }
 
-// TestUsersHaveAnyID: whatever a user's id is made of, his values are his alone.
+// TestUsersHaveAnyID: whatever a user's id is made of, no other user has its values.
 func TestUsersHaveAnyID(t *testing.T) {
 	t.Parallel()
 	l := open(t, t.TempDir())
@@ -458,7 +455,7 @@ func TestUsersHaveAnyID(t *testing.T) {
 	for i, user := range users {
 		for _, key := range []string{"name", "watched"} {
 			if err := l.PutUserValue(t.Context(), user, key, fmt.Append(nil, i)); err != nil {
-				t.Fatalf("%q: %v", user, err)
+				t.Fatalf("PutUserValue of %q: got %v, want no error", user, err)
 			}
 		}
 	}

@@ -148,9 +148,12 @@ func (c *Conn) Next() ([]byte, error) {
 func (c *Conn) Last() []byte { return c.frame.Bytes() }
 
 func (c *Conn) read() ([]byte, error) {
-	_, r, err := c.WS.NextReader()
+	kind, r, err := c.WS.NextReader()
 	if err != nil {
 		return nil, err
+	}
+	if kind != websocket.TextMessage {
+		return nil, fmt.Errorf("got a frame of kind %d, want text", kind)
 	}
 	c.frame.Reset()
 	if _, err := c.frame.ReadFrom(r); err != nil {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // Patience bounds every single wait of a test: for a frame, a log line, a process,
@@ -71,4 +73,18 @@ func Main(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(buildDir) }()
 	return m.Run()
+}
+
+// MainWithoutLeaks is Main for packages whose tests have to end every goroutine
+// that they began.
+func MainWithoutLeaks(m *testing.M) int {
+	code := Main(m)
+	if code != 0 {
+		return code // what failed may have left some behind
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL: after all tests:", err)
+		return 1
+	}
+	return 0
 }

@@ -7,19 +7,21 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"websockets/server/chat"
 	"websockets/server/identity"
 	"websockets/server/roomlog"
+	"websockets/server/servertest"
 	"websockets/shared"
 	"websockets/static"
 )
+
+func TestMain(m *testing.M) { os.Exit(servertest.MainWithoutLeaks(m)) }
 
 const (
 	allToken  = "all-0123456789abcdef0123456789abcdef"
@@ -88,13 +90,13 @@ func call(t *testing.T, server *httptest.Server, token, method, path, body strin
 		return response.StatusCode, nil
 	}
 	if got := response.Header.Get("Content-Type"); got != want {
-		t.Errorf("%s %s: %d is %s, want %s", method, path, response.StatusCode, got, want)
+		t.Errorf("%s %s: status %d: got Content-Type %s, want %s", method, path, response.StatusCode, got, want)
 	}
 	if err := json.Unmarshal(text, &answer); err != nil {
 		t.Errorf("%s %s: %q: %v", method, path, text, err)
 	}
 	if response.StatusCode >= 400 && (answer["status"] != float64(response.StatusCode) || answer["title"] == "" || answer["detail"] == "" || answer["code"] == "") {
-		t.Errorf("%s %s: the problem %s lacks something", method, path, text)
+		t.Errorf("%s %s: got the problem %s, want status %d and a title, a detail and a code", method, path, text, response.StatusCode)
 	}
 	return response.StatusCode, answer
 }
@@ -106,23 +108,23 @@ func TestABackendWritesAndReads(t *testing.T) {
 	}
 	status, first := post(`{"message":"order 1 is paid","from":"Shop"}`, "order-1")
 	if status != http.StatusCreated || first["id"] != "order-1" || first["user"] != "api:shop" || first["from"] != "Shop" || first["seq"] == nil || first["sent"] == nil {
-		t.Fatalf("%d %v", status, first)
+		t.Fatalf("first message: got %d %v, want %d from Shop as api:shop", status, first, http.StatusCreated)
 	}
 	if status, again := post(`{"message":"order 1 is paid","from":"Shop"}`, "order-1"); status != http.StatusOK || again["seq"] != first["seq"] || again["sent"] != first["sent"] {
-		t.Errorf("the same again: %d %v", status, again)
+		t.Errorf("the same again: got %d %v, want %d and %v", status, again, http.StatusOK, first)
 	}
 	if status, other := post(`{"message":"order 1 is not paid"}`, "order-1"); status != http.StatusConflict || other["code"] != shared.CodeIDReused {
-		t.Errorf("another text under the same key: %d %v", status, other)
+		t.Errorf("another text under the same key: got %d %v, want %d %s", status, other, http.StatusConflict, shared.CodeIDReused)
 	}
 	for i := range 3 {
 		if status, m := post(`{"message":"more"}`, fmt.Sprint("more-", i)); status != http.StatusCreated || m["from"] != "shop" {
-			t.Errorf("%d %v", status, m)
+			t.Errorf("message %d: got %d %v, want %d from shop", i, status, m, http.StatusCreated)
 		}
 	}
 	texts := func(query string) (list []string, more bool) {
 		status, page := call(t, server, readToken, "GET", "/api/rooms/orders/messages"+query, "")
 		if status != http.StatusOK {
-			t.Fatalf("%s: %d %v", query, status, page)
+			t.Fatalf("history %q: got %d %v, want %d", query, status, page, http.StatusOK)
 		}
 		for _, m := range page["messages"].([]any) {
 			list = append(list, m.(map[string]any)["id"].(string))
@@ -137,62 +139,39 @@ func TestABackendWritesAndReads(t *testing.T) {
 	} {
 		list, more := texts(query)
 		if got := fmt.Sprint(list, " ", more); got != want {
-			t.Errorf("%q: %s, want %s", query, got, want)
+			t.Errorf("history %q: got %s, want %s", query, got, want)
 		}
 	}
 	if _, rooms := call(t, server, readToken, "GET", "/api/rooms?filter=ord", ""); fmt.Sprint(rooms["rooms"].([]any)[0].(map[string]any)["name"]) != "orders" {
-		t.Errorf("rooms: %v", rooms)
+		t.Errorf("rooms: got %v, want orders first", rooms)
 	}
 }
 
 // TestABackendSeesWhoIsThereAndSendsAway: members get what a backend writes, and
-// one who is sent away does not come back.
+// a member who is sent away does not come back.
 func TestABackendSeesWhoIsThereAndSendsAway(t *testing.T) {
 	server := serveAPI(t)
-	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/ws?room=orders"
-	conn, _, err := websocket.DefaultDialer.Dial(address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
-	next := func(name string) shared.Event {
-		for {
-			_, frame, err := conn.ReadMessage()
-			if err != nil {
-				t.Fatalf("waiting for %s: %v", name, err)
-			}
-			if e, err := shared.DecodeEvent(frame); err == nil && e.Type == name {
-				return e
-			}
-		}
-	}
-	welcome, err := shared.Welcome.Decode(next("welcome"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	next("synced")
+	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/ws"
+	member := servertest.Dial(t, address, servertest.DialOptions{Room: "orders"})
+	servertest.TakeEvent(member, shared.Synced)
+	welcome := member.Welcome
 	if _, there := call(t, server, readToken, "GET", "/api/rooms/orders/presence", ""); there["count"] != float64(1) || !strings.Contains(fmt.Sprint(there["members"]), welcome.User) {
-		t.Errorf("presence: %v", there)
+		t.Errorf("presence: got %v, want %s alone", there, welcome.User)
 	}
 	if _, there := call(t, server, readToken, "GET", "/api/rooms/nobody/presence", ""); there["count"] != float64(0) {
-		t.Errorf("presence where nobody is: %v", there)
+		t.Errorf("presence in an empty room: got %v, want none", there)
 	}
 	call(t, server, allToken, "POST", "/api/rooms/orders/messages", `{"message":"hello"}`)
-	if m, err := shared.NewMessage.Decode(next("new_message")); err != nil || m.Message != "hello" || m.From != "shop" {
-		t.Errorf("the member got %+v, %v", m, err)
+	if m := servertest.TakeEvent(member, shared.NewMessage); m.Message != "hello" || m.From != "shop" {
+		t.Errorf("the member's message: got %+v, want hello from shop", m)
 	}
 	if status, _ := call(t, server, allToken, "DELETE", "/api/sessions/"+welcome.User, ""); status != http.StatusNoContent {
-		t.Errorf("sending away: %d", status)
+		t.Errorf("sending away: got status %d, want %d", status, http.StatusNoContent)
 	}
-	for err = nil; err == nil; _, _, err = conn.ReadMessage() {
-	}
-	if !websocket.IsCloseError(err, shared.CloseSentAway) {
-		t.Errorf("the connection ended with %v", err)
-	}
-	header := http.Header{"Authorization": {"Bearer " + welcome.Session}}
-	if _, response, err := websocket.DefaultDialer.Dial(address, header); err == nil || response.StatusCode != http.StatusUnauthorized {
-		t.Errorf("the old session: %v", response)
+	member.AwaitClose(shared.CloseSentAway)
+	_, err := servertest.Upgrade(address, servertest.DialOptions{Room: "orders", Session: welcome.Session})
+	if err == nil || !strings.Contains(err.Error(), http.StatusText(http.StatusUnauthorized)) {
+		t.Errorf("the old session: got %v, want %d", err, http.StatusUnauthorized)
 	}
 }
 
@@ -226,7 +205,7 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			status, p := call(t, server, test.token, test.method, test.path, test.body, test.headers...)
 			if status != test.status || p["code"] != test.code {
-				t.Errorf("%d %v, want %d %s", status, p, test.status, test.code)
+				t.Errorf("got %d %v, want %d %s", status, p, test.status, test.code)
 			}
 		})
 	}
@@ -256,11 +235,11 @@ func TestABodyOfAGigabyte(t *testing.T) {
 	if err == nil {
 		defer response.Body.Close()
 		if response.StatusCode != http.StatusRequestEntityTooLarge {
-			t.Errorf("answered with %s", response.Status)
+			t.Errorf("got %s, want %d", response.Status, http.StatusRequestEntityTooLarge)
 		}
 	}
 	if taken := body.read.Load(); taken > 64<<20 {
-		t.Errorf("%d MB were taken", taken>>20)
+		t.Errorf("bytes of the body taken: got %d, want at most %d", taken, 64<<20)
 	}
 }
 
@@ -271,7 +250,7 @@ func TestTokenFilesThatAreRefused(t *testing.T) {
 		"another scope": "shop " + allToken + " everything",
 	} {
 		if _, err := ParseBackends([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), "line 1") {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want an error that begins with line 1", name, err)
 		}
 	}
 }

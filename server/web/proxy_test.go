@@ -35,11 +35,11 @@ func TestWhatProxiesSay(t *testing.T) {
 		r.Header.Set("X-Forwarded-Proto", test.proto)
 		handler.ServeHTTP(httptest.NewRecorder(), r)
 		if got.RemoteAddr != test.address || got.URL.Scheme != test.scheme {
-			t.Errorf("from %s with %q, %q: address %s, scheme %q, want %s, %q",
+			t.Errorf("from %s with %q, %q: got address %s and scheme %q, want %s and %q",
 				test.from, test.forwarded, test.proto, got.RemoteAddr, got.URL.Scheme, test.address, test.scheme)
 		}
 	}
 	if _, err := ParseProxies([]string{"10.0.0.0/33"}); err == nil {
-		t.Error("a network that is none is taken")
+		t.Error("ParseProxies(10.0.0.0/33): got no error, want one")
 	}
 }

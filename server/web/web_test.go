@@ -30,11 +30,11 @@ func sessionSet(t *testing.T, guests *identity.Guests, answer *http.Response) (s
 	}
 	c := cookies[0]
 	if len(cookies) != 1 || c.Name != "session" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" {
-		t.Errorf("cookies %v", cookies)
+		t.Errorf("cookies: got %v, want one session, HttpOnly, SameSite=Lax, with the path /", cookies)
 	}
 	s, err := guests.Verify(c.Value)
 	if err != nil {
-		t.Errorf("the session that was set: %v", err)
+		t.Errorf("the session that was set: got %v, want it to be valid", err)
 	}
 	return s, true
 }
@@ -64,14 +64,14 @@ func TestForgetMakesTheBrowserAnotherGuest(t *testing.T) {
 		handler.ServeHTTP(w, r)
 		answer := w.Result()
 		if answer.StatusCode != c.status {
-			t.Errorf("%s: %s, want %d", c.name, answer.Status, c.status)
+			t.Errorf("%s: got %s, want %d", c.name, answer.Status, c.status)
 		}
 		s, set := sessionSet(t, guests, answer)
 		if set != (c.status == http.StatusNoContent) || s.User == old.User {
-			t.Errorf("%s: set %v, user %q (was %q)", c.name, set, s.User, old.User)
+			t.Errorf("%s: got a session set: %v, user %q, want %v and another user than %q", c.name, set, s.User, c.status == http.StatusNoContent, old.User)
 		}
 		if c.status == http.StatusNoContent && answer.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: Cache-Control %q", c.name, answer.Header.Get("Cache-Control"))
+			t.Errorf("%s: got Cache-Control %q, want no-store", c.name, answer.Header.Get("Cache-Control"))
 		}
 	}
 }

@@ -21,11 +21,11 @@ func TestJoinSegments(t *testing.T) {
 	want := unhex(t, `0061736d 01000000  0102aabb
 		0b 41 02  00 41 c000 0b 32 010203`+strings.Repeat("00", 45)+`0405  00 41 f0a204 0b 01 06`)
 	if !bytes.Equal(joined, want) {
-		t.Errorf("joined is\n%x, want\n%x", joined, want)
+		t.Errorf("joined: got\n%x\nwant\n%x", joined, want)
 	}
 	again, err := joinSegments(joined)
 	if err != nil || !bytes.Equal(again, joined) {
-		t.Errorf("joined once more it is %x, %v", again, err)
+		t.Errorf("joined once more: got %x, %v, want %x", again, err, joined)
 	}
 }
 
@@ -43,10 +43,10 @@ func TestJoinKeepsTheMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(memory(joined), memory(segments)) {
-		t.Errorf("joined they are %v", joined)
+		t.Errorf("joined segments: got %v, want the memory of %v", joined, segments)
 	}
 	if len(joined) != 4 {
-		t.Errorf("%d segments are left, want 4", len(joined))
+		t.Errorf("segments: got %d, want 4", len(joined))
 	}
 }
 
@@ -62,7 +62,7 @@ func TestJoinRefusesWhatItDoesNotKnow(t *testing.T) {
 		"more than was counted": `0061736d 01000000 0b 08 01 00 41 00 0b 01 07 07`,
 	} {
 		if joined, err := joinSegments(unhex(t, text)); err == nil {
-			t.Errorf("%s: taken as %x", name, joined)
+			t.Errorf("%s: got %x, want an error", name, joined)
 		}
 	}
 }

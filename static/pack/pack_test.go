@@ -29,14 +29,14 @@ func TestPackWritesEveryForm(t *testing.T) {
 	}
 	name := names["app.wasm"]
 	if want := "app.1089e820e42e05de.wasm"; name != want {
-		t.Fatalf("hashed name is %q, want %q", name, want)
+		t.Fatalf("hashed name: got %q, want %q", name, want)
 	}
 	if !bytes.Equal(read(t, dist, name), content) {
-		t.Error("the plain form differs from what was packed")
+		t.Error("the plain form: want the bytes that were packed")
 	}
 	br := read(t, dist, name+".br")
 	if got, err := io.ReadAll(brotli.NewReader(bytes.NewReader(br))); err != nil || !bytes.Equal(got, content) {
-		t.Errorf("the brotli form decodes to %d bytes, error %v", len(got), err)
+		t.Errorf("the brotli form, decoded: got %d bytes, %v, want the %d that were packed", len(got), err, len(content))
 	}
 	gz := read(t, dist, name+".gz")
 	z, err := gzip.NewReader(bytes.NewReader(gz))
@@ -44,10 +44,10 @@ func TestPackWritesEveryForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, content) {
-		t.Errorf("the gzip form decodes to %d bytes, error %v", len(got), err)
+		t.Errorf("the gzip form, decoded: got %d bytes, %v, want the %d that were packed", len(got), err, len(content))
 	}
 	if len(br) >= len(content) || len(gz) >= len(content) {
-		t.Errorf("%d bytes became %d with brotli and %d with gzip", len(content), len(br), len(gz))
+		t.Errorf("compressed bytes: got %d with brotli and %d with gzip, want less than %d", len(br), len(gz), len(content))
 	}
 }
 
@@ -91,7 +91,7 @@ func TestPackLeavesAloneWhatHasNotChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again := list(t, dist); !slices.Equal(again, packed) {
-		t.Fatalf("dist held %v and now %v", packed, again)
+		t.Fatalf("files in dist: got %v, want %v", again, packed)
 	}
 	for _, name := range packed {
 		info, err := os.Stat(filepath.Join(dist, name))
@@ -99,7 +99,7 @@ func TestPackLeavesAloneWhatHasNotChanged(t *testing.T) {
 			t.Fatal(err)
 		}
 		if name != "manifest.json" && !info.ModTime().Equal(past) {
-			t.Errorf("%s was made again", name)
+			t.Errorf("%s: got it made again, want it left alone", name)
 		}
 	}
 }
@@ -133,7 +133,7 @@ func TestPackRemovesWhatIsOld(t *testing.T) {
 	name := hashedName("app.wasm", []byte("new"))
 	want := []string{"README", name, name + ".br", name + ".gz", "manifest.json"}
 	if got := list(t, dist); !slices.Equal(got, want) {
-		t.Errorf("dist holds %v, want %v", got, want)
+		t.Errorf("files in dist: got %v, want %v", got, want)
 	}
 }
 

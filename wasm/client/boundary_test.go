@@ -792,11 +792,7 @@ func TestTwoFaults(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	seeds := uint64(100)
-	if testing.Short() {
-		seeds = 20
-	}
-	for seed := range seeds {
+	for seed := range seeds(30) {
 		t.Run(fmt.Sprintf("seed_%d", seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 4))
 			one := func(near float64) (f fault) {
@@ -809,7 +805,7 @@ func TestTwoFaults(t *testing.T) {
 			second := one(float64(first.at) / float64(len(clean.frames[first.direction])+1))
 			b := run(t, seed, first, second)
 			b.report(t, fmt.Sprintf("seed %d: %v and %v: ", seed, first, second))
-			if seed >= 20 {
+			if seed >= 5 {
 				return
 			}
 			again := run(t, seed, first, second)
@@ -827,7 +823,21 @@ func (b *cable) report(t *testing.T, prefix string) {
 	}
 }
 
-// TestEveryBoundary does each thing to each frame of the conversation.
+// isTried says which faults TestEveryBoundary tries at a frame: a cut at each, an
+// outage, which is a cut that lasts, at each fourth, and of the others one kind
+// after the other, or with -seeds each kind.
+func isTried(at, nth int) bool {
+	switch kinds[nth] {
+	case cutBefore, cutAfter:
+		return true
+	case outage:
+		return at%4 == 0
+	}
+	return *seedsFlag > 0 || (at+nth)%2 == 0
+}
+
+// TestEveryBoundary cuts the connection before and after each frame of the
+// conversation, and does to it what else a network may do.
 func TestEveryBoundary(t *testing.T) {
 	clean := run(t, 1)
 	clean.report(t, "without a fault")
@@ -840,9 +850,9 @@ func TestEveryBoundary(t *testing.T) {
 		t.Run(strings.ReplaceAll(d.String(), " ", "_"), func(t *testing.T) {
 			for at, what := range clean.frames[d] {
 				t.Run(fmt.Sprintf("%d_%s", at, strings.ReplaceAll(what, " ", "_")), func(t *testing.T) {
-					for _, k := range kinds {
-						if k == outage && at%4 != 0 {
-							continue // a cut that lasts: what is particular to it does not depend on the frame
+					for nth, k := range kinds {
+						if !isTried(at, nth) {
+							continue
 						}
 						b := run(t, 1, fault{d, at, k})
 						if len(b.did) == 0 || !strings.Contains(b.did[0], what) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -57,12 +58,12 @@ func TestReadTellsTheCloseFrame(t *testing.T) {
 		t.Fatal(err)
 	}
 	if frame, err := conn.Read(t.Context()); err != nil || string(frame) != "last words" {
-		t.Errorf("Read: %q, %v", frame, err)
+		t.Errorf("Read: got %q, %v, want the last words", frame, err)
 	}
 	_, err = conn.Read(t.Context())
 	var closed *CloseError
 	if !errors.As(err, &closed) || *closed != (CloseError{1008, "flood"}) {
-		t.Errorf("Read at the end: %v", err)
+		t.Errorf("Read at the end: got %v, want the close code 1008", err)
 	}
 	conn.Close(shared.CloseNormal, "")
 }
@@ -76,7 +77,7 @@ func TestABrokenConnectionHasNoCloseCode(t *testing.T) {
 	_, err = conn.Read(t.Context())
 	var closed *CloseError
 	if err == nil || errors.As(err, &closed) {
-		t.Errorf("Read: %v", err)
+		t.Errorf("Read: got %v, want an error without a close code", err)
 	}
 	conn.Close(shared.CloseNormal, "")
 }
@@ -93,10 +94,10 @@ func TestAFrameOf1MiBIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if frame, err := conn.Read(t.Context()); err != nil || len(frame) != maxFrame {
-		t.Errorf("Read: %d bytes, %v", len(frame), err)
+		t.Errorf("Read: got %d bytes, %v, want %d", len(frame), err, maxFrame)
 	}
 	if _, err := conn.Read(t.Context()); err == nil {
-		t.Error("a byte more was read too")
+		t.Errorf("Read of a frame of more than %d bytes: got no error, want one", maxFrame)
 	}
 	conn.Close(shared.CloseNormal, "")
 }
@@ -111,18 +112,26 @@ func TestCloseDoesNotWaitForEver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := make(chan error)
+	read := make(chan struct{})
+	var readErr error
 	go func() {
-		_, err := conn.Read(context.Background())
-		read <- err
+		defer close(read)
+		_, readErr = conn.Read(context.Background())
 	}()
-	began := time.Now()
-	_ = conn.Close(shared.CloseSilent, strings.Repeat("silence ", 100))
-	if <-read == nil {
-		t.Error("Read returned a frame")
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = conn.Close(shared.CloseSilent, strings.Repeat("silence ", 100))
+	}()
+	for _, ended := range []<-chan struct{}{closed, read} {
+		select {
+		case <-ended:
+		case <-time.After(servertest.Patience):
+			t.Fatalf("Close and Read did not end in %v", servertest.Patience)
+		}
 	}
-	if wait := time.Since(began); wait > 15*time.Second {
-		t.Errorf("Close and Read took %v", wait)
+	if readErr == nil {
+		t.Error("Read: got a frame, want an error")
 	}
 }
 
@@ -134,7 +143,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := dialWebSocket(ctx, "ws"+strings.TrimPrefix(s.URL, "http"), ""); err == nil {
-		t.Error("connected to a server that does not answer")
+		t.Error("dialing a server that does not answer: got a connection, want an error")
 	}
 	http.DefaultClient.CloseIdleConnections()
 }

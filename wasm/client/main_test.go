@@ -3,10 +3,17 @@
 package client
 
 import (
+	"flag"
+	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"websockets/server/servertest"
 )
 
-// No test leaves a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// The parallel ones wait for a real server, and for a close frame that never
+	// comes.
+	_ = flag.Set("test.parallel", "8")
+	os.Exit(servertest.MainWithoutLeaks(m))
+}

@@ -274,11 +274,7 @@ func (m *model) step() {
 // TestNothingIsLostOrDoubled writes, changes rooms and comes back on a bad line,
 // in many ways, and compares with the server's logs.
 func TestNothingIsLostOrDoubled(t *testing.T) {
-	seeds := uint64(150)
-	if testing.Short() {
-		seeds = 20
-	}
-	for seed := range seeds {
+	for seed := range seeds(40) {
 		bubble(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			m := newModel(random)

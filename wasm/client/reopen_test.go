@@ -125,7 +125,7 @@ func openScreen(t *testing.T, addr, session string, store Store) *screen {
 // await waits for something that comes with news.
 func (s *screen) await(what string, is func() bool) {
 	s.t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(servertest.Patience)
 	for {
 		s.mu.Lock()
 		news := s.news
@@ -139,7 +139,7 @@ func (s *screen) await(what string, is func() bool) {
 			v := s.View()
 			shown := len(v.Room.Messages)
 			v.Room.Messages = v.Room.Messages[max(0, shown-3):]
-			s.t.Fatalf("waited in vain for %s; %d messages are shown, of them the view has here the last: %+v", what, shown, v)
+			s.t.Fatalf("waited %v for %s; the view has %d messages, here with the last three: %+v", servertest.Patience, what, shown, v)
 		}
 	}
 }
@@ -211,7 +211,7 @@ func everything(t *testing.T, server *servertest.Process) (ids []string) {
 	s := openScreen(t, server.Addr, "", nil)
 	s.awaitSynced()
 	for s.View().Room.More {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 		check(t, s.LoadOlder(ctx, shared.DefaultRoom))
 		cancel()
 	}
@@ -261,7 +261,8 @@ func onTheWire(s *screen, ids []string) {
 // Stored, the ack lost, the tab closed, 500 messages later opened again. It does
 // not rest on the server's memory for ids: the message is not sent again.
 func TestStoredAndTheAckLost(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
 	others.write(60)
 	store := newMemoryStore()
@@ -270,7 +271,7 @@ func TestStoredAndTheAckLost(t *testing.T) {
 		others.awaitTold(ids[1])
 	}, "first", "second")
 	if kept := store.ids(); len(kept) != 2 {
-		t.Fatalf("the store keeps %v", kept)
+		t.Fatalf("kept: got %v, want 2", kept)
 	}
 	others.write(500)
 
@@ -281,27 +282,28 @@ func TestStoredAndTheAckLost(t *testing.T) {
 	for _, id := range ids {
 		told, sent, acked := s.times(id)
 		if told != 1 || sent != 0 || acked != 1 {
-			t.Errorf("after opening again %s was shown %d times, sent %d times, acked %d times", id, told, sent, acked)
+			t.Errorf("%s after opening again: got shown %d times, sent %d times, acked %d times, want 1, 0, 1", id, told, sent, acked)
 		}
 		if told, _, _ := others.times(id); told != 1 {
-			t.Errorf("the others were shown it %d times", told)
+			t.Errorf("%s shown to the others: got %d times, want once", id, told)
 		}
 		if n := count(log, id); n != 1 {
-			t.Errorf("it is in the log %d times", n)
+			t.Errorf("%s in the log: got %d times, want once", id, n)
 		}
 	}
 	v := s.View()
 	if n := len(v.Room.Messages); n != timeline || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Pending) != 0 {
-		t.Errorf("the view has %d messages and %d pending", n, len(v.Room.Pending))
+		t.Errorf("view: got %d messages and %d pending, want the log's last %d and none", n, len(v.Room.Pending), timeline)
 	}
 	if len(log) != 562 {
-		t.Errorf("the log has %d messages", len(log))
+		t.Errorf("messages in the log: got %d, want 562", len(log))
 	}
 }
 
 // The same with nothing after it: the view is as full as any.
 func TestTheViewAfterALostAck(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
 	others.write(80)
 	store := newMemoryStore()
@@ -313,17 +315,18 @@ func TestTheViewAfterALostAck(t *testing.T) {
 		shown = append(shown, m.ID)
 	}
 	if log := everything(t, server); !slices.Equal(shown, log[len(log)-shared.JoinBacklog:]) {
-		t.Errorf("shown are\n%v\nthe log has\n%v", shown, log)
+		t.Errorf("shown: got\n%v\nwant the end of\n%v", shown, log)
 	}
 	if count(shown, ids[0]) != 1 {
-		t.Errorf("ours is not there")
+		t.Errorf("our message among those shown: got %d, want 1", count(shown, ids[0]))
 	}
 }
 
 // On the wire and never stored: sent once, in the order written, with what was
 // not on the wire at all.
 func TestNeverStored(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
 	store := newMemoryStore()
 	session, ids := sendAndLose(t, server, store, losesQuestions, onTheWire, "first", "second")
@@ -342,11 +345,11 @@ func TestNeverStored(t *testing.T) {
 	s.await("the acks", func() bool { return len(store.ids()) == 0 })
 	log := everything(t, server)
 	if got := log[len(log)-3:]; !slices.Equal(got, ids) || len(log) != 503 {
-		t.Errorf("the log has %d messages and ends with %v, want %v", len(log), got, ids)
+		t.Errorf("log: got %d messages that end with %v, want 503 and %v", len(log), got, ids)
 	}
 	for _, id := range ids {
 		if told, sent, acked := s.times(id); told != 1 || sent != 1 || acked != 1 {
-			t.Errorf("%s was shown %d times, sent %d times, acked %d times", id, told, sent, acked)
+			t.Errorf("%s: got shown %d times, sent %d times, acked %d times, want each once", id, told, sent, acked)
 		}
 	}
 }
@@ -365,11 +368,11 @@ func askedAndDone(t *testing.T, server *servertest.Process, s *screen, store *me
 	for _, id := range ids {
 		s.await("the question", func() bool { return s.state(id) == Unsure })
 		if _, sent, _ := s.times(id); sent != 0 {
-			t.Errorf("%s was sent again without asking", id)
+			t.Errorf("%s: got it sent %d times without asking, want 0", id, sent)
 		}
 	}
 	if kept := store.ids(); len(kept) != 2 {
-		t.Errorf("%v are kept", kept)
+		t.Errorf("kept: got %v, want 2", kept)
 	}
 	check(t, s.Discard(ids[0]))
 	check(t, s.Retry(ids[1]))
@@ -377,12 +380,13 @@ func askedAndDone(t *testing.T, server *servertest.Process, s *screen, store *me
 	s.awaitTold(ids[1])
 	log := everything(t, server)
 	if count(log, ids[0]) != 0 || count(log, ids[1]) != 1 {
-		t.Errorf("the log has the discarded message %d times and the other %d times", count(log, ids[0]), count(log, ids[1]))
+		t.Errorf("log: got the discarded message %d times and the other %d times, want 0 and 1", count(log, ids[0]), count(log, ids[1]))
 	}
 }
 
 func TestTheRangeIsTruncated(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0", "--max-room-messages", "100")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval", "--max-room-messages", "100")
 	others := openOthers(t, server)
 	others.write(10)
 	store := newMemoryStore()
@@ -395,7 +399,8 @@ func TestTheRangeIsTruncated(t *testing.T) {
 }
 
 func TestTheLogIsAnotherOne(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
 	others.write(10)
 	store := newMemoryStore()
@@ -404,7 +409,7 @@ func TestTheLogIsAnotherOne(t *testing.T) {
 	for id, value := range store.Load() {
 		changed := strings.Replace(value, `"epoch":"`, `"epoch":"old`, 1)
 		if changed == value {
-			t.Fatalf("%s has no epoch", value)
+			t.Fatalf("kept message: got %s, want one with an epoch", value)
 		}
 		check(t, store.Save(id, changed))
 	}
@@ -413,7 +418,8 @@ func TestTheLogIsAnotherOne(t *testing.T) {
 
 // A tab that shows the room takes over what a closed one has sent.
 func TestAdoptedWhileItRuns(t *testing.T) {
-	server := servertest.Start(t, "--rate", "0")
+	t.Parallel()
+	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
 	others.write(70)
 	store := newMemoryStore()
@@ -438,10 +444,10 @@ func TestAdoptedWhileItRuns(t *testing.T) {
 	s.awaitTold(lost)
 	others.write(1)
 	if told, sent, acked := s.times(stored[0]); told > 1 || sent != 0 || acked != 1 {
-		t.Errorf("the stored message was shown %d times, sent %d times, acked %d times", told, sent, acked)
+		t.Errorf("the stored message: got shown %d times, sent %d times, acked %d times, want at most 1, 0, 1", told, sent, acked)
 	}
 	if told, sent, acked := s.times(lost); told != 1 || sent != 1 || acked != 1 {
-		t.Errorf("the lost message was shown %d times, sent %d times, acked %d times", told, sent, acked)
+		t.Errorf("the lost message: got shown %d times, sent %d times, acked %d times, want each once", told, sent, acked)
 	}
 	log := everything(t, server)
 	last := log[len(log)-1]
@@ -451,6 +457,6 @@ func TestAdoptedWhileItRuns(t *testing.T) {
 		shown = append(shown, m.ID)
 	}
 	if len(shown) > len(log) || !slices.Equal(shown, log[len(log)-len(shown):]) || len(shown) < 200 {
-		t.Errorf("shown are %d messages that are not the end of the log's %d", len(shown), len(log))
+		t.Errorf("shown: got %d messages, want at least 200 that are the end of the log's %d", len(shown), len(log))
 	}
 }

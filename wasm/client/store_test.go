@@ -588,11 +588,7 @@ func TestWaitingIsWrittenOnce(t *testing.T) {
 // tabs that are closed at any moment; what a closed one leaves, the other or a
 // new one takes over.
 func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
-	seeds := uint64(60)
-	if testing.Short() {
-		seeds = 20
-	}
-	for seed := range seeds {
+	for seed := range seeds(20) {
 		bubble(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 2))
 			m := newModel(random)

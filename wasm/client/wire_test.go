@@ -1,9 +1,11 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net/url"
 	"slices"
@@ -14,6 +16,11 @@ import (
 
 	"websockets/shared"
 )
+
+var seedsFlag = flag.Uint64("seeds", 0, "run the tests that have a seed with so many; 0: with few")
+
+// seeds returns how many seeds a test is to run with: few, or those of -seeds.
+func seeds(few uint64) uint64 { return cmp.Or(*seedsFlag, few) }
 
 // pipe is a connection in memory. The client has it as its Conn; the test plays
 // the server with a peer.

@@ -26,30 +26,30 @@ func TestBells(t *testing.T) {
 		t.Helper()
 		n, ok := b.Due("ops", looks, read, at(seconds))
 		if got := n.Title + "|" + n.Body; got != want || ok != (want != "|") {
-			t.Errorf("at %v s it tells %q, not %q", seconds, got, want)
+			t.Errorf("at %v s it: got %q, want %q", seconds, got, want)
 		}
 	}
 
 	if heard(1, "ann", false, 0) >= 0 {
-		t.Error("what was there when we came is told")
+		t.Error("a message from before we came: got it told, want none")
 	}
 	b.Begin("ops", epoch, 5)
 	b.Begin("ops", epoch, 99) // the first one holds
 	if heard(5, "ann", false, 0) >= 0 || heard(6, "me", false, 0) >= 0 || heard(7, "ann", true, 0) >= 0 {
-		t.Error("what is old, one's own or before one's eyes is told")
+		t.Error("an old message, one's own or one that is looked at: got it told, want none")
 	}
 	if wait := heard(8, "ann", false, 0); wait != noticeAfter {
-		t.Errorf("the first notification comes after %v", wait)
+		t.Errorf("wait for the first notification: got %v, want %v", wait, noticeAfter)
 	}
 	due(false, 7, 0.5, "#ops · ann|text 8")
 	due(false, 7, 0.6, "|")
 
 	// Soon after, several are told together.
 	if wait := heard(9, "ann", false, 1); wait != 1500*time.Millisecond {
-		t.Errorf("the next notification comes after %v", wait)
+		t.Errorf("wait for the next notification: got %v, want 1.5s", wait)
 	}
 	if heard(10, "bob", false, 1.1) >= 0 || heard(10, "bob", false, 1.2) >= 0 {
-		t.Error("a second one waits for the same moment")
+		t.Error("further messages before it: got a wait of their own, want none")
 	}
 	due(false, 7, 2.5, "#ops · 2 new messages|bob: text 10")
 
@@ -67,14 +67,14 @@ func TestBells(t *testing.T) {
 	heard(1, "ann", false, 35)
 	due(false, 0, 35.5, "#ops · ann|text 1")
 	if heard(1, "ann", false, 36) >= 0 {
-		t.Error("a message is told twice")
+		t.Error("a message again: got it told, want none")
 	}
 
 	heard(15, "ann", false, 40)
 	b.Set("ops", false)
 	due(false, 11, 40.5, "|")
 	if heard(16, "ann", false, 50) >= 0 {
-		t.Error("a room without a bell is told")
+		t.Error("a message in a room without a bell: got it told, want none")
 	}
 }
 
@@ -84,24 +84,24 @@ func TestBellsAreBounded(t *testing.T) {
 		b.Set("r"+strconv.Itoa(i), true)
 	}
 	if b.Set("more", true) || !b.Set("r1", true) || len(b.Names()) != MaxBells {
-		t.Errorf("there are %d bells", len(b.Names()))
+		t.Errorf("bells: got %d, want %d and no more", len(b.Names()), MaxBells)
 	}
 }
 
 func TestBellInWords(t *testing.T) {
 	on := BellOf("ops", true, Granted)
 	if !on.On || !strings.HasPrefix(on.Title, "On: ") || !strings.Contains(on.Title, "stays in the room") {
-		t.Errorf("a bell that is on is %+v", on)
+		t.Errorf("a bell that is on: got %+v, want one that says so", on)
 	}
 	for _, allowed := range []Permission{Denied, NotAsked, Insecure, Unsupported} {
 		if b := BellOf("ops", true, allowed); b.On || !strings.Contains(b.Title, "stays in the room") {
-			t.Errorf("with %s the bell is %+v", allowed, b)
+			t.Errorf("a bell with %s: got %+v, want one that is off", allowed, b)
 		}
 		if BellRefused(allowed) == "" {
-			t.Errorf("%s is not explained", allowed)
+			t.Errorf("BellRefused(%s): got nothing, want an explanation", allowed)
 		}
 	}
 	if BellRefused(Granted) != "" {
-		t.Error("what is granted is explained")
+		t.Errorf("BellRefused(%s): got %q, want nothing", Granted, BellRefused(Granted))
 	}
 }

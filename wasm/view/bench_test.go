@@ -20,7 +20,7 @@ func BenchmarkShow(b *testing.B) {
 		v.Room.Messages = all[i%kept:][:kept]
 		v.Room.Latest = v.Room.Messages
 		if rows := t.Show(v, NamesOf(v), utc, false); len(rows) < endRows {
-			b.Fatalf("%d rows", len(rows))
+			b.Fatalf("rows: got %d, want more", len(rows))
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestHint(t *testing.T) {
 		{client.View{State: client.Online, PausedUntil: now.Add(-1), Queued: 1}, "", "", true, Hint{}},
 	} {
 		if got := HintOf(test.v, test.typed, test.problem, test.begun, now); got != test.want {
-			t.Errorf("%s with %d bytes typed, %d queued: %+v, not %+v", test.v.State, len(test.typed), test.v.Queued, got, test.want)
+			t.Errorf("%s with %d bytes typed, %d queued: got %+v, want %+v", test.v.State, len(test.typed), test.v.Queued, got, test.want)
 		}
 	}
 }
@@ -52,7 +52,7 @@ func TestMessageOf(t *testing.T) {
 		"": "", " \n\t": "", "\n\n  indented \n more \n\n": "  indented \n more", "x": "x",
 	} {
 		if got := MessageOf(typed); got != want {
-			t.Errorf("%q is the message %q, not %q", typed, got, want)
+			t.Errorf("%q is the message got %q, want %q", typed, got, want)
 		}
 	}
 }

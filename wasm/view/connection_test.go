@@ -80,7 +80,7 @@ func TestWouldBeLostWords(t *testing.T) {
 		0: "", 1: "1 message has not been sent. It would be lost.", 12: "12 messages have not been sent. They would be lost.",
 	} {
 		if got := WouldBeLost(n); got != want {
-			t.Errorf("%d: %q", n, got)
+			t.Errorf("WouldBeLost(%d): got %q, want %q", n, got, want)
 		}
 	}
 }

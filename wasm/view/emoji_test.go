@@ -14,7 +14,7 @@ func TestEmojiAlone(t *testing.T) {
 		"\xff": false, strings.Repeat("👍", 4096): false,
 	} {
 		if got := EmojiAlone(message); got != want {
-			t.Errorf("%q is emoji alone: %v", message, got)
+			t.Errorf("EmojiAlone(%q): got %v, want %v", message, got, want)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func TestKeys(t *testing.T) {
 		{Press{}, Nothing},
 	} {
 		if got := test.press.Action(); got != test.want {
-			t.Errorf("%+v asks for %q, not %q", test.press, got, test.want)
+			t.Errorf("%+v asks for got %q, want %q", test.press, got, test.want)
 		}
 	}
 }
@@ -51,17 +51,17 @@ func TestEveryKeyIsSaid(t *testing.T) {
 	delete(said, RowBelow) // said with RowAbove
 	for action, is := range said {
 		if !is {
-			t.Errorf("no line says what key does %q", action)
+			t.Errorf("list of keys: want a line for %q", action)
 		}
 	}
 	first := KeyLines(false)[0]
 	if len(first.Ways) != 1 || first.Ways[0][0] != "Enter" || first.Does != "Send the message" {
-		t.Errorf("the first line is %+v", first)
+		t.Errorf("first line: got %+v, want Enter, Send the message", first)
 	}
 	for _, line := range KeyLines(true) {
 		if line.Does == "Find a room, or create one" {
 			if got := line.Ways[0][0] + line.Ways[0][1] + line.Ways[1][0]; got != "⌘K/" {
-				t.Errorf("a room is found with %q on a Mac", got)
+				t.Errorf("keys that find a room on a Mac: got %q, want ⌘K/", got)
 			}
 		}
 	}

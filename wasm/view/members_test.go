@@ -23,19 +23,19 @@ func TestMembers(t *testing.T) {
 		t.Errorf("the members are\n%s\nwant\n%s", got, want)
 	}
 	if m.Number != "6" || m.Word != "members" || m.Count != "6 online" || !m.Known || m.More != "and 2 more" {
-		t.Errorf("said of them: %+v", m)
+		t.Errorf("words: got %+v, want 6 members, known, and 2 more", m)
 	}
 
 	v.State = client.Offline
 	if m := MembersOf(v, NamesOf(v)); m.Known || m.Count != "6, last known" {
-		t.Errorf("without a connection: %+v", m)
+		t.Errorf("words without a connection: got %+v, want 6, last known", m)
 	}
 	v.Room = client.RoomView{Count: 1}
 	if m := MembersOf(v, NamesOf(v)); m.Word != "member" || m.More != "" {
-		t.Errorf("of one: %+v", m)
+		t.Errorf("words of one: got %+v, want one member and no more", m)
 	}
 	if m := MembersOf(client.View{}, nil); m.Count != "" || m.Known {
-		t.Errorf("before anything is known: %+v", m)
+		t.Errorf("words before anything is known: got %+v, want none", m)
 	}
 }
 
@@ -52,7 +52,7 @@ func TestWhoIsTyping(t *testing.T) {
 		{[]shared.Member{member("a"), member("b"), member("c"), member("d")}, "Several people are typing…"},
 	} {
 		if got := Typing(test.who); got != test.want {
-			t.Errorf("%d: %q, not %q", len(test.who), got, test.want)
+			t.Errorf("%d: got %q, want %q", len(test.who), got, test.want)
 		}
 	}
 }

@@ -13,7 +13,7 @@ func TestRoomTyped(t *testing.T) {
 		"": "", "ops": "ops", " #Ops East ": "ops-east", "##a": "a", "# a": "a", "Ä b": "ä-b", "a#b": "a#b",
 	} {
 		if got := RoomTyped(typed); got != want {
-			t.Errorf("%q is the room %q, not %q", typed, got, want)
+			t.Errorf("%q is the room got %q, want %q", typed, got, want)
 		}
 	}
 }
@@ -66,10 +66,10 @@ Create #op
 			t.Errorf("%q finds\n%s\nwant\n%s", test.typed, got, test.want)
 		}
 		if rooms.None != test.none || rooms.Said != test.said {
-			t.Errorf("%q says %q and %q", test.typed, rooms.None, rooms.Said)
+			t.Errorf("%q: got %q and %q, want %q and %q", test.typed, rooms.None, rooms.Said, test.none, test.said)
 		}
 		if first := len(rooms.Rows) > 0 && rooms.Rows[0].First; first != (test.typed != "" && test.none == "") {
-			t.Errorf("%q: the first row is Enter's: %v", test.typed, first)
+			t.Errorf("%q: the first row is Enter's: got %v, want %v", test.typed, first, !first)
 		}
 	}
 }
@@ -78,7 +78,7 @@ func TestEntered(t *testing.T) {
 	rooms := []client.RoomEntry{{Name: "a", Unread: 2}, {Name: "b"}, {Name: "c", Unread: shared.MaxUnread + 1}}
 	for room, want := range map[string]string{"a": "Room a, 2 unread", "b": "Room b, 0 unread", "c": "Room c, 99+ unread", "new": "Room new, 0 unread"} {
 		if got := Entered(client.View{Current: room, Rooms: rooms}); got != want {
-			t.Errorf("going to %s is said as %q, not %q", room, got, want)
+			t.Errorf("going to %s: got %q, want %q", room, got, want)
 		}
 	}
 }
@@ -91,11 +91,11 @@ func TestStep(t *testing.T) {
 		want string
 	}{{"a", 1, "b"}, {"b", -1, "a"}, {"a", -1, ""}, {"b", 1, ""}, {"elsewhere", 1, "a"}, {"elsewhere", -1, "a"}} {
 		if got := rooms.Step(test.from, test.by); got != test.want {
-			t.Errorf("%d from %s is %q, not %q", test.by, test.from, got, test.want)
+			t.Errorf("%d from %s: got %q, want %q", test.by, test.from, got, test.want)
 		}
 	}
 	if got := (Rooms{}).Step("a", 1); got != "" {
-		t.Errorf("among no rooms there is %q", got)
+		t.Errorf("step among no rooms: got %q, want none", got)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestRefusal(t *testing.T) {
 	} {
 		got := RefusalOf(test.v, test.before)
 		if (got == nil) != (test.want == nil) || got != nil && *got != *test.want {
-			t.Errorf("%+v says %+v, not %+v", test.v, got, test.want)
+			t.Errorf("%+v: got %+v, want %+v", test.v, got, test.want)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func TestRefusal(t *testing.T) {
 func TestCount(t *testing.T) {
 	for n, want := range map[int]string{0: "0 rooms", 1: "1 room", 99: "99 rooms", 100: "99+ rooms", 5000: "99+ rooms"} {
 		if got := Count(n, "room"); got != want {
-			t.Errorf("%d is said as %q, not %q", n, got, want)
+			t.Errorf("%d: got %q, want %q", n, got, want)
 		}
 	}
 }

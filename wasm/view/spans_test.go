@@ -32,10 +32,10 @@ func TestLinks(t *testing.T) {
 			}
 		}
 		if all.String() != test.message {
-			t.Errorf("%q came out as %q", test.message, all.String())
+			t.Errorf("text of %q: got %q, want it unchanged", test.message, all.String())
 		}
 		if !slices.Equal(links, test.links) {
-			t.Errorf("the links of %q are %q, not %q", test.message, links, test.links)
+			t.Errorf("links of %q: got %q, want %q", test.message, links, test.links)
 		}
 	}
 }
@@ -53,7 +53,7 @@ func TestCode(t *testing.T) {
 		"`":                     {{Text: "`"}},
 	} {
 		if got := Spans(message); !slices.Equal(got, want) {
-			t.Errorf("%q becomes %v, not %v", message, got, want)
+			t.Errorf("%q becomes got %v, want %v", message, got, want)
 		}
 	}
 }

@@ -117,7 +117,7 @@ next pending
 		"gap 9":        "Some messages are gone · from Mar 5 12:00 on",
 	} {
 		if i := rowOf(rows, key); rows[i].Text != want || rows[i].Kind != Note {
-			t.Errorf("%s says %q, not %q", key, rows[i].Text, want)
+			t.Errorf("%s: got %q, want %q", key, rows[i].Text, want)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func TestStatesInWords(t *testing.T) {
 	} {
 		e := pendingEntry(client.View{State: test.state}, Names{}, test.pending)
 		if e.Word != test.word || e.Reason != test.reason || e.Retry != test.retry || e.State != string(test.pending.State) {
-			t.Errorf("%+v is said as %q, %q, %q", test.pending, e.Word, e.Reason, e.Retry)
+			t.Errorf("%+v: got %q, %q, %q, want %q, %q, %q", test.pending, e.Word, e.Reason, e.Retry, test.word, test.reason, test.retry)
 		}
 	}
 }
@@ -147,7 +147,7 @@ func TestDaysAreSaidAsPeopleDo(t *testing.T) {
 	now := time.Now()
 	for want, day := range map[string]time.Time{"Today": now, "Yesterday": now.AddDate(0, 0, -1), "2026-03-04": noon} {
 		if got := utc.dayName(utc.Day(day)); got != want {
-			t.Errorf("%v is called %q, not %q", day, got, want)
+			t.Errorf("%v: got %q, want %q", day, got, want)
 		}
 	}
 }
@@ -156,22 +156,22 @@ func TestTheEndHasTheLastRows(t *testing.T) {
 	var timeline Timeline
 	v := room(1, 500)
 	if first, last := seqs(timeline.show(v)); first != 351 || last != 500 {
-		t.Errorf("the page has %d to %d", first, last)
+		t.Errorf("page: got %d to %d, want 351 to 500", first, last)
 	}
 	// A row looks the same whichever others are in the page.
 	if e := timeline.rows[0]; e.Kind != Message || !e.Follows {
-		t.Errorf("the first row is %+v", e)
+		t.Errorf("first row: got %+v, want a message that follows", e)
 	}
 	if timeline.LatestButton(v) != "" || timeline.OlderButton(v.Room) {
-		t.Error("at the end there is a way to it, or one to older messages")
+		t.Error("buttons at the end: got one to it or to older messages, want none")
 	}
 	v = room(1, 600)
 	if first, last := seqs(timeline.show(v)); first != 451 || last != 600 {
-		t.Errorf("the page has %d to %d", first, last)
+		t.Errorf("page: got %d to %d, want 451 to 600", first, last)
 	}
 	// In sight is a part of it, near the end.
 	if moved, load := timeline.Look(v.Room, 100, 149); moved || load != Stay {
-		t.Errorf("at the end: %v, %v", moved, load)
+		t.Errorf("Look at the end: got %v, %v, want false, %v", moved, load, Stay)
 	}
 }
 
@@ -180,28 +180,28 @@ func TestTheWayDownTellsWhatIsNew(t *testing.T) {
 	v := room(1, 100)
 	timeline.show(v)
 	if !timeline.Scrolled(false) || timeline.Scrolled(false) {
-		t.Error("leaving the end makes a difference, once")
+		t.Error("Scrolled(false) twice: want true, then false")
 	}
 	if got := timeline.LatestButton(v); got != "↓ Latest" {
-		t.Errorf("it says %q", got)
+		t.Errorf("button: got %q, want ↓ Latest", got)
 	}
 	v = room(1, 103)
 	v.Room.Latest[101].User = "me" // from another device
 	timeline.show(v)
 	if got := timeline.LatestButton(v); got != "↓ 2 new" {
-		t.Errorf("it says %q", got)
+		t.Errorf("button: got %q, want ↓ 2 new", got)
 	}
 	v = room(1, 300)
 	timeline.show(v)
 	if got := timeline.LatestButton(v); got != "↓ 99+ new" {
-		t.Errorf("it says %q", got)
+		t.Errorf("button: got %q, want ↓ 99+ new", got)
 	}
 	if !timeline.Scrolled(true) {
-		t.Error("coming back makes no difference")
+		t.Error("Scrolled(true): got false, want true")
 	}
 	timeline.show(v)
 	if got := timeline.LatestButton(v); got != "" {
-		t.Errorf("it says %q", got)
+		t.Errorf("button: got %q, want none", got)
 	}
 	// The end of what is in the page is not the room's: what is pending comes after
 	// that.
@@ -209,10 +209,10 @@ func TestTheWayDownTellsWhatIsNew(t *testing.T) {
 	v.Room.Newer = true
 	v.Room.Pending = []client.Pending{{ID: "mine", State: client.Failed}}
 	if rowOf(timeline.show(v), "mine") >= 0 {
-		t.Error("a pending message stands in the middle of the room")
+		t.Error("a pending message with newer ones to load: got it shown, want it left out")
 	}
 	if timeline.Scrolled(true); timeline.AtEnd {
-		t.Error("at the end of a part of the room it sticks")
+		t.Error("at the end of a part of the room: got AtEnd, want false")
 	}
 }
 
@@ -222,22 +222,22 @@ func TestReadIsWhatIsSeenAtTheEnd(t *testing.T) {
 	v.Room.ReadSeq = 5
 	timeline.show(v)
 	if got := timeline.Read(v.Room, false); got != 10 {
-		t.Errorf("read is %d", got)
+		t.Errorf("read: got %d, want 10", got)
 	}
 	if got := timeline.Read(v.Room, true); got != 0 {
-		t.Errorf("with the page hidden, read is %d", got)
+		t.Errorf("read with the page hidden: got %d, want 0", got)
 	}
 	v.Room.Synced = false
 	if got := timeline.Read(v.Room, false); got != 0 {
-		t.Errorf("while messages are missing, read is %d", got)
+		t.Errorf("read while messages are missing: got %d, want 0", got)
 	}
 	v.Room.Synced, timeline.AtEnd = true, false
 	if got := timeline.Read(v.Room, false); got != 0 {
-		t.Errorf("further up, read is %d", got)
+		t.Errorf("read further up: got %d, want 0", got)
 	}
 	timeline.AtEnd, v.Room.ReadSeq = true, 10
 	if got := timeline.Read(v.Room, false); got != 0 {
-		t.Errorf("read again is %d", got)
+		t.Errorf("read again: got %d, want 0", got)
 	}
 }
 
@@ -263,11 +263,11 @@ func TestTheDivider(t *testing.T) {
 	rows := timeline.show(v)
 	wantDivider(t, rows, "#8")
 	if rows[rowOf(rows, "#8")].Follows {
-		t.Error("what follows the divider has no head")
+		t.Error("the row after the divider: got one without a head, want one with it")
 	}
 
 	if timeline.divided, timeline.entered, v.Room.ReadKnown = false, true, false; timeline.show(v) == nil || timeline.divided {
-		t.Error("it stands where nobody knows whether it should")
+		t.Error("divider with the read mark unknown: got one, want none")
 	}
 	v.Room.ReadKnown = true
 	wantDivider(t, timeline.show(v), "#8")
@@ -281,7 +281,7 @@ func TestTheDivider(t *testing.T) {
 	v.Room.ReadSeq = 12
 	wantDivider(t, timeline.show(v), "#7")
 	if !timeline.Dismiss(v.Room) {
-		t.Error("Esc does nothing")
+		t.Error("Dismiss: got false, want true")
 	}
 	wantDivider(t, timeline.show(v), "")
 
@@ -364,13 +364,13 @@ func TestEsc(t *testing.T) {
 	timeline.show(v)
 	timeline.Scrolled(false)
 	if !timeline.Dismiss(v.Room) || timeline.AtEnd {
-		t.Error("the divider goes first")
+		t.Error("the first Dismiss: want it to remove the divider alone")
 	}
 	if !timeline.Dismiss(v.Room) || !timeline.AtEnd {
-		t.Error("then it goes to the end")
+		t.Error("the second Dismiss: want it to go to the end")
 	}
 	if timeline.Dismiss(v.Room) {
-		t.Error("then there is nothing to do")
+		t.Error("the third Dismiss: got true, want false")
 	}
 }
 
@@ -393,14 +393,14 @@ func TestScrollingThroughARoom(t *testing.T) {
 			i, j = rowOf(rows, "#"+strconv.Itoa(sight)), rowOf(rows, "#"+strconv.Itoa(sight+inSight-1))
 			if i < 0 || j < 0 {
 				first, last := seqs(rows)
-				t.Fatalf("seed %d: in sight are %d to %d, the page has %d to %d", seed, sight, sight+inSight-1, first, last)
+				t.Fatalf("seed %d: page: got %d to %d, want %d to %d in it", seed, first, last, sight, sight+inSight-1)
 			}
 			return timeline.Look(v.Room, i, j)
 		}
 		turned := false
 		for steps := 0; !turned || sight < all-inSight+1; steps++ {
 			if steps > 500 {
-				t.Fatalf("seed %d: he does not get further than %d", seed, sight)
+				t.Fatalf("seed %d: after 500 steps at %d, want the end", seed, sight)
 			}
 			step := direction * random.IntN(60)
 			if random.IntN(5) == 0 {
@@ -428,10 +428,10 @@ func TestScrollingThroughARoom(t *testing.T) {
 				rows = timeline.show(v)
 			}
 			if moved, load := look(); moved || load != Stay && i >= margin && j < len(rows)-margin {
-				t.Fatalf("seed %d: it does not come to rest at %d of %d to %d: %v", seed, sight, v.Room.Messages[0].Seq, v.Room.Messages[len(v.Room.Messages)-1].Seq, load)
+				t.Fatalf("seed %d: at %d of %d to %d: got %v again, want it to rest", seed, sight, v.Room.Messages[0].Seq, v.Room.Messages[len(v.Room.Messages)-1].Seq, load)
 			}
 			if first, last := seqs(rows); last-first >= maxRows {
-				t.Fatalf("seed %d: the page has %d to %d", seed, first, last)
+				t.Fatalf("seed %d: page: got %d to %d, want fewer than %d", seed, first, last, maxRows)
 			}
 		}
 	}
