@@ -95,7 +95,7 @@ func TestComposer(t *testing.T) {
 // TestSendingPauses: a server that asks to wait is waited for, in words, and
 // nothing is lost.
 func TestSendingPauses(t *testing.T) {
-	const sent = 50 // three seconds' worth goes at once
+	const sent = 80 // 30 go at once, and some 20 more while the server holds the page back
 	server := startServer(t, "--rate", "10")
 	ann := newTab(t)
 	ann.atStart(script("composer.js"))
