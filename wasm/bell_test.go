@@ -21,6 +21,7 @@ func newTabWithNotices(t *testing.T, permission, answer string) *tab {
 // TestBell: a room with a bell tells of its messages when the reader looks
 // elsewhere, also after a reload, and a click leads there.
 func TestBell(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := newTabWithNotices(t, "granted", "granted")
 	ann.open(server.URL() + "r/den")
@@ -63,6 +64,7 @@ func TestBell(t *testing.T) {
 // TestBellAndTheBrowser: permission is asked on the bell's click only, and what
 // the browser says is explained; where it is given, notifications are shown.
 func TestBellAndTheBrowser(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := newTabWithNotices(t, "default", "denied")
 	ann.open(server.URL())

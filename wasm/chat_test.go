@@ -13,6 +13,7 @@ import (
 )
 
 func TestTwoPeopleChat(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := open(t, server.URL())
 	ann.picture("first-visit")
@@ -62,6 +63,7 @@ func TestTwoPeopleChat(t *testing.T) {
 }
 
 func TestChangingRooms(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := openAs(t, "Ann", server.URL())
 	bob := openAs(t, "Bob", server.URL()+"r/den")
@@ -89,6 +91,7 @@ func TestChangingRooms(t *testing.T) {
 }
 
 func TestReloadShowsTheLastFifty(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := openAs(t, "Ann", server.URL())
 	var want []string
@@ -112,6 +115,7 @@ func TestReloadShowsTheLastFifty(t *testing.T) {
 // TestServerKilled: the server dies without a word and comes back; the open tabs
 // reconnect by themselves, and nothing is missing and nothing is there twice.
 func TestServerKilled(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := openAs(t, "Ann", server.URL())
 	bob := openAs(t, "Bob", server.URL())

@@ -26,6 +26,7 @@ func (b *tab) awaitComposer(what, text string) {
 
 // TestComposer: how it grows, what Enter does, and what its hint says.
 func TestComposer(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := newTab(t)
 	ann.atStart(script("composer.js"))
@@ -95,6 +96,7 @@ func TestComposer(t *testing.T) {
 // TestSendingPauses: a server that asks to wait is waited for, in words, and
 // nothing is lost.
 func TestSendingPauses(t *testing.T) {
+	t.Parallel()
 	const sent = 80 // 30 go at once, and some 20 more while the server holds the page back
 	server := startServer(t, "--rate", "10")
 	ann := newTab(t)
@@ -118,6 +120,7 @@ func TestSendingPauses(t *testing.T) {
 // TestDrafts: what was begun is in its room after a change of room and after a
 // reload, and a tab takes nothing from another one.
 func TestDrafts(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := openAs(t, "Ann", server.URL()+"r/den")
 	ann.keys("a draft", "for the den")
@@ -158,6 +161,7 @@ func TestDrafts(t *testing.T) {
 // TestTypedIntoTheNextRoom: what is typed right behind the step to another room is
 // for that one, also when the browser has no time to draw it.
 func TestTypedIntoTheNextRoom(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	enter(t, server, "den", "Bob").say("anybody?")
 	ann := openAs(t, "Ann", server.URL())
@@ -174,6 +178,7 @@ func TestTypedIntoTheNextRoom(t *testing.T) {
 
 // TestTypedBeforeTheProgram: what is typed while the wasm is on its way stays.
 func TestTypedBeforeTheProgram(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := newTab(t)
 	held := make(chan hold.RequestID, 8)

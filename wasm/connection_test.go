@@ -50,6 +50,7 @@ func (b *tab) welcomedAs() string {
 }
 
 func TestALostConnectionIsToldAfterFiveSeconds(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := openAs(t, "Ann", server.URL())
 	lost := time.Now()
@@ -82,6 +83,7 @@ func (b *tab) offline(away bool) {
 // TestOfflineAndOnline: the network's return is answered with an attempt, also when
 // the next one would not be due for long.
 func TestOfflineAndOnline(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	middle := startMiddle(t, server)
 	ann := newTab(t)
@@ -117,6 +119,7 @@ func (b *tab) lifecycle(state page.SetWebLifecycleStateState) {
 }
 
 func TestBackFromSleep(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	middle := startMiddle(t, server)
 	ann := openAs(t, "Ann", middle.URL)
@@ -168,6 +171,7 @@ func TestBackFromSleep(t *testing.T) {
 }
 
 func TestFinalClosesSayWhatToDo(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	middle := startMiddle(t, server)
 	ann := openAs(t, "Ann", middle.URL)
@@ -202,6 +206,7 @@ func TestFinalClosesSayWhatToDo(t *testing.T) {
 // The server has another store, and with it another key: it does not know the
 // session. The reader decides; the room, the draft and the outbox stay.
 func TestARefusedSessionIsContinuedAsANewGuest(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	profile := newProfile(t)
 	ann := openIn(t, profile, server.URL()+"r/den")
@@ -245,6 +250,7 @@ func TestARefusedSessionIsContinuedAsANewGuest(t *testing.T) {
 }
 
 func TestAnotherVersionOffersAReload(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	middle := startMiddle(t, server)
 	// A server to come: another version, fields and events that nobody knows.
@@ -295,6 +301,7 @@ func TestAnotherVersionOffersAReload(t *testing.T) {
 
 // TestTheLogIsReplaced: the page says that what it showed is gone.
 func TestTheLogIsReplaced(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := openAs(t, "Ann", server.URL())
 	ann.say("in the first log")

@@ -18,6 +18,7 @@ func (b *tab) press(key string, modifiers ...chromedp.Modifier) {
 }
 
 func TestDrawerShowsEvents(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := newTab(t)
 	ann.atStart(script("drawer.js"))

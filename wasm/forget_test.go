@@ -11,6 +11,7 @@ import (
 // Forgotten, a browser is somebody new in all its tabs, and what had not been sent
 // never is.
 func TestForgetMe(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	middle := startMiddle(t, server)
 	profile := newProfile(t)
@@ -78,6 +79,7 @@ func TestForgetMe(t *testing.T) {
 // A tab that hears that all is forgotten opens the page anew and does not pass that
 // on: tabs that answer each other would never stop.
 func TestForgettingIsToldOnce(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	profile := newProfile(t)
 	one, two := openIn(t, profile, server.URL()), openIn(t, profile, server.URL())

@@ -29,6 +29,7 @@ func (b *tab) tabTo(id string, hold ...chromedp.Modifier) {
 // TestAVisitByKeysAlone: everything that a visitor does, without a mouse, in a
 // window that has no room for the members.
 func TestAVisitByKeysAlone(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	bob := openAs(t, "Bob", server.URL()+"r/garden")
 	bob.say("in the garden")

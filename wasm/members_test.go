@@ -11,6 +11,7 @@ import (
 // TestMembersAndTyping: a person in two tabs is there once, and who has sent a
 // message is not said to be typing beside it.
 func TestMembersAndTyping(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := newTab(t)
 	ann.atStart(script("members.js"))

@@ -130,6 +130,7 @@ func (b *tab) sentTexts(text string) (n int) {
 
 // Written while the server was down, the tab closed, opened again: sent once.
 func TestOutboxSurvivesTheTab(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	profile := newProfile(t)
 	ann := openIn(t, profile, server.URL())
@@ -163,6 +164,7 @@ func TestOutboxSurvivesTheTab(t *testing.T) {
 
 // Stored, the ack lost, the tab closed: it is found, and not sent again.
 func TestOutboxFindsWhatIsStored(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	gate := startGate(t, server.Addr)
 	bob := openAs(t, "Bob", server.URL())
@@ -197,6 +199,7 @@ func TestOutboxFindsWhatIsStored(t *testing.T) {
 
 // A reload keeps what waits, without asking whether to leave.
 func TestReloadWhilePending(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	gate := startGate(t, server.Addr)
 	profile := newProfile(t)
@@ -224,8 +227,8 @@ func TestReloadWhilePending(t *testing.T) {
 // Two tabs with a message each: whichever is closed, what it left is sent once by
 // the other one, and each message of a living tab by that tab.
 func TestTwoTabsSendEachOnce(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
-	gate := startGate(t, server.Addr)
 	for _, test := range []struct {
 		name, host string
 		locks      bool
@@ -235,7 +238,8 @@ func TestTwoTabsSendEachOnce(t *testing.T) {
 		{"without locks", "0.0.0.0", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			gate.open()
+			t.Parallel()
+			gate := startGate(t, server.Addr)
 			room := "r/" + strings.ReplaceAll(test.name, " ", "-")
 			url := "http://" + test.host + ":" + gate.port + "/" + room
 			profile := newProfile(t)

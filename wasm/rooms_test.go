@@ -19,6 +19,7 @@ func (b *tab) awaitRooms(what string, rows ...string) {
 // TestRoomsAreFoundByKeys: filter, create, step, and the way back, without a
 // mouse.
 func TestRoomsAreFoundByKeys(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	bob := openAs(t, "Bob", server.URL()+"r/garden")
 	for _, room := range []string{"garden", "ops-east", "ops-west"} {
@@ -67,6 +68,7 @@ func TestRoomsAreFoundByKeys(t *testing.T) {
 
 // TestRoomThatIsRefused: what is said instead of a room, and the way back.
 func TestRoomThatIsRefused(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := newTab(t)
 	ann.atStart(script("refusing.js"))
@@ -92,6 +94,7 @@ func TestRoomThatIsRefused(t *testing.T) {
 
 // TestUnreadIsTheServers: a second device of the same person agrees.
 func TestUnreadIsTheServers(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	ann := openAs(t, "Ann", server.URL()+"r/den")
 	bob := openAs(t, "Bob", server.URL()+"r/den")

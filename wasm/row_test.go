@@ -16,6 +16,7 @@ import (
 // TestTextIsText: whatever people write is shown as they wrote it, and harms
 // neither the page nor its neighbours.
 func TestTextIsText(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	const name = `<i>Eve</i> "&amp;`
 	eve := enter(t, server, "general", name)
@@ -84,6 +85,7 @@ func TestTextIsText(t *testing.T) {
 // TestMessageStates: a message is one and the same row from the moment it is
 // written, and says what became of it and what can be done.
 func TestMessageStates(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	g := startGate(t, server.Addr)
 	ann := openTimeline(t, "Ann", "http://127.0.0.1:"+g.port+"/")

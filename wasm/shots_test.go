@@ -52,6 +52,7 @@ func aged() string {
 // TestStates brings the page into each of its states, leaves pictures of it in
 // both schemes and three widths, and lets axe-core look for barriers.
 func TestStates(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	people := make(map[string]*person)
 	for _, s := range spoken {

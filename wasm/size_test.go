@@ -23,6 +23,7 @@ const (
 var addresses = regexp.MustCompile(`/static/[a-z_]+\.[0-9a-f]{16}\.(css|js|wasm)`)
 
 func TestBudgetOfBytes(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	html, shell := fetch(t, server.URL())
 	found := slices.Compact(slices.Sorted(slices.Values(addresses.FindAllString(html, -1))))

@@ -18,6 +18,7 @@ import (
 // What keeps the page's program from starting is named, and what was typed before
 // stays where it is.
 func TestAStartThatFailsNamesTheCause(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	target, _ := url.Parse(server.URL())
 	for _, test := range []struct {
@@ -63,6 +64,7 @@ func TestAStartThatFailsNamesTheCause(t *testing.T) {
 		}, "could not be started"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			typed := make(chan struct{})
 			proxy := &httputil.ReverseProxy{
 				Rewrite: func(r *httputil.ProxyRequest) {

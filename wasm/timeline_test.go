@@ -63,6 +63,7 @@ func (b *tab) travel(way string, pixels, all int) (j journey) {
 // TestReadingALargeRoom: it can be read from its end to its beginning and back,
 // nothing is left out, nothing jumps, and the page never has all of it.
 func TestReadingALargeRoom(t *testing.T) {
+	t.Parallel()
 	const all = 1500
 	server := startServer(t, "--fsync", "interval")
 	fill(t, server, "large", all)
@@ -84,6 +85,7 @@ func TestReadingALargeRoom(t *testing.T) {
 // TestWhatIsReadStays: a page that is slow to draw does not fetch so much of what
 // lies beyond that what is in sight goes.
 func TestWhatIsReadStays(t *testing.T) {
+	t.Parallel()
 	server := startServer(t, "--fsync", "interval")
 	fill(t, server, "large", 1500)
 	b := openTimeline(t, "Ann", server.URL()+"r/large")
@@ -100,6 +102,7 @@ func TestWhatIsReadStays(t *testing.T) {
 // TestALiveRoom: what is written is shown, all of it, in its order, and the end
 // stays in sight.
 func TestALiveRoom(t *testing.T) {
+	t.Parallel()
 	const batches, size = 12, 50
 	server := startServer(t, "--fsync", "interval")
 	b := openTimeline(t, "Ann", server.URL()+"r/busy")
@@ -127,6 +130,7 @@ func TestALiveRoom(t *testing.T) {
 // TestCatchingUp: a page that was cut off while much was written shows in the end
 // what a page shows that comes anew.
 func TestCatchingUp(t *testing.T) {
+	t.Parallel()
 	server := startServer(t, "--fsync", "interval")
 	middle := startMiddle(t, server)
 	b := openTimeline(t, "Ann", middle.URL+"r/busy")
@@ -150,6 +154,7 @@ func TestCatchingUp(t *testing.T) {
 // TestNewMessages: one divider where the unread begin, which stays until it is
 // not needed; and a screen reader hears of new messages, not of history.
 func TestNewMessages(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	bob := enter(t, server, "general", "Bob")
 	for i := range 120 {
@@ -221,6 +226,7 @@ func TestNewMessages(t *testing.T) {
 // TestRowsAreUsedAgain: a row in which many messages were shown before looks like
 // one that is made for its message.
 func TestRowsAreUsedAgain(t *testing.T) {
+	t.Parallel()
 	const all, compared = 300, 40
 	server := startServer(t, "--fsync", "interval")
 	b := openTimeline(t, "Ann", server.URL()+"r/busy")
