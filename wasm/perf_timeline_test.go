@@ -70,7 +70,7 @@ func (b *tab) reportWork(what string, n int, ms float64, before work) {
 		servertest.Figure{Name: what + ": longest task", Got: evaluate[float64](b, "asking for the longest task", `longestTask()`), Aim: maxTask, Unit: "ms", Fails: failsTask})
 }
 
-// memory reports the program's memory. It does not depend on the machine, but by
+// reportMemory reports the program's memory. It does not depend on the machine, but by
 // when the collector ran.
 func (b *tab) reportMemory(when string, aim float64) {
 	b.t.Helper()
