@@ -144,7 +144,8 @@ func TestStates(t *testing.T) {
 	ann.say("Shall I wait for the others?")
 	ann.await("the banner", `visible("banner")`)
 	ann.pictures("reconnecting")
-	ann.calmButFor("WebSocket connection to")
+	ann.expected("WebSocket connection to")
+	ann.calm()
 }
 
 // openAged opens a page in which the messages have their ages.
