@@ -265,9 +265,23 @@ func (b *tab) messages() []string {
 // wantMessages fails the test unless the timeline shows exactly these.
 func (b *tab) wantMessages(who string, want []string) {
 	b.t.Helper()
-	if got := b.messages(); !slices.Equal(got, want) {
-		b.t.Errorf("%s sees: got %q, want %q", who, got, want)
+	if d := difference(b.messages(), want); d != "" {
+		b.t.Errorf("%s sees: %s", who, d)
 	}
+}
+
+// difference says where the texts of a timeline part from those that are wanted. It
+// is empty when they are equal.
+func difference(got, want []string) string {
+	if slices.Equal(got, want) {
+		return ""
+	}
+	i := 0
+	for i < len(got) && i < len(want) && got[i] == want[i] {
+		i++
+	}
+	around := func(texts []string) []string { return texts[max(0, i-1):min(len(texts), i+4)] }
+	return fmt.Sprintf("got %d messages, want %d; they part at %d: got %q, want %q", len(got), len(want), i, around(got), around(want))
 }
 
 func (b *tab) awaitMessage(text string) {
