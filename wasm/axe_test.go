@@ -15,9 +15,10 @@ var axeCore = sync.OnceValues(func() (string, error) {
 	return string(source), err
 })
 
-// axe fails the test for every barrier that axe-core finds in the page. Without
-// axe-core it does nothing, which TestAxeIsThere says.
-func (b *tab) axe(state string) {
+// axe fails the test for every barrier that axe-core finds in the page, by all of
+// its rules or by these. Without axe-core it does nothing, which
+// TestAxeIsThere says.
+func (b *tab) axe(state string, rules ...string) {
 	b.t.Helper()
 	source, err := axeCore()
 	if err != nil {
@@ -27,7 +28,7 @@ func (b *tab) axe(state string) {
 	if evaluate[bool](b, "looking for axe-core", `!window.axe`) {
 		b.do("loading axe-core", source+script("axe.js"))
 	}
-	for _, barrier := range evaluate[[]string](b, "axe-core in "+state, `barriers()`) {
+	for _, barrier := range evaluate[[]string](b, "axe-core in "+state, js("barriers", rules)) {
 		b.t.Errorf("%s: %s", state, strings.Join(strings.Fields(barrier), " "))
 	}
 }

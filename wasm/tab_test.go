@@ -358,9 +358,9 @@ func (b *tab) wellBehaved() {
 // dress gives the page a colour scheme and a size, in CSS pixels.
 func (b *tab) dress(scheme string, width, height int64) {
 	b.t.Helper()
-	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-	})
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
 	b.size(width, height)
 	// A picture of colours that are still changing shows what nobody sees.
 	b.do("waiting for animations", `Promise.allSettled(document.getAnimations().map(a => a.finished))`)
