@@ -3,13 +3,10 @@
 package main
 
 import (
-	"context"
 	"os"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // axeCore is the source of axe-core, as ./build.sh test gets it from npm.
@@ -18,26 +15,20 @@ var axeCore = sync.OnceValues(func() (string, error) {
 	return string(source), err
 })
 
-// axe fails the test for every barrier that axe-core finds in the page. Without
-// axe-core it does nothing, which TestAxeIsThere says.
-func (b *tab) axe(state string) {
+// axe fails the test for every barrier that axe-core finds in the page, by all of
+// its rules or by these. Without axe-core it does nothing, which
+// TestAxeIsThere says.
+func (b *tab) axe(state string, rules ...string) {
 	b.t.Helper()
 	source, err := axeCore()
 	if err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	// What the DevTools evaluate is not held back by the page's policy.
-	found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`(async () => {
-		if (!window.axe) {`+source+`}
-		const {violations} = await axe.run({resultTypes: ["violations"]});
-		return violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary));
-	})()`, chromedp.EvalAwaitPromise))
-	if err != nil {
-		b.t.Fatalf("axe-core in %s: %v", state, err)
+	// What DevTools evaluate is not held back by the page's policy.
+	if evaluate[bool](b, "looking for axe-core", `!window.axe`) {
+		b.do("loading axe-core", source+script("axe.js"))
 	}
-	for _, barrier := range found {
+	for _, barrier := range evaluate[[]string](b, "axe-core in "+state, js("barriers", rules)) {
 		b.t.Errorf("%s: %s", state, strings.Join(strings.Fields(barrier), " "))
 	}
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,28 +21,27 @@ import (
 
 func (b *tab) awaitComposer(what, text string) {
 	b.t.Helper()
-	b.await(what, fmt.Sprintf(`document.getElementById("compose").value === %q`, text))
+	b.await(what, `byId("compose").value === `+js("String", text))
 }
 
 // TestComposer: how it grows, what Enter does, and what its hint says.
 func TestComposer(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
-	browser := startBrowser(t)
-	ann := openAs(t, browser, server.URL())
+	ann := newTab(t)
+	ann.atStart(script("composer.js"))
+	ann.open(server.URL())
 	ann.name("Ann")
 	ann.awaitFocus("compose")
-	ann.run("a short line", chromedp.Evaluate[chromedp.Void](`window.line = document.getElementById("compose").clientHeight`))
+	ann.do("a short line", `oneLine = byId("compose").clientHeight`)
 	for i := range 12 {
 		ann.keys("a line", fmt.Sprint(i))
 		ann.keys("Shift+Enter", kb.Enter, chromedp.ModifierShift)
 	}
-	ann.await("eight lines, and no more", `(() => {
-		const field = document.getElementById("compose"), lines = (field.clientHeight - line) / parseFloat(getComputedStyle(field).lineHeight);
-		return Math.abs(lines - 7) < 0.2 && field.scrollHeight > field.clientHeight;
-	})()`)
+	ann.await("eight lines, and no more", `Math.abs(lines() - 8) < 0.2 && byId("compose").scrollHeight > byId("compose").clientHeight`)
 	ann.keys("sending", kb.Enter)
 	ann.awaitMessage("0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11")
-	ann.await("one line again", `document.getElementById("compose").clientHeight === line`)
+	ann.await("one line again", `byId("compose").clientHeight === oneLine`)
 
 	// A word that is still being put together is the input method's. Its Enter
 	// ends the word and has the code 229, or comes within the composition.
@@ -53,43 +51,42 @@ func TestComposer(t *testing.T) {
 	}))
 	ann.awaitComposer("the word so far", "こん")
 	ann.keys("Enter", kb.Enter)
-	ann.run("Safari's Enter", chromedp.Evaluate[chromedp.Void](
-		`document.getElementById("compose").dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", keyCode: 229, bubbles: true, cancelable: true}))`))
+	ann.do("Safari's Enter", `enterOf229()`)
 	ann.run("the whole word", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, input.InsertText, input.InsertTextParams{Text: "こんにちは"})
 		return err
 	}))
-	ann.await("that nothing was sent", `document.getElementById("compose").value.includes("こんにちは") && document.querySelectorAll("#messages li.message").length === 1`)
-	ann.run("emptying", chromedp.Evaluate[chromedp.Void](`document.getElementById("compose").select()`))
+	ann.await("that nothing was sent", `byId("compose").value.includes("こんにちは") && messages().length === 1`)
+	ann.do("emptying", `byId("compose").select()`)
 	ann.keys("Delete", kb.Delete)
 
 	ann.run("a long text", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, input.InsertText, input.InsertTextParams{Text: strings.Repeat("é", 4097)})
 		return err
 	}))
-	ann.await("a counter", `document.getElementById("hint").textContent === "4,097 of 4,096 characters" && document.getElementById("hint").classList.contains("over")`)
+	ann.await("a counter", `says("hint") === "4,097 of 4,096 characters" && byId("hint").classList.contains("over")`)
 	ann.axe("composer-over")
 	ann.picture("composer-over")
 	ann.keys("Enter", kb.Enter)
-	ann.await("why it is not sent", `document.getElementById("hint").textContent.includes("4096 are the most") && document.getElementById("compose").value.length === 4097`)
+	ann.await("why it is not sent", `says("hint").includes("4096 are the most") && byId("compose").value.length === 4097`)
 	ann.keys("one less", kb.Backspace)
-	ann.await("the counter", `document.getElementById("hint").textContent === "4,096 of 4,096 characters" && !document.getElementById("hint").classList.contains("over")`)
+	ann.await("the counter", `says("hint") === "4,096 of 4,096 characters" && !byId("hint").classList.contains("over")`)
 	ann.keys("Enter", kb.Enter)
-	ann.await("that it is sent", `document.getElementById("compose").value === "" && document.querySelectorAll("#messages li.message").length === 2`)
+	ann.await("that it is sent", `byId("compose").value === "" && messages().length === 2`)
 	ann.awaitSettled()
 	ann.calm()
 
 	server.Kill()
-	ann.await("noticing", `document.getElementById("connection").dataset.state !== "connected"`)
+	ann.awaitDisconnected()
 	ann.keys("three messages", "a"+kb.Enter+"b"+kb.Enter+"c"+kb.Enter)
-	ann.await("what becomes of them", `document.getElementById("hint").textContent === "Will send when reconnected (3 queued)"`)
+	ann.await("what becomes of them", `says("hint") === "Will send when reconnected (3 queued)"`)
 	server.Start()
 	ann.awaitConnected()
 	ann.awaitSettled()
-	ann.await("nothing to say", `document.getElementById("hint").textContent === ""`)
+	ann.await("nothing to say", `says("hint") === ""`)
 
 	// On a phone Enter breaks the line.
-	ann.run("a finger", chromedp.Evaluate[chromedp.Void](`window.matchMedia = query => ({matches: query.includes("coarse")})`))
+	ann.do("a finger", `window.matchMedia = query => ({matches: query.includes("coarse")})`)
 	ann.keys("two lines", "one"+kb.Enter+"two")
 	ann.awaitComposer("two lines", "one\ntwo")
 	ann.expected("net::ERR_CONNECTION_REFUSED") // attempts while the server was away
@@ -99,67 +96,63 @@ func TestComposer(t *testing.T) {
 // TestSendingPauses: a server that asks to wait is waited for, in words, and
 // nothing is lost.
 func TestSendingPauses(t *testing.T) {
-	if built, _ := filepath.Glob("../static/dist/*.wasm"); len(built) == 0 {
-		t.Skip("NOT RUN: the browser client is not built; run ./build.sh")
-	}
-	server := servertest.Start(t, "--rate", "10")
-	browser := startBrowser(t)
-	ann := openAs(t, browser, server.URL())
+	t.Parallel()
+	const sent = 80 // 30 go at once, and some 20 more while the server holds the page back
+	server := startServer(t, "--rate", "10")
+	ann := newTab(t)
+	ann.atStart(script("composer.js"))
+	ann.open(server.URL())
 	ann.name("Ann")
-	ann.run("watching", chromedp.Evaluate[chromedp.Void](`window.said = [];
-		void new MutationObserver(() => said.push(hint.textContent + "|" + wait.textContent)).observe(document.getElementById("hint"), {childList: true})`))
-	ann.run("more than the server takes", chromedp.Evaluate[chromedp.Void](`for (let i = 0; i < 80; i++) sendEvent("send_message", {message: "m" + i})`))
+	ann.do("watching", `watchHint()`)
+	ann.do("more than the server takes", js("sendAll", "m", sent))
 	ann.await("a countdown", `said.some(text => /^Sending goes on in \d s \(\d+ queued\)\|\d s$/.test(text))`)
-	ann.await("all of them, once", `(() => { const all = `+bodies+`; return all.length === 80 && all.every((text, i) => text === "m" + i); })()`)
+	var want []string
+	for i := range sent {
+		want = append(want, fmt.Sprint("m", i))
+	}
+	ann.awaitMessage(want[sent-1])
 	ann.awaitSettled()
-	ann.await("nothing to wait for", `hint.textContent === "" && wait.textContent === ""`)
+	ann.wantMessages("Ann", want)
+	ann.await("nothing to wait for", `says("hint") === "" && says("wait") === ""`)
 	ann.calm()
 }
 
 // TestDrafts: what was begun is in its room after a change of room and after a
 // reload, and a tab takes nothing from another one.
 func TestDrafts(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
-	browser := startBrowser(t)
-	ann := openAs(t, browser, server.URL()+"r/den")
-	ann.name("Ann")
-	goTo := func(b *tab, room string) {
-		t.Helper()
-		b.keys("Ctrl+K", "k", chromedp.ModifierCtrl)
-		b.keys(room, room+kb.Enter)
-		b.awaitRoom(room)
-	}
+	ann := openAs(t, "Ann", server.URL()+"r/den")
 	ann.keys("a draft", "for the den")
-	goTo(ann, "hall")
+	ann.goTo("hall")
 	ann.awaitComposer("an empty field", "")
 	ann.awaitRooms("the draft's mark", "hall", "den, a draft")
 	ann.keys("another one", "for the hall")
-	ann.run("reloading", chromedp.Reload())
-	ann.awaitConnected()
+	ann.reload()
 	ann.awaitComposer("the draft after a reload", "for the hall")
 	ann.axe("draft")
 	ann.picture("draft")
 
 	// A second tab of the same browser.
-	second := openTab(t, ann.ctx, server.URL()+"r/attic")
-	goTo(second, "hall")
+	second := openIn(t, ann.ctx, server.URL()+"r/attic")
+	second.goTo("hall")
 	second.awaitComposer("the draft in another tab", "for the hall")
 	second.keys("more", "!")
 	ann.awaitComposer("what is in this tab's field", "for the hall")
-	goTo(ann, "attic") // a tab that only looks does not write
-	goTo(ann, "hall")
+	ann.goTo("attic") // a tab that only looks does not write
+	ann.goTo("hall")
 	ann.awaitComposer("the draft that was typed last", "for the hall!")
 	second.keys("sending", kb.Enter)
 	second.awaitMessage("for the hall!")
-	goTo(ann, "den")
+	ann.goTo("den")
 	ann.awaitComposer("the other room's draft", "for the den")
-	ann.await("no draft in the hall", `!`+roomRows+`.includes("hall, a draft")`)
+	ann.await("no draft in the hall", `!roomRows().includes("hall, a draft")`)
 
 	// A store that is full does no harm.
-	ann.run("filling it", chromedp.Evaluate[chromedp.Void](`Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError") }`))
+	ann.do("filling it", `Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError") }`)
 	ann.keys("more", ", again")
-	goTo(ann, "hall")
-	goTo(ann, "den")
+	ann.goTo("hall")
+	ann.goTo("den")
 	ann.awaitComposer("the draft that the page alone has", "for the den, again")
 	ann.calm()
 	second.calm()
@@ -168,18 +161,14 @@ func TestDrafts(t *testing.T) {
 // TestTypedIntoTheNextRoom: what is typed right behind the step to another room is
 // for that one, also when the browser has no time to draw it.
 func TestTypedIntoTheNextRoom(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
-	browser := startBrowser(t)
-	bob := startWriter(t, server, "den", "Bob")
-	bob.write("anybody?")
-	bob.acked.Wait()
-	ann := openAs(t, browser, server.URL())
-	ann.name("Ann")
-	const den = `document.querySelector('#room-list a[href="/r/den"]')`
-	ann.await("the den in the list", den)
-	ann.run("going there, with no frame to draw it", chromedp.Evaluate[chromedp.Void](holdFrames+den+`.click()`))
+	enter(t, server, "den", "Bob").say("anybody?")
+	ann := openAs(t, "Ann", server.URL())
+	ann.await("the den in the list", `roomLink("den")`)
+	ann.do("going there, with no frame to draw it", `holdFrames(); roomLink("den").click()`)
 	ann.keys("writing", "for the den"+kb.Enter+"later")
-	ann.run("drawing it", chromedp.Evaluate[chromedp.Void](`letFrames()`))
+	ann.do("drawing it", `letFrames()`)
 	ann.awaitRoom("den")
 	ann.awaitMessage("for the den")
 	ann.awaitComposer("what was not sent", "later")
@@ -189,9 +178,9 @@ func TestTypedIntoTheNextRoom(t *testing.T) {
 
 // TestTypedBeforeTheProgram: what is typed while the wasm is on its way stays.
 func TestTypedBeforeTheProgram(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
-	browser := startBrowser(t)
-	ann := newTab(t, browser, chromedp.WithNewBrowserContext())
+	ann := newTab(t)
 	held := make(chan hold.RequestID, 8)
 	if err := chromedp.Listen(ann.ctx, func(event any) {
 		if e, ok := event.(*hold.EventRequestPaused); ok {
@@ -201,21 +190,17 @@ func TestTypedBeforeTheProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	wasm := hold.EnableParams{Patterns: []*hold.RequestPattern{{URLPattern: "*.wasm"}}}
-	if _, err := chromedp.Call(ann.ctx, hold.Enable, wasm); err != nil {
-		t.Fatal(err)
-	}
+	call(ann, hold.Enable, wasm)
 	ann.run("opening", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, page.Navigate, page.NavigateParams{URL: server.URL()}) // whose load does not end
 		return err
 	}))
-	ann.await("the shell", `document.body?.dataset.boot === "starting" && document.getElementById("compose").checkVisibility()`)
-	ann.run("typing", chromedp.SendKeys(chromedp.CSS("#compose"), "early bird"))
+	ann.await("the shell", `document.body?.dataset.boot === "starting" && visible("compose")`)
+	ann.put("compose", "early bird", "")
 	select {
 	case request := <-held:
-		if _, err := chromedp.Call(ann.ctx, hold.ContinueRequest, hold.ContinueRequestParams{RequestID: request}); err != nil {
-			t.Fatal(err)
-		}
-	case <-time.After(patience):
+		call(ann, hold.ContinueRequest, hold.ContinueRequestParams{RequestID: request})
+	case <-time.After(servertest.Patience):
 		t.Fatal("the page has not asked for its program")
 	}
 	ann.awaitConnected()

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -12,47 +11,47 @@ import (
 // Forgotten, a browser is somebody new in all its tabs, and what had not been sent
 // never is.
 func TestForgetMe(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	middle := startMiddle(t, server)
-	browser := startBrowser(t)
-	profile := startProfile(t, browser)
-	one := openTab(t, profile, middle.URL+"r/den")
+	profile := newProfile(t)
+	one := openIn(t, profile, middle.URL+"r/den")
 	one.name("Ann")
 	one.say("sent")
 	one.awaitSettled()
-	two := openTab(t, profile, middle.URL)
+	two := openIn(t, profile, middle.URL)
 	was := one.welcomedAs()
 	if two.welcomedAs() != was {
-		t.Fatal("two tabs are two users")
+		t.Fatalf("the users of two tabs: got %s and %s, want one", was, two.welcomedAs())
 	}
 	for _, b := range []*tab{one, two} {
-		b.run("an eye on reloads", chromedp.Evaluate[chromedp.Void](`window.before = true`))
+		b.do("an eye on reloads", `window.before = true`)
 	}
 	middle.cut()
 	one.awaitDisconnected()
 	two.awaitDisconnected()
 	one.say("never sent")
 	one.awaitOutbox(1)
-	one.run("a draft and a bell", chromedp.Evaluate[chromedp.Void](`localStorage.setItem("draft/den", "secret"); localStorage.setItem("bell/den", "on")`))
+	one.do("a draft and a bell", `localStorage.setItem("draft/den", "secret"); localStorage.setItem("bell/den", "on")`)
 
-	one.run("the reader's name", chromedp.Click(chromedp.CSS("#me")))
+	one.click("me")
 	one.axe("change-name")
-	one.run("the link there", chromedp.Click(chromedp.CSS("#forget")))
-	one.await("the question", `document.getElementById("forget-dialog").open &&
-		document.getElementById("forget-unsent").innerText === "1 message has not been sent. It would be lost." &&
-		document.activeElement.id === "forget-no"`)
+	one.click("forget")
+	one.await("the question", `byId("forget-dialog").open &&
+		byId("forget-unsent").innerText === "1 message has not been sent. It would be lost." &&
+		focused("forget-no")`)
 	one.axe("forget")
-	one.run("on second thoughts", chromedp.Click(chromedp.CSS("#forget-no")))
+	one.click("forget-no")
 	one.awaitOutbox(1)
 
 	// The server away: nothing is forgotten.
 	server.Kill()
 	one.run("the reader's name", chromedp.Click(chromedp.CSS("#me")), chromedp.Click(chromedp.CSS("#forget")), chromedp.Click(chromedp.CSS("#forget-yes")))
-	one.await("why not", `/Nothing has been forgotten/.test(document.getElementById("forget-error").textContent)`)
+	one.await("why not", `/Nothing has been forgotten/.test(says("forget-error"))`)
 	one.awaitOutbox(1)
 	server.Start()
 
-	one.run("yes", chromedp.Click(chromedp.CSS("#forget-yes")))
+	one.click("forget-yes")
 	for _, b := range []*tab{one, two} {
 		b.awaitReload()
 		b.await("the first page", `location.pathname === "/"`)
@@ -60,40 +59,37 @@ func TestForgetMe(t *testing.T) {
 	}
 	middle.open()
 	for _, b := range []*tab{one, two} {
-		b.run("no more waiting", chromedp.Evaluate[chromedp.Void](`dispatchEvent(new Event("online"))`))
+		b.do("no more waiting", `dispatchEvent(new Event("online"))`)
 		b.awaitConnected()
 	}
 	now := one.welcomedAs()
 	if now == was || two.welcomedAs() != now {
-		t.Errorf("the tabs were %s, and are %s and %s", was, now, two.welcomedAs())
+		t.Errorf("the tabs' users: got %s and %s, want one that is not %s", now, two.welcomedAs(), was)
 	}
-	one.await("the question for a name", `document.getElementById("name-dialog").open && document.getElementById("name").value === ""`)
-	bob := openAs(t, browser, server.URL()+"r/den")
-	bob.name("Bob")
+	one.await("the question for a name", `byId("name-dialog").open && byId("name").value === ""`)
+	bob := openAs(t, "Bob", server.URL()+"r/den")
 	one.name("Somebody")
-	one.run("to the den", chromedp.SendKeys(chromedp.CSS("#go-room"), "den\r"))
+	one.goTo("den")
 	one.awaitMessage("sent")
 	one.say("hello from nobody you know")
 	bob.awaitMessage("hello from nobody you know")
-	if got := bob.messages(); !slices.Equal(got, []string{"sent", "hello from nobody you know"}) {
-		t.Errorf("the den shows %q", got)
-	}
+	bob.wantMessages("Bob in the den", []string{"sent", "hello from nobody you know"})
 }
 
 // A tab that hears that all is forgotten opens the page anew and does not pass that
 // on: tabs that answer each other would never stop.
 func TestForgettingIsToldOnce(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
-	profile := startProfile(t, startBrowser(t))
-	one, two := openTab(t, profile, server.URL()), openTab(t, profile, server.URL())
+	profile := newProfile(t)
+	one, two := openIn(t, profile, server.URL()), openIn(t, profile, server.URL())
 	for _, b := range []*tab{one, two} {
-		b.awaitConnected()
-		b.run("an eye on reloads", chromedp.Evaluate[chromedp.Void](`window.before = true`))
+		b.do("an eye on reloads", `window.before = true`)
 	}
-	one.run("an eye on what is told", chromedp.Evaluate[chromedp.Void](`told = []; addEventListener("storage", e => e.newValue === null || told.push(e.key))`))
-	two.run("hearing it", chromedp.Evaluate[chromedp.Void](`dispatchEvent(new StorageEvent("storage", {key: "forgotten", newValue: ""}))`))
+	one.do("an eye on what is told", script("forget.js")+`watchStorage()`)
+	two.do("hearing it", `dispatchEvent(new StorageEvent("storage", {key: "forgotten", newValue: ""}))`)
 	two.awaitReload()
 	two.awaitConnected()
-	two.run("what comes after", chromedp.Evaluate[chromedp.Void](`localStorage.setItem("after", "")`))
+	two.do("what comes after", `localStorage.setItem("after", "")`)
 	one.await("what two has told", `window.before && told.at(-1) === "after" && !told.includes("forgotten")`)
 }

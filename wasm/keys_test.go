@@ -4,11 +4,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -20,11 +18,7 @@ func (b *tab) tabTo(id string, hold ...chromedp.Modifier) {
 	b.t.Helper()
 	for range 12 {
 		b.keys("Tab", kb.Tab, hold...)
-		there, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](fmt.Sprintf(`document.activeElement.id === %q`, id)))
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		if there {
+		if evaluate[bool](b, "asking for the focus", js("focused", id)) {
 			b.await("a focus that is seen", `document.activeElement.matches(":focus-visible")`)
 			return
 		}
@@ -35,20 +29,15 @@ func (b *tab) tabTo(id string, hold ...chromedp.Modifier) {
 // TestAVisitByKeysAlone: everything that a visitor does, without a mouse, in a
 // window that has no room for the members.
 func TestAVisitByKeysAlone(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
-	chromium := startBrowser(t)
-	bob := openAs(t, chromium, server.URL()+"r/garden")
-	bob.name("Bob")
+	bob := openAs(t, "Bob", server.URL()+"r/garden")
 	bob.say("in the garden")
 
-	ann := newTab(t, chromium, chromedp.WithNewBrowserContext())
-	ann.atStart(recorded + ";" + refusing)
-	size := emulation.SetDeviceMetricsOverrideParams{Width: 800, Height: 700, DeviceScaleFactor: 1}
-	if _, err := chromedp.Call(ann.ctx, emulation.SetDeviceMetricsOverride, size); err != nil {
-		t.Fatal(err)
-	}
-	ann.run("opening", chromedp.Navigate(server.URL()))
-	ann.awaitConnected()
+	ann := newTabWithNotices(t, "granted", "granted")
+	ann.atStart(script("refusing.js"))
+	ann.size(800, 700)
+	ann.open(server.URL())
 
 	ann.awaitFocus("name")
 	ann.keys("a name", "Ann"+kb.Enter)
@@ -58,20 +47,18 @@ func TestAVisitByKeysAlone(t *testing.T) {
 
 	// The list of keys gives the focus back.
 	ann.keys("Ctrl+/", "/", chromedp.ModifierCtrl)
-	ann.await("the keys", `document.getElementById("keys-dialog").open && document.querySelectorAll("#keys-list kbd").length > 10`)
+	ann.await("the keys", `byId("keys-dialog").open && document.querySelectorAll("#keys-list kbd").length > 10`)
 	ann.axe("keys")
 	ann.picture("keys")
-	if _, err := chromedp.Call(ann.ctx, emulation.SetDeviceMetricsOverride, size); err != nil {
-		t.Fatal(err)
-	}
+	ann.size(800, 700)
 	ann.keys("Esc", kb.Escape)
-	ann.await("no dialog", `!document.getElementById("keys-dialog").open`)
+	ann.await("no dialog", `!byId("keys-dialog").open`)
 	ann.awaitFocus("compose")
 	ann.tabTo("keys", chromedp.ModifierShift)
 	ann.keys("Enter", kb.Enter)
-	ann.await("the keys", `document.getElementById("keys-dialog").open`)
+	ann.await("the keys", `byId("keys-dialog").open`)
 	ann.keys("Ctrl+/", "/", chromedp.ModifierCtrl)
-	ann.await("no dialog", `!document.getElementById("keys-dialog").open`)
+	ann.await("no dialog", `!byId("keys-dialog").open`)
 	ann.awaitFocus("keys")
 
 	// The protocol types a key's character also where the page has prevented it.
@@ -89,21 +76,21 @@ func TestAVisitByKeysAlone(t *testing.T) {
 
 	ann.tabTo("bell", chromedp.ModifierShift)
 	ann.keys("the bell", " ")
-	ann.await("that it is on", `document.getElementById("bell").getAttribute("aria-pressed") === "true"`)
+	ann.await("that it is on", `pressed("bell")`)
 	ann.tabTo("members-toggle")
 	ann.keys("the members", kb.Enter)
-	ann.await("the members", `document.getElementById("members").checkVisibility() && document.querySelectorAll("#member-list li").length === 2`)
+	ann.await("the members", `visible("members") && document.querySelectorAll("#member-list li").length === 2`)
 	ann.awaitFocus("members-close")
 	ann.axe("the members over the room")
 	ann.keys("Esc", kb.Escape)
-	ann.await("no members", `!document.getElementById("members").checkVisibility()`)
+	ann.await("no members", `!visible("members")`)
 	ann.awaitFocus("members-toggle")
 	ann.keys("again", kb.Enter)
 	ann.awaitFocus("members-close")
 	ann.keys("out of them, for nothing holds the focus", kb.Tab, chromedp.ModifierShift)
-	ann.await("another focus", `!document.getElementById("members").contains(document.activeElement)`)
+	ann.await("another focus", `!byId("members").contains(document.activeElement)`)
 	ann.keys("Esc", kb.Escape)
-	ann.await("no members", `!document.getElementById("members").checkVisibility()`)
+	ann.await("no members", `!visible("members")`)
 
 	// A message that the server refuses is decided on by keys too.
 	ann.keys("the message box", "k", chromedp.ModifierCtrl)

@@ -5,7 +5,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"slices"
@@ -13,36 +12,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
 
-// startProfile is a browser profile that lives without any of its tabs: what the
-// browser stores is that of one user.
-func startProfile(t *testing.T, browser context.Context) context.Context {
-	t.Helper()
-	profile, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
-	t.Cleanup(cancel)
-	if err := chromedp.Do(profile); err != nil {
-		t.Fatal(err)
-	}
-	return profile
-}
-
-// close closes the tab as a user does.
-func (b *tab) close() {
-	b.t.Helper()
-	if err := chromedp.Cancel(b.ctx); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
 // awaitOutbox waits until the browser keeps that many messages for this site.
 func (b *tab) awaitOutbox(n int) {
 	b.t.Helper()
-	b.await(fmt.Sprintf("%d messages in the store", n),
-		fmt.Sprintf(`Object.keys(localStorage).filter(k => /^outbox\/.+\//.test(k)).length === %d`, n))
+	b.await(fmt.Sprintf("%d messages in the store", n), fmt.Sprintf(`outbox() === %d`, n))
 }
 
 // awaitMessages waits until the timeline shows exactly these, in any order, and
@@ -56,7 +33,7 @@ func (b *tab) awaitMessages(want ...string) {
 	got := b.messages()
 	slices.Sort(got)
 	if want = slices.Sorted(slices.Values(want)); !slices.Equal(got, want) {
-		b.t.Errorf("the timeline shows %q, want %q", got, want)
+		b.t.Errorf("the timeline shows, sorted: got %q, want %q", got, want)
 	}
 }
 
@@ -141,11 +118,6 @@ func (g *gate) close() {
 
 func (g *gate) open() { g.shut.Store(false) }
 
-func (b *tab) awaitDisconnected() {
-	b.t.Helper()
-	b.await("noticing", `document.getElementById("connection").dataset.state !== "connected"`)
-}
-
 // sentTexts counts the send_message frames of the tab that carry a text.
 func (b *tab) sentTexts(text string) (n int) {
 	for _, e := range b.events(true, "send_message") {
@@ -158,10 +130,10 @@ func (b *tab) sentTexts(text string) (n int) {
 
 // Written while the server was down, the tab closed, opened again: sent once.
 func TestOutboxSurvivesTheTab(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
-	browser := startBrowser(t)
-	profile := startProfile(t, browser)
-	ann := openTab(t, profile, server.URL())
+	profile := newProfile(t)
+	ann := openIn(t, profile, server.URL())
 	ann.name("Ann")
 	ann.say("before")
 	ann.awaitSettled()
@@ -174,37 +146,31 @@ func TestOutboxSurvivesTheTab(t *testing.T) {
 	ann.close()
 
 	server.Start()
-	bob := openAs(t, browser, server.URL())
-	bob.name("Bob")
-	if got := bob.messages(); !slices.Equal(got, []string{"before"}) {
-		t.Errorf("with Ann away Bob sees %q", got)
-	}
-	again := openTab(t, profile, server.URL())
+	bob := openAs(t, "Bob", server.URL())
+	bob.wantMessages("with Ann away Bob", []string{"before"})
+	again := openIn(t, profile, server.URL())
 	want := []string{"before", "first of the closed tab", "second of the closed tab"}
 	again.awaitMessages(want...)
 	again.awaitOutbox(0)
 	for who, b := range map[string]*tab{"Ann": again, "Bob": bob} {
 		b.awaitMessage(want[2])
-		if got := b.messages(); !slices.Equal(got, want) {
-			t.Errorf("%s sees %q, want %q", who, got, want)
-		}
+		b.wantMessages(who, want)
 		b.calm()
 	}
 	if n := again.sentTexts("of the closed tab"); n != 2 {
-		t.Errorf("%d frames for two messages", n)
+		t.Errorf("frames for two messages: got %d, want 2", n)
 	}
 }
 
 // Stored, the ack lost, the tab closed: it is found, and not sent again.
 func TestOutboxFindsWhatIsStored(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	gate := startGate(t, server.Addr)
-	browser := startBrowser(t)
-	bob := openAs(t, browser, server.URL())
-	bob.name("Bob")
-	profile := startProfile(t, browser)
+	bob := openAs(t, "Bob", server.URL())
+	profile := newProfile(t)
 	url := "http://127.0.0.1:" + gate.port + "/"
-	ann := openTab(t, profile, url)
+	ann := openIn(t, profile, url)
 	ann.name("Ann")
 	gate.loses.Store(true)
 	ann.say("stored")
@@ -213,34 +179,31 @@ func TestOutboxFindsWhatIsStored(t *testing.T) {
 	ann.close()
 	gate.loses.Store(false)
 	want := []string{"stored"}
-	bob.run("100 more", chromedp.Evaluate[chromedp.Void](`for (let i = 0; i < 100; i++) sendEvent("send_message", {message: "more " + i})`))
+	bob.do("100 more", js("sendAll", "more ", 100))
 	for i := range 100 {
 		want = append(want, fmt.Sprint("more ", i))
 	}
 	bob.awaitMessage("more 99")
 	bob.awaitSettled()
 
-	again := openTab(t, profile, url)
+	again := openIn(t, profile, url)
 	again.awaitOutbox(0)
 	again.awaitMessage("more 99")
-	if got := again.messages(); !slices.Equal(got, want) {
-		t.Errorf("the new tab shows %q", got)
-	}
+	again.wantMessages("Ann in the new tab", want)
 	if n := again.sentTexts("stored"); n != 0 {
-		t.Errorf("it was sent again, %d times", n)
+		t.Errorf("frames with what was stored: got %d, want none", n)
 	}
-	if got := bob.messages(); !slices.Equal(got, want) {
-		t.Errorf("Bob sees %q", got)
-	}
+	bob.wantMessages("Bob", want)
 	again.calm()
 }
 
 // A reload keeps what waits, without asking whether to leave.
 func TestReloadWhilePending(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	gate := startGate(t, server.Addr)
-	profile := startProfile(t, startBrowser(t))
-	ann := openTab(t, profile, "http://127.0.0.1:"+gate.port+"/")
+	profile := newProfile(t)
+	ann := openIn(t, profile, "http://127.0.0.1:"+gate.port+"/")
 	ann.name("Ann")
 	ann.say("before")
 	ann.awaitSettled()
@@ -249,7 +212,7 @@ func TestReloadWhilePending(t *testing.T) {
 	ann.say("pending")
 	for range 3 {
 		ann.run("reloading", chromedp.Reload())
-		ann.await("the message", `document.querySelectorAll('#messages li.message[data-state="pending"]').length === 1`)
+		ann.await("the message", `!settled()`)
 		ann.awaitOutbox(1)
 	}
 	gate.open()
@@ -257,16 +220,15 @@ func TestReloadWhilePending(t *testing.T) {
 	ann.awaitMessages("before", "pending")
 	ann.awaitOutbox(0)
 	if n := ann.sentTexts("pending"); n != 1 {
-		t.Errorf("it was sent %d times", n)
+		t.Errorf("frames with the pending message: got %d, want 1", n)
 	}
 }
 
 // Two tabs with a message each: whichever is closed, what it left is sent once by
 // the other one, and each message of a living tab by that tab.
 func TestTwoTabsSendEachOnce(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
-	gate := startGate(t, server.Addr)
-	browser := startBrowser(t)
 	for _, test := range []struct {
 		name, host string
 		locks      bool
@@ -276,24 +238,26 @@ func TestTwoTabsSendEachOnce(t *testing.T) {
 		{"without locks", "0.0.0.0", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			gate.open()
+			t.Parallel()
+			gate := startGate(t, server.Addr)
 			room := "r/" + strings.ReplaceAll(test.name, " ", "-")
 			url := "http://" + test.host + ":" + gate.port + "/" + room
-			profile := startProfile(t, browser)
-			one := openTab(t, profile, url)
+			profile := newProfile(t)
+			one := openIn(t, profile, url)
 			one.name("Ann")
-			two := openTab(t, profile, url)
-			three := openTab(t, profile, url)
+			two := openIn(t, profile, url)
+			three := openIn(t, profile, url)
+			for _, b := range []*tab{two, three} {
+				b.do("loading the script", script("outbox.js"))
+			}
 			one.await("what the browser offers", fmt.Sprintf(`(navigator.locks !== undefined) === %v`, test.locks))
 			gate.close()
 			texts := []string{"of the first tab", "of the second tab", "of the third tab"}
 			for i, b := range []*tab{one, two, three} {
 				b.awaitDisconnected()
-				b.run("writing", chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`sendEvent("send_message", {message: %q})`, texts[i])))
+				b.do("writing", js("send", texts[i]))
 				b.awaitMessage(texts[i])
-				if got := b.messages(); !slices.Equal(got, texts[i:i+1]) {
-					t.Errorf("tab %d shows %q", i, got)
-				}
+				b.wantMessages(fmt.Sprint("tab ", i), texts[i:i+1])
 			}
 			two.awaitOutbox(3)
 
@@ -301,14 +265,15 @@ func TestTwoTabsSendEachOnce(t *testing.T) {
 			// comes into view.
 			one.close()
 			var left, right []string
-			for deadline := time.Now().Add(patience); len(left)+len(right) < 3 && time.Now().Before(deadline); {
-				two.comeIntoView() // the browser takes a moment to free the lock
-				three.comeIntoView()
+			two.eventually("waiting for one of the others to take over what the first tab left", func() bool {
+				two.do("coming into view", `comeIntoView()`) // the browser takes a moment to free the lock
+				three.do("coming into view", `comeIntoView()`)
 				left, right = two.messages(), three.messages()
-			}
+				return len(left)+len(right) >= 3
+			})
 			if !slices.Contains(left, texts[1]) || !slices.Contains(right, texts[2]) || len(left)+len(right) != 3 ||
 				slices.Contains(left, texts[0]) == slices.Contains(right, texts[0]) {
-				t.Errorf("with the first tab closed the second shows %q, the third %q", left, right)
+				t.Errorf("with the first tab closed: got %q in the second and %q in the third, want each its own and one what the first had", left, right)
 			}
 			gate.open()
 			for _, b := range []*tab{two, three} {
@@ -318,11 +283,13 @@ func TestTwoTabsSendEachOnce(t *testing.T) {
 			two.awaitOutbox(0)
 			for _, text := range texts {
 				if n := two.sentTexts(text) + three.sentTexts(text); n != 1 {
-					t.Errorf("%q was sent %d times", text, n)
+					t.Errorf("frames with %q: got %d, want 1", text, n)
 				}
 			}
-			two.calmButFor("WebSocket connection to")
-			three.calmButFor("WebSocket connection to")
+			two.expected("WebSocket connection to")
+			two.calm()
+			three.expected("WebSocket connection to")
+			three.calm()
 
 			// All are closed: a new one takes over everything.
 			gate.close()
@@ -330,46 +297,21 @@ func TestTwoTabsSendEachOnce(t *testing.T) {
 			three.awaitDisconnected()
 			more := []string{"left by the second tab", "left by the third tab"}
 			for i, b := range []*tab{two, three} {
-				b.run("writing", chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`sendEvent("send_message", {message: %q})`, more[i])))
+				b.do("writing", js("send", more[i]))
 				b.awaitMessage(more[i])
 			}
 			two.awaitOutbox(2)
 			two.close()
 			three.close()
 			gate.open()
-			four := openTab(t, profile, url)
+			four := openIn(t, profile, url)
 			four.awaitMessages(append(texts, more...)...)
 			four.awaitOutbox(0)
 			for _, text := range more {
 				if n := four.sentTexts(text); n != 1 {
-					t.Errorf("%q was sent %d times", text, n)
+					t.Errorf("frames with %q: got %d, want 1", text, n)
 				}
 			}
 		})
-	}
-}
-
-// comeIntoView makes the tab look for what others have left, and waits until it
-// has, and shows it: the browser answers requests for locks in order, and this
-// asks it more often than there are tabs.
-func (b *tab) comeIntoView() {
-	b.t.Helper()
-	b.run("coming into view", chromedp.Evaluate[chromedp.Void](`(async () => {
-		document.dispatchEvent(new Event("visibilitychange"));
-		for (let i = 0; i < 10; i++) {
-			if (navigator.locks) await navigator.locks.request("another", () => {});
-			await new Promise(done => setTimeout(done));
-		}
-		for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
-	})()`, chromedp.EvalAwaitPromise))
-}
-
-// calmButFor is calm, except for what a cut connection makes the browser say.
-func (b *tab) calmButFor(part string) {
-	b.t.Helper()
-	for _, trouble := range b.trouble() {
-		if !strings.Contains(trouble, part) {
-			b.t.Errorf("in the console: %s", trouble)
-		}
 	}
 }

@@ -4,18 +4,18 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"websockets/server/servertest"
 )
 
 // spoken is what the room of the pictures says: who, how many minutes ago, what.
@@ -42,50 +42,35 @@ var spoken = []struct {
 }
 
 // aged makes the page believe that the messages of the pictures were written at
-// their times: the server's are those of now.
+// their times.
 func aged() string {
 	minutes := make(map[string]int)
 	for _, s := range spoken {
 		minutes[s.text] = s.minutes
 	}
-	table, _ := json.Marshal(minutes) // a map of text to numbers has JSON
-	return `(() => {
-		const minutes = ` + string(table) + `;
-		const listen = WebSocket.prototype.addEventListener;
-		WebSocket.prototype.addEventListener = function (type, handle, ...rest) {
-			if (type !== "message") return listen.call(this, type, handle, ...rest);
-			return listen.call(this, type, event => {
-				const frame = JSON.parse(event.data);
-				for (const m of [frame.payload, ...frame.payload.messages ?? []]) {
-					if (minutes[m.message]) m.sent = new Date(Date.now() - minutes[m.message] * 60e3).toISOString();
-				}
-				handle.call(this, new MessageEvent("message", {data: JSON.stringify(frame)}));
-			}, ...rest);
-		};
-	})()`
+	return script("shots.js") + js("age", minutes)
 }
 
-// TestStates brings the page into each of its states, leaves pictures of it in
-// both schemes and three widths, and lets axe-core look for barriers.
-func TestStates(t *testing.T) {
+// converse has people talk in a room, with a page of Ann's in it who has been
+// elsewhere for the last words. look is called at the states that the page has on
+// the way.
+func converse(t *testing.T, look func(ann *tab, state string)) (*servertest.Process, *tab) {
+	t.Helper()
 	server := startServer(t)
-	browser := startBrowser(t)
-	people := make(map[string]*writer)
+	people := make(map[string]*person)
 	for _, s := range spoken {
 		if people[s.who] == nil && s.who != "Ann Berg" {
-			people[s.who] = startWriter(t, server, "general", s.who)
+			people[s.who] = enter(t, server, "general", s.who)
 		}
 	}
-	others := make(map[string]*writer)
+	others := make(map[string]*person)
 	for _, room := range []string{"release-2-4", "kitchen", "incident-0412", "reading-group"} {
-		others[room] = startWriter(t, server, room, "Lea")
-		others[room].write("first")
-		others[room].acked.Wait()
+		others[room] = enter(t, server, room, "Lea")
+		others[room].say("first")
 	}
 
-	profile := startProfile(t, browser)
-	ann := openAged(t, profile, server.URL())
-	ann.pictures("first-visit")
+	ann := openAged(t, newProfile(t), server.URL())
+	look(ann, "first-visit")
 	ann.name("Ann Berg")
 	say := func(from, to int) {
 		t.Helper()
@@ -94,34 +79,37 @@ func TestStates(t *testing.T) {
 				ann.say(s.text)
 				ann.awaitSettled()
 			} else {
-				people[s.who].write(s.text)
-				people[s.who].acked.Wait()
+				people[s.who].say(s.text)
 			}
 			ann.awaitMessage(strings.ReplaceAll(s.text, "`", "")) // code is shown without
 		}
 	}
-	ann.pictures("empty-room")
+	look(ann, "empty-room")
 	say(0, len(spoken)-4)
 	for _, room := range []string{"release-2-4", "incident-0412", "kitchen"} {
 		ann.goTo(room)
-		others[room].write("second")
+		others[room].say("second")
 		ann.awaitMessage("second")
 		ann.await("that it is read", `!document.title.startsWith("(")`)
 	}
 	for room, n := range map[string]int{"release-2-4": 3, "incident-0412": 12} {
-		for range n {
-			others[room].write("news")
-		}
-		others[room].acked.Wait()
+		others[room].say(slices.Repeat([]string{"news"}, n)...)
 	}
 	for _, s := range spoken[len(spoken)-4:] {
-		people[s.who].write(s.text)
-		people[s.who].acked.Wait()
+		people[s.who].say(s.text)
 	}
 	ann.goTo("general")
 	ann.awaitMessage(spoken[len(spoken)-1].text)
 	ann.await("the divider", `!!document.querySelector("#messages .divider")`)
-	ann.pictures("busy-room")
+	look(ann, "busy-room")
+	return server, ann
+}
+
+// TestStates brings the page into each of its states, leaves pictures of it in
+// both schemes and three widths, and lets axe-core look for barriers.
+func TestStates(t *testing.T) {
+	t.Parallel()
+	server, ann := converse(t, (*tab).pictures)
 	ann.set("members", "open")
 	ann.pictures("members")
 	ann.set("members", "")
@@ -130,116 +118,97 @@ func TestStates(t *testing.T) {
 	ann.set("pane", "room")
 
 	ann.press("/", chromedp.ModifierCtrl)
-	ann.await("the list of keys", `document.getElementById("keys-dialog").open`)
+	ann.await("the list of keys", `byId("keys-dialog").open`)
 	ann.pictures("keys")
 	ann.press(kb.Escape)
 	for _, dialog := range []string{"forget", "session"} {
-		ann.run("opening it", chromedp.Evaluate[chromedp.Void](`document.getElementById("`+dialog+`-dialog").showModal()`))
+		ann.do("opening it", js("byId", dialog+"-dialog")+`.showModal()`)
 		ann.pictures(dialog)
-		ann.run("closing it", chromedp.Evaluate[chromedp.Void](`document.getElementById("`+dialog+`-dialog").close()`))
+		ann.do("closing it", js("byId", dialog+"-dialog")+`.close()`)
 	}
 
-	debug := openAged(t, profile, server.URL()+"?debug")
-	debug.await("the drawer", `!document.getElementById("drawer").hidden && document.querySelectorAll("#drawer-list li").length > 2`)
-	debug.run("looking into an event", chromedp.Evaluate[chromedp.Void](`document.querySelector("#drawer-list details").open = true`))
+	debug := openAged(t, ann.ctx, server.URL()+"?debug")
+	debug.await("the drawer", `!byId("drawer").hidden && document.querySelectorAll("#drawer-list li").length > 2`)
+	debug.do("looking into an event", `document.querySelector("#drawer-list details").open = true`)
 	debug.pictures("drawer")
-	debug.close()
+	ann.calm()
+}
 
+// TestStatesOfTrouble is TestStates for messages that were not sent and a server
+// that has gone away.
+func TestStatesOfTrouble(t *testing.T) {
+	t.Parallel()
+	server, ann := converse(t, func(*tab, string) {})
 	for i, m := range []struct{ text, state, reason string }{
 		{"Anyone up for lunch at the harbour?", "failed", "the server was away"},
 		{"I will bring the charts, all of them, and the ones from last year as well", "rejected", "the message is too long"},
 		{"Back at two", "unsure", "part of the room's log is gone: this message may have been sent"},
 	} {
-		value, _ := json.Marshal(map[string]any{"v": 1, "order": i, "room": "general", "message": m.text,
-			"written": time.Now(), "user": "", "state": m.state, "reason": m.reason})
-		ann.run("a message that was not sent", chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`localStorage.setItem("outbox/gone/m%d", %q)`, i, value)))
+		ann.do("a message that was not sent", js("keep", fmt.Sprint("m", i), map[string]any{
+			"order": i, "message": m.text, "written": time.Now(), "state": m.state, "reason": m.reason,
+		}))
 	}
-	ann.run("reloading", chromedp.Reload())
-	ann.awaitConnected()
+	ann.reload()
 	ann.awaitMessage("Back at two")
 	ann.pictures("failed-message")
 	for i := range 3 {
-		ann.run("deleting", chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector('[data-key="m%d"] [data-act=delete]').click()`, i)))
-		ann.await("that it is gone", fmt.Sprintf(`!document.querySelector('[data-key="m%d"]')`, i))
+		ann.do("deleting", js("rowOf", fmt.Sprint("m", i))+`.querySelector("[data-act=delete]").click()`)
+		ann.await("that it is gone", `!`+js("rowOf", fmt.Sprint("m", i)))
 	}
 
 	server.Kill()
 	ann.say("Shall I wait for the others?")
-	ann.await("the banner", `document.getElementById("banner").checkVisibility()`)
+	ann.await("the banner", `visible("banner")`)
 	ann.pictures("reconnecting")
-	ann.calmButFor("WebSocket connection to")
+	ann.expected("WebSocket connection to")
+	ann.calm()
 }
 
 // openAged opens a page in which the messages have their ages.
 func openAged(t *testing.T, profile context.Context, url string) *tab {
 	t.Helper()
-	b := newTab(t, profile)
+	b := newTabIn(t, profile)
 	b.atStart(aged())
-	b.run("opening "+url, chromedp.Navigate(url))
-	b.awaitConnected()
+	b.open(url)
 	return b
-}
-
-// goTo changes the room as somebody does who types its name.
-func (b *tab) goTo(room string) {
-	b.t.Helper()
-	b.run("going to "+room, chromedp.SendKeys(chromedp.CSS("#go-room"), room+kb.Enter))
-	b.awaitRoom(room)
 }
 
 // set sets a state of the whole page, such as data-members.
 func (b *tab) set(state, value string) {
 	b.t.Helper()
-	b.run("setting "+state, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.body.dataset[%q] = %q`, state, value)))
+	b.do("setting "+state, js("setState", state, value))
 }
 
 // pictures leaves pictures in both schemes and three widths where the test run
-// collects them, and looks for barriers at the widest and the narrowest.
-func (b *tab) pictures(name string) {
+// collects them, and has axe-core look at the widest and the narrowest. What has no
+// colour is the same in both schemes.
+func (b *tab) pictures(state string) {
 	b.t.Helper()
-	dir := os.Getenv("WEBSOCKETS_ARTIFACTS")
 	for _, scheme := range []string{"light", "dark"} {
 		for _, size := range [][2]int64{{1280, 800}, {800, 720}, {390, 780}} {
-			look := fmt.Sprintf("%s-%s-%d", name, scheme, size[0])
+			look := fmt.Sprintf("%s-%s-%d", state, scheme, size[0])
 			b.touch(size[0] < 640)
-			if err := b.dress(scheme, size[0], size[1]); err != nil {
-				b.t.Fatal(err)
-			}
+			b.dress(scheme, size[0], size[1])
 			// Who is at the end of the timeline stays there, whatever the size.
-			b.await("the end of the timeline", `(s => s.scrollHeight - s.scrollTop - s.clientHeight < 2)(document.getElementById("scroll"))`)
-			if dir != "" {
-				b.save(filepath.Join(dir, "shots", look+".png"))
+			b.await("the end of the timeline", `scrolledToEnd("scroll")`)
+			if artifacts != "" {
+				b.save(filepath.Join(artifacts, "shots", look+".png"))
 			}
-			if size[0] != 800 {
+			switch {
+			case size[0] == 800:
+			case scheme == "light":
 				b.axe(look)
+			default:
+				b.axe(look, "color-contrast", "link-in-text-block")
 			}
 		}
 	}
 	b.touch(false)
-	if _, err := chromedp.Call(b.ctx, emulation.ClearDeviceMetricsOverride, cdp.Empty{}); err != nil {
-		b.t.Error(err)
-	}
-}
-
-// save takes a picture.
-func (b *tab) save(path string) {
-	b.t.Helper()
-	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o755)
-	}
-	if err == nil {
-		err = os.WriteFile(path, png, 0o644)
-	}
-	if err != nil {
-		b.t.Error(err)
-	}
+	b.undress()
 }
 
 // touch makes the screen one for fingers, or not.
 func (b *tab) touch(on bool) {
 	b.t.Helper()
-	if _, err := chromedp.Call(b.ctx, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: on}); err != nil {
-		b.t.Error(err)
-	}
+	call(b, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: on})
 }

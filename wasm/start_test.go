@@ -18,9 +18,9 @@ import (
 // What keeps the page's program from starting is named, and what was typed before
 // stays where it is.
 func TestAStartThatFailsNamesTheCause(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	target, _ := url.Parse(server.URL())
-	browser := startBrowser(t)
 	for _, test := range []struct {
 		name string
 		// alter changes an answer of the server.
@@ -64,6 +64,7 @@ func TestAStartThatFailsNamesTheCause(t *testing.T) {
 		}, "could not be started"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			typed := make(chan struct{})
 			proxy := &httputil.ReverseProxy{
 				Rewrite: func(r *httputil.ProxyRequest) {
@@ -84,15 +85,14 @@ func TestAStartThatFailsNamesTheCause(t *testing.T) {
 			}
 			s := httptest.NewServer(proxy)
 			defer s.Close()
-			b := newTab(t, browser, chromedp.WithNewBrowserContext())
+			b := newTab(t)
 			go func() { _ = chromedp.Do(b.ctx, chromedp.Navigate(s.URL)) }() // it waits for load.js
-			b.await("the shell", `document.getElementById("compose") !== null`)
-			b.run("typing", chromedp.SendKeys(chromedp.CSS("#compose"), "typed early"))
+			b.await("the shell", `byId("compose") !== null`)
+			b.put("compose", "typed early", "")
 			close(typed)
-			b.await(test.says, fmt.Sprintf(`!document.getElementById("boot-error").hidden &&
-				document.getElementById("boot-error").textContent.includes(%q)`, test.says))
-			if got := evaluate[string](b, "asking the page", `document.getElementById("compose").value`); got != "typed early" {
-				t.Errorf("of what was typed %q is left", got)
+			b.await(test.says, `!byId("boot-error").hidden && `+js(`says("boot-error").includes`, test.says))
+			if got := evaluate[string](b, "asking the page", `byId("compose").value`); got != "typed early" {
+				t.Errorf("what is left of what was typed: got %q, want %q", got, "typed early")
 			}
 			if test.name == "the wrong type" {
 				b.axe("start-failed")

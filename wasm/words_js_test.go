@@ -15,7 +15,7 @@ func TestRoomOfAddress(t *testing.T) {
 	} {
 		room, ok := roomOf(path)
 		if ok != (want != "") || ok && room != want || !ok && room != shared.DefaultRoom {
-			t.Errorf("%q names %q, %v", path, room, ok)
+			t.Errorf("room of %q: got %q, %v, want %q", path, room, ok, want)
 		}
 	}
 }
@@ -23,14 +23,14 @@ func TestRoomOfAddress(t *testing.T) {
 func TestTitleCountsAllRooms(t *testing.T) {
 	v := client.View{Current: "ops", Rooms: []client.RoomEntry{{Name: "ops", Unread: 2}, {Name: "b", Unread: 3}}}
 	if got := titleOf(v); got != "(5) #ops" {
-		t.Errorf("the title is %q", got)
+		t.Errorf("the title: got %q, want (5) #ops", got)
 	}
 	v.Rooms[1].Unread = shared.MaxUnread + 1
 	if got := titleOf(v); got != "(99+) #ops" {
-		t.Errorf("the title is %q", got)
+		t.Errorf("the title: got %q, want (99+) #ops", got)
 	}
 	if got := titleOf(client.View{Current: "ops"}); got != "#ops" {
-		t.Errorf("the title is %q", got)
+		t.Errorf("the title: got %q, want #ops", got)
 	}
 }
 
@@ -41,7 +41,7 @@ func TestErrorsAreSentences(t *testing.T) {
 		"Something else.":                                     errors.New("something else."),
 	} {
 		if got := words(err); got != want {
-			t.Errorf("%v is said as %q, not %q", err, got, want)
+			t.Errorf("words of %v: got %q, want %q", err, got, want)
 		}
 	}
 }
