@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,11 +44,10 @@ type Node struct {
 // is linked once for all runs. A run that has to link it prints where it was for
 // the moment; the next one where it stays.
 var natsServer = sync.OnceValues(func() (path string, err error) {
-	_, here, _, _ := runtime.Caller(0)
 	for range 2 {
 		var stderr strings.Builder
 		cmd := exec.Command("go", "run", "-exec", "echo", "github.com/nats-io/nats-server/v2")
-		cmd.Dir, cmd.Stderr = filepath.Dir(here), &stderr
+		cmd.Stderr = &stderr
 		out, err := cmd.Output()
 		if err != nil {
 			return "", fmt.Errorf("building the NATS server: %w\n%s", err, &stderr)

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -32,9 +31,7 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(buildDir, "websockets")
-	_, here, _, _ := runtime.Caller(0)
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "websockets/server")
-	cmd.Dir = filepath.Dir(here)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the server: %w\n%s", err, out)
 	}
