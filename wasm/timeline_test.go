@@ -207,8 +207,10 @@ func TestNewMessages(t *testing.T) {
 	ann.say("seen it")
 	ann.await("no divider", `dividers() === ""`)
 
-	// A page that is opened anew, with more that is unread than it begins with.
+	// A page that is opened anew, with more that is unread than it begins with. For the
+	// server what Ann wrote is unread until her page has told that she has seen it.
 	ann.awaitSettled()
+	ann.awaitMarked()
 	ann.run("leaving", chromedp.NavigateForward())
 	ann.awaitMessage("alone here")
 	for i := range 70 {
@@ -221,6 +223,22 @@ func TestNewMessages(t *testing.T) {
 	ann.awaitMessage("seen it")
 	ann.await("the divider", `dividers() === "late 0"`)
 	ann.wellBehaved()
+}
+
+// awaitMarked waits until the page has told the server that the last message that
+// it sent is read.
+func (b *tab) awaitMarked() {
+	b.t.Helper()
+	acks := b.events(false, shared.Ack.Name())
+	ack, err := shared.Ack.Decode(acks[len(acks)-1])
+	if err != nil || ack.Seq == 0 {
+		b.t.Fatalf("the last ack: got %+v, %v, want that of a message", ack, err)
+	}
+	b.eventually("waiting for a read mark", func() bool {
+		marks := b.events(true, shared.MarkRead.Name())
+		mark, err := shared.MarkRead.Decode(marks[len(marks)-1])
+		return err == nil && mark.Room == ack.Room && mark.Seq >= ack.Seq
+	})
 }
 
 // TestRowsAreUsedAgain: a row in which many messages were shown before looks like

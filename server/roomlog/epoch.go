@@ -58,7 +58,7 @@ func (l *Log) openEpoch(ctx context.Context, s *shard, shards int) error {
 	if _, err := l.Value(ctx, s.epochKey(), randomEpoch); err != nil {
 		return err
 	}
-	entry, err := l.values.Get(ctx, s.epochKey())
+	entry, err := l.serverValue(ctx, s.epochKey())
 	if err != nil {
 		return fmt.Errorf("%w: reading the epoch: %w", ErrUnavailable, err)
 	}

@@ -101,6 +101,27 @@ func userKey(user, key string) string {
 	return user + "." + key
 }
 
+// serverValue returns what the store keeps under key, which was stored before. The
+// replica that answers may not have heard of it yet, so a value that is not found is
+// asked for again, for a second.
+func (l *Log) serverValue(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
+	tries := 1
+	if l.opts.Replicas > 1 {
+		tries = 20
+	}
+	for {
+		e, err := l.values.Get(ctx, key)
+		if tries--; tries == 0 || !errors.Is(err, jetstream.ErrKeyNotFound) {
+			return e, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
 // SwapValue changes what the store keeps under key: change gets what is there, nil
 // if nothing is, and returns what is to be there, or false to leave it. It is
 // called again if another server was faster. SwapValue returns what is there in

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -88,7 +89,32 @@ func StartNATS(t testing.TB, nodes int) *NATS {
 		node.Start()
 	}
 	n.AwaitHealthy()
+	Eventually(t, "the leader of NATS to know all nodes", func() bool {
+		return slices.ContainsFunc(n.Nodes, func(node *Node) bool { return node.peers() == nodes-1 })
+	})
 	return n
+}
+
+// peers is how many other nodes this one has in sight if it leads the cluster, 0 if
+// it does not.
+func (n *Node) peers() (inSight int) {
+	var answer struct {
+		Meta struct {
+			Replicas []struct {
+				Current bool `json:"current"`
+				Offline bool `json:"offline"`
+			} `json:"replicas"`
+		} `json:"meta_cluster"`
+	}
+	if n.get("/jsz", &answer) != nil {
+		return 0
+	}
+	for _, r := range answer.Meta.Replicas {
+		if r.Current && !r.Offline {
+			inSight++
+		}
+	}
+	return inSight
 }
 
 // URL is what --nats takes: the nodes, separated by commas.
