@@ -130,32 +130,36 @@ func TestBadFramesCloseTheConnection(t *testing.T) {
 	s := serve(t)
 	bystander := s.join("x")
 	megabyte := []byte(`{"type":"send_message","payload":{"message":"` + strings.Repeat("x", 1<<20) + `"}}`)
-	text := func(data []byte) func(*servertest.Conn) {
-		return func(c *servertest.Conn) { write(c, data) }
+	text := func(data []byte) func(*servertest.Conn) error {
+		return func(c *servertest.Conn) error { return c.Write(data) }
 	}
-	binary := func(c *servertest.Conn) {
-		if err := c.WS.WriteMessage(websocket.BinaryMessage, shared.Ping.Frame("", shared.Empty{})); err != nil {
-			t.Fatal(err)
-		}
+	binary := func(c *servertest.Conn) error {
+		return c.WS.WriteMessage(websocket.BinaryMessage, shared.Ping.Frame("", shared.Empty{}))
 	}
 	for _, test := range []struct {
 		name string
-		send func(*servertest.Conn)
+		send func(*servertest.Conn) error
 		code int
 	}{
 		{"binary", binary, shared.CloseUnsupportedData},
 		{"64 KiB and a byte", text(megabyte[:shared.MaxFrameBytes+1]), shared.CloseTooBig},
 		{"a megabyte", text(megabyte), shared.CloseTooBig},
 		{"two megabytes", text(slices.Repeat(megabyte, 2)), shared.CloseTooBig},
-		{"a megabyte in fragments", func(c *servertest.Conn) { fragments(c, megabyte, 10_000) }, shared.CloseTooBig},
+		{"a megabyte in fragments", func(c *servertest.Conn) error { return fragments(c, megabyte, 10_000) }, shared.CloseTooBig},
 		{"invalid UTF-8", text([]byte("{\"type\":\"send_message\",\"payload\":{\"message\":\"\xff\"}}")), shared.CloseInvalidText},
 		{"UTF-8 cut off", text([]byte("{\"type\":\"\xe2\x82")), shared.CloseInvalidText},
 	} {
 		c := s.dial(servertest.DialOptions{Room: "x", Dialer: smallSendBuffer})
 		servertest.TakeEvent(c, shared.RoomJoined)
 		write(c, shared.SendMessage.Frame("", shared.SendMessagePayload{Message: "before " + test.name}))
-		test.send(c)
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			_ = test.send(c) // fails when the server has closed before the end
+		}()
 		c.AwaitClose(test.code)
+		_ = c.WS.Close()
+		<-sent
 		if got := textsOf(bystander.TakeMessages(1)); !slices.Equal(got, []string{"before " + test.name}) {
 			t.Errorf("%s: the bystander's messages: got %.200q, want the one before it", test.name, got)
 		}
@@ -174,8 +178,7 @@ var smallSendBuffer = websocket.Dialer{NetDial: func(network, address string) (n
 }}
 
 // fragments sends a text message in fragments of n bytes.
-func fragments(c *servertest.Conn, data []byte, n int) {
-	c.T.Helper()
+func fragments(c *servertest.Conn, data []byte, n int) error {
 	opcode := byte(websocket.TextMessage)
 	for len(data) > 0 {
 		part := data[:min(n, len(data))]
@@ -187,16 +190,19 @@ func fragments(c *servertest.Conn, data []byte, n int) {
 		header := binary.BigEndian.AppendUint16([]byte{final | opcode, 0x80 | 126}, uint16(len(part)))
 		frame := append(append(header, 0, 0, 0, 0), part...) // a mask of zeros changes nothing
 		if _, err := c.WS.NetConn().Write(frame); err != nil {
-			c.T.Fatal(err)
+			return err
 		}
 		opcode = 0
 	}
+	return nil
 }
 
 func TestAnEventMayComeInFragments(t *testing.T) {
 	t.Parallel()
 	c := serve(t).join("x")
-	fragments(c, shared.Ping.Frame("in-pieces", shared.Empty{}), 7)
+	if err := fragments(c, shared.Ping.Frame("in-pieces", shared.Empty{}), 7); err != nil {
+		t.Fatal(err)
+	}
 	servertest.TakeAnswer(c, shared.Pong, "in-pieces")
 }
 

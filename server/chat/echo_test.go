@@ -34,7 +34,9 @@ func TestEcho(t *testing.T) {
 		}
 	}
 	parts := strings.Repeat("in fragments ", 100)
-	fragments(c, []byte(parts), 300)
+	if err := fragments(c, []byte(parts), 300); err != nil {
+		t.Fatal(err)
+	}
 	if got, err := c.Next(); err != nil || string(got) != parts {
 		t.Errorf("echo of fragments: got %.40q, %v, want %.40q", got, err, parts)
 	}
