@@ -232,7 +232,7 @@ run_tests() {
 	lint
 	unit_tests -count=1 -shuffle=on
 	format=testname go_test e2e -count=1 -timeout=15m -parallel=4 ./server/e2e
-	format=testname go_test browser -count=1 -timeout=15m ./wasm
+	format=testname go_test browser -count=1 -timeout=15m -parallel=3 ./wasm
 	if any node; then
 		# Go in node stops when arguments and environment exceed some 12 kB, so it
 		# gets an environment of its own.
