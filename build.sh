@@ -169,7 +169,7 @@ go_test() {
 	if ((status != 0 && f == 0)); then f=1; fi
 	if ((total == 0 && f == 0)); then echo "FAIL  $name: not one test ran" && f=1; fi
 	passed=$((passed + total - s - $(number failure))) failed=$((failed + f)) skipped=$((skipped + s))
-	echo "$( ((f == 0)) && echo 'ok   ' || echo FAIL)  tests: $name ($((SECONDS - began)) s)"
+	echo "$( ((f == 0)) && echo 'ok  ' || echo FAIL)  tests: $name ($((SECONDS - began)) s)"
 }
 
 # Installed, as go run would build them for js too.
@@ -231,8 +231,8 @@ run_tests() {
 	build
 	lint
 	unit_tests -count=1 -shuffle=on
-	format=testname go_test e2e -count=1 -timeout=15m -parallel=4 ./server/e2e
-	format=testname go_test browser -count=1 -timeout=15m -parallel=3 ./wasm
+	# Side by side: the one mostly waits for real time to pass, the other is Chromium.
+	format=testname go_test processes -count=1 -timeout=25m -parallel=3 ./server/e2e ./wasm
 	if any node; then
 		# Go in node stops when arguments and environment exceed some 12 kB, so it
 		# gets an environment of its own.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -107,7 +108,7 @@ func (m *middle) serveWS(server string, w http.ResponseWriter, r *http.Request) 
 		}
 		err = us.WriteMessage(websocket.TextMessage, frame)
 		m.mu.Unlock()
-		if err != nil {
+		if err != nil && !errors.Is(err, websocket.ErrCloseSent) {
 			return
 		}
 	}
@@ -129,13 +130,14 @@ func (m *middle) send(frame string) {
 	}
 }
 
-// shut closes all connections with a code.
+// shut closes all connections with a code. The page's answer ends them: a socket
+// that is closed with something unread in it throws the close frame away too.
 func (m *middle) shut(code int, reason string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for us := range m.sockets {
-		_ = us.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
-		_ = us.Close()
+		_ = us.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(servertest.Patience))
+		_ = us.SetReadDeadline(time.Now().Add(servertest.Patience))
 	}
 }
 

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	// Most of the tests wait for the server's ticks, so more of them run at a time
 	// than there are processors.
-	_ = flag.Set("test.parallel", "8")
+	_ = flag.Set("test.parallel", "4")
 	os.Exit(servertest.MainWithoutLeaks(m))
 }
 
