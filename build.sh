@@ -222,6 +222,7 @@ run_tests() {
 
 	any gcc || install gcc libc6-dev
 	any node || install nodejs
+	any npm || install npm # Debian's nodejs comes without
 	any chromium chromium-browser google-chrome headless-shell || install chromium
 	if any npm; then # a test says so if it is not there
 		step "axe-core" npm install --prefix .test --no-save --no-audit --no-fund --ignore-scripts "$axe" || true
