@@ -31,7 +31,7 @@ func newFrames(room string) *frames {
 	return &f
 }
 
-// next returns the next frame, with memory of its own as one that was read.
+// next returns the next frame in memory of its own, like a frame that was read.
 func (f *frames) next() []byte {
 	f.seq++
 	frame := make([]byte, 0, len(f.head)+20+len(f.tail))
@@ -53,7 +53,7 @@ func benched(b *testing.B) *Client {
 	return c
 }
 
-// BenchmarkNewMessage: from a frame to the room's tail.
+// BenchmarkNewMessage takes a frame to the room's tail.
 func BenchmarkNewMessage(b *testing.B) {
 	c, f := benched(b), newFrames("general")
 	c.mu.Lock()
@@ -64,12 +64,12 @@ func BenchmarkNewMessage(b *testing.B) {
 		c.callbacks = c.callbacks[:0]
 	}
 	if r := c.findRoom("general"); r.cursor.Seq != f.seq || len(r.messages) != min(timeline, int(f.seq)) {
-		b.Fatalf("after %d messages the room is at %d and has %d", f.seq, r.cursor.Seq, len(r.messages))
+		b.Fatalf("room after %d messages: got cursor %d and %d messages, want %d and %d", f.seq, r.cursor.Seq, len(r.messages), f.seq, min(timeline, int(f.seq)))
 	}
 }
 
-// BenchmarkReceive: from the connection to the callbacks, through Run. Half as
-// many are on their way as a page of the log has.
+// BenchmarkReceive takes frames from the connection to the callbacks, through Run.
+// The pipe holds half as many as a page of the log has messages.
 func BenchmarkReceive(b *testing.B) {
 	p := newPipeOf(64)
 	told, done := 0, make(chan struct{})
@@ -110,7 +110,7 @@ func BenchmarkReceive(b *testing.B) {
 	close(p.toServer)
 }
 
-// BenchmarkHistory: a page of the log, as LoadOlder takes it.
+// BenchmarkHistory decodes a page of the log, as LoadOlder does.
 func BenchmarkHistory(b *testing.B) {
 	page := shared.HistoryPayload{Room: "general", More: true}
 	for seq := range uint64(windowPage) {

@@ -18,9 +18,9 @@ import (
 	"websockets/shared"
 )
 
-// One conversation, gone through frame by frame: at each frame in each direction
-// the line does one of the things a line can do, and what the client shows, says
-// and keeps is compared with the server's logs. One boundary alone:
+// These tests go through one conversation frame by frame. At each frame in each
+// direction they put a fault on the line, and afterwards compare what the client
+// shows, reports and keeps with the server's logs. To run one boundary alone:
 //
 //	go test -run 'TestEveryBoundary/to_client/17_' ./wasm/client
 //	go test -run 'TestTwoFaults/seed_12$' ./wasm/client
@@ -35,9 +35,9 @@ const (
 
 func (d direction) String() string { return [...]string{"to client", "to server"}[d] }
 
-// latency is how long a frame is on its way, and how far apart two are. The two
-// primes keep the directions from meeting at one moment, which would let the
-// scheduler decide.
+// latency returns how long a frame travels, and how far apart two frames are. The
+// two primes keep frames in opposite directions from arriving at the same moment,
+// when their order would be up to the scheduler.
 func (d direction) latency() time.Duration { return [...]time.Duration{1300007, 1000003}[d] }
 
 // kind is what the line does to a frame.
@@ -45,7 +45,7 @@ type kind string
 
 const (
 	cutBefore kind = "cut before it"
-	cutAfter  kind = "cut after it" // it arrives, and what it would bring about in return is lost
+	cutAfter  kind = "cut after it" // it arrives, but the answer to it is lost
 	outage    kind = "cut before it, and then no route for a while"
 	double    kind = "doubled"
 	swap      kind = "swapped with the next"
@@ -61,14 +61,14 @@ func (k kind) delay() time.Duration {
 	return map[kind]time.Duration{delayShort: time.Second, delayAck: 11 * time.Second, delaySilent: 46 * time.Second}[k]
 }
 
-// refusals is how many attempts to connect an outage refuses: the last of them
-// comes after the longest wait.
+// refusals is how many attempts to connect an outage refuses: enough for the last
+// of them to come after the longest wait.
 const refusals = 7
 
 func (f fault) String() string { return fmt.Sprintf("frame %d %s %s", f.at, f.direction, f.kind) }
 
-// fault is what happens to the frame with number at, counted in its direction
-// over all connections.
+// fault does something to frame number at, counted in its direction over all
+// connections.
 type fault struct {
 	direction
 	at int
@@ -86,7 +86,7 @@ type cable struct {
 	mu     sync.Mutex
 	model  *model
 	frames [2][]string // what was carried, each as its type and room
-	did    []string    // what the faults were done to
+	did    []string    // the faults that happened, each with its frame
 	wrongs []string
 
 	conns    []*strand
@@ -97,7 +97,7 @@ type cable struct {
 	waits    waits
 
 	typed      time.Time // when typing came last
-	misordered bool      // frames came in an order that no server sends them in: see lawful
+	misordered bool      // frames came in an order that no server uses: see lawful
 	slow       bool      // the client had reason to give a connection up
 
 	// Only the client's callbacks use these; a dial comes between two of them.
@@ -105,17 +105,17 @@ type cable struct {
 	unacked  map[string]bool // messages on the wire of this connection
 	messages map[string]bool // told
 
-	written map[string][]string // ids, by room; the test's goroutine's
+	written map[string][]string // ids by room; only the test's goroutine writes to it
 }
 
-// waits are those before attempts to connect, by what each may be at most.
+// waits holds the waits before attempts to connect, by the limit of each.
 type waits map[time.Duration][]time.Duration
 
 // strand is one connection of a cable.
 type strand struct {
 	near    *pipe // the client's
 	far     *modelConn
-	severed bool          // what is on its way to the server does not arrive
+	severed bool          // frames on their way to the server do not arrive
 	late    time.Time     // when a frame was first held up
 	by      time.Duration // for how long
 	up      bool          // that frame was on its way to the server
@@ -132,7 +132,7 @@ func newCable(random *rand.Rand, faults ...fault) *cable {
 	return b
 }
 
-// wrong notes what must not be. Call it with mu held.
+// wrong records a violation. Call it with mu held.
 func (b *cable) wrong(format string, args ...any) {
 	b.wrongs = append(b.wrongs, fmt.Sprintf(format, args...))
 }
@@ -150,10 +150,10 @@ func (b *cable) serve(h *harness, c *Config) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.model.stored[id] != 1 {
-			b.wrong("%s is acked and in the log %d times", id, b.model.stored[id])
+			b.wrong("acked message %s in the log: got %d times, want once", id, b.model.stored[id])
 		}
 		if b.store.Load()[id] != "" {
-			b.wrong("%s is acked and still kept", id)
+			b.wrong("acked message %s in the store: got it kept, want it removed", id)
 		}
 		acked(id, ack)
 	}
@@ -171,23 +171,23 @@ func (b *cable) serve(h *harness, c *Config) {
 		case "send_message":
 			b.unacked[id] = true
 			if n := len(b.unacked); n > b.model.inFlight {
-				b.wrong("%d messages are in flight, the server wants %d", n, b.model.inFlight)
+				b.wrong("messages in flight: got %d, want at most %d", n, b.model.inFlight)
 			}
 			if !strings.Contains(b.store.Load()[id], `"after":`) {
-				b.wrong("%s is on the wire and kept as one that never was", id)
+				b.wrong("kept message %s, now on the wire: got no cursor, want one", id)
 			}
 			if b.messages[id] {
-				b.wrong("%s was sent again when it had been shown already", id)
+				b.wrong("%s, which was shown: got it sent again, want it sent no more", id)
 			}
 			if room := roomOf(frame); !b.synced[room] {
-				b.wrong("%s was sent before %s was read up to its end on this connection", id, room)
+				b.wrong("%s: got it sent before %s was synced on this connection, want it sent after", id, room)
 			}
 		}
 	}
 }
 
-// look compares what is shown at any moment with the log: a part of it without a
-// hole, and each message of ours once, there or below as pending.
+// look compares the view with the log. At any moment it must show a part of the
+// log without a gap, and each message of ours once: there, or as pending.
 func (b *cable) look() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -206,29 +206,29 @@ func (b *cable) look() {
 				from = slices.IndexFunc(log, func(l shared.Message) bool { return l.ID == m.ID })
 			}
 			if from < 0 || from+i >= len(log) || log[from+i].ID != m.ID {
-				b.wrong("%s shows %s where the log does not have it", room, m.ID)
+				b.wrong("%s: got %s shown where the log does not have it, want it as in the log", room, m.ID)
 				break
 			}
 		}
 		if len(r.Members) > 1 || len(r.Typing) > 0 && time.Since(b.typed) > typingHolds {
-			b.wrong("%s has members %v, of whom type %v", room, r.Members, r.Typing)
+			b.wrong("%s: got members %v and typing %v, want at most one member, and nobody typing after %v", room, r.Members, r.Typing, typingHolds)
 		}
 		for _, m := range r.Pending {
 			rows[m.ID]++
 			if m.State != Waiting && m.State != Sent {
-				b.wrong("%s is %s: %s", m.ID, m.State, m.Reason)
+				b.wrong("state of %s: got %s (%s), want %s or %s", m.ID, m.State, m.Reason, Waiting, Sent)
 			}
 		}
 		for _, id := range b.written[room] {
 			if rows[id] != 1 {
-				b.wrong("%s stands in %d rows of %s", id, rows[id], room)
+				b.wrong("%s in the rows of %s: got %d times, want once", id, room, rows[id])
 			}
 		}
 	}
 }
 
-// dial connects. The wait before it is random; so that a run is the same every
-// time, the line takes the rest of what the wait could have been.
+// dial connects. The client's wait before it is random; dial waits for the rest
+// of the limit, so that a run is the same every time.
 func (b *cable) dial(_ context.Context, address, _ string) (Conn, error) {
 	b.mu.Lock()
 	due := time.Now()
@@ -240,7 +240,7 @@ func (b *cable) dial(_ context.Context, address, _ string) (Conn, error) {
 		limit := min(20*time.Second, 500*time.Millisecond<<b.attempt)
 		wait := due.Sub(from)
 		if wait < 0 || wait > limit {
-			b.wrong("attempt %d to connect came after %v, want 0 to %v", b.attempt+1, wait, limit)
+			b.wrong("attempt %d to connect: got a wait of %v, want 0 to %v", b.attempt+1, wait, limit)
 		}
 		b.waits[limit] = append(b.waits[limit], wait)
 		b.attempt++
@@ -268,7 +268,7 @@ func (b *cable) dial(_ context.Context, address, _ string) (Conn, error) {
 	b.model.greet(s.far)
 	// The client comes back for what it has not shown, no more and no less.
 	if last := b.lastTold(u.Query().Get("room")); last.Seq != 0 && !strings.Contains(u.Query().Get("after"), fmt.Sprintf(`"seq":%d,"id":"%s"`, last.Seq, last.ID)) {
-		b.wrong("the client showed %d last and came back with %q", last.Seq, u.Query().Get("after"))
+		b.wrong("cursor of a reconnect: got %q, want message %d, which was shown last", u.Query().Get("after"), last.Seq)
 	}
 	go b.carry(s, toClient)
 	go b.carry(s, toServer)
@@ -295,16 +295,16 @@ func (b *cable) watch(s *strand) {
 	b.gone = time.Now()
 	b.model.conns = slices.DeleteFunc(b.model.conns, func(c *modelConn) bool { return c == s.far })
 	if by := s.near.byClient; by != nil && by.Code == shared.CloseSilent && !b.slow {
-		b.wrong("the client gave a connection up (%s) that was only slow", by.Reason)
+		b.wrong("slow connection: got it given up (%s), want it kept", by.Reason)
 	}
 	if s.late.IsZero() || s.by < delaySilent.delay() {
 		return
 	}
-	// Nothing arrives, or an answer does not: for so long, and no longer, may it
-	// go on.
+	// When nothing arrives, or an answer doesn't, the client may keep the
+	// connection for this long and no longer.
 	held := time.Since(s.late)
 	if most := 46 * time.Second; (!s.up || s.asks) && held > most {
-		b.wrong("a line that stood still was kept for %v, want %v at most", held, most)
+		b.wrong("stalled connection: got it kept for %v, want at most %v", held, most)
 	}
 }
 
@@ -326,7 +326,7 @@ func (b *cable) carry(s *strand, d direction) {
 		case f.kind == swap:
 			after := s.next(d, 3*time.Second) // if there is one
 			if after != nil {
-				time.Sleep(d.latency()) // it is on its way as long as any other
+				time.Sleep(d.latency()) // it travels as long as any other frame
 				b.swapped(d, frame, after)
 				b.deliver(s, d, after)
 			}
@@ -344,9 +344,9 @@ func (b *cable) carry(s *strand, d direction) {
 	}
 }
 
-// next waits for the next frame of a direction; nil means that there is none in
-// time, or the end of the connection. What the client had written before that
-// still comes.
+// next waits for the next frame of a direction. It returns nil if none comes in
+// time or the connection ends; frames that the client wrote before the end still
+// come.
 func (s *strand) next(d direction, patience time.Duration) []byte {
 	from := s.far.toClient
 	if d == toServer {
@@ -380,7 +380,7 @@ func (s *strand) next(d direction, patience time.Duration) []byte {
 	return nil
 }
 
-// open looks whether it is a frame at all, or the server's close: see shut.
+// open returns the frame. A nil frame is the server's close: see shut.
 func (s *strand) open(frame []byte) []byte {
 	if frame == nil {
 		time.Sleep(toClient.latency())
@@ -396,7 +396,7 @@ func (b *cable) count(d direction, frame []byte) *fault {
 	n := len(b.frames[d])
 	b.frames[d] = append(b.frames[d], describe(frame))
 	if len(b.faults) == 0 && field(frame, "type") == "error" {
-		b.wrong("the server answered %s", frame)
+		b.wrong("without a fault: got the answer %s, want no error", frame)
 	}
 	for _, f := range b.faults {
 		if f.direction == d && f.at == n {
@@ -416,7 +416,7 @@ func (b *cable) swapped(d direction, frame, after []byte) {
 	b.misordered = b.misordered || !lawful(frame, after)
 }
 
-// hold keeps a frame, and all that are behind it.
+// hold delays a frame, and all frames behind it.
 func (b *cable) hold(s *strand, d direction, frame []byte, by time.Duration) {
 	b.mu.Lock()
 	s.late, s.by, s.up, s.asks = time.Now(), by, d == toServer, asks(frame)
@@ -429,7 +429,7 @@ func (b *cable) hold(s *strand, d direction, frame []byte, by time.Duration) {
 	time.Sleep(by)
 }
 
-// cut breaks the connection. What is behind the frame does not arrive.
+// cut breaks the connection. Frames behind this one do not arrive.
 func (b *cable) cut(s *strand, d direction, k kind) {
 	b.mu.Lock()
 	s.severed = d == toServer
@@ -457,7 +457,7 @@ func (b *cable) deliver(s *strand, d direction, frame []byte) {
 		b.expect(frame)
 		s.near.toClient <- frame
 	}
-	// If the client's tab was closed now, its store alone would know.
+	// If the client's tab were closed now, only its store would know the messages.
 	var kept map[string]string
 	for _, written := range b.written {
 		for _, id := range written {
@@ -468,14 +468,14 @@ func (b *cable) deliver(s *strand, d direction, frame []byte) {
 				kept = b.store.Load()
 			}
 			if kept[id] == "" {
-				b.wrong("%s is neither in the log nor kept any more", id)
+				b.wrong("%s: got it neither in the log nor in the store, want it in one of them", id)
 			}
 		}
 	}
 }
 
-// expect notes what an event for the client means for when it comes back. Call
-// it with mu held.
+// expect records the events for the client that decide when it reconnects and
+// how long it shows somebody typing. Call it with mu held.
 func (b *cable) expect(frame []byte) {
 	switch field(frame, "type") {
 	case "synced":
@@ -525,16 +525,16 @@ func asks(frame []byte) bool {
 }
 
 // lawful reports whether two frames may come in the other order too. TCP keeps
-// the order and the server has one writer for a connection, so no line ever
-// swaps anything. All the same a client must take in any order what is not one
-// stream: acks and answers beside messages, one room beside another, presence and
-// typing anywhere. What is one stream is a room's way from room_joined over its
-// messages to synced and left, and what is asked of one room: if that is
-// swapped, messages may be told late and be stored in another order than written,
-// and a room may not count as synced on that connection. But none may be lost or
-// doubled, here or there, and in the end all stand in their places. (What no
-// client could notice is a swap and then a cut between the two: a message does
-// not say which one was before it.)
+// the order and the server has one writer per connection, so a real line never
+// swaps frames. Even so, a client must accept frames of different streams in any
+// order: acks and answers beside messages, one room beside another, presence and
+// typing anywhere. A room's frames from room_joined through its messages to synced
+// and left are one stream, and so are the requests for one room. If frames of one
+// stream are swapped, messages may be told late or stored in another order than
+// written, and the room may not become synced on that connection. But no message
+// may be lost or doubled on either side, and in the end all are in their places.
+// (No client could notice a swap with a cut between the two frames: a message
+// does not say which one came before it.)
 func lawful(a, b []byte) bool {
 	stream := []string{
 		"welcome", "room_joined", "new_message", "synced", "left",
@@ -544,20 +544,20 @@ func lawful(a, b []byte) bool {
 	switch {
 	case !slices.Contains(stream, x), !slices.Contains(stream, y):
 		return true
-	case x == "welcome", x == "change_room", y == "change_room": // they mean rooms that they do not name
+	case x == "welcome", x == "change_room", y == "change_room": // they concern rooms that they do not name
 		return false
 	}
 	return roomOf(a) != roomOf(b)
 }
 
-// other lets somebody else write.
+// other stores a message of another user.
 func (b *cable) other(room, id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.model.store(room, shared.Message{ID: id, Room: room, User: "you", Message: id}, func(shared.Message) {})
 }
 
-// tell sends an event to whoever is connected.
+// tell sends an event to all connections.
 func (b *cable) tell(frame []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -566,7 +566,7 @@ func (b *cable) tell(frame []byte) {
 	}
 }
 
-// shut lets the server close its connections, behind what it has sent.
+// shut closes the connections from the server, after what it has sent.
 func (b *cable) shut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -587,7 +587,7 @@ func (b *cable) write(t *testing.T, room string, n int) {
 	}
 }
 
-// conversation is what the client and the others do, with the line as it may be.
+// conversation plays what the client and the others do, whatever the line does.
 func (b *cable) conversation(t *testing.T) {
 	h := b.client
 	you := shared.Member{User: "you", Name: "You"}
@@ -617,11 +617,11 @@ func (b *cable) conversation(t *testing.T) {
 	loaded := make(chan struct{})
 	go func() {
 		defer close(loaded)
-		// A page, or word that there is no connection; but never nothing.
+		// It returns a page or an error, but doesn't hang.
 		if err := h.LoadOlder(history, "general"); errors.Is(err, context.DeadlineExceeded) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.wrong("nobody answered who loaded history")
+			b.wrong("LoadOlder: got no answer in a minute, want a page or an error")
 		}
 	}()
 	pause()
@@ -630,7 +630,7 @@ func (b *cable) conversation(t *testing.T) {
 	b.write(t, "other", 1)
 	pause()
 	b.other("general", "a6")
-	check(t, h.ChangeRoom("general")) // and leave other, for what was missed in general
+	check(t, h.ChangeRoom("general")) // and leave other, and read what was missed in general
 	b.other("other", "b2")
 	pause()
 	check(t, h.JoinRoom("side"))
@@ -646,7 +646,7 @@ func (b *cable) conversation(t *testing.T) {
 	b.write(t, "general", 5)
 	time.Sleep(100 * time.Millisecond)
 	b.write(t, "other", 1)
-	b.other("general", "a7") // while nobody is there
+	b.other("general", "a7") // while the client is away
 	b.other("other", "b3")
 	pause()
 	b.write(t, "general", 1)
@@ -654,8 +654,8 @@ func (b *cable) conversation(t *testing.T) {
 	<-loaded
 }
 
-// run goes through the conversation with these faults, lets the line be good
-// afterwards, and returns the cable and what was wrong.
+// run goes through the conversation with these faults, lets the line recover, and
+// returns the cable with the violations it recorded.
 func run(t *testing.T, seed uint64, faults ...fault) (b *cable) {
 	bubble(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 3))
@@ -700,24 +700,24 @@ func (b *cable) judge() {
 	all := slices.Concat(b.written["general"], b.written["other"], b.written["side"])
 	for _, id := range all {
 		if n := b.model.stored[id]; n != 1 {
-			b.wrong("%s is in the log %d times", id, n)
+			b.wrong("%s in the log: got %d times, want once", id, n)
 		}
 	}
 	acked := h.ackedIDs()
 	slices.Sort(acked)
 	slices.Sort(all)
 	if !slices.Equal(acked, all) {
-		b.wrong("acked are\n%v\nwritten were\n%v", acked, all)
+		b.wrong("acked: got\n%v\nwant those written\n%v", acked, all)
 	}
 	if n, calls := h.left(); n != 0 || calls != 0 {
-		b.wrong("%d messages and %d calls are left", n, calls)
+		b.wrong("left in the client: got %d messages and %d calls, want none", n, calls)
 	}
 	if kept := b.store.ids(); len(kept) > 0 {
-		b.wrong("%v are still kept", kept)
+		b.wrong("kept in the store: got %v, want none", kept)
 	}
 	view := h.View()
 	if view.State != Online || view.Current != "general" || view.Queued != 0 || view.LastError != nil && !b.doubledQuestion() {
-		b.wrong("the client is %s in %q, %d messages are queued, the last error is %v", view.State, view.Current, view.Queued, view.LastError)
+		b.wrong("view: got %s in %q, %d queued, last error %v, want %s in general, none queued, no error", view.State, view.Current, view.Queued, view.LastError, Online)
 	}
 	for room, log := range b.model.logs {
 		var logged, mine, told, shown []string
@@ -742,28 +742,28 @@ func (b *cable) judge() {
 			slices.Sort(b.written[room])
 		}
 		if n := len(logged) - len(told); n < 0 || !slices.Equal(told, logged[n:]) {
-			b.wrong("%s is\n%v\ntold was\n%v", room, logged, told)
+			b.wrong("messages told in %s: got\n%v\nwant the end of\n%v", room, told, logged)
 		}
 		if n := len(logged) - len(shown); n < 0 || len(shown) < len(told) || !slices.Equal(shown, logged[n:]) {
-			b.wrong("%s is\n%v\nshown is\n%v", room, logged, shown)
+			b.wrong("messages shown in %s: got\n%v\nwant at least the last %d of\n%v", room, shown, len(told), logged)
 		}
 		if !slices.Equal(mine, b.written[room]) {
-			b.wrong("%s has ours in the order\n%v\nwritten\n%v", room, mine, b.written[room])
+			b.wrong("our messages in the log of %s: got\n%v\nwant\n%v", room, mine, b.written[room])
 		}
 		if !r.Joined || !r.Synced || r.Refused != nil || len(r.Gaps) > 0 || r.StartedOver || len(r.Pending) > 0 {
-			b.wrong("%s is joined: %v, synced: %v, refused: %v, has %d gaps, started over: %v, %d pending",
+			b.wrong("%s: got joined: %v, synced: %v, refused: %v, %d gaps, started over: %v, %d pending, want it joined and synced, and nothing else",
 				room, r.Joined, r.Synced, r.Refused, len(r.Gaps), r.StartedOver, len(r.Pending))
 		}
 		h.Client.mu.Lock()
 		cursor := h.findRoom(room).cursor
 		h.Client.mu.Unlock()
 		if want := b.model.cursor(room, len(log)); cursor == nil || *cursor != want {
-			b.wrong("the cursor in %s is %v, want %v", room, cursor, want)
+			b.wrong("cursor in %s: got %v, want %v", room, cursor, want)
 		}
 	}
 	// One connection to begin with, one after the server's restart, and one after
-	// each cut. A restart may fall into a time without a connection, and a line that
-	// stands still may be given up.
+	// each cut. A restart may happen while there is no connection, and a stalled
+	// connection may be given up.
 	cuts, slow := 0, 0
 	for _, f := range b.faults {
 		switch f.kind {
@@ -774,7 +774,7 @@ func (b *cable) judge() {
 		}
 	}
 	if n := len(b.conns); n < 1 || n > 2+cuts+slow || len(b.faults) == 0 && n != 2 {
-		b.wrong("there were %d connections", n)
+		b.wrong("connections: got %d, want 1 to %d, and 2 without a fault", n, 2+cuts+slow)
 	}
 }
 
@@ -784,8 +784,8 @@ func (b *cable) doubledQuestion() bool {
 	return slices.ContainsFunc(b.faults, func(f fault) bool { return f.direction == toServer && (f.kind == double || f.kind == swap) })
 }
 
-// TestTwoFaults does two things in one conversation: the second often while the
-// client still recovers from the first.
+// TestTwoFaults puts two faults into one conversation. The second often happens
+// while the client still recovers from the first.
 func TestTwoFaults(t *testing.T) {
 	clean := run(t, 1)
 	clean.report(t, "without a fault")
@@ -810,7 +810,7 @@ func TestTwoFaults(t *testing.T) {
 			}
 			again := run(t, seed, first, second)
 			if !slices.Equal(again.did, b.did) || !slices.EqualFunc(again.frames[:], b.frames[:], slices.Equal) {
-				t.Errorf("seed %d gave %q with frames %v, and a second time %q with %v", seed, b.did, b.frames, again.did, again.frames)
+				t.Errorf("seed %d, second run: got %q with frames %v, want %q with %v", seed, again.did, again.frames, b.did, b.frames)
 			}
 		})
 	}
@@ -823,9 +823,9 @@ func (b *cable) report(t *testing.T, prefix string) {
 	}
 }
 
-// isTried says which faults TestEveryBoundary tries at a frame: a cut at each, an
-// outage, which is a cut that lasts, at each fourth, and of the others one kind
-// after the other, or with -seeds each kind.
+// isTried reports whether TestEveryBoundary tries this kind of fault at a frame. It
+// tries cuts at every frame, outages at every fourth, and the other kinds at every
+// second, or with -seeds at every frame.
 func isTried(at, nth int) bool {
 	switch kinds[nth] {
 	case cutBefore, cutAfter:
@@ -837,7 +837,7 @@ func isTried(at, nth int) bool {
 }
 
 // TestEveryBoundary cuts the connection before and after each frame of the
-// conversation, and does to it what else a network may do.
+// conversation, and tries the other faults of a network there.
 func TestEveryBoundary(t *testing.T) {
 	clean := run(t, 1)
 	clean.report(t, "without a fault")
@@ -856,7 +856,7 @@ func TestEveryBoundary(t *testing.T) {
 						}
 						b := run(t, 1, fault{d, at, k})
 						if len(b.did) == 0 || !strings.Contains(b.did[0], what) {
-							t.Errorf("frame %d %s was %q, now it is %q: the run is not the same every time", at, d, what, b.did)
+							t.Errorf("fault at frame %d %s: got %q, want it at %q as in every run", at, d, b.did, what)
 						}
 						b.report(t, "")
 						for limit, waited := range b.waits {
@@ -867,7 +867,7 @@ func TestEveryBoundary(t *testing.T) {
 			}
 		})
 	}
-	// Full jitter: the waits are spread over all that they may be.
+	// Full jitter spreads the waits over their whole range.
 	for limit, waited := range all {
 		n := len(waited)
 		if n < 40 {
@@ -880,14 +880,14 @@ func TestEveryBoundary(t *testing.T) {
 		mean := sum / time.Duration(n)
 		t.Logf("%d waits of up to %v are %v on average", n, limit, mean)
 		if slices.Min(waited) > limit/4 || slices.Max(waited) < limit*3/4 || mean < limit/4 || mean > limit*3/4 {
-			t.Errorf("%d waits before a connection, of up to %v, are %v to %v, %v on average",
+			t.Errorf("%d waits before a connection, of up to %v: got %v to %v, %v on average, want them over the whole range",
 				n, limit, slices.Min(waited), slices.Max(waited), mean)
 		}
 	}
 }
 
-// A server that welcomes and breaks off before anything is synced is not one that
-// has come back: the waits grow.
+// A server that welcomes the client and breaks off before anything is synced has
+// not recovered: the waits keep growing.
 func TestAWelcomeIsNotASuccess(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -901,7 +901,7 @@ func TestAWelcomeIsNotASuccess(t *testing.T) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if took := h.dialed[46].Sub(h.dialed[6]); took < 40*maxRetry/8 {
-			t.Errorf("40 waits of up to %v took %v", maxRetry, took)
+			t.Errorf("40 waits of up to %v: got %v in all, want at least %v", maxRetry, took, 40*maxRetry/8)
 		}
 	})
 }

@@ -24,7 +24,7 @@ func TestReconnectsWithFullJitter(t *testing.T) {
 		for i := 1; i < len(dialed); i++ {
 			wait := dialed[i].Sub(dialed[i-1])
 			if wait < 0 || wait > limit {
-				t.Fatalf("attempt %d came after %v, want at most %v", i, wait, limit)
+				t.Fatalf("wait before attempt %d: got %v, want at most %v", i, wait, limit)
 			}
 			if limit == maxRetry {
 				n, sum = n+1, sum+wait
@@ -38,7 +38,7 @@ func TestReconnectsWithFullJitter(t *testing.T) {
 		// (7 standard errors), and about a quarter are short.
 		mean := sum / time.Duration(max(n, 1))
 		if n < 200 || mean < 8*time.Second || mean > 12*time.Second || short < n/10 {
-			t.Errorf("%d long waits with a mean of %v, %d of them short: this is not full jitter", n, mean, short)
+			t.Errorf("long waits: got %d with a mean of %v, %d of them short, want at least 200, 8s to 12s, and a tenth of them", n, mean, short)
 		}
 	})
 }
@@ -56,14 +56,14 @@ func TestBackoffStartsAnewAfterASyncedConnection(t *testing.T) {
 		attempts := h.attempt
 		h.Client.mu.Unlock()
 		if attempts < 10 {
-			t.Errorf("%d attempts are counted after a connection that was not synced", attempts)
+			t.Errorf("attempts counted after a connection that was not synced: got %d, want at least 10", attempts)
 		}
 		p := h.connect()
 		broken := time.Now()
 		p.drop()
 		h.accept()
 		if wait := time.Since(broken); wait > firstRetry {
-			t.Errorf("reconnected %v after a synced connection broke, want at most %v", wait, firstRetry)
+			t.Errorf("wait after a synced connection broke: got %v, want at most %v", wait, firstRetry)
 		}
 	})
 }
@@ -74,14 +74,14 @@ func TestOfflineSaysWhen(t *testing.T) {
 		synctest.Wait()
 		v := h.View()
 		if v.State != Offline || v.Reason != "no route" || v.Retry.Before(time.Now()) || v.Since.IsZero() {
-			t.Errorf("the view is %s (%s), next attempt %v", v.State, v.Reason, v.Retry)
+			t.Errorf("view: got %s (%s) since %v, next attempt %v, want %s (no route) and both times", v.State, v.Reason, v.Since, v.Retry, Offline)
 		}
 		time.Sleep(time.Until(v.Retry))
 		synctest.Wait()
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if len(h.dialed) != 2 || !h.dialed[1].Equal(v.Retry) {
-			t.Errorf("the attempts were at %v, the second one announced for %v", h.dialed, v.Retry)
+			t.Errorf("attempts: got %v, want two, the second at %v", h.dialed, v.Retry)
 		}
 	})
 }
@@ -98,7 +98,7 @@ func TestWakeConnectsAtOnce(t *testing.T) {
 		h.Wake()
 		h.accept()
 		if wait := time.Since(woken); wait != 0 {
-			t.Errorf("connected %v after Wake", wait)
+			t.Errorf("wait after Wake: got %v, want 0", wait)
 		}
 	})
 }
@@ -121,7 +121,7 @@ func TestWakeDuringAnAttempt(t *testing.T) {
 		n := attempts.Load()
 		time.Sleep(50 * time.Millisecond)
 		if attempts.Load() == n {
-			t.Error("no attempt after the one that failed")
+			t.Error("attempts after the one that failed: got none, want one")
 		}
 	})
 }
@@ -137,16 +137,16 @@ func TestClosingIsHeeded(t *testing.T) {
 		h.Wake()
 		p = h.accept()
 		if wait := time.Since(told); wait < 7*time.Second || wait > 7*time.Second+firstRetry {
-			t.Errorf("came back after %v, want 7 s and no more than %v", wait, firstRetry)
+			t.Errorf("wait after closing: got %v, want 7s to %v", wait, 7*time.Second+firstRetry)
 		}
-		// The wish was for that time only.
+		// RetryAfter holds for one reconnect only.
 		p.welcome("general", shared.StateCurrent, at(0))
 		synctest.Wait()
 		p.drop()
 		told = time.Now()
 		h.accept()
 		if wait := time.Since(told); wait > firstRetry {
-			t.Errorf("came back after %v", wait)
+			t.Errorf("wait after a drop: got %v, want at most %v", wait, firstRetry)
 		}
 	})
 }
@@ -169,10 +169,10 @@ func TestCloseCodes(t *testing.T) {
 			err := <-h.ended
 			var closed *CloseError
 			if !errors.As(err, &closed) || closed.Code != test.code || closed.Reason != "because" {
-				t.Errorf("code %d: Run returned %v", test.code, err)
+				t.Errorf("code %d: Run: got %v, want a CloseError with the code and the reason", test.code, err)
 			}
 			if v := h.View(); v.State != Ended || v.Reason != err.Error() || v.Code != test.code {
-				t.Errorf("code %d: the view is %s (%s)", test.code, v.State, v.Reason)
+				t.Errorf("code %d: view: got %s (%s), code %d, want %s (%v)", test.code, v.State, v.Reason, v.Code, Ended, err)
 			}
 		})
 	}
@@ -183,14 +183,14 @@ func TestRunEndsWithItsContextAndRunsAgain(t *testing.T) {
 		h := start(t)
 		p := h.connect()
 		if err := h.Run(context.Background()); err != ErrRunning {
-			t.Errorf("a second Run returned %v", err)
+			t.Errorf("second Run: got %v, want %v", err, ErrRunning)
 		}
 		h.cancel()
 		if err := <-h.ended; err != context.Canceled {
-			t.Errorf("Run returned %v", err)
+			t.Errorf("Run: got %v, want %v", err, context.Canceled)
 		}
 		if p.byClient == nil || p.byClient.Code != shared.CloseNormal {
-			t.Errorf("the connection was closed with %v, want 1000", p.byClient)
+			t.Errorf("close of the connection: got %v, want code %d", p.byClient, shared.CloseNormal)
 		}
 		id := h.send("still there")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -198,7 +198,7 @@ func TestRunEndsWithItsContextAndRunsAgain(t *testing.T) {
 		p = h.accept()
 		p.welcome("general", shared.StateCurrent, at(0))
 		if got, _ := expect(p, shared.SendMessage); got != id {
-			t.Errorf("sent %s, want %s", got, id)
+			t.Errorf("sent: got %s, want %s", got, id)
 		}
 		cancel()
 		<-h.ended
@@ -212,7 +212,7 @@ func TestSilenceIsAnsweredWithOnePingThenTheEnd(t *testing.T) {
 		began := time.Now()
 		id, _ := expect(p, shared.Ping)
 		if wait := time.Since(began); wait != 35*time.Second {
-			t.Errorf("the ping came after %v, want heartbeat and 10 s", wait)
+			t.Errorf("wait for the ping: got %v, want the heartbeat and 10s", wait)
 		}
 		reply(p, shared.Pong, id, shared.Empty{})
 		synctest.Wait()
@@ -221,14 +221,14 @@ func TestSilenceIsAnsweredWithOnePingThenTheEnd(t *testing.T) {
 		expect(p, shared.Ping)
 		next := h.accept() // nothing came after the ping
 		if wait := time.Since(began); wait < 45*time.Second || wait > 45*time.Second+firstRetry {
-			t.Errorf("the silent connection was given up after %v", wait)
+			t.Errorf("silence until the connection was given up: got %v, want 45s to %v", wait, 45*time.Second+firstRetry)
 		}
 		p.quiet() // one ping
 		if p.byClient == nil || p.byClient.Code != shared.CloseSilent {
-			t.Errorf("it was closed with %v, want %d", p.byClient, shared.CloseSilent)
+			t.Errorf("close of the connection: got %v, want code %d", p.byClient, shared.CloseSilent)
 		}
 		if after := next.after(); after == nil || *after != at(0) {
-			t.Errorf("the client came back after %v, want %v", after, at(0))
+			t.Errorf("cursor of the next connection: got %v, want %v", after, at(0))
 		}
 	})
 }
@@ -250,7 +250,7 @@ func TestASlowCallbackIsNotSilence(t *testing.T) {
 			reply(p, shared.Pong, id, shared.Empty{})
 		}
 		if len(h.dials) > 0 || p.byClient != nil {
-			t.Error("a connection that answered was given up")
+			t.Error("connection that answered: got it given up, want it kept")
 		}
 	})
 }
@@ -267,7 +267,7 @@ func TestASleeperPingsWhenItWakes(t *testing.T) {
 		h.Wake()
 		synctest.Wait()
 		if len(p.toServer) != 1 {
-			t.Fatalf("%d pings after Wake on a connection that was silent for 5 s", len(p.toServer))
+			t.Fatalf("pings after Wake on a connection that was silent for 5 s: got %d, want 1", len(p.toServer))
 		}
 		expect(p, shared.Ping)
 	})
@@ -280,7 +280,7 @@ func TestAWelcomeThatDoesNotCome(t *testing.T) {
 		expect(h.accept(), shared.Ping)
 		h.accept()
 		if wait := time.Since(began); wait > 20*time.Second+firstRetry {
-			t.Errorf("waited %v for a welcome", wait)
+			t.Errorf("wait for a welcome: got %v, want at most %v", wait, 20*time.Second+firstRetry)
 		}
 	})
 }
@@ -294,16 +294,16 @@ func TestALateAckMakesTheConnectionSuspect(t *testing.T) {
 		expect(p, shared.SendMessage)
 		expect(p, shared.Ping)
 		if wait := time.Since(began); wait != ackTimeout {
-			t.Errorf("the ping came after %v, want %v", wait, ackTimeout)
+			t.Errorf("wait for the ping: got %v, want %v", wait, ackTimeout)
 		}
 		next := h.accept()
 		if wait := time.Since(began); wait < 20*time.Second || wait > 20*time.Second+firstRetry {
-			t.Errorf("the connection was given up after %v", wait)
+			t.Errorf("wait until the connection was given up: got %v, want 20s to %v", wait, 20*time.Second+firstRetry)
 		}
 		p.quiet() // nothing was resent on it
 		next.welcome("general", shared.StateCurrent, at(0))
 		if got, _ := expect(next, shared.SendMessage); got != id {
-			t.Errorf("resent %s, want %s", got, id)
+			t.Errorf("resent: got %s, want %s", got, id)
 		}
 	})
 }
@@ -321,11 +321,11 @@ func TestAnAckThatNeverComesAmongOtherTraffic(t *testing.T) {
 			}
 			p.message("general", seq, "you", "x")
 			if seq > 100 {
-				t.Fatal("the client waits for ever for its ack")
+				t.Fatal("connection without the ack: got it kept, want it given up")
 			}
 		}
 		if wait := time.Since(began); wait < lateAck || wait > lateAck+6*time.Second {
-			t.Errorf("gave up after %v, want %v", wait, lateAck)
+			t.Errorf("wait for the ack: got %v, want %v to %v", wait, lateAck, lateAck+6*time.Second)
 		}
 	})
 }

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// hiddenClose reads a field that the library does not promise: a version without
-// it has to be noticed here and not by a browser that comes back for ever.
+// hiddenClose reads an unexported field of the library. If a version drops it, this
+// test must notice, and not a browser that reconnects for ever.
 func TestTheLibraryStillKeepsTheCloseFrame(t *testing.T) {
 	conn := reflect.TypeOf(webSocket{}.conn).Elem()
 	if f, ok := conn.FieldByName("closeErr"); !ok || f.Type != reflect.TypeFor[error]() {
-		t.Errorf("%v has no field closeErr of type error", conn)
+		t.Errorf("field closeErr of %v: got none of type error, want one", conn)
 	}
 }
 
@@ -36,7 +36,7 @@ func TestHiddenClose(t *testing.T) {
 	} {
 		conn := &struct{ closeErr error }{test.err}
 		if code, reason := hiddenClose(conn); code != test.code || reason != test.reason {
-			t.Errorf("%v: %d %q, want %d %q", test.err, code, reason, test.code, test.reason)
+			t.Errorf("hiddenClose with %v: got %d %q, want %d %q", test.err, code, reason, test.code, test.reason)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func TestDialPresentsItsSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := <-headers; got != want {
-			t.Errorf("Authorization: %q, want %q", got, want)
+			t.Errorf("Authorization: got %q, want %q", got, want)
 		}
 		conn.Close(shared.CloseNormal, "")
 	}
@@ -127,7 +127,7 @@ func TestCloseDoesNotWaitForEver(t *testing.T) {
 		select {
 		case <-ended:
 		case <-time.After(servertest.Patience):
-			t.Fatalf("Close and Read did not end in %v", servertest.Patience)
+			t.Fatalf("Close and Read: got no end in %v, want one", servertest.Patience)
 		}
 	}
 	if readErr == nil {

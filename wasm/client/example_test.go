@@ -27,7 +27,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	// It may be sent before there is a connection: it waits in the outbox.
+	// Send works before there is a connection: the message waits in the outbox.
 	if _, err := c.Send("", "Dinner is ready"); err != nil {
 		fmt.Println(err)
 		return
@@ -39,7 +39,7 @@ func Example() {
 	// Ann in kitchen: Dinner is ready
 }
 
-// What there is to show is in the View, whatever happens on the line.
+// A View holds all there is to show, with or without a connection.
 func ExampleClient_View() {
 	c, err := client.New(client.Config{URL: "ws://localhost:8080/ws"})
 	if err != nil {
@@ -63,7 +63,7 @@ func ExampleClient_View() {
 	// written on the train (pending)
 }
 
-// An event of the catalogue is asked with Call.
+// Call sends an event of the catalogue and waits for its answer.
 func ExampleCall() {
 	c, err := client.New(client.Config{URL: "ws://localhost:8080/ws"})
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// The parallel ones wait for a real server, and for a close frame that never
-	// comes.
+	// The parallel tests mostly wait: for a real server, and for a close frame that
+	// never comes.
 	_ = flag.Set("test.parallel", "8")
 	os.Exit(servertest.MainWithoutLeaks(m))
 }

@@ -29,8 +29,8 @@ type model struct {
 	stored map[string]int // how often an id is in a log
 
 	backlog  int // how many messages back a join without a cursor begins
-	inFlight int // what welcome tells
-	// wrong is told what no client may do.
+	inFlight int // the limit that welcome tells
+	// wrong reports what no client may do.
 	wrong func(format string, args ...any)
 }
 
@@ -84,7 +84,7 @@ func (m *model) join(c *modelConn, id string, p shared.JoinPayload) {
 			n--
 		}
 		if m.cursor(p.Name, n) != *p.After {
-			m.wrong("the client came with %v, the log has %v", *p.After, m.cursor(p.Name, n))
+			m.wrong("cursor of a join: got %v, want %v from the log", *p.After, m.cursor(p.Name, n))
 		}
 	}
 	c.rooms[p.Name] = n
@@ -194,19 +194,19 @@ func (m *model) greet(c *modelConn) {
 	}
 	if after := c.url.Query().Get("after"); after != "" {
 		if err := json.Unmarshal([]byte(after), &p.After); err != nil {
-			m.wrong("the address says after=%s: %v", after, err)
+			m.wrong("after in the address: got %s (%v), want a cursor", after, err)
 		}
 	}
 	c.current = p.Name
 	m.join(c, "", p)
 }
 
-// read handles the next event; a message is refused for now if fail is set. What
-// is behind it is refused too until the client knows, so that order holds.
+// read handles the next event. If fail is set, it refuses a message for now, and
+// those behind it until the client knows, which keeps them in order.
 func (m *model) read(c *modelConn, fail bool) {
 	e, err := shared.DecodeEvent(<-c.toServer)
 	if err != nil {
-		m.wrong("the client sent what is no event: %v", err)
+		m.wrong("the client sent: got %v, want an event", err)
 		return
 	}
 	if e.Type != "send_message" {
@@ -228,7 +228,7 @@ func (m *model) settle() {
 	}
 }
 
-// accept takes what has been dialled.
+// accept takes the connections that have been dialled.
 func (m *model) accept() {
 	for len(m.dials) > 0 {
 		m.conns = append(m.conns, <-m.dials)
@@ -311,24 +311,24 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 				}
 				time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond)
 			}
-			// The line is good now: everything gets through.
+			// The line has recovered: everything gets through.
 			check(t, h.JoinRoom("general"))
 			check(t, h.JoinRoom("other"))
 			m.calm()
 
 			for _, id := range all {
 				if n := m.stored[id]; n != 1 {
-					t.Errorf("seed %d: message %s is in the log %d times", seed, id, n)
+					t.Errorf("seed %d: message %s in the log: got %d times, want once", seed, id, n)
 				}
 			}
 			acked := h.ackedIDs()
 			slices.Sort(acked)
 			slices.Sort(all)
 			if !slices.Equal(acked, all) {
-				t.Errorf("seed %d: %d messages, %d acked, each once: %v", seed, len(all), len(acked), slices.Equal(slices.Compact(slices.Clone(acked)), acked))
+				t.Errorf("seed %d: acked: got %d messages, each once: %v, want %d, each once", seed, len(acked), slices.Equal(slices.Compact(slices.Clone(acked)), acked), len(all))
 			}
 			if n, _ := h.left(); n != 0 {
-				t.Errorf("seed %d: %d messages are left in the outbox", seed, n)
+				t.Errorf("seed %d: messages left in the outbox: got %d, want none", seed, n)
 			}
 			for room, log := range m.logs {
 				var logged, seen, mine []string
@@ -343,12 +343,12 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 						seen = append(seen, message.ID)
 					}
 				}
-				// The client saw the log from where it joined on, without a hole.
+				// The client saw the log from where it joined, without a gap.
 				if from := slices.Index(logged, seen[0]); from < 0 || !slices.Equal(logged[from:], seen) {
-					t.Errorf("seed %d: room %s is\n%s\nseen was\n%s", seed, room, strings.Join(logged, " "), strings.Join(seen, " "))
+					t.Errorf("seed %d: messages seen in %s: got\n%s\nwant the end of\n%s", seed, room, strings.Join(seen, " "), strings.Join(logged, " "))
 				}
 				if !slices.Equal(mine, written[room]) {
-					t.Errorf("seed %d: room %s has ours in the order %v, written %v", seed, room, mine, written[room])
+					t.Errorf("seed %d: our messages in %s: got %v, want %v", seed, room, mine, written[room])
 				}
 			}
 		})

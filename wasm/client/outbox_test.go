@@ -12,7 +12,7 @@ import (
 	"websockets/shared"
 )
 
-// ackAt acks a message as the log's seq.
+// ackAt acks a message with its sequence in the log.
 func (p *peer) ackAt(id, room string, seq uint64) {
 	reply(p, shared.Ack, id, shared.AckPayload{Room: room, Seq: seq, Sent: time.Now().UTC()})
 }
@@ -23,7 +23,7 @@ func TestOneRowGoesFromPendingToSent(t *testing.T) {
 		p := h.connect()
 		id := h.send("hello")
 		if got, payload := expect(p, shared.SendMessage); got != id || payload.Room != "general" || payload.Message != "hello" {
-			t.Errorf("sent %s %+v", got, payload)
+			t.Errorf("sent: got %s %+v, want %s with hello to general", got, payload, id)
 		}
 		h.wantPending(id, Waiting)
 		p.ackAt(id, "general", 1)
@@ -33,7 +33,7 @@ func TestOneRowGoesFromPendingToSent(t *testing.T) {
 		h.wantPending(id, "")
 		v := h.View()
 		if len(v.Room.Messages) != 1 || v.Key(v.Room.Messages[0]) != id {
-			t.Errorf("the timeline is %v", v.Room.Messages)
+			t.Errorf("timeline: got %v, want message %s alone", v.Room.Messages, id)
 		}
 		h.wantAcked(id)
 		h.wantSeen(id)
@@ -51,7 +51,7 @@ func TestTheMessageMayComeBeforeItsAck(t *testing.T) {
 		p.ackAt(id, "general", 1)
 		h.wantAcked(id)
 		if n, _ := h.left(); n != 0 {
-			t.Errorf("%d messages are left in the outbox", n)
+			t.Errorf("messages left in the outbox: got %d, want none", n)
 		}
 	})
 }
@@ -64,7 +64,7 @@ func TestWrittenOfflineSentOnceInOrder(t *testing.T) {
 			ids = append(ids, h.send(fmt.Sprint("message ", i)))
 		}
 		if v := h.View(); v.Queued != 5 || len(v.Room.Pending) != 5 {
-			t.Errorf("%d messages are queued", v.Queued)
+			t.Errorf("queued: got %d, %d of them pending, want 5", v.Queued, len(v.Room.Pending))
 		}
 		h.mu.Lock()
 		h.refuse = nil
@@ -76,7 +76,7 @@ func TestWrittenOfflineSentOnceInOrder(t *testing.T) {
 		p.synced("general", at(0))
 		for i, want := range ids {
 			if id, _ := expect(p, shared.SendMessage); id != want {
-				t.Errorf("sent %s as number %d, want %s", id, i, want)
+				t.Errorf("message %d sent: got %s, want %s", i, id, want)
 			}
 		}
 		p.quiet()
@@ -110,7 +110,7 @@ func TestRecoveredMessagesAreNotSentAgain(t *testing.T) {
 		p.synced("general", shared.Cursor{Epoch: "e1", Seq: 3, ID: ids[1]})
 		for _, want := range ids[1:] {
 			if id, _ := expect(p, shared.SendMessage); id != want {
-				t.Errorf("sent %s, want %s", id, want)
+				t.Errorf("sent: got %s, want %s", id, want)
 			}
 		}
 		p.quiet()
@@ -118,7 +118,7 @@ func TestRecoveredMessagesAreNotSentAgain(t *testing.T) {
 		after := *h.outbox.byID[ids[2]].after
 		h.Client.mu.Unlock()
 		if after != at(0) {
-			t.Errorf("the cursor at the first send is %v, want %v", after, at(0))
+			t.Errorf("cursor at the first send: got %v, want %v", after, at(0))
 		}
 		h.wantAcked(ids[0])
 		h.wantSeen("m1", ids[0], ids[1])
@@ -161,7 +161,7 @@ func TestDoubtIsTheUsers(t *testing.T) {
 			end := shared.Cursor{Epoch: begin.Epoch, Seq: 11, ID: ids[1]}
 			p.synced("general", end)
 			if id, _ := expect(p, shared.SendMessage); id != new {
-				t.Errorf("%s: sent %s, want %s", state, id, new)
+				t.Errorf("%s: sent: got %s, want %s", state, id, new)
 			}
 			p.quiet()
 			h.wantPending(ids[0], Unsure)
@@ -177,19 +177,19 @@ func TestDoubtIsTheUsers(t *testing.T) {
 				t.Error(err)
 			}
 			if id, _ := expect(p, shared.SendMessage); id != ids[2] {
-				t.Errorf("%s: Retry sent %s, want %s", state, id, ids[2])
+				t.Errorf("%s: sent by Retry: got %s, want %s", state, id, ids[2])
 			}
 			for _, id := range []string{ids[0], ids[2], "nonsense"} {
 				if h.Retry(id) != ErrNoMessage || h.Discard(id) != ErrNoMessage {
-					t.Errorf("%s: there was something to decide about %s", state, id)
+					t.Errorf("%s: Retry and Discard of %s: got one that found it, want %v from both", state, id, ErrNoMessage)
 				}
 			}
 		})
 	}
 }
 
-// What was seen of a log that is not there any more says nothing about the new
-// one.
+// Messages that were seen in a log that has been replaced say nothing about the
+// new one.
 func TestSeenInALogThatWasReset(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -262,25 +262,25 @@ func TestRefusedForNowGoesFirstAgain(t *testing.T) {
 		late := h.send("late")
 		synctest.Wait()
 		if until := h.View().PausedUntil; !until.Equal(refused.Add(3 * time.Second)) {
-			t.Errorf("paused until %v", until)
+			t.Errorf("paused until: got %v, want %v", until, refused.Add(3*time.Second))
 		}
 		time.Sleep(5 * time.Second)
 		p.quiet() // the fourth has no answer yet
 		reply(p, shared.Failed, ids[3], shared.Error{Code: shared.CodeUnavailable, Message: "later", RetryAfter: 0.5})
 		for _, want := range append(ids[1:], late) {
 			if id, _ := expect(p, shared.SendMessage); id != want {
-				t.Errorf("sent %s, want %s", id, want)
+				t.Errorf("sent: got %s, want %s", id, want)
 			}
 		}
 		h.wantPending(ids[1], Waiting)
 		if !h.View().PausedUntil.IsZero() {
-			t.Error("the view says that sending still pauses")
+			t.Error("PausedUntil after the resend: got a time, want none")
 		}
 	})
 }
 
-// A send of the connection before was read late, and stored after the new one
-// was synced; the second send is refused.
+// The server reads a send of the previous connection late, and stores it after
+// the new connection is synced. It refuses the second send.
 func TestRefusedButInTheLog(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -326,7 +326,7 @@ func TestAckedInALogThatWasReset(t *testing.T) {
 		h.wantPending(id, Sent)
 		p.drop()
 		h.accept().welcome("general", shared.StateReset, shared.Cursor{Epoch: "e2"})
-		h.wantPending(id, "") // with the rest of that log
+		h.wantPending(id, "") // gone with the rest of that log
 		h.wantAcked(id)
 	})
 }
@@ -343,7 +343,7 @@ func TestRejectedIsTold(t *testing.T) {
 		h.wantPending(id, Rejected)
 		h.wantAcked(next)
 		if got := h.View().Room.Pending[0].Reason; got != "not here" {
-			t.Errorf("the reason is %q", got)
+			t.Errorf("reason: got %q, want %q", got, "not here")
 		}
 		p.quiet()
 	})
@@ -358,12 +358,12 @@ func TestNotMemberJoinsAgainAndResends(t *testing.T) {
 		reply(p, shared.Failed, id, shared.Error{Code: shared.CodeNotMember, Message: "join first"})
 		join, payload := expect(p, shared.JoinRoom)
 		if payload.Name != "general" || payload.After == nil || *payload.After != at(0) {
-			t.Errorf("joined %+v", payload)
+			t.Errorf("joined: got %+v, want general after %v", payload, at(0))
 		}
 		p.joined(join, "general", shared.StateCurrent, at(0))
 		p.synced("general", at(0))
 		if got, _ := expect(p, shared.SendMessage); got != id {
-			t.Errorf("resent %s, want %s", got, id)
+			t.Errorf("resent: got %s, want %s", got, id)
 		}
 	})
 }
@@ -381,7 +381,7 @@ func TestAFinalCodeFailsTheOldestMessage(t *testing.T) {
 			h.wantPending(first, Failed)
 			h.wantPending(second, Waiting)
 			if got := h.View().Room.Pending[0].Reason; !strings.Contains(got, fmt.Sprint(code)) {
-				t.Errorf("the reason is %q", got)
+				t.Errorf("reason: got %q, want one with the code %d", got, code)
 			}
 		})
 	}
@@ -405,12 +405,12 @@ func TestInFlightIsBounded(t *testing.T) {
 			}
 			synctest.Wait()
 			if n := len(p.toServer); n != want {
-				t.Errorf("limit %d: %d on the wire, want %d", limit, n, want)
+				t.Errorf("limit %d: messages on the wire: got %d, want %d", limit, n, want)
 			}
 			for i, want := range ids { // every ack makes room for one
 				id, _ := expect(p, shared.SendMessage)
 				if id != want {
-					t.Fatalf("limit %d: number %d is %s, want %s", limit, i, id, want)
+					t.Fatalf("limit %d: message %d: got %s, want %s", limit, i, id, want)
 				}
 				p.ackAt(id, "general", uint64(i+1))
 			}
@@ -430,10 +430,10 @@ func TestTheOutboxIsBounded(t *testing.T) {
 		}
 	}
 	if _, err := c.Send("", "x"); err != ErrOutboxFull {
-		t.Errorf("one more: %v", err)
+		t.Errorf("Send with a full outbox: got %v, want %v", err, ErrOutboxFull)
 	}
 	if c.View().Queued != maxOutbox {
-		t.Errorf("%d are queued", c.View().Queued)
+		t.Errorf("queued: got %d, want %d", c.View().Queued, maxOutbox)
 	}
 }
 
@@ -451,14 +451,14 @@ func TestSendSaysNoBeforeTheServerHasTo(t *testing.T) {
 		_, err := c.Send(bad.room, bad.message)
 		var refused *shared.Error
 		if !errors.As(err, &refused) || refused.Code != bad.code {
-			t.Errorf("Send(%q, %.10q): %v, want %s", bad.room, bad.message, err, bad.code)
+			t.Errorf("Send(%q, %.10q): got %v, want %s", bad.room, bad.message, err, bad.code)
 		}
 	}
 	if err := c.LeaveRoom("general"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Send("", "hi"); err != ErrNoRoom {
-		t.Errorf("without a room: %v", err)
+		t.Errorf("Send without a room: got %v, want %v", err, ErrNoRoom)
 	}
 }
 
@@ -467,13 +467,13 @@ func TestIDs(t *testing.T) {
 	for range 1000 {
 		id := newID()
 		if len(id) != 16 || seen[id] || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
-			t.Fatalf("id %q", id)
+			t.Fatalf("id: got %q, want 16 characters of base64url that are new", id)
 		}
 		seen[id] = true
 	}
 }
 
-// A room we cannot send to yet holds up nobody else.
+// A room that we cannot send to yet does not hold up the others.
 func TestRoomsDoNotWaitForEachOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -492,12 +492,12 @@ func TestRoomsDoNotWaitForEachOther(t *testing.T) {
 			}
 		}
 		if join == "" || !slices.Contains(events, "send_message "+second) {
-			t.Fatalf("the client sent %v", events)
+			t.Fatalf("the client sent: got %v, want join_room and send_message %s", events, second)
 		}
 		p.joined(join, "elsewhere", shared.StateNew, at(0))
 		p.synced("elsewhere", at(0))
 		if id, _ := expect(p, shared.SendMessage); id != first {
-			t.Errorf("sent %s, want %s", id, first)
+			t.Errorf("sent: got %s, want %s", id, first)
 		}
 		// The user never asked to be there: when the message is sent, we leave.
 		expect(p, shared.LeaveRoom)

@@ -17,15 +17,15 @@ import (
 	"websockets/shared"
 )
 
-// These tests close a client with a message on its way, and open another one
-// with its store and session, against the real server.
+// These tests run against the real server. They close a client while a message is
+// on its way, and open another one with its store and session.
 
-// line is a TCP connection's way through the network, with a knife: what goes in
-// one direction can be lost while the connection stands.
+// line is a TCP proxy that can lose everything in one direction while the
+// connection stays open.
 type line struct {
 	addr       string
-	loseToUs   atomic.Bool // what the server says
-	loseToThem atomic.Bool // what the client says
+	loseToUs   atomic.Bool // lose what the server sends
+	loseToThem atomic.Bool // lose what the client sends
 }
 
 func newLine(t *testing.T, server string) *line {
@@ -71,7 +71,7 @@ func newLine(t *testing.T, server string) *line {
 	return l
 }
 
-// screen is a running client and all that it was told.
+// screen is a running client and what its callbacks were told.
 type screen struct {
 	*Client
 	t     *testing.T
@@ -122,7 +122,7 @@ func openScreen(t *testing.T, addr, session string, store Store) *screen {
 	return s
 }
 
-// await waits for something that comes with news.
+// await waits until is returns true. It asks again at each callback.
 func (s *screen) await(what string, is func() bool) {
 	s.t.Helper()
 	deadline := time.After(servertest.Patience)
@@ -139,7 +139,7 @@ func (s *screen) await(what string, is func() bool) {
 			v := s.View()
 			shown := len(v.Room.Messages)
 			v.Room.Messages = v.Room.Messages[max(0, shown-3):]
-			s.t.Fatalf("waited %v for %s; the view has %d messages, here with the last three: %+v", servertest.Patience, what, shown, v)
+			s.t.Fatalf("%s: got nothing in %v, want it; the view has %d messages, here with the last three: %+v", what, servertest.Patience, shown, v)
 		}
 	}
 }
@@ -184,7 +184,7 @@ func (s *screen) state(id string) PendingState {
 	return ""
 }
 
-// others are somebody else, who looks on and writes.
+// others is the client of another user, in the same room.
 type others struct{ *screen }
 
 func openOthers(t *testing.T, server *servertest.Process) others {
@@ -205,7 +205,7 @@ func (o others) write(n int) {
 	o.await("the acks", func() bool { _, _, acked := o.times(last); return acked > 0 })
 }
 
-// everything returns the room's ids as the log has them.
+// everything returns the ids of the room's log, in order.
 func everything(t *testing.T, server *servertest.Process) (ids []string) {
 	t.Helper()
 	s := openScreen(t, server.Addr, "", nil)
@@ -230,9 +230,9 @@ func count(ids []string, id string) (n int) {
 	return n
 }
 
-// sendAndLose opens a client, waits until its room is there, loses what loses
-// says from then on, sends texts, waits until wire says that they are as far as
-// they come, and closes it.
+// sendAndLose opens a client and waits until its room is synced. Then it calls
+// loses, which sets what the line loses from then on, and sends texts. It calls
+// wire, which waits until they are as far as they get, and closes the client.
 func sendAndLose(t *testing.T, server *servertest.Process, store Store, loses func(*line), wire func(*screen, []string), texts ...string) (session string, ids []string) {
 	t.Helper()
 	l := newLine(t, server.Addr)
@@ -258,8 +258,9 @@ func onTheWire(s *screen, ids []string) {
 	}
 }
 
-// Stored, the ack lost, the tab closed, 500 messages later opened again. It does
-// not rest on the server's memory for ids: the message is not sent again.
+// The messages are stored, their acks are lost, and the tab is closed and opened
+// again 500 messages later. The client must not rely on the server to recognise
+// their ids: it does not send them again.
 func TestStoredAndTheAckLost(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
@@ -300,7 +301,7 @@ func TestStoredAndTheAckLost(t *testing.T) {
 	}
 }
 
-// The same with nothing after it: the view is as full as any.
+// The same without later messages: the view is as full as any.
 func TestTheViewAfterALostAck(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
@@ -322,8 +323,8 @@ func TestTheViewAfterALostAck(t *testing.T) {
 	}
 }
 
-// On the wire and never stored: sent once, in the order written, with what was
-// not on the wire at all.
+// Messages that were on the wire and never stored are sent once, in the order
+// written, together with one that was never on the wire.
 func TestNeverStored(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
@@ -354,7 +355,7 @@ func TestNeverStored(t *testing.T) {
 	}
 }
 
-// newDeadAddr returns an address where nobody listens.
+// newDeadAddr returns an address where nothing listens.
 func newDeadAddr(t *testing.T) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -362,7 +363,7 @@ func newDeadAddr(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// The user is asked, and what he says is done.
+// askedAndDone expects the client to ask the user, and to do as they decide.
 func askedAndDone(t *testing.T, server *servertest.Process, s *screen, store *memoryStore, ids []string) {
 	t.Helper()
 	for _, id := range ids {
@@ -392,7 +393,7 @@ func TestTheRangeIsTruncated(t *testing.T) {
 	store := newMemoryStore()
 	session, ids := sendAndLose(t, server, store, losesQuestions, onTheWire, "discarded", "retried")
 	others.write(500)
-	// What retention has removed may still be in the server's memory.
+	// The server may still have in memory what retention has removed.
 	server.Kill()
 	server.Start()
 	askedAndDone(t, server, openScreen(t, server.Addr, session, store), store, ids)
@@ -405,7 +406,7 @@ func TestTheLogIsAnotherOne(t *testing.T) {
 	others.write(10)
 	store := newMemoryStore()
 	session, ids := sendAndLose(t, server, store, losesQuestions, onTheWire, "discarded", "retried")
-	// For the server it is the same whether its log has changed or our cursor.
+	// The server cannot tell whether its log has changed or our cursor.
 	for id, value := range store.Load() {
 		changed := strings.Replace(value, `"epoch":"`, `"epoch":"old`, 1)
 		if changed == value {
@@ -416,7 +417,7 @@ func TestTheLogIsAnotherOne(t *testing.T) {
 	askedAndDone(t, server, openScreen(t, server.Addr, session, store), store, ids)
 }
 
-// A tab that shows the room takes over what a closed one has sent.
+// A tab that shows the room takes over the messages of a closed tab.
 func TestAdoptedWhileItRuns(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
@@ -424,7 +425,7 @@ func TestAdoptedWhileItRuns(t *testing.T) {
 	others.write(70)
 	store := newMemoryStore()
 	session, stored := sendAndLose(t, server, store, losesAnswers, func(_ *screen, ids []string) { others.awaitTold(ids[0]) }, "stored")
-	// The same user's next tab, whose message does not arrive.
+	// Another tab of the same user, whose message does not arrive.
 	l := newLine(t, server.Addr)
 	second := newMemoryStore()
 	tab := openScreen(t, l.addr, session, second)

@@ -24,7 +24,7 @@ func TestExactlyOnceInOrderAcrossConnections(t *testing.T) {
 		p.drop()
 		p = h.accept()
 		if after := p.after(); after == nil || *after != at(5) {
-			t.Errorf("came back after %v, want %v", after, at(5))
+			t.Errorf("cursor of the reconnect: got %v, want %v", after, at(5))
 		}
 		p.greet()
 		p.joined("", "general", shared.StateRecovered, at(3)) // further back than we asked
@@ -36,12 +36,12 @@ func TestExactlyOnceInOrderAcrossConnections(t *testing.T) {
 		h.wantSeen("m1", "m2", "m5", "m7", "m8")
 		v := h.View()
 		if len(v.Room.Messages) != 5 || !v.Room.Synced || len(v.Room.Gaps) != 0 || v.Room.More {
-			t.Errorf("the view: %+v", v.Room)
+			t.Errorf("view: got %+v, want 5 messages, synced, no gaps and no more", v.Room)
 		}
 	})
 }
 
-// What arrived before the close frame is not lost with the connection.
+// Frames that arrived before the close frame are not lost with the connection.
 func TestTheLastWordsAreHeard(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -52,7 +52,7 @@ func TestTheLastWordsAreHeard(t *testing.T) {
 		p.shut(shared.CloseRestart, "")
 		p = h.accept()
 		if after := p.after(); after == nil || *after != at(300) {
-			t.Errorf("came back after %v", after)
+			t.Errorf("cursor of the reconnect: got %v, want %v", after, at(300))
 		}
 	})
 }
@@ -72,7 +72,7 @@ func TestGapAndReset(t *testing.T) {
 		p.synced("general", at(10))
 		synctest.Wait()
 		if v := h.View(); !slices.Equal(v.Room.Gaps, []shared.Truncated{gap}) || len(v.Room.Messages) != 2 || v.Room.StartedOver {
-			t.Errorf("after truncated: %+v", v.Room)
+			t.Errorf("view after truncated: got %+v, want 2 messages and one gap", v.Room)
 		}
 		// The server may find a gap later too, while it reads for a slow client.
 		second := shared.Truncated{After: 10, First: 21}
@@ -81,14 +81,14 @@ func TestGapAndReset(t *testing.T) {
 		p.message("general", 21, "you", "m21")
 		synctest.Wait()
 		if v := h.View(); !slices.Equal(v.Room.Gaps, []shared.Truncated{gap, second}) || len(v.Room.Messages) != 3 || !v.Room.Synced {
-			t.Errorf("after truncated on the way: %+v", v.Room)
+			t.Errorf("view after truncated on the way: got %+v, want 3 messages, synced, and two gaps", v.Room)
 		}
 		p.drop()
 		p = h.accept()
 		p.welcome("general", shared.StateReset, shared.Cursor{Epoch: "e2", Seq: 3, ID: "x3"})
 		synctest.Wait()
 		if v := h.View(); len(v.Room.Messages) != 0 || len(v.Room.Gaps) != 0 || !v.Room.StartedOver || !v.Room.More {
-			t.Errorf("after reset: %+v", v.Room)
+			t.Errorf("view after reset: got %+v, want no messages, no gaps, started over, and more", v.Room)
 		}
 		p.message("general", 4, "you", "x4")
 		h.wantSeen("m1", "m10", "m21", "x4")
@@ -104,7 +104,7 @@ func TestOtherRoomsResumeWithTheirCursors(t *testing.T) {
 		}
 		id, payload := expect(p, shared.JoinRoom)
 		if payload.Name != "beside" || payload.After != nil {
-			t.Errorf("joined %+v", payload)
+			t.Errorf("joined: got %+v, want beside without a cursor", payload)
 		}
 		p.joined(id, "beside", shared.StateNew, at(0))
 		p.message("beside", 4, "you", "m4")
@@ -114,18 +114,18 @@ func TestOtherRoomsResumeWithTheirCursors(t *testing.T) {
 		p.drop()
 		p = h.accept()
 		if room := p.url.Query().Get("room"); room != "general" || *p.after() != at(6) {
-			t.Errorf("the address is %v", p.url)
+			t.Errorf("address: got %v, want general after %v", p.url, at(6))
 		}
 		if p.session != "token" {
-			t.Errorf("presented %q, want what welcome told", p.session)
+			t.Errorf("session: got %q, want %q from the welcome", p.session, "token")
 		}
 		p.greet()
 		if _, payload := expect(p, shared.JoinRoom); payload.Name != "beside" || payload.After == nil || *payload.After != at(4) {
-			t.Errorf("joined %+v", payload)
+			t.Errorf("joined: got %+v, want beside after %v", payload, at(4))
 		}
 		p.quiet()
 		if v := h.View(); v.Current != "general" {
-			t.Errorf("the current room is %s", v.Current)
+			t.Errorf("current room: got %s, want general", v.Current)
 		}
 	})
 }
@@ -140,7 +140,7 @@ func TestTheTimelineIsBounded(t *testing.T) {
 		synctest.Wait()
 		before := h.View().Room
 		if len(before.Messages) != timeline || before.Messages[0].Seq != 101 || !before.More || before.Unread != shared.MaxUnread+1 {
-			t.Errorf("%d messages from %d on, more: %v, unread: %d", len(before.Messages), before.Messages[0].Seq, before.More, before.Unread)
+			t.Errorf("timeline: got %d messages from %d on, more: %v, unread: %d, want %d from 101 on, more, unread: %d", len(before.Messages), before.Messages[0].Seq, before.More, before.Unread, timeline, shared.MaxUnread+1)
 		}
 
 		for seq := range uint64(maxWindow) {
@@ -148,7 +148,7 @@ func TestTheTimelineIsBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		if before.Messages[0].Seq != 101 || before.Messages[timeline-1].Seq != timeline+100 {
-			t.Error("an older view has changed")
+			t.Error("older view: got it changed, want it as it was")
 		}
 	})
 }
@@ -170,13 +170,13 @@ func TestHistoryOfAnotherLogIsNotMixedIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		if v := h.View(); len(v.Room.Messages) != 1 || !v.Room.More {
-			t.Errorf("the new log shows %v", v.Room.Messages)
+			t.Errorf("new log: got %v, more: %v, want one message and more", v.Room.Messages, v.Room.More)
 		}
 	})
 }
 
-// TestLeavingTellsWhatWasRead: after it the server takes no mark of the room, so
-// this one does not wait for its second.
+// TestLeavingTellsWhatWasRead: after we leave, the server accepts no read mark of
+// the room, so the second mark is sent at once instead of a second later.
 func TestLeavingTellsWhatWasRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -190,7 +190,7 @@ func TestLeavingTellsWhatWasRead(t *testing.T) {
 		check(t, h.ChangeRoom("other"))
 		for _, seq := range []uint64{1, 2} {
 			if _, mark := expect(p, shared.MarkRead); mark.Seq != seq {
-				t.Errorf("told %d, want %d", mark.Seq, seq)
+				t.Errorf("read mark: got %d, want %d", mark.Seq, seq)
 			}
 		}
 		expect(p, shared.ChangeRoom)
@@ -210,27 +210,27 @@ func TestUnreadAndReadMarks(t *testing.T) {
 		p.message("general", 4, "you", "m4")
 		synctest.Wait()
 		if v := h.View().Room; v.Unread != 2 || v.ReadSeq != 1 {
-			t.Errorf("%d unread after %d", v.Unread, v.ReadSeq)
+			t.Errorf("unread: got %d after %d, want 2 after 1", v.Unread, v.ReadSeq)
 		}
 		h.MarkRead("general", 2)
 		if _, mark := expect(p, shared.MarkRead); mark != (shared.MarkReadPayload{Room: "general", Seq: 2}) {
-			t.Errorf("told %+v", mark)
+			t.Errorf("read mark: got %+v, want 2 in general", mark)
 		}
 		marked := time.Now()
 		h.MarkRead("general", 3)
 		h.MarkRead("general", 99)
 		h.MarkRead("general", 1)
 		if v := h.View().Room; v.Unread != 0 {
-			t.Errorf("%d unread", v.Unread)
+			t.Errorf("unread after MarkRead: got %d, want 0", v.Unread)
 		}
 		if _, mark := expect(p, shared.MarkRead); mark.Seq != 4 || time.Since(marked) != markEvery {
-			t.Errorf("told %+v after %v", mark, time.Since(marked))
+			t.Errorf("read mark: got %+v after %v, want 4 after %v", mark, time.Since(marked), markEvery)
 		}
 		p.message("general", 5, "you", "m5")
 		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "general", Seq: 5})
 		synctest.Wait()
 		if v := h.View().Room; v.Unread != 0 {
-			t.Errorf("%d unread after another device has read", v.Unread)
+			t.Errorf("unread after another device has read: got %d, want 0", v.Unread)
 		}
 		p.quiet()
 	})
@@ -249,7 +249,7 @@ func TestWhatWasReadIsToldBeforeLeaving(t *testing.T) {
 		p.quiet() // within a second
 		check(t, h.ChangeRoom("other"))
 		if _, mark := expect(p, shared.MarkRead); mark.Seq != 2 {
-			t.Errorf("told %+v", mark)
+			t.Errorf("read mark: got %+v, want 2", mark)
 		}
 		expect(p, shared.ChangeRoom)
 		p.quiet()
@@ -269,7 +269,7 @@ func TestMoreIsUnreadThanTheRoomBeganWith(t *testing.T) {
 			p.synced("general", at(25))
 			synctest.Wait()
 			if v := h.View().Room; v.ReadKnown {
-				t.Error("nobody has told what is unread")
+				t.Error("ReadKnown before the list: got true, want false")
 			}
 			listed := make(chan error)
 			go func() {
@@ -280,11 +280,11 @@ func TestMoreIsUnreadThanTheRoomBeganWith(t *testing.T) {
 			reply(p, shared.Rooms, id, shared.RoomsPayload{Rooms: []shared.RoomSummary{{Name: "general", Unread: unread}}})
 			check(t, <-listed)
 			if v := h.View().Room; !v.ReadKnown || v.UnreadAbove != above || v.ReadSeq != 25-uint64(min(unread, 5)) {
-				t.Errorf("of %d unread %d are above %d", unread, v.UnreadAbove, v.ReadSeq)
+				t.Errorf("list with %d unread: got %d above %d, known: %v, want %d above %d, known", unread, v.UnreadAbove, v.ReadSeq, v.ReadKnown, above, 25-uint64(min(unread, 5)))
 			}
 			h.MarkRead("general", 25)
 			if v := h.View().Room; v.UnreadAbove != 0 {
-				t.Errorf("all is read, and %d are unread", v.UnreadAbove)
+				t.Errorf("unread above after MarkRead: got %d, want 0", v.UnreadAbove)
 			}
 			h.cancel()
 		}
@@ -312,7 +312,7 @@ func TestTheListTellsWhatIsUnreadInANewRoom(t *testing.T) {
 			{Name: "busy", LastActivity: noon, Unread: 2}, {Name: "calm", LastActivity: noon.Add(-time.Hour)}, {Name: "general", Joined: true},
 		}
 		if v := h.View(); !slices.Equal(v.Rooms, want) {
-			t.Errorf("the rooms are %v", v.Rooms)
+			t.Errorf("rooms: got %v, want %v", v.Rooms, want)
 		}
 		if err := h.ChangeRoom("busy"); err != nil {
 			t.Fatal(err)
@@ -325,7 +325,7 @@ func TestTheListTellsWhatIsUnreadInANewRoom(t *testing.T) {
 		p.synced("busy", at(5))
 		synctest.Wait()
 		if v := h.View().Room; v.Unread != 2 || v.ReadSeq != 3 {
-			t.Errorf("%d unread after %d", v.Unread, v.ReadSeq)
+			t.Errorf("unread: got %d after %d, want 2 after 3", v.Unread, v.ReadSeq)
 		}
 	})
 }
@@ -340,17 +340,17 @@ func TestTheListTellsWhatWaitsForADecision(t *testing.T) {
 		reply(p, shared.Failed, id, shared.Error{Code: shared.CodeBadMessage, Message: "no"})
 		synctest.Wait()
 		if v := h.View(); len(v.Rooms) != 1 || v.Rooms[0].Undecided != 1 {
-			t.Errorf("the rooms are %+v", v.Rooms)
+			t.Errorf("rooms: got %+v, want one with 1 undecided", v.Rooms)
 		}
 		check(t, h.ChangeRoom("other"))
 		v := h.View()
 		i := slices.IndexFunc(v.Rooms, func(e RoomEntry) bool { return e.Name == "general" })
 		if i < 0 || v.Rooms[i] != (RoomEntry{Name: "general", Undecided: 1}) {
-			t.Errorf("from another room the rooms are %+v", v.Rooms)
+			t.Errorf("rooms from another room: got %+v, want general with 1 undecided", v.Rooms)
 		}
 		check(t, h.Discard(id))
 		if v := h.View(); len(v.Rooms) != 1 || v.Rooms[0].Undecided != 0 {
-			t.Errorf("decided, the rooms are %+v", v.Rooms)
+			t.Errorf("rooms after Discard: got %+v, want one with none undecided", v.Rooms)
 		}
 	})
 }
@@ -374,7 +374,7 @@ func TestTheListTellsHowFarARoomWasRead(t *testing.T) {
 			p.synced("general", at(5))
 			synctest.Wait()
 			if v := h.View().Room; v.Unread != 0 {
-				t.Errorf("before it is known %d are unread", v.Unread)
+				t.Errorf("unread before the list: got %d, want 0", v.Unread)
 			}
 			listed := make(chan error)
 			go func() {
@@ -392,11 +392,11 @@ func TestTheListTellsHowFarARoomWasRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			if v := h.View().Room; v.Unread != test.shown {
-				t.Errorf("the list tells of %d unread, and %d are", test.unread, v.Unread)
+				t.Errorf("unread after a list with %d: got %d, want %d", test.unread, v.Unread, test.shown)
 			}
 			if test.mark != 0 {
 				if _, mark := expect(p, shared.MarkRead); mark.Seq != test.mark {
-					t.Errorf("told that it was read up to %d", mark.Seq)
+					t.Errorf("read mark: got %d, want %d", mark.Seq, test.mark)
 				}
 			}
 			p.quiet()
@@ -404,8 +404,8 @@ func TestTheListTellsHowFarARoomWasRead(t *testing.T) {
 	}
 }
 
-// TestTheListOfARoomOneComesBackTo: what the list tells of a room holds until its
-// messages are there, and no longer than until they are read.
+// TestTheListOfARoomOneComesBackTo: the unread count from the list holds until the
+// room's messages arrive, and until they are read at the latest.
 func TestTheListOfARoomOneComesBackTo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -435,30 +435,30 @@ func TestTheListOfARoomOneComesBackTo(t *testing.T) {
 		p.synced("other", at(0))
 		list(2)
 		if n := unread(); n != 2 {
-			t.Errorf("the list tells of 2, and %d are unread", n)
+			t.Errorf("unread after the list: got %d, want 2", n)
 		}
 		check(t, h.ChangeRoom("general"))
 		join, _ = expect(p, shared.ChangeRoom)
 		if n := unread(); n != 2 {
-			t.Errorf("on the way back %d are unread", n)
+			t.Errorf("unread on the way back: got %d, want 2", n)
 		}
 		p.joined(join, "general", shared.StateRecovered, at(1))
 		p.message("general", 2, "you", "m2")
 		p.message("general", 3, "you", "m3")
 		p.synced("general", at(3))
 		if n := unread(); n != 2 {
-			t.Errorf("back again %d are unread", n)
+			t.Errorf("unread back in the room: got %d, want 2", n)
 		}
 		h.MarkRead("general", 3)
 		check(t, h.ChangeRoom("other"))
 		if n := unread(); n != 0 {
-			t.Errorf("read and left, %d are unread", n)
+			t.Errorf("unread in the room that was read and left: got %d, want 0", n)
 		}
 	})
 }
 
-// TestReadElsewhere: the list is not right any more when the user reads a room on
-// another device that this client is not in.
+// TestReadElsewhere: the list goes stale when the user, on another device, reads a
+// room that this client is not in.
 func TestReadElsewhere(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -466,12 +466,12 @@ func TestReadElsewhere(t *testing.T) {
 		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "general", Seq: 1})
 		synctest.Wait()
 		if h.View().Stale {
-			t.Error("a mark in a room we are in makes the list stale")
+			t.Error("Stale after a mark in a room we are in: got true, want false")
 		}
 		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "other", Seq: 1})
 		synctest.Wait()
 		if !h.View().Stale {
-			t.Error("a mark in another room does not make the list stale")
+			t.Error("Stale after a mark in another room: got false, want true")
 		}
 		listed := make(chan error)
 		go func() {
@@ -481,7 +481,7 @@ func TestReadElsewhere(t *testing.T) {
 		id, _ := expect(p, shared.ListRooms)
 		reply(p, shared.Rooms, id, shared.RoomsPayload{})
 		if err := <-listed; err != nil || h.View().Stale {
-			t.Errorf("after the list: %v, stale %v", err, h.View().Stale)
+			t.Errorf("after the list: got %v, stale: %v, want no error and false", err, h.View().Stale)
 		}
 	})
 }
@@ -504,34 +504,34 @@ func TestTypingComesAndGoes(t *testing.T) {
 		typing("me")
 		typing("ann")
 		if got := names(); got != "ann bob " {
-			t.Errorf("%q type", got)
+			t.Errorf("typing: got %q, want %q", got, "ann bob ")
 		}
 		time.Sleep(3 * time.Second)
 		typing("bob")
 		p.message("general", 1, "ann", "m1")
 		if got := names(); got != "bob " {
-			t.Errorf("%q type after ann's message", got)
+			t.Errorf("typing after ann's message: got %q, want %q", got, "bob ")
 		}
 		time.Sleep(3 * time.Second)
 		if got := names(); got != "bob " {
-			t.Errorf("%q type", got)
+			t.Errorf("typing after 3 s more: got %q, want %q", got, "bob ")
 		}
 		changes := h.changed()
 		time.Sleep(2 * time.Second)
 		if got := names(); got != "" || h.changed() == changes {
-			t.Errorf("%q type after 5 s", got)
+			t.Errorf("typing after 5 s: got %q, want nobody and a change", got)
 		}
 
 		h.Typing("")
 		h.Typing("general")
 		if _, payload := expect(p, shared.StartTyping); payload.Room != "general" {
-			t.Errorf("told %+v", payload)
+			t.Errorf("typing sent: got %+v, want general", payload)
 		}
 		p.quiet()
 		time.Sleep(typeEvery)
 		h.Typing("")
 		expect(p, shared.StartTyping)
-		h.send("done") // and begins another one
+		h.send("done") // which begins another message
 		expect(p, shared.SendMessage)
 		h.Typing("")
 		expect(p, shared.StartTyping)
@@ -553,10 +553,10 @@ func TestPresence(t *testing.T) {
 		synctest.Wait()
 		v := h.View().Room
 		if want := []shared.Member{cid, {User: "a", Name: "Ann"}}; v.Count != 2 || !slices.Equal(v.Members, want) {
-			t.Errorf("%d members: %v", v.Count, v.Members)
+			t.Errorf("members: got %d, %v, want 2, %v", v.Count, v.Members, want)
 		}
 		if !slices.Equal(before.Members, []shared.Member{ann, bob}) {
-			t.Errorf("an older view has changed: %v", before.Members)
+			t.Errorf("members of an older view: got %v, want %v", before.Members, []shared.Member{ann, bob})
 		}
 	})
 }

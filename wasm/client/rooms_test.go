@@ -19,18 +19,18 @@ func TestChangeRoom(t *testing.T) {
 		}
 		written := h.send("hello") // "" is the new room at once
 		if v := h.View(); v.Current != "other" || v.Room.Synced || len(v.Room.Pending) != 1 {
-			t.Errorf("the view: %+v", v)
+			t.Errorf("view: got %+v, want other, not synced, with one pending", v)
 		}
 		id, payload := expect(p, shared.ChangeRoom)
 		if payload.Name != "other" || payload.After != nil {
-			t.Errorf("changed to %+v", payload)
+			t.Errorf("changed to: got %+v, want other without a cursor", payload)
 		}
 		p.message("general", 2, "you", "m2") // was on its way
 		p.joined(id, "other", shared.StateNew, at(0))
 		p.quiet()
 		p.synced("other", at(0))
 		if got, m := expect(p, shared.SendMessage); got != written || m.Room != "other" {
-			t.Errorf("sent %s to %s", got, m.Room)
+			t.Errorf("sent: got %s to %s, want %s to other", got, m.Room, written)
 		}
 		h.wantSeen("m1", "m2")
 
@@ -40,21 +40,21 @@ func TestChangeRoom(t *testing.T) {
 		}
 		id, payload = expect(p, shared.ChangeRoom)
 		if payload.After == nil || payload.After.Seq != 2 {
-			t.Errorf("came back with %+v", payload)
+			t.Errorf("changed back to: got %+v, want the cursor at 2", payload)
 		}
 		p.joined(id, "general", shared.StateRecovered, *payload.After)
 		p.message("general", 3, "you", "m3")
 		p.synced("general", at(3))
 		h.wantSeen("m1", "m2", "m3")
 		if v := h.View(); len(v.Room.Messages) != 3 {
-			t.Errorf("the timeline has %d messages", len(v.Room.Messages))
+			t.Errorf("messages in the timeline: got %d, want 3", len(v.Room.Messages))
 		}
 		p.quiet()
 	})
 }
 
-// There, back, there again before any answer: each answer is taken for the
-// request it belongs to, and nothing is seen twice.
+// We change to a room, back, and there again before any answer comes. Each answer
+// is matched with its request, and no message is seen twice.
 func TestChangeRoomFasterThanTheServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -68,7 +68,7 @@ func TestChangeRoomFasterThanTheServer(t *testing.T) {
 			}
 			id, payload := expect(p, shared.ChangeRoom)
 			if payload.Name != name {
-				t.Fatalf("changed to %s, want %s", payload.Name, name)
+				t.Fatalf("changed to: got %s, want %s", payload.Name, name)
 			}
 			ids = append(ids, id)
 		}
@@ -86,11 +86,11 @@ func TestChangeRoomFasterThanTheServer(t *testing.T) {
 		v := h.View()
 		other, _ := h.Room("other")
 		if v.Current != "general" || !v.Room.Synced || other.Joined || other.Synced {
-			t.Errorf("in %s (synced: %v), other: joined %v", v.Current, v.Room.Synced, other.Joined)
+			t.Errorf("rooms: got %s (synced: %v), other joined: %v, synced: %v, want general synced and other left", v.Current, v.Room.Synced, other.Joined, other.Synced)
 		}
 		id := h.send("hello")
 		if got, _ := expect(p, shared.SendMessage); got != id {
-			t.Errorf("sent %s", got)
+			t.Errorf("sent: got %s, want %s", got, id)
 		}
 		p.quiet()
 	})
@@ -109,19 +109,19 @@ func TestARefusedRoom(t *testing.T) {
 		// The server has left us where we were, and we do not want to be there.
 		id, leave := expect(p, shared.LeaveRoom)
 		if leave.Name != "general" {
-			t.Errorf("left %s", leave.Name)
+			t.Errorf("left: got %s, want general", leave.Name)
 		}
 		reply(p, shared.Left, id, leave)
 		h.wantPending(written, Rejected)
 		if v := h.View(); v.Room.Refused == nil || v.Room.Refused.Code != "forbidden" {
-			t.Errorf("the view says %v", v.Room.Refused)
+			t.Errorf("refused: got %v, want forbidden", v.Room.Refused)
 		}
 		time.Sleep(30 * time.Second)
-		p.quiet() // it does not insist
+		p.quiet() // the client does not ask again
 		if err := h.ChangeRoom("secret"); err != nil {
 			t.Fatal(err)
 		}
-		expect(p, shared.ChangeRoom) // the user may
+		expect(p, shared.ChangeRoom) // but the user may
 	})
 }
 
@@ -140,7 +140,7 @@ func TestARefusedLeaveIsNotARefusedJoin(t *testing.T) {
 		p.joined(join, "general", shared.StateCurrent, at(0))
 		p.synced("general", at(0))
 		if id, _ := expect(p, shared.SendMessage); id != written {
-			t.Errorf("sent %s", id)
+			t.Errorf("sent: got %s, want %s", id, written)
 		}
 	})
 }
@@ -160,7 +160,7 @@ func TestALateLeft(t *testing.T) {
 		p.synced("general", at(0))
 		written := h.send("hello")
 		if id, _ := expect(p, shared.SendMessage); id != written {
-			t.Errorf("sent %s", id)
+			t.Errorf("sent: got %s, want %s", id, written)
 		}
 		p.quiet()
 	})
@@ -175,13 +175,13 @@ func TestARoomThatIsNotToBeHadNow(t *testing.T) {
 		began := time.Now()
 		id, payload := expect(p, shared.ChangeRoom)
 		if wait := time.Since(began); wait != 4*time.Second || payload.Name != "general" {
-			t.Errorf("asked for %s after %v", payload.Name, wait)
+			t.Errorf("asked for: got %s after %v, want general after 4s", payload.Name, wait)
 		}
 		p.joined(id, "general", shared.StateNew, at(0))
 		p.synced("general", at(0))
 		synctest.Wait()
 		if v := h.View(); !v.Room.Synced || v.Room.Refused != nil {
-			t.Errorf("the view: %+v", v.Room)
+			t.Errorf("view: got %+v, want it synced and not refused", v.Room)
 		}
 	})
 }
@@ -192,12 +192,12 @@ func TestAJoinThatIsNotAnswered(t *testing.T) {
 		p := h.accept()
 		p.greet() // and no word on the room
 		if _, payload := expect(p, shared.JoinRoom); payload.Name != "general" {
-			t.Errorf("asked for %s", payload.Name)
+			t.Errorf("asked for: got %s, want general", payload.Name)
 		}
 	})
 }
 
-// The messages for a room that was left on the way reach it all the same.
+// Messages for a room that the user has left meanwhile still reach it.
 func TestMessagesForARoomThatWasLeft(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -211,21 +211,21 @@ func TestMessagesForARoomThatWasLeft(t *testing.T) {
 		}
 		p = h.accept()
 		if room := p.url.Query().Get("room"); room != "other" {
-			t.Errorf("came back to %s", room)
+			t.Errorf("room of the reconnect: got %s, want other", room)
 		}
 		p.welcome("other", shared.StateNew, at(0))
 		id, payload := expect(p, shared.JoinRoom)
 		if payload.Name != "general" || payload.After == nil {
-			t.Errorf("joined %+v", payload)
+			t.Errorf("joined: got %+v, want general with a cursor", payload)
 		}
 		p.joined(id, "general", shared.StateCurrent, at(0))
 		p.synced("general", at(0))
 		if got, m := expect(p, shared.SendMessage); got != written || m.Room != "general" {
-			t.Errorf("sent %s to %s", got, m.Room)
+			t.Errorf("sent: got %s to %s, want %s to general", got, m.Room, written)
 		}
 		id, leave := expect(p, shared.LeaveRoom)
 		if leave.Name != "general" {
-			t.Errorf("left %s", leave.Name)
+			t.Errorf("left: got %s, want general", leave.Name)
 		}
 		reply(p, shared.Left, id, leave)
 		p.ackAt(written, "general", 1)
@@ -250,11 +250,11 @@ func TestLeaveRoomWaitsForItsMessages(t *testing.T) {
 		p.quiet()
 		p.ackAt(first, "general", 1)
 		if got, _ := expect(p, shared.SendMessage); got != second {
-			t.Errorf("sent %s", got)
+			t.Errorf("sent: got %s, want %s", got, second)
 		}
 		expect(p, shared.LeaveRoom)
 		if v := h.View(); v.Current != "" {
-			t.Errorf("the current room is %s", v.Current)
+			t.Errorf("current room: got %q, want none", v.Current)
 		}
 	})
 }
@@ -278,13 +278,13 @@ func TestRoomsThatWereLeftAreForgotten(t *testing.T) {
 		n := len(h.rooms)
 		h.Client.mu.Unlock()
 		if n != maxLeftRooms+1 {
-			t.Errorf("%d rooms are remembered", n)
+			t.Errorf("rooms remembered: got %d, want %d", n, maxLeftRooms+1)
 		}
 		if _, ok := h.Room("general"); ok {
-			t.Error("the room that was left first is remembered")
+			t.Error("room that was left first: got it remembered, want it forgotten")
 		}
 		if _, ok := h.Room("room-20"); !ok {
-			t.Error("a room that was left a moment ago is forgotten")
+			t.Error("room that was left a moment ago: got it forgotten, want it remembered")
 		}
 	})
 }

@@ -56,10 +56,10 @@ func TestCall(t *testing.T) {
 				id, _ := expect(p, shared.ListRooms)
 				test.answer(h, p, id)
 				if a := <-answers; !test.check(a) {
-					t.Errorf("Call returned %+v, %v", a.rooms, a.err)
+					t.Errorf("Call: got %+v, %v, want what belongs to %q", a.rooms, a.err, test.name)
 				}
 				if _, n := h.left(); n != 0 {
-					t.Errorf("%d calls still wait", n)
+					t.Errorf("calls left: got %d, want none", n)
 				}
 			})
 		})
@@ -72,17 +72,17 @@ func TestCallWithoutAConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := c.SetName(t.Context(), "Ann"); err != ErrDisconnected {
-		t.Errorf("SetName: %v", err)
+		t.Errorf("SetName: got %v, want %v", err, ErrDisconnected)
 	}
 	var refused *shared.Error
 	if err := c.SetName(t.Context(), " "); !errors.As(err, &refused) || refused.Code != shared.CodeBadName {
-		t.Errorf("SetName of a blank: %v", err)
+		t.Errorf("SetName of a blank: got %v, want %s", err, shared.CodeBadName)
 	}
 	if err := c.SendEvent("ping", nil); err != ErrDisconnected {
-		t.Errorf("SendEvent: %v", err)
+		t.Errorf("SendEvent: got %v, want %v", err, ErrDisconnected)
 	}
 	if err := c.LoadOlder(t.Context(), "general"); err != ErrNoRoom {
-		t.Errorf("LoadOlder: %v", err)
+		t.Errorf("LoadOlder: got %v, want %v", err, ErrNoRoom)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestCallsAreBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		if _, err := h.ListRooms(ctx, ""); err != ErrBusy {
-			t.Errorf("one more: %v", err)
+			t.Errorf("one call too many: got %v, want %v", err, ErrBusy)
 		}
 		cancel()
 	})
@@ -114,7 +114,7 @@ func TestSetName(t *testing.T) {
 			t.Fatal(err)
 		}
 		if me := h.View().Me; me != (Me{User: "me", Name: "Ann", Named: true}) {
-			t.Errorf("we are %+v", me)
+			t.Errorf("Me: got %+v, want the user me, named Ann", me)
 		}
 	})
 }
@@ -128,26 +128,26 @@ func TestSendEvent(t *testing.T) {
 		}
 		id, m := expect(p, shared.SendMessage)
 		if m.Message != "hi" || h.pending(id) != Waiting {
-			t.Errorf("%+v did not go through the outbox", m)
+			t.Errorf("send_message: got %+v, want hi and it in the outbox", m)
 		}
 		if err := h.SendEvent("no_such_thing", json.RawMessage(`{"a":"<b>"}`)); err != nil {
 			t.Fatal(err)
 		}
 		if e := p.next(); e.Type != "no_such_thing" || string(e.Payload) != `{"a":"<b>"}` || e.ID == "" {
-			t.Errorf("sent %s %s", e.Type, e.Payload)
+			t.Errorf("sent: got %s %s, id %q, want no_such_thing with its payload and an id", e.Type, e.Payload, e.ID)
 		} else {
 			reply(p, shared.Failed, e.ID, shared.Error{Code: shared.CodeUnknownType, Message: "no"})
 		}
 		synctest.Wait()
 		if last := h.View().LastError; last == nil || last.Code != shared.CodeUnknownType {
-			t.Errorf("the last error is %v", last)
+			t.Errorf("last error: got %v, want %s", last, shared.CodeUnknownType)
 		}
 		if err := h.SendEvent("ping", strings.Repeat("x", shared.MaxFrameBytes)); err == nil {
-			t.Error("a frame that the server would close for was sent")
+			t.Error("SendEvent of a frame that is too long: got no error, want one")
 		}
 		for _, bad := range []any{"text", map[string]any{"message": ""}, map[string]any{"message": 1}, func() {}} {
 			if err := h.SendEvent("send_message", bad); err == nil {
-				t.Errorf("send_message took %v", bad)
+				t.Errorf("SendEvent of send_message with %v: got no error, want one", bad)
 			}
 		}
 		if err := h.SendEvent("change_room", map[string]any{"name": "other"}); err != nil {
@@ -155,7 +155,7 @@ func TestSendEvent(t *testing.T) {
 		}
 		expect(p, shared.ChangeRoom)
 		if v := h.View(); v.Current != "other" {
-			t.Errorf("the current room is %s", v.Current)
+			t.Errorf("current room: got %s, want other", v.Current)
 		}
 		if err := h.SendEvent("join_room", map[string]any{"name": "third"}); err != nil {
 			t.Fatal(err)
@@ -165,7 +165,7 @@ func TestSendEvent(t *testing.T) {
 		most := cap(p.toServer) + egressLength + 1
 		for n, err := 0, error(nil); err != ErrBusy; n, err = n+1, h.SendEvent("typing", nil) {
 			if err != nil || n > most {
-				t.Fatalf("flooding with events: %d, %v", n, err)
+				t.Fatalf("flood of events: got %v after %d, want %v after %d at most", err, n, ErrBusy, most)
 			}
 		}
 	})
@@ -193,17 +193,17 @@ func TestFramesAreShown(t *testing.T) {
 		synctest.Wait()
 		want := []frame{{false, "welcome"}, {false, "room_joined"}, {false, "synced"}, {true, "send_message"}}
 		if len(frames) != len(want) {
-			t.Fatalf("saw %v", frames)
+			t.Fatalf("frames: got %v, want %v", frames, want)
 		}
 		for i := range want {
 			if frames[i] != want[i] {
-				t.Errorf("frame %d is %v, want %v", i, frames[i], want[i])
+				t.Errorf("frame %d: got %v, want %v", i, frames[i], want[i])
 			}
 		}
 	})
 }
 
-// What a newer server or a broken one sends does not stop the client.
+// The frames of a newer or broken server do not stop the client.
 func TestStrangeFrames(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -219,7 +219,7 @@ func TestStrangeFrames(t *testing.T) {
 		p.message("general", 1, "you", "m1")
 		h.wantSeen("m1")
 		if v := h.View(); v.State != Online || v.LastError == nil {
-			t.Errorf("the view is %s, the last error %v", v.State, v.LastError)
+			t.Errorf("view: got %s, last error %v, want %s and an error", v.State, v.LastError, Online)
 		}
 		p.quiet()
 	})
@@ -230,7 +230,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{}, {URL: "chat.test/ws"}, {URL: "http://chat.test/ws"}, {URL: "ws:///ws"}, {URL: "ws://chat.test/ws", Room: "../x"}, {URL: "ws://%zz"},
 	} {
 		if _, err := New(config); err == nil {
-			t.Errorf("New took %+v", config)
+			t.Errorf("New(%+v): got no error, want one", config)
 		}
 	}
 }

@@ -22,7 +22,7 @@ type memoryStore struct {
 	mu     sync.Mutex
 	values map[string]string
 	saves  int
-	broken error // what Save returns
+	broken error // Save returns it
 }
 
 func newMemoryStore() *memoryStore { return &memoryStore{values: map[string]string{}} }
@@ -56,7 +56,7 @@ func (s *memoryStore) refuse(err error) {
 	s.broken = err
 }
 
-// ids returns what is kept.
+// ids returns the ids of the messages kept.
 func (s *memoryStore) ids() []string { return slices.Sorted(maps.Keys(s.Load())) }
 
 // with gives a client this store.
@@ -79,37 +79,37 @@ func TestWhatSendTookIsKept(t *testing.T) {
 		for i := range 20 {
 			ids = append(ids, h.send(fmt.Sprint("message ", i)))
 			if _, kept := store.Load()[ids[i]]; !kept {
-				t.Fatalf("Send has returned and message %d is not kept", i)
+				t.Fatalf("message %d after Send: got it not kept, want it kept", i)
 			}
 		}
 		h.end()
 
 		h = start(t, store.with)
 		if v := h.View(); v.Queued != len(ids) || v.Room.Pending[3].Message != "message 3" {
-			t.Errorf("after a restart %d are queued: %v", v.Queued, v.Room.Pending)
+			t.Errorf("queued after a restart: got %d: %v, want %d in order", v.Queued, v.Room.Pending, len(ids))
 		}
 		p := h.accept()
 		if p.after() != nil {
-			t.Errorf("they were never sent, but the room is read from %v on", p.after())
+			t.Errorf("cursor for messages that were never sent: got %v, want none", p.after())
 		}
 		p.welcome("general", shared.StateNew, at(0))
 		for i, want := range ids {
 			id, m := expect(p, shared.SendMessage)
 			if id != want || m.Message != fmt.Sprint("message ", i) {
-				t.Errorf("sent %s %q, want %s", id, m.Message, want)
+				t.Errorf("sent: got %s %q, want %s, message %d", id, m.Message, want, i)
 			}
 			p.ackAt(id, "general", uint64(i+1))
 		}
 		p.quiet()
 		h.wantAcked(ids...)
 		if got := store.ids(); len(got) != 0 {
-			t.Errorf("all are acked, and %v are kept", got)
+			t.Errorf("kept after the acks: got %v, want none", got)
 		}
 	})
 }
 
-// The cursor is in the store before the message is on the wire, and the strike
-// is there with the ack.
+// The cursor is in the store before the message is on the wire, and the message
+// is removed from it by its ack.
 func TestTheStoreKnowsFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
@@ -119,16 +119,16 @@ func TestTheStoreKnowsFirst(t *testing.T) {
 		synctest.Wait()
 		id := h.send("hello")
 		if kept := store.Load()[id]; !strings.Contains(kept, `"after":{"epoch":"e1","seq":5,"id":"m5"}`) || !strings.Contains(kept, `"user":"me"`) {
-			t.Errorf("kept is %s", kept)
+			t.Errorf("kept: got %s, want the cursor at 5 and the user me", kept)
 		}
 		if store.saves != 1 {
-			t.Errorf("%d writes for a message that went on the wire at once", store.saves)
+			t.Errorf("writes for a message that went on the wire at once: got %d, want 1", store.saves)
 		}
 		expect(p, shared.SendMessage)
 		p.ackAt(id, "general", 6)
 		synctest.Wait()
 		if kept := store.ids(); len(kept) != 0 {
-			t.Errorf("acked, and still kept: %v", kept)
+			t.Errorf("kept after the ack: got %v, want none", kept)
 		}
 		h.wantPending(id, Sent)
 	})
@@ -156,34 +156,34 @@ func TestSentBeforeIsLookedFor(t *testing.T) {
 		h := start(t, store.with)
 		p := h.accept()
 		if after := p.after(); after == nil || *after != at(5) {
-			t.Fatalf("the room is read from %v on, want %v", after, at(5))
+			t.Fatalf("cursor of the reconnect: got %v, want %v", after, at(5))
 		}
 		p.greet()
 		p.joined("", "general", shared.StateRecovered, at(5))
 		p.message("general", 6, "me", ids[1])
-		p.message("general", 7, "you", ids[0]) // another's with our id is not ours
+		p.message("general", 7, "you", ids[0]) // another user's message with our id is not ours
 		p.quiet()
 		p.synced("general", at(7))
 		p.toServerSkipHistory(t)
 		for _, want := range []string{ids[0], ids[2]} {
 			if id, _ := expect(p, shared.SendMessage); id != want {
-				t.Errorf("sent %s, want %s", id, want)
+				t.Errorf("sent: got %s, want %s", id, want)
 			}
 		}
 		p.quiet()
 		h.wantAcked(ids[1])
 		if kept := store.ids(); slices.Contains(kept, ids[1]) || len(kept) != 2 {
-			t.Errorf("%v are kept, want all but %s", kept, ids[1])
+			t.Errorf("kept: got %v, want all but %s", kept, ids[1])
 		}
 	})
 }
 
-// toServerSkipHistory takes the question for the history that fills the view.
+// toServerSkipHistory answers the request for the history that fills the view.
 func (p *peer) toServerSkipHistory(t *testing.T) {
 	t.Helper()
 	id, ask := expect(p, shared.LoadHistory)
 	if ask.Room == "" || ask.Before == 0 || ask.Limit <= 0 || ask.Limit > shared.JoinBacklog {
-		t.Errorf("asked for history %+v", ask)
+		t.Errorf("asked for history: got %+v, want a room, before a message, at most %d", ask, shared.JoinBacklog)
 	}
 	reply(p, shared.History, id, shared.HistoryPayload{Room: ask.Room})
 }
@@ -198,7 +198,7 @@ func TestTheViewIsFilled(t *testing.T) {
 		p.welcome("general", shared.StateCurrent, at(5))
 		id, ask := expect(p, shared.LoadHistory)
 		if ask.Room != "general" || ask.Before != 6 || ask.Limit != shared.JoinBacklog {
-			t.Errorf("asked for %+v", ask)
+			t.Errorf("asked for history: got %+v, want %d messages of general before 6", ask, shared.JoinBacklog)
 		}
 		expect(p, shared.SendMessage)
 		var page []shared.Message
@@ -208,7 +208,7 @@ func TestTheViewIsFilled(t *testing.T) {
 		reply(p, shared.History, id, shared.HistoryPayload{Room: "general", Messages: page})
 		synctest.Wait()
 		if v := h.View(); len(v.Room.Messages) != 5 || v.Room.More {
-			t.Errorf("the view has %d messages, and more: %v", len(v.Room.Messages), v.Room.More)
+			t.Errorf("view: got %d messages, more: %v, want 5 and no more", len(v.Room.Messages), v.Room.More)
 		}
 		p.quiet()
 	})
@@ -239,7 +239,7 @@ func TestTruncatedOrResetIsTheUsers(t *testing.T) {
 			}
 			h.end()
 
-			// The decision is the user's in the next life too.
+			// After a restart the decision is still up to the user.
 			h = start(t, store.with)
 			p = h.connect()
 			p.quiet()
@@ -247,21 +247,21 @@ func TestTruncatedOrResetIsTheUsers(t *testing.T) {
 			check(t, h.Discard(ids[0]))
 			check(t, h.Retry(ids[1]))
 			if id, _ := expect(p, shared.SendMessage); id != ids[1] {
-				t.Errorf("%s: Retry sent %s, want %s", state, id, ids[1])
+				t.Errorf("%s: sent by Retry: got %s, want %s", state, id, ids[1])
 			}
 			if kept := store.ids(); !slices.Equal(kept, ids[1:]) {
-				t.Errorf("%s: %v are kept, want %v", state, kept, ids[1:])
+				t.Errorf("%s: kept: got %v, want %v", state, kept, ids[1:])
 			}
 			p.ackAt(ids[1], "general", 60)
 			synctest.Wait()
 			if kept := store.ids(); len(kept) != 0 {
-				t.Errorf("%s: %v are kept", state, kept)
+				t.Errorf("%s: kept after the ack: got %v, want none", state, kept)
 			}
 		})
 	}
 }
 
-// What was truncated before a message was sent does not put it in doubt.
+// A range that is lost before a message's cursor does not put it in doubt.
 func TestTruncatedBeforeItWasSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
@@ -280,7 +280,7 @@ func TestTruncatedBeforeItWasSent(t *testing.T) {
 		h = start(t, store.with)
 		p = h.accept()
 		if after := p.after(); after == nil || *after != at(5) {
-			t.Fatalf("the room is read from %v on", after)
+			t.Fatalf("cursor of the reconnect: got %v, want %v", after, at(5))
 		}
 		p.greet()
 		reply(p, shared.RoomJoined, "", shared.RoomJoinedPayload{
@@ -289,7 +289,7 @@ func TestTruncatedBeforeItWasSent(t *testing.T) {
 		p.synced("general", at(100))
 		p.toServerSkipHistory(t)
 		if id, _ := expect(p, shared.SendMessage); id != young {
-			t.Errorf("sent %s, want %s", id, young)
+			t.Errorf("sent: got %s, want %s", id, young)
 		}
 		p.quiet()
 		h.wantPending(old, Unsure)
@@ -318,13 +318,13 @@ func TestWrittenAsAnotherUser(t *testing.T) {
 		h.wantPending(unsent, Unsure)
 		check(t, h.Retry(sent))
 		if id, _ := expect(p, shared.SendMessage); id != sent {
-			t.Errorf("sent %s", id)
+			t.Errorf("sent: got %s, want %s", id, sent)
 		}
 	})
 }
 
-// Another tab was closed while this one shows the room and is ahead of it: the
-// room is read again from where that tab was, nobody is shown anything twice.
+// Another tab is closed while this one shows the room and is ahead of it. The
+// room is read again from where that tab was, and no message is shown twice.
 func TestAdoptedInTheMiddle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		closed := newMemoryStore()
@@ -341,7 +341,7 @@ func TestAdoptedInTheMiddle(t *testing.T) {
 		p.message("general", 9, "you", "m9") // was on its way
 		change, ask := expect(p, shared.ChangeRoom)
 		if ask.Name != "general" || ask.After == nil || *ask.After != at(5) {
-			t.Fatalf("came back with %+v", ask)
+			t.Fatalf("changed to: got %+v, want general after %v", ask, at(5))
 		}
 		reply(p, shared.Left, leave, shared.LeavePayload{Name: "general"})
 		p.joined(change, "general", shared.StateRecovered, at(5))
@@ -353,25 +353,25 @@ func TestAdoptedInTheMiddle(t *testing.T) {
 		p.synced("general", at(10))
 		for _, want := range []string{ids[1], mine} {
 			if id, _ := expect(p, shared.SendMessage); id != want {
-				t.Errorf("sent %s, want %s", id, want)
+				t.Errorf("sent: got %s, want %s", id, want)
 			}
 		}
 		p.quiet()
 		h.wantSeen("m8", "m9", "m10")
 		h.wantAcked(ids[0])
 		if kept := closed.ids(); !slices.Equal(kept, ids[1:]) {
-			t.Errorf("of the closed tab's %v are kept, want %v", kept, ids[1:])
+			t.Errorf("kept of the closed tab: got %v, want %v", kept, ids[1:])
 		}
 		if kept := own.ids(); !slices.Equal(kept, []string{mine}) {
-			t.Errorf("our store keeps %v, want %s", kept, mine)
+			t.Errorf("kept of our own: got %v, want %s", kept, mine)
 		}
 		if v := h.View(); v.Current != "general" || len(v.Room.Gaps) != 0 || v.Room.StartedOver || len(v.Room.Messages) != 3 {
-			t.Errorf("the view: %+v", v.Room)
+			t.Errorf("view: got %+v, want general with 3 messages, no gaps, not started over", v.Room)
 		}
 	})
 }
 
-// A range that has gone is a gap in the view only where the view has not been.
+// A lost range is a gap only where it reaches beyond what the view has shown.
 func TestAdoptedBehindWhatIsGone(t *testing.T) {
 	for first, gap := range map[uint64]shared.Truncated{9: {}, 10: {}, 50: {After: 9, First: 50}, 0: {After: 9}} {
 		bubble(t, func(t *testing.T) {
@@ -393,13 +393,13 @@ func TestAdoptedBehindWhatIsGone(t *testing.T) {
 			p.quiet()
 			h.wantPending(id, Unsure)
 			if gaps := h.View().Room.Gaps; gap.After == 0 && len(gaps) != 0 || gap.After != 0 && !slices.Equal(gaps, []shared.Truncated{gap}) {
-				t.Errorf("before %d all is gone: the view has the gaps %v, want %v", first, gaps, gap)
+				t.Errorf("gaps when all before %d is gone: got %v, want %v", first, gaps, gap)
 			}
 		})
 	}
 }
 
-// What lies in a log that is not there any more cannot be looked for.
+// A message sent to a log that has been replaced cannot be looked for.
 func TestAdoptedFromAnotherLog(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		closed := newMemoryStore()
@@ -412,7 +412,7 @@ func TestAdoptedFromAnotherLog(t *testing.T) {
 		leave, _ := expect(p, shared.LeaveRoom)
 		change, ask := expect(p, shared.ChangeRoom)
 		if ask.After == nil || ask.After.Epoch != "e2" {
-			t.Errorf("came back with %+v", ask.After)
+			t.Errorf("changed to: got %+v, want a cursor of epoch e2", ask.After)
 		}
 		reply(p, shared.Left, leave, shared.LeavePayload{Name: "general"})
 		p.joined(change, "general", shared.StateCurrent, *ask.After)
@@ -435,14 +435,14 @@ func TestTwoLogsInTheOutbox(t *testing.T) {
 		h := start(t, store.with)
 		p := h.accept()
 		if after := p.after(); after == nil || after.Epoch != "e1" {
-			t.Fatalf("began at %v", after)
+			t.Fatalf("cursor of the first connection: got %v, want one of epoch e1", after)
 		}
 		now := shared.Cursor{Epoch: "e2", Seq: 40, ID: "m40"}
 		p.welcome("general", shared.StateReset, now)
 		leave, _ := expect(p, shared.LeaveRoom)
 		change, ask := expect(p, shared.ChangeRoom)
 		if ask.After == nil || ask.After.Epoch != "e2" || ask.After.Seq != 3 {
-			t.Fatalf("came back with %+v", ask.After)
+			t.Fatalf("changed to: got %+v, want 3 in epoch e2", ask.After)
 		}
 		h.wantPending("old", Unsure)
 		reply(p, shared.Left, leave, shared.LeavePayload{Name: "general"})
@@ -453,7 +453,7 @@ func TestTwoLogsInTheOutbox(t *testing.T) {
 		h.wantAcked("new")
 		h.wantSeen()
 		if kept := store.ids(); !slices.Equal(kept, []string{"old"}) {
-			t.Errorf("%v are kept", kept)
+			t.Errorf("kept: got %v, want old", kept)
 		}
 	})
 }
@@ -465,21 +465,22 @@ func TestAFullStore(t *testing.T) {
 		full := errors.New("QuotaExceededError")
 		store.refuse(full)
 		if _, err := h.Send("", "before the welcome"); !errors.Is(err, ErrOutboxFull) || !strings.Contains(err.Error(), full.Error()) {
-			t.Errorf("Send: %v", err)
+			t.Errorf("Send before the welcome: got %v, want %v and %v", err, ErrOutboxFull, full)
 		}
 		store.refuse(nil)
 		queued := h.send("queued")
 		store.refuse(full)
 		p := h.connect()
-		// It was kept as never sent: on the wire the next client would send it twice.
+		// It is kept as never sent. If it went on the wire, the next client would send
+		// it again.
 		p.quiet()
 		h.wantPending(queued, Failed)
 		if _, err := h.Send("", "online"); !errors.Is(err, ErrOutboxFull) {
-			t.Errorf("Send: %v", err)
+			t.Errorf("Send online: got %v, want %v", err, ErrOutboxFull)
 		}
 		p.quiet()
 		if n := len(h.View().Room.Pending); n != 1 {
-			t.Errorf("%d are pending", n)
+			t.Errorf("pending: got %d, want 1", n)
 		}
 		check(t, h.Retry(queued)) // the store is still full
 		p.quiet()
@@ -487,7 +488,7 @@ func TestAFullStore(t *testing.T) {
 		store.refuse(nil)
 		check(t, h.Retry(queued))
 		if id, _ := expect(p, shared.SendMessage); id != queued {
-			t.Errorf("sent %s", id)
+			t.Errorf("sent: got %s, want %s", id, queued)
 		}
 	})
 }
@@ -507,15 +508,15 @@ func TestTheOutboxIsBoundedInBytes(t *testing.T) {
 		kept += len(value)
 	}
 	if want := maxOutboxBytes / (len(long) + messageOverhead); err != ErrOutboxFull || n != want || kept > maxOutboxBytes {
-		t.Errorf("after %d messages of %d bytes, %d bytes kept: %v; want %d messages", n, len(long), kept, err, want)
+		t.Errorf("messages of %d bytes: got %d, %d bytes kept and %v, want %d, at most %d and %v", len(long), n, kept, err, want, maxOutboxBytes, ErrOutboxFull)
 	}
-	// What is given up makes room.
+	// Discarding a message makes room.
 	c.mu.Lock()
 	c.outbox.messages[0].becomes(Rejected, "")
 	c.mu.Unlock()
 	check(t, c.Discard(c.View().Room.Pending[0].ID))
 	if _, err := c.Send("", long); err != nil {
-		t.Errorf("with room again: %v", err)
+		t.Errorf("Send with room again: got %v, want no error", err)
 	}
 }
 
@@ -544,23 +545,23 @@ func TestGarbageInTheStore(t *testing.T) {
 		log.SetOutput(log.Default().Writer())
 		check(t, err)
 		if v := c.View(); v.Queued != 1 || v.Room.Pending[0].ID != "good" {
-			t.Errorf("with %q %s the outbox is %v", id, value, v.Room.Pending)
+			t.Errorf("outbox with %q %s: got %v, want good alone", id, value, v.Room.Pending)
 		}
 		if got := store.ids(); !slices.Equal(got, []string{"good"}) {
-			t.Errorf("with %q %s kept is %v", id, value, got)
+			t.Errorf("kept with %q %s: got %v, want good alone", id, value, got)
 		}
 		if !strings.Contains(logged.String(), "is dropped: ") {
-			t.Errorf("with %q %s the log says %q", id, value, logged.String())
+			t.Errorf("log with %q %s: got %q, want that it is dropped", id, value, logged.String())
 		}
 	}
 
-	// A newer client's is not garbage.
+	// A newer client's message is not garbage.
 	store := newMemoryStore()
 	store.values["newer"] = `{"v":2,"text":"who knows"}`
 	c, err := New(Config{URL: "ws://chat.test/ws", Store: store})
 	check(t, err)
 	if n := c.View().Queued; n != 0 || len(store.ids()) != 1 {
-		t.Errorf("%d are queued and %v kept", n, store.ids())
+		t.Errorf("newer client's message: got %d queued and %v kept, want none queued and it kept", n, store.ids())
 	}
 }
 
@@ -579,14 +580,14 @@ func TestWaitingIsWrittenOnce(t *testing.T) {
 		}
 		synctest.Wait()
 		if store.saves > 2*n || len(store.ids()) != 0 {
-			t.Errorf("%d messages took %d writes, %d are kept", n, store.saves, len(store.ids()))
+			t.Errorf("%d messages: got %d writes and %d kept, want at most %d and none", n, store.saves, len(store.ids()), 2*n)
 		}
 	})
 }
 
 // TestNothingIsLostOrDoubledByClosing is TestNothingIsLostOrDoubled with two
-// tabs that are closed at any moment; what a closed one leaves, the other or a
-// new one takes over.
+// tabs that are closed at any moment. The other tab or a new one takes over the
+// messages of a closed tab.
 func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
 	for seed := range seeds(20) {
 		bubble(t, func(t *testing.T) {
@@ -643,18 +644,18 @@ func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
 			for store, ids := range written {
 				for _, id := range ids {
 					if n := m.stored[id]; n != 1 {
-						t.Errorf("seed %d: message %s is in the log %d times", seed, id, n)
+						t.Errorf("seed %d: message %s in the log: got %d times, want once", seed, id, n)
 					}
 				}
 				if kept := store.ids(); len(kept) > 0 {
-					t.Errorf("seed %d: %v are still kept", seed, kept)
+					t.Errorf("seed %d: kept: got %v, want none", seed, kept)
 				}
-				for _, room := range rooms { // what one tab wrote stays in order
+				for _, room := range rooms { // the messages of one tab stay in order
 					last := -1
 					for _, message := range m.logs[room] {
 						if i := slices.Index(ids, message.ID); i >= 0 {
 							if i < last {
-								t.Errorf("seed %d: in %s %s comes after %s", seed, room, ids[i], ids[last])
+								t.Errorf("seed %d: order in %s: got %s after %s, want it before", seed, room, ids[i], ids[last])
 							}
 							last = i
 						}
@@ -663,7 +664,7 @@ func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
 			}
 			for i, tab := range tabs {
 				if n, _ := tab.left(); n != 0 {
-					t.Errorf("seed %d: tab %d has %d messages left", seed, i, n)
+					t.Errorf("seed %d: messages left in tab %d: got %d, want none", seed, i, n)
 				}
 				told := map[string][]string{}
 				for _, message := range tab.told() {
@@ -684,11 +685,11 @@ func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
 					// Each was told and is shown once, in order, up to the end.
 					for what, got := range map[string][]string{"told": told[name], "shown": shown} {
 						if n := len(logged) - len(got); n < 0 || !slices.Equal(got, logged[n:]) {
-							t.Errorf("seed %d: tab %d was %s in %s\n%s\nthe log is\n%s", seed, i, what, name, got, logged)
+							t.Errorf("seed %d: messages %s in %s by tab %d: got\n%s\nwant the end of\n%s", seed, what, name, i, got, logged)
 						}
 					}
 					if want := min(len(logged), shared.JoinBacklog); len(shown) < want {
-						t.Errorf("seed %d: tab %d shows %d messages, want %d", seed, i, len(shown), want)
+						t.Errorf("seed %d: messages shown by tab %d: got %d, want at least %d", seed, i, len(shown), want)
 					}
 				}
 			}

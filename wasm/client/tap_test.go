@@ -16,7 +16,7 @@ func TestTapIsToldWhatPassesWhileItIsThere(t *testing.T) {
 		h.Tap(func(f Frame) {
 			e, err := shared.DecodeEvent(f.Text)
 			if err != nil || time.Since(f.At) != 0 {
-				t.Errorf("%v %v: %s", err, f.At, f.Text)
+				t.Errorf("frame: got %s at %v (%v), want an event at %v", f.Text, f.At, err, time.Now())
 			}
 			if f.Sent {
 				e.Type = "> " + e.Type
@@ -30,13 +30,13 @@ func TestTapIsToldWhatPassesWhileItIsThere(t *testing.T) {
 		reply(p, shared.Pong, id, shared.Empty{})
 		synctest.Wait()
 		if len(seen) != 2 || seen[0] != "> ping mine" || seen[1] != "pong mine" {
-			t.Errorf("seen: %q", seen)
+			t.Errorf("seen: got %q, want the ping and the pong", seen)
 		}
 		h.Tap(nil)
 		p.message("general", 1, "you", "x")
 		synctest.Wait()
 		if len(seen) != 2 {
-			t.Errorf("seen after the tap was taken away: %q", seen)
+			t.Errorf("seen after the tap was removed: got %q, want the same two", seen)
 		}
 	})
 }

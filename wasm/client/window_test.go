@@ -11,8 +11,8 @@ import (
 	"websockets/shared"
 )
 
-// roomLog is a room's log in the hands of a test: sequences in order, from which
-// retention takes the first ones.
+// roomLog is a room's log as a test keeps it: its sequences in order. Retention
+// removes the first ones.
 type roomLog []uint64
 
 // page answers load_history as the server does.
@@ -41,7 +41,7 @@ func (l roomLog) page(p shared.LoadHistoryPayload) shared.HistoryPayload {
 	return page
 }
 
-// reader is a client in a room whose log the test has, at its tail.
+// reader is a client at the tail of a room, and the log of that room.
 type reader struct {
 	*harness
 	p   *peer
@@ -60,7 +60,7 @@ func read(t *testing.T, n int, step uint64) *reader {
 	return r
 }
 
-// grow puts one more message into the log, which the client is told of.
+// grow appends a message to the log and sends it to the client.
 func (r *reader) grow(step uint64) {
 	seq := uint64(1)
 	if n := len(r.log); n > 0 {
@@ -117,7 +117,7 @@ func (r *reader) wantShown(first, last uint64, newer bool) {
 	r.t.Helper()
 	seqs := r.shown()
 	if v := r.View().Room; seqs[0] != first || seqs[len(seqs)-1] != last || v.Newer != newer {
-		r.t.Errorf("shown is %d to %d, newer: %v; want %d to %d, %v", seqs[0], seqs[len(seqs)-1], v.Newer, first, last, newer)
+		r.t.Errorf("shown: got %d to %d, newer: %v, want %d to %d, %v", seqs[0], seqs[len(seqs)-1], v.Newer, first, last, newer)
 	}
 }
 
@@ -129,15 +129,15 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		for r.View().Room.More {
 			pages += r.load(r.LoadOlder, nil)
 			if n := len(r.shown()); n > maxWindow {
-				t.Fatalf("%d messages are kept", n)
+				t.Fatalf("messages kept: got %d, want at most %d", n, maxWindow)
 			}
 		}
 		r.wantShown(1, maxWindow, true)
 		if want := 2500/windowPage + 1; pages != want {
-			t.Errorf("%d pages were asked for, want %d", pages, want)
+			t.Errorf("pages asked for: got %d, want %d", pages, want)
 		}
 
-		// The tail goes on beside it: nothing of it is lost on the reader.
+		// Meanwhile the tail keeps growing, and the client misses none of it.
 		r.grow(1)
 		id := r.send("mine")
 		_, sent := expect(r.p, shared.SendMessage)
@@ -147,30 +147,30 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		synctest.Wait()
 		v := r.View().Room
 		if latest := v.Latest; sent.Message != "mine" || len(latest) != timeline || latest[timeline-1].Seq != 3002 || len(v.Pending) != 0 {
-			t.Errorf("the tail has %d messages, %d are pending", len(latest), len(v.Pending))
+			t.Errorf("tail after %q: got %d messages and %d pending, want %d up to 3002 and none", sent.Message, len(latest), len(v.Pending), timeline)
 		}
 		r.wantAcked(id)
 		r.wantShown(1, maxWindow, true)
 		r.MarkRead("general", 3002)
 		if _, mark := expect(r.p, shared.MarkRead); mark.Seq != 3002 {
-			t.Errorf("marked %d", mark.Seq)
+			t.Errorf("read mark: got %d, want 3002", mark.Seq)
 		}
 
 		asked := 0
 		for r.View().Room.Newer {
 			asked += r.load(r.LoadNewer, nil)
 			if n := len(r.shown()); n > maxWindow {
-				t.Fatalf("%d messages are kept", n)
+				t.Fatalf("messages kept: got %d, want at most %d", n, maxWindow)
 			}
 		}
 		r.wantShown(3002-maxWindow+1, 3002, false)
 		if most := 2 * (3000/windowPage + 1); asked > most {
-			t.Errorf("%d questions, want %d at most", asked, most)
+			t.Errorf("pages asked for: got %d, want at most %d", asked, most)
 		}
 		r.ToLatest("general")
 		r.wantShown(3002-timeline+1, 3002, false)
 		if n := r.load(r.LoadNewer, nil); n != 0 {
-			t.Errorf("at its end the room was asked for %d pages", n)
+			t.Errorf("pages asked for at the end: got %d, want none", n)
 		}
 	})
 }
@@ -191,14 +191,14 @@ func TestTheTailTakesOlderMessagesWhileItHasRoom(t *testing.T) {
 		r.load(r.LoadOlder, nil)
 		r.wantShown(751, 1000, false)
 		if v := r.View().Room; len(v.Latest) != 250 {
-			t.Errorf("the tail has %d messages", len(v.Latest))
+			t.Errorf("messages in the tail: got %d, want 250", len(v.Latest))
 		}
 		r.load(r.LoadOlder, nil)
 		r.wantShown(551, 1000, false)
 		r.load(r.LoadOlder, nil)
 		r.wantShown(351, 950, true)
 		if v := r.View().Room; len(v.Latest) != 450 {
-			t.Errorf("the tail has %d messages", len(v.Latest))
+			t.Errorf("messages in the tail: got %d, want 450", len(v.Latest))
 		}
 		r.ToLatest("general")
 		r.wantShown(551, 1000, false)
@@ -219,11 +219,11 @@ func TestWhatIsHeldStaysWhileNewMessagesCome(t *testing.T) {
 		}
 		r.wantShown(1, maxWindow, true)
 		if n := r.load(r.LoadNewer, nil); n != 0 {
-			t.Errorf("what the tail has was asked for in %d pages", n)
+			t.Errorf("pages asked for what the tail has: got %d, want none", n)
 		}
 		r.wantShown(51, 650, false)
 		if before[0].Seq != 1 || before[timeline-1].Seq != timeline {
-			t.Error("an older view has changed")
+			t.Error("older view: got it changed, want it as it was")
 		}
 		r.ToLatest("general")
 		r.wantShown(151, 650, false)
@@ -250,16 +250,16 @@ func TestTheLogIsReplacedWhileReading(t *testing.T) {
 		})
 		r.wantShown(51, 51, false)
 		if v := r.View().Room; !v.StartedOver || v.Epoch != "e2" || !v.More {
-			t.Errorf("after the reset: %+v", v)
+			t.Errorf("view after the reset: got %+v, want epoch e2, started over, and more", v)
 		}
 		check(t, r.ChangeRoom("other"))
 		if v, _ := r.Room("general"); v.StartedOver {
-			t.Error("the room that was left still says that it started over")
+			t.Error("StartedOver of the room that was left: got true, want false")
 		}
 	})
 }
 
-// A page that was asked for further up does not take the reader away from the end.
+// A page that the reader asked for earlier does not take them away from the end.
 func TestAtTheEndWhileAPageIsOnItsWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := read(t, 3000, 1)
@@ -277,7 +277,7 @@ func TestAtTheEndWhileAPageIsOnItsWay(t *testing.T) {
 		r.grow(1)
 		synctest.Wait()
 		if v, _ := r.Room("general"); v.Messages[0].Seq != 2502 {
-			t.Errorf("a room that was left is held at %d", v.Messages[0].Seq)
+			t.Errorf("first message of a room that was left: got %d, want 2502", v.Messages[0].Seq)
 		}
 	})
 }
@@ -287,7 +287,7 @@ func TestLeavingARoomEndsItsWindow(t *testing.T) {
 		r := away(t)
 		r.load(r.LoadNewer, func() { check(t, r.ChangeRoom("other")) })
 		if v, _ := r.Room("general"); v.Newer || v.Messages[0].Seq != 2501 {
-			t.Errorf("the room that was left shows from %d on, newer: %v", v.Messages[0].Seq, v.Newer)
+			t.Errorf("room that was left: got messages from %d on, newer: %v, want 2501 and no newer", v.Messages[0].Seq, v.Newer)
 		}
 	})
 }
@@ -300,23 +300,23 @@ func TestARangeGoesWhileReading(t *testing.T) {
 		r.wantShown(201, 900, true)
 		gap := shared.Truncated{After: 600, First: 701}
 		if v := r.View().Room; !slices.Equal(v.Gaps, []shared.Truncated{gap}) || !v.More {
-			t.Errorf("the gaps are %v", v.Gaps)
+			t.Errorf("gaps: got %v, more: %v, want %v and more", v.Gaps, v.More, gap)
 		}
 		r.load(r.LoadNewer, nil)
 		if v := r.View().Room; len(v.Gaps) != 1 {
-			t.Errorf("then they are %v", v.Gaps)
+			t.Errorf("gaps after the next page: got %v, want one", v.Gaps)
 		}
-		// All that the window has is gone, and all before the tail.
+		// All messages of the window are gone, and all others before the tail.
 		r.log = nil
 		r.load(r.LoadNewer, nil)
 		if v := r.View().Room; !slices.Equal(v.Gaps, []shared.Truncated{{After: 1100, First: 2501}}) {
-			t.Errorf("at the end they are %v", v.Gaps)
+			t.Errorf("gaps at the end: got %v, want one after 1100 up to 2501", v.Gaps)
 		}
-		// Before the window nothing is to be had any more.
+		// Nothing is left before the tail.
 		r.ToLatest("general")
 		r.load(r.LoadOlder, nil)
 		if v := r.View().Room; v.More || len(v.Gaps) != 0 || v.Messages[0].Seq != 2501 {
-			t.Errorf("the tail shows %v, more: %v", v.Gaps, v.More)
+			t.Errorf("tail: got it from %d on with gaps %v, more: %v, want 2501, none and no more", v.Messages[0].Seq, v.Gaps, v.More)
 		}
 	})
 }
@@ -329,21 +329,21 @@ func TestAGapAtTheTailShowsWhenTheReaderComesThere(t *testing.T) {
 		r.p.message("general", 3101, "you", "m3101")
 		synctest.Wait()
 		if v := r.View().Room; len(v.Gaps) != 0 || !v.Newer {
-			t.Errorf("far from it the gaps are %v", v.Gaps)
+			t.Errorf("gaps far from the tail: got %v, newer: %v, want none and newer", v.Gaps, v.Newer)
 		}
 		r.log = append(r.log, 3101)
 		for r.View().Room.Newer {
 			r.load(r.LoadNewer, nil)
 		}
 		if v := r.View().Room; !slices.Equal(v.Gaps, []shared.Truncated{gap}) {
-			t.Errorf("at the end the gaps are %v", v.Gaps)
+			t.Errorf("gaps at the end: got %v, want %v", v.Gaps, gap)
 		}
 	})
 }
 
 // TestReadingAround scrolls up and down at random while the room grows and
-// retention takes its beginning, and compares what is shown with the log: always
-// a range of it, without a hole that is not told.
+// retention removes its beginning. What is shown must always be a range of the
+// log, and any hole in it must be among the gaps of the view.
 func TestReadingAround(t *testing.T) {
 	for seed := range seeds(4) {
 		bubble(t, func(t *testing.T) {
@@ -380,7 +380,7 @@ func TestReadingAround(t *testing.T) {
 						r.ToLatest("general")
 					case 1:
 						n := random.IntN(300)
-						if n < len(r.log)-100 { // what is the tail's is another test's
+						if n < len(r.log)-100 { // other tests cover the tail
 							r.log, gone = r.log[n:], gone+n
 						}
 					}
@@ -390,10 +390,10 @@ func TestReadingAround(t *testing.T) {
 
 				shown, v := r.shown(), r.View().Room
 				if len(shown) > maxWindow || len(v.Latest) > timeline {
-					t.Fatalf("seed %d: %d messages are shown, %d are kept of the tail", seed, len(shown), len(v.Latest))
+					t.Fatalf("seed %d: got %d messages shown and %d in the tail, want at most %d and %d", seed, len(shown), len(v.Latest), maxWindow, timeline)
 				}
 				if last := all[len(all)-1]; v.Latest[len(v.Latest)-1].Seq != last || v.Newer != (shown[len(shown)-1] != last) {
-					t.Fatalf("seed %d: newer is %v at %d of %d", seed, v.Newer, shown[len(shown)-1], last)
+					t.Fatalf("seed %d: got a tail up to %d, shown up to %d, newer: %v, want a tail up to %d, and newer if less is shown", seed, v.Latest[len(v.Latest)-1].Seq, shown[len(shown)-1], v.Newer, last)
 				}
 				for i := 1; i < len(shown); i++ {
 					at, found := slices.BinarySearch(all, shown[i-1])
@@ -401,18 +401,18 @@ func TestReadingAround(t *testing.T) {
 					told := slices.Contains(v.Gaps, shared.Truncated{After: shown[i-1], First: shown[i]})
 					switch {
 					case !found || shown[i] < next:
-						t.Fatalf("seed %d: %d is shown after %d", seed, shown[i], shown[i-1])
+						t.Fatalf("seed %d: shown after %d: got %d, want %d", seed, shown[i-1], shown[i], next)
 					case shown[i] > next && !told:
-						t.Fatalf("seed %d: %d follows %d without a word, the gaps are %v", seed, shown[i], shown[i-1], v.Gaps)
+						t.Fatalf("seed %d: shown after %d: got %d and the gaps %v, want %d or a gap", seed, shown[i-1], shown[i], v.Gaps, next)
 					}
 				}
 			}
-			// And back to the end, whatever was.
+			// Whatever happened, the reader gets back to the end.
 			for r.View().Room.Newer {
 				r.load(r.LoadNewer, nil)
 			}
 			if shown := r.shown(); shown[len(shown)-1] != all[len(all)-1] {
-				t.Errorf("seed %d: the end is %d", seed, shown[len(shown)-1])
+				t.Errorf("seed %d: last message shown: got %d, want %d", seed, shown[len(shown)-1], all[len(all)-1])
 			}
 		})
 		if t.Failed() {

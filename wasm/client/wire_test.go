@@ -58,7 +58,7 @@ func (p *pipe) Read(ctx context.Context) ([]byte, error) {
 		return nil, ctx.Err()
 	case <-p.closed:
 	}
-	select { // what came before the end
+	select { // frames that came before the end
 	case frame := <-p.toClient:
 		return frame, nil
 	default:
@@ -94,7 +94,7 @@ func (p *pipe) end(err error, byClient *CloseError) {
 	}
 }
 
-// peer is the server's end of one connection, in the hands of a test.
+// peer is the server's end of one connection, which the test plays.
 type peer struct {
 	*pipe
 	t       *testing.T
@@ -109,11 +109,11 @@ func (p *peer) next() shared.Event {
 	case frame := <-p.toServer:
 		e, err := shared.DecodeEvent(frame)
 		if err != nil {
-			p.t.Fatalf("the client sent %s: %v", frame, err)
+			p.t.Fatalf("the client sent: got %s (%v), want an event", frame, err)
 		}
 		return e
 	case <-time.After(time.Hour):
-		p.t.Fatal("the client sent nothing for an hour")
+		p.t.Fatal("the client sent: got nothing for an hour, want an event")
 		return shared.Event{}
 	}
 }
@@ -124,7 +124,7 @@ func (p *peer) quiet() {
 	synctest.Wait()
 	select {
 	case frame := <-p.toServer:
-		p.t.Fatalf("the client sent %s", frame)
+		p.t.Fatalf("the client sent: got %s, want nothing", frame)
 	default:
 	}
 }
@@ -134,7 +134,7 @@ func expect[T any](p *peer, want shared.Type[T]) (id string, payload T) {
 	p.t.Helper()
 	e := p.next()
 	if e.Type != want.Name() {
-		p.t.Fatalf("the client sent %s %s, want %s", e.Type, e.Payload, want.Name())
+		p.t.Fatalf("the client sent: got %s %s, want %s", e.Type, e.Payload, want.Name())
 	}
 	payload, err := want.Decode(e)
 	if err != nil {
@@ -148,7 +148,7 @@ func reply[T any](p *peer, t shared.Type[T], id string, payload T) {
 	p.toClient <- t.Frame(id, payload)
 }
 
-// after returns the cursor that the client came with, nil without one.
+// after returns the cursor in the address that the client dialled, nil without one.
 func (p *peer) after() *shared.Cursor {
 	raw := p.url.Query().Get("after")
 	if raw == "" {
@@ -190,7 +190,7 @@ func (p *peer) message(room string, seq uint64, user, id string) {
 // drop breaks the connection without a close frame.
 func (p *peer) drop() { p.end(errors.New("connection reset"), nil) }
 
-// shut closes it with one.
+// shut closes the connection with a close frame.
 func (p *peer) shut(code int, reason string) { p.end(&CloseError{code, reason}, nil) }
 
 // at is a cursor of the log "e1".
@@ -255,7 +255,7 @@ func start(t *testing.T, adapt ...func(*harness, *Config)) *harness {
 		time.Sleep(time.Minute) // of the bubble's clock: more than a test's callbacks take
 		synctest.Wait()
 		if state := c.View().State; state != Ended {
-			t.Errorf("after its context has ended the client is %s", state)
+			t.Errorf("state after the context has ended: got %s, want %s", state, Ended)
 		}
 	})
 	return h
@@ -285,7 +285,7 @@ func (h *harness) accept() *peer {
 	case p := <-h.dials:
 		return p
 	case <-time.After(time.Hour):
-		h.t.Fatal("the client did not connect for an hour")
+		h.t.Fatal("the client: got no connection in an hour, want one")
 		return nil
 	}
 }
@@ -315,7 +315,7 @@ func (h *harness) told() []shared.Message {
 	return slices.Clone(h.messages)
 }
 
-// seen returns the ids of that.
+// seen returns the ids of the messages that OnMessage was told.
 func (h *harness) seen() (ids []string) {
 	for _, m := range h.told() {
 		ids = append(ids, m.ID)
@@ -362,21 +362,21 @@ func (h *harness) pending(id string) PendingState {
 func (h *harness) wantSeen(ids ...string) {
 	h.t.Helper()
 	if got := h.seen(); !slices.Equal(got, ids) {
-		h.t.Errorf("OnMessage was told %v, want %v", got, ids)
+		h.t.Errorf("OnMessage: got %v, want %v", got, ids)
 	}
 }
 
 func (h *harness) wantAcked(ids ...string) {
 	h.t.Helper()
 	if got := h.ackedIDs(); !slices.Equal(got, ids) {
-		h.t.Errorf("OnAck was told %v, want %v", got, ids)
+		h.t.Errorf("OnAck: got %v, want %v", got, ids)
 	}
 }
 
 func (h *harness) wantPending(id string, want PendingState) {
 	h.t.Helper()
 	if got := h.pending(id); got != want {
-		h.t.Errorf("message %s is %q, want %q", id, got, want)
+		h.t.Errorf("state of message %s: got %q, want %q", id, got, want)
 	}
 }
 
