@@ -57,7 +57,7 @@ step() {
 	{
 		exec 2>/dev/null
 		while sleep 4; do
-			printf '        %4d s  %s\n' $((SECONDS - began)) "$(tail -n 1 "$output" | cut -c 1-80)"
+			printf '        %4d s  %s\n' $((SECONDS - began)) "$(tail -n 1 "$output" | cut -c 1-80 | grep . || echo working)"
 		done
 	} &
 	ticker=$!
