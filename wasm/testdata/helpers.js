@@ -18,11 +18,13 @@ if (typeof WebAssembly === "object") {
 }
 function memoryMiB() { return memory.buffer.byteLength / (1 << 20); }
 
+// A test may ask while the page is still being parsed: what is not there yet is
+// undefined, and neither visible nor anything else.
 function byId(id) { return document.getElementById(id); }
-function says(id) { return byId(id).textContent; }
-function visible(id) { return byId(id).checkVisibility(); }
-function focused(id) { return document.activeElement.id === id; }
-function pressed(id) { return byId(id).getAttribute("aria-pressed") === "true"; }
+function says(id) { return byId(id)?.textContent; }
+function visible(id) { return byId(id)?.checkVisibility() ?? false; }
+function focused(id) { return document.activeElement?.id === id; }
+function pressed(id) { return byId(id)?.getAttribute("aria-pressed") === "true"; }
 
 // focusOn moves the focus as soon as the element can have it.
 function focusOn(id) {
@@ -33,10 +35,10 @@ function focusOn(id) {
 }
 
 function connected() { return byId("connection")?.dataset.state === "connected" && document.body.dataset.boot === "ready"; }
-function disconnected() { return byId("connection").dataset.state !== "connected"; }
+function disconnected() { return byId("connection") !== null && byId("connection").dataset.state !== "connected"; }
 function reloaded() { return !window.before && document.readyState === "complete"; }
-function myName() { return document.querySelector("#me .name").textContent; }
-function named(name) { return !byId("name-dialog").open && myName() === name; }
+function myName() { return document.querySelector("#me .name")?.textContent; }
+function named(name) { return byId("name-dialog")?.open === false && myName() === name; }
 
 // The timeline.
 function rows() { return document.querySelectorAll("#messages > li").length; }
@@ -47,14 +49,14 @@ function shows(text) { return texts().includes(text); }
 function lastText() { return texts().at(-1); }
 function settled() { return !document.querySelector('#messages li.message[data-state="pending"]'); }
 function dividers() { return Array.from(document.querySelectorAll("#messages .divider"), e => bodyOf(e.nextElementSibling)).join(); }
-function atEnd() { return byId("latest").hidden; }
+function atEnd() { return byId("latest")?.hidden === true; }
 function scrolledToEnd(id) {
 	const box = byId(id);
 	return box.scrollHeight - box.scrollTop - box.clientHeight < 2;
 }
 
 // The banner's words; none while it is not there.
-function banner() { return byId("banner").hidden ? "" : byId("banner").innerText.replace(/\s+/g, " ").trim(); }
+function banner() { return byId("banner")?.hidden ? "" : byId("banner")?.innerText.replace(/\s+/g, " ").trim(); }
 
 // The rooms as a screen reader says them.
 function roomRows() {
