@@ -153,8 +153,7 @@ install() {
 
 # go_test NAME FLAGS...: runs go test, printing each test or package that ends, and
 # adds up what came of it. What could not run says NOT RUN and why, and counts as
-# skipped. All output is in .test/NAME.json. -count=1: what talks to servers,
-# browsers and disks is never taken from the cache.
+# skipped. All output is in .test/NAME.json.
 go_test() {
 	local name=$1 status=0 done_line total began=$SECONDS
 	shift
@@ -190,9 +189,10 @@ lint() {
 	check "staticcheck, js" js .test/bin/staticcheck "${js_packages[@]}"
 }
 
-# Each -timeout is about ten times what the package takes on two quiet processors:
-# it only ends what hangs, and a test that hangs ends itself before (see
-# servertest.Patience).
+# In test every call has -count=1: what talks to servers, browsers and disks is never
+# taken from the cache. Each -timeout is about ten times what the package takes on two
+# quiet processors: it only ends what hangs, and a test that hangs ends itself before
+# (see servertest.Patience).
 unit_tests() {
 	local race=(-race)
 	if ! any gcc; then
@@ -265,7 +265,7 @@ run_perf() {
 	{
 		printf 'figure\taim\tmeasured\tunit\t\n'
 		cat .test/figures.tsv
-	} | column -t -s $'\t' | tee .test/figures.txt
+	} | if any column; then column -t -s $'\t'; else cat; fi | tee .test/figures.txt
 }
 
 case ${1-} in
