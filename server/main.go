@@ -21,7 +21,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"websockets/server/chat"
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/server/web"
 	"websockets/static"
 )
@@ -145,7 +145,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		return err
 	}
 
-	log, err := roomlog.Open(ctx, roomlog.Options{
+	log, err := jetstream.Open(ctx, jetstream.Options{
 		Servers: s.NATS, Replicas: s.Replicas,
 		NewEpoch: s.NewEpoch, Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(s.MaxBytes),
 		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
@@ -213,8 +213,8 @@ func (s *serveCommand) check() error {
 		return errors.New("--fsync is for the log in --data: with --nats, the NATS servers decide when a message is on disk")
 	case s.NATS == "" && s.Replicas != 1:
 		return errors.New("--replicas is for a cluster: it goes with --nats")
-	case s.MaxAge != 0 && s.MaxAge < roomlog.DedupeWindow:
-		return fmt.Errorf("--max-age=%v is too short: a message is kept for at least %v, in which sending it again is noticed", s.MaxAge, roomlog.DedupeWindow)
+	case s.MaxAge != 0 && s.MaxAge < jetstream.DedupeWindow:
+		return fmt.Errorf("--max-age=%v is too short: a message is kept for at least %v, in which sending it again is noticed", s.MaxAge, jetstream.DedupeWindow)
 	}
 	return nil
 }

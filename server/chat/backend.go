@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/shared"
 )
 
@@ -19,16 +19,16 @@ const presenceWait = 300 * time.Millisecond
 // fresh says that it was not there already: the same id again with the same text is
 // the same message, with another it is an *shared.Error id_reused. It returns when
 // the message is on disk, if the log syncs always. Other errors wrap
-// roomlog.ErrUnavailable: the same again may succeed.
+// jetstream.ErrUnavailable: the same again may succeed.
 func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shared.Message, fresh bool, err error) {
 	message.Sent = time.Now().UTC().Truncate(time.Millisecond)
 	type outcome struct {
-		receipt roomlog.Receipt
+		receipt jetstream.Receipt
 		err     error
 	}
 	settled := make(chan outcome, 1)
 	m.appends.Add(1)
-	err = m.roomlog.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt roomlog.Receipt, err error) {
+	err = m.jetstream.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt jetstream.Receipt, err error) {
 		m.appends.Add(-1)
 		settled <- outcome{receipt, err}
 	})

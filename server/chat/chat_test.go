@@ -18,8 +18,8 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/eventlog/jetstream"
 	"websockets/server/identity"
-	"websockets/server/roomlog"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 // testServer is a manager on a real log behind a real HTTP server.
 type testServer struct {
 	t       testing.TB
-	log     *roomlog.Log
+	log     *jetstream.Log
 	manager *Manager
 	http    *httptest.Server
 	logged  *logged
@@ -46,7 +46,7 @@ type testServer struct {
 // setup is what a test may want otherwise.
 type setup struct {
 	config Config
-	log    roomlog.Options
+	log    jetstream.Options
 	door   identity.Door
 	tls    bool
 }
@@ -59,13 +59,13 @@ func serve(t testing.TB, change ...func(*setup)) *testServer {
 	logger := slog.New(slog.NewTextHandler(s.logged, nil))
 	with := setup{
 		config: Config{Version: "test", Logger: logger},
-		log:    roomlog.Options{Dir: t.TempDir(), MaxBytes: 1 << 30, Logger: logger},
+		log:    jetstream.Options{Dir: t.TempDir(), MaxBytes: 1 << 30, Logger: logger},
 	}
 	for _, f := range change {
 		f(&with)
 	}
 	var err error
-	if s.log, err = roomlog.Open(t.Context(), with.log); err != nil {
+	if s.log, err = jetstream.Open(t.Context(), with.log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.log.Close)
@@ -156,7 +156,7 @@ func (s *testServer) put(room string, texts ...string) {
 	settled := make(chan error, len(texts))
 	for _, text := range texts {
 		m := shared.Message{ID: fmt.Sprintf("%x", sha256.Sum256([]byte(text))), Room: room, User: "somebody", From: "Somebody", Message: text, Sent: time.Now().UTC()}
-		err := s.log.Append(context.Background(), room, room+" "+m.ID, m.Encode(), func(_ roomlog.Receipt, err error) { settled <- err })
+		err := s.log.Append(context.Background(), room, room+" "+m.ID, m.Encode(), func(_ jetstream.Receipt, err error) { settled <- err })
 		if err != nil {
 			s.t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/server/servertest"
 )
 
@@ -26,7 +26,7 @@ type audience struct {
 	room    *room
 	clients []*Client
 	peers   []int // file descriptors
-	batch   []roomlog.Entry
+	batch   []jetstream.Entry
 	body    []byte
 	seq     uint64
 
@@ -92,7 +92,7 @@ func connect(t testing.TB, listener net.Listener) (conn net.Conn, peer int) {
 func (a *audience) deliver(messages int) {
 	a.batch = a.batch[:0]
 	for range messages {
-		a.batch = append(a.batch, roomlog.Entry{Room: a.room.name, Seq: a.seq + 1, Prev: a.seq, Body: a.body})
+		a.batch = append(a.batch, jetstream.Entry{Room: a.room.name, Seq: a.seq + 1, Prev: a.seq, Body: a.body})
 		a.seq++
 	}
 	a.manager.deliver(a.batch)

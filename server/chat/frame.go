@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/shared"
 )
 
@@ -102,7 +102,7 @@ func appendMessageFrame(dst []byte, seq uint64, body []byte) []byte {
 }
 
 // decodeMessage reads a log record.
-func decodeMessage(e roomlog.Entry) (m shared.Message, err error) {
+func decodeMessage(e jetstream.Entry) (m shared.Message, err error) {
 	err = json.Unmarshal(e.Body, &m)
 	m.Seq = e.Seq
 	return m, err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/shared"
 )
 
@@ -26,13 +26,13 @@ func (m *Manager) loadHistory(ctx context.Context, r request, p shared.LoadHisto
 }
 
 // History returns a page of a room, whoever is in it, as load_history does. The
-// payload's room counts for nothing. Errors wrap roomlog.ErrUnavailable.
+// payload's room counts for nothing. Errors wrap jetstream.ErrUnavailable.
 func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistoryPayload) (page shared.HistoryPayload, err error) {
 	limit := p.Limit
 	if limit == 0 {
 		limit = shared.JoinBacklog
 	}
-	var entries []roomlog.Entry
+	var entries []jetstream.Entry
 	if p.After != 0 {
 		entries, page.More, err = m.pageAfter(ctx, room, p.After, limit)
 	} else {
@@ -50,7 +50,7 @@ func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistory
 	return page, err
 }
 
-func (m *Manager) pageAfter(ctx context.Context, room string, after uint64, limit int) (entries []roomlog.Entry, more bool, err error) {
+func (m *Manager) pageAfter(ctx context.Context, room string, after uint64, limit int) (entries []jetstream.Entry, more bool, err error) {
 	entries, err = m.roomlog.After(ctx, room, after, limit, historyBytes)
 	if err != nil || len(entries) == 0 {
 		return nil, false, err
@@ -59,7 +59,7 @@ func (m *Manager) pageAfter(ctx context.Context, room string, after uint64, limi
 	return entries, next.Seq != 0, err
 }
 
-func (m *Manager) pageBefore(ctx context.Context, room string, before uint64, limit int) (entries []roomlog.Entry, more bool, err error) {
+func (m *Manager) pageBefore(ctx context.Context, room string, before uint64, limit int) (entries []jetstream.Entry, more bool, err error) {
 	entries, more, err = m.roomlog.Before(ctx, room, before, limit)
 	size := 0
 	for i, e := range slices.Backward(entries) {

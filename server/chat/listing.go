@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"websockets/server/eventlog/jetstream"
 	"websockets/server/identity"
-	"websockets/server/roomlog"
 	"websockets/shared"
 )
 
@@ -49,7 +49,7 @@ const maxListing = 5000
 // has got since the last time, when somebody asks and at most once a second, so
 // it costs the way of a message nothing.
 type listing struct {
-	log *roomlog.Log
+	log *jetstream.Log
 
 	mu     sync.Mutex // also held while one looks, so that only one does
 	looked time.Time
@@ -57,7 +57,7 @@ type listing struct {
 	active map[string]time.Time // when a room's newest message was sent
 }
 
-func newListing(log *roomlog.Log) *listing {
+func newListing(log *jetstream.Log) *listing {
 	return &listing{log: log, seen: make([]uint64, log.Shards()), active: map[string]time.Time{}}
 }
 

@@ -3,8 +3,8 @@
 //
 // The two ways of a message meet only at the log:
 //
-//	in:  client.readMessages -> routeEvent -> handler -> roomlog.Append
-//	out: roomlog follower -> Manager.deliver -> room.ring -> client.writeMessages
+//	in:  client.readMessages -> routeEvent -> handler -> jetstream.Append
+//	out: jetstream follower -> Manager.deliver -> room.ring -> client.writeMessages
 //
 // Lock order: Manager.mu, then room.mu, then Client.mu. None is held while
 // something waits: for the network, the log or another goroutine.
@@ -21,8 +21,8 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/eventlog/jetstream"
 	"websockets/server/identity"
-	"websockets/server/roomlog"
 	"websockets/shared"
 )
 
@@ -73,7 +73,7 @@ type Config struct {
 type Manager struct {
 	config   Config
 	log      *slog.Logger
-	roomlog  *roomlog.Log
+	roomlog  *jetstream.Log
 	door     identity.Door
 	registry *shared.Registry[request]
 	upgrader websocket.Upgrader
@@ -107,7 +107,7 @@ type Manager struct {
 // NewManager returns a manager on an open log and starts following it. It fails
 // if an event type of the catalogue has no handler. Call Shutdown before closing
 // the log.
-func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, error) {
+func NewManager(log *jetstream.Log, door identity.Door, config Config) (*Manager, error) {
 	m := &Manager{
 		config:  config,
 		log:     config.Logger,
@@ -135,7 +135,7 @@ func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, 
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.now.Store(1)
-	err := log.Run(roomlog.Feed{Deliver: m.deliver, Lost: m.feedLost, Epoch: m.epochChanged, Signal: m.signalled})
+	err := log.Run(jetstream.Feed{Deliver: m.deliver, Lost: m.feedLost, Epoch: m.epochChanged, Signal: m.signalled})
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +239,7 @@ func (m *Manager) release(r *room) {
 
 // deliver takes what a shard's log has stored and wakes the members of each room
 // once. Only the shard's follower calls it.
-func (m *Manager) deliver(batch []roomlog.Entry) {
+func (m *Manager) deliver(batch []jetstream.Entry) {
 	var few [16]*room
 	touched := few[:0]
 	m.mu.RLock()

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 )
 
 const (
@@ -24,13 +24,13 @@ const (
 // marks remembers how far each user has read in each room. What is set is
 // gathered and written a little later, so a crash may lose the last moment.
 type marks struct {
-	log *roomlog.Log
+	log *jetstream.Log
 
 	mu    sync.Mutex
 	dirty map[string]map[string]uint64 // user, room: set and not written yet
 }
 
-func newMarks(log *roomlog.Log) *marks {
+func newMarks(log *jetstream.Log) *marks {
 	return &marks{log: log, dirty: map[string]map[string]uint64{}}
 }
 

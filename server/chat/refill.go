@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/shared"
 )
 
@@ -14,7 +14,7 @@ import (
 // little behind.
 
 // chunkOf encodes entries, of which it skips what are no messages.
-func chunkOf(entries []roomlog.Entry) *chunk {
+func chunkOf(entries []jetstream.Entry) *chunk {
 	size := 0
 	for _, e := range entries {
 		size += messageFrameLength(e.Body)

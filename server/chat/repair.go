@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 )
 
 // The feed may lose, the last message of a room too. A hole shows when the next
@@ -141,7 +141,7 @@ func (m *Manager) compare(ctx context.Context, shard int, rooms []*room, whole [
 		}
 	}
 	var lags error
-	for names := range slices.Chunk(slices.Collect(maps.Keys(lag)), roomlog.MaxHeads) {
+	for names := range slices.Chunk(slices.Collect(maps.Keys(lag)), jetstream.MaxHeads) {
 		heads, sure, err := m.roomlog.Heads(ctx, shard, names, from, last)
 		if err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/shared"
 )
 
@@ -16,7 +16,7 @@ import (
 // has its own place in the log.
 type room struct {
 	name string
-	log  *roomlog.Log
+	log  *jetstream.Log
 
 	refs     int           // guarded by Manager.mu: clients in it or coming in
 	ready    chan struct{} // closed when open has ended
@@ -86,7 +86,7 @@ func (r *room) open(ctx context.Context) error {
 }
 
 // add takes one entry of the feed. Only the shard's follower calls it.
-func (r *room) add(e roomlog.Entry) bool {
+func (r *room) add(e jetstream.Entry) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !isMessage(e.Body) {

@@ -7,7 +7,7 @@ import (
 	"encoding/base64"
 	"time"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/shared"
 )
 
@@ -32,7 +32,7 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 		Message: p.Message, Sent: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	m.appends.Add(1)
-	err := m.roomlog.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt roomlog.Receipt, err error) {
+	err := m.jetstream.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt jetstream.Receipt, err error) {
 		m.settleSend(r, here.room, message, receipt, err)
 	})
 	if err != nil {
@@ -46,7 +46,7 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 
 // settleSend answers a send when the log has answered. It is called on the log's
 // goroutine and does not wait.
-func (m *Manager) settleSend(r request, room *room, message shared.Message, receipt roomlog.Receipt, err error) {
+func (m *Manager) settleSend(r request, room *room, message shared.Message, receipt jetstream.Receipt, err error) {
 	defer m.appends.Add(-1)
 	r.sendEnds(err != nil)
 	switch {
@@ -64,7 +64,7 @@ func (m *Manager) settleSend(r request, room *room, message shared.Message, rece
 // settleDuplicate answers a send whose id the log knows: with the first one's ack
 // if it is the same message. Reading the log takes a while, so it runs beside;
 // its place in the client's window bounds how many do.
-func (m *Manager) settleDuplicate(r request, room *room, message shared.Message, receipt roomlog.Receipt) {
+func (m *Manager) settleDuplicate(r request, room *room, message shared.Message, receipt jetstream.Receipt) {
 	defer m.appends.Add(-1)
 	stored, err := m.roomlog.At(m.ctx, room.name, receipt.Seq)
 	var first shared.Message

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/shared"
 )
 
@@ -231,7 +231,7 @@ func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.T
 	epoch := r.epochNow()
 	entries, err := log.After(c.manager.ctx, r.name, m.seq, pageMessages, c.pages.next())
 	if err == nil && len(entries) == 0 { // there must be some, or they were removed
-		var next roomlog.Entry
+		var next jetstream.Entry
 		if next, err = log.Next(c.manager.ctx, r.name, m.seq); next.Seq != 0 {
 			entries = append(entries, next)
 		}
@@ -249,7 +249,7 @@ func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.T
 		last = entries[len(entries)-1].Seq
 	}
 	switch {
-	case len(entries) > 0 && roomlog.Contiguous(m.seq, entries): // nothing lay between
+	case len(entries) > 0 && jetstream.Contiguous(m.seq, entries): // nothing lay between
 		r.refill(epoch, m.seq, page, false)
 		return frames, last, nil, nil
 	case len(entries) > 0 && entries[0].Gap:

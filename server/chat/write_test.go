@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/shared"
 )
 
@@ -269,7 +269,7 @@ func TestARoomIsLeftWhileAWriteStalls(t *testing.T) {
 // go of and read again in the same way.
 func TestAWriteFromTheLogIsCutAnywhere(t *testing.T) {
 	t.Parallel()
-	log, err := roomlog.Open(t.Context(), roomlog.Options{Dir: t.TempDir(), MaxBytes: 1 << 30, Logger: slog.New(slog.DiscardHandler)})
+	log, err := jetstream.Open(t.Context(), jetstream.Options{Dir: t.TempDir(), MaxBytes: 1 << 30, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestAWriteFromTheLogIsCutAnywhere(t *testing.T) {
 	settled := make(chan error, 2)
 	var last atomic.Uint64
 	for seq := range uint64(2) {
-		err := log.Append(t.Context(), "b", fmt.Sprint(seq), messageBody("b", seq+1), func(r roomlog.Receipt, err error) {
+		err := log.Append(t.Context(), "b", fmt.Sprint(seq), messageBody("b", seq+1), func(r jetstream.Receipt, err error) {
 			last.Store(r.Seq)
 			settled <- err
 		})

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"websockets/server/chat"
+	"websockets/server/eventlog/jetstream"
 	"websockets/server/identity"
-	"websockets/server/roomlog"
 	"websockets/server/servertest"
 	"websockets/shared"
 	"websockets/static"
@@ -32,7 +32,7 @@ const (
 func serveAPI(t *testing.T) *httptest.Server {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	log, err := roomlog.Open(t.Context(), roomlog.Options{Dir: t.TempDir(), MaxBytes: 1 << 30, Logger: logger})
+	log, err := jetstream.Open(t.Context(), jetstream.Options{Dir: t.TempDir(), MaxBytes: 1 << 30, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

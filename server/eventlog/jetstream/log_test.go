@@ -1,4 +1,4 @@
-package roomlog_test
+package jetstream_test
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { os.Exit(servertest.MainWithoutLeaks(m)) }
 
 // open opens a log that is closed with the test. Most tests do not need an fsync
 // for each message; the disk's part has a test of its own.
-func open(t testing.TB, dir string, change ...func(*roomlog.Options)) *roomlog.Log {
+func open(t testing.TB, dir string, change ...func(*jetstream.Options)) *jetstream.Log {
 	t.Helper()
 	l, err := tryOpen(t, dir, change...)
 	if err != nil {
@@ -35,23 +35,23 @@ func open(t testing.TB, dir string, change ...func(*roomlog.Options)) *roomlog.L
 	return l
 }
 
-func tryOpen(t testing.TB, dir string, change ...func(*roomlog.Options)) (*roomlog.Log, error) {
-	opts := roomlog.Options{Dir: dir, MaxBytes: 1 << 30, Logger: slog.New(slog.DiscardHandler)}
+func tryOpen(t testing.TB, dir string, change ...func(*jetstream.Options)) (*jetstream.Log, error) {
+	opts := jetstream.Options{Dir: dir, MaxBytes: 1 << 30, Logger: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&opts)
 	}
-	return roomlog.Open(t.Context(), opts)
+	return jetstream.Open(t.Context(), opts)
 }
 
 // put appends one entry and waits for its receipt.
-func put(t testing.TB, l *roomlog.Log, room, key, body string) roomlog.Receipt {
+func put(t testing.TB, l *jetstream.Log, room, key, body string) jetstream.Receipt {
 	t.Helper()
 	type outcome struct {
-		receipt roomlog.Receipt
+		receipt jetstream.Receipt
 		err     error
 	}
 	settled := make(chan outcome, 1)
-	err := l.Append(t.Context(), room, key, []byte(body), func(r roomlog.Receipt, err error) { settled <- outcome{r, err} })
+	err := l.Append(t.Context(), room, key, []byte(body), func(r jetstream.Receipt, err error) { settled <- outcome{r, err} })
 	if err != nil {
 		t.Fatalf("appending %q to %s: %v", body, room, err)
 	}
@@ -74,7 +74,7 @@ func receive[T any](t testing.TB, from <-chan T, what string) T {
 }
 
 // readAll reads a room from the start, a page at a time.
-func readAll(t testing.TB, l *roomlog.Log, room string) (entries []roomlog.Entry) {
+func readAll(t testing.TB, l *jetstream.Log, room string) (entries []jetstream.Entry) {
 	t.Helper()
 	for seq := uint64(0); ; {
 		page, err := l.After(t.Context(), room, seq, 100, 64<<10)
@@ -89,7 +89,7 @@ func readAll(t testing.TB, l *roomlog.Log, room string) (entries []roomlog.Entry
 	}
 }
 
-func bodies(entries []roomlog.Entry) (texts []string) {
+func bodies(entries []jetstream.Entry) (texts []string) {
 	for _, e := range entries {
 		texts = append(texts, string(e.Body))
 	}
@@ -97,7 +97,7 @@ func bodies(entries []roomlog.Entry) (texts []string) {
 }
 
 // roomsOfOneShard returns n names that share a shard.
-func roomsOfOneShard(l *roomlog.Log, n int) (names []string) {
+func roomsOfOneShard(l *jetstream.Log, n int) (names []string) {
 	for i := 0; len(names) < n; i++ {
 		if name := fmt.Sprint("room-", i); l.Shard(name) == l.Shard("room-0") {
 			names = append(names, name)
@@ -108,7 +108,7 @@ func roomsOfOneShard(l *roomlog.Log, n int) (names []string) {
 
 func TestEntriesAreReadInTheOrderOfTheirAppends(t *testing.T) {
 	t.Parallel()
-	l := open(t, t.TempDir(), func(o *roomlog.Options) { o.SyncAlways = true })
+	l := open(t, t.TempDir(), func(o *jetstream.Options) { o.SyncAlways = true })
 	rooms := roomsOfOneShard(l, 2)
 	var want []string
 	var last uint64
@@ -269,7 +269,7 @@ func TestARoomThatWouldBeAWildcardIsRefused(t *testing.T) {
 		_, _, backErr := l.Back(ctx, room, 0, 1)
 		_, _, followErr := l.Follow(ctx, room)
 		for call, err := range map[string]error{
-			"Append": l.Append(ctx, room, "key", []byte("body"), func(roomlog.Receipt, error) { t.Errorf("%q was appended to", room) }),
+			"Append": l.Append(ctx, room, "key", []byte("body"), func(jetstream.Receipt, error) { t.Errorf("%q was appended to", room) }),
 			"Head":   headErr, "After": afterErr, "Count": countErr, "Back": backErr, "Follow": followErr,
 		} {
 			var told *shared.Error
@@ -296,7 +296,7 @@ func TestAppendsOfOneGoroutineKeepTheirOrder(t *testing.T) {
 			for i := range each {
 				body := fmt.Sprintf("%d %d", w, i)
 				settled.Add(1)
-				err := l.Append(t.Context(), rooms[i%2], body, []byte(body), func(r roomlog.Receipt, err error) {
+				err := l.Append(t.Context(), rooms[i%2], body, []byte(body), func(r jetstream.Receipt, err error) {
 					defer settled.Done()
 					mu.Lock()
 					defer mu.Unlock()
@@ -342,10 +342,10 @@ func TestAppendsOfOneGoroutineKeepTheirOrder(t *testing.T) {
 
 func TestARoomKeepsItsNewestMessages(t *testing.T) {
 	t.Parallel()
-	l := open(t, t.TempDir(), func(o *roomlog.Options) { o.MaxRoomMessages = 3 })
+	l := open(t, t.TempDir(), func(o *jetstream.Options) { o.MaxRoomMessages = 3 })
 	rooms := roomsOfOneShard(l, 2)
 	put(t, l, rooms[1], "other", "the other room is not touched")
-	var receipts []roomlog.Receipt
+	var receipts []jetstream.Receipt
 	for i := range 5 {
 		receipts = append(receipts, put(t, l, rooms[0], fmt.Sprint(i), fmt.Sprint(i)))
 	}
@@ -367,7 +367,7 @@ func TestAfterCloseEverythingIsUnavailable(t *testing.T) {
 	t.Parallel()
 	l := open(t, t.TempDir())
 	put(t, l, "x", "key", "body")
-	l.Run(roomlog.Feed{Deliver: func([]roomlog.Entry) {}, Lost: func(int) {}})
+	l.Run(jetstream.Feed{Deliver: func([]jetstream.Entry) {}, Lost: func(int) {}})
 	_, unfollow, err := l.Follow(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
@@ -380,7 +380,7 @@ func TestAfterCloseEverythingIsUnavailable(t *testing.T) {
 	defer cancel()
 	calls := map[string]func() error{
 		"Append": func() error {
-			return l.Append(ctx, "x", "after", []byte("body"), func(roomlog.Receipt, error) { t.Error("done was called") })
+			return l.Append(ctx, "x", "after", []byte("body"), func(jetstream.Receipt, error) { t.Error("done was called") })
 		},
 		"Head":     func() error { _, err := l.Head(ctx, "x"); return err },
 		"At":       func() error { _, err := l.At(ctx, "x", 1); return err },
@@ -395,7 +395,7 @@ func TestAfterCloseEverythingIsUnavailable(t *testing.T) {
 		"PutValue": func() error { return l.PutUserValue(ctx, "user", "name", nil) },
 	}
 	for name, call := range calls {
-		if err := call(); !errors.Is(err, roomlog.ErrUnavailable) {
+		if err := call(); !errors.Is(err, jetstream.ErrUnavailable) {
 			t.Errorf("%s: %v, want ErrUnavailable", name, err)
 		}
 	}
@@ -414,7 +414,7 @@ func TestCloseSettlesTheAppendsUnderWay(t *testing.T) {
 	taken, settled, acked := 0, 0, map[string]bool{}
 	for i := range 500 {
 		body := fmt.Sprint(i)
-		err := l.Append(t.Context(), "x", body, []byte(body), func(_ roomlog.Receipt, err error) {
+		err := l.Append(t.Context(), "x", body, []byte(body), func(_ jetstream.Receipt, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			settled++

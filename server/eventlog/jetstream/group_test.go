@@ -1,19 +1,19 @@
-package roomlog_test
+package jetstream_test
 
 import (
 	"fmt"
 	"sync"
 	"testing"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 )
 
 // many appends messages of several writers, each its own in order, all at once,
 // and returns their receipts by key. again is a key that everybody writes too.
-func many(t *testing.T, log *roomlog.Log, room string, writers, each int, again string) map[string]roomlog.Receipt {
+func many(t *testing.T, log *jetstream.Log, room string, writers, each int, again string) map[string]jetstream.Receipt {
 	t.Helper()
 	var mu sync.Mutex
-	receipts := map[string]roomlog.Receipt{}
+	receipts := map[string]jetstream.Receipt{}
 	var settled, writing sync.WaitGroup
 	for w := range writers {
 		settled.Add(each)
@@ -24,7 +24,7 @@ func many(t *testing.T, log *roomlog.Log, room string, writers, each int, again 
 				if again != "" && n == each/2 {
 					dedupe = again
 				}
-				err := log.Append(t.Context(), room, dedupe, []byte(key), func(r roomlog.Receipt, err error) {
+				err := log.Append(t.Context(), room, dedupe, []byte(key), func(r jetstream.Receipt, err error) {
 					defer settled.Done()
 					if err != nil {
 						t.Errorf("append %s: got %v, want no error", key, err)
@@ -50,7 +50,7 @@ func many(t *testing.T, log *roomlog.Log, room string, writers, each int, again 
 func TestAppendsThatGoTogether(t *testing.T) {
 	t.Parallel()
 	const writers, each = 20, 50
-	log := open(t, t.TempDir(), func(o *roomlog.Options) { o.SyncAlways = true })
+	log := open(t, t.TempDir(), func(o *jetstream.Options) { o.SyncAlways = true })
 	receipts := many(t, log, "den", writers, each, "")
 	seen := map[uint64]bool{}
 	for w := range writers {
@@ -73,7 +73,7 @@ func TestAppendsThatGoTogether(t *testing.T) {
 func TestDuplicatesAmongThoseThatGoTogether(t *testing.T) {
 	t.Parallel()
 	const writers, each = 20, 50
-	log := open(t, t.TempDir(), func(o *roomlog.Options) { o.SyncAlways = true })
+	log := open(t, t.TempDir(), func(o *jetstream.Options) { o.SyncAlways = true })
 	receipts := many(t, log, "den", writers, each, "again")
 	stored := map[uint64]string{}
 	duplicates := 0

@@ -1,4 +1,4 @@
-package roomlog_test
+package jetstream_test
 
 import (
 	"fmt"
@@ -6,18 +6,18 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 )
 
 // feed collects what followers deliver.
 type feed struct {
 	t       *testing.T
-	entries chan roomlog.Entry
+	entries chan jetstream.Entry
 }
 
-func run(t *testing.T, l *roomlog.Log) feed {
-	f := feed{t, make(chan roomlog.Entry, 1<<16)} // more than any test appends, so that a follower never waits
-	l.Run(roomlog.Feed{Deliver: func(batch []roomlog.Entry) {
+func run(t *testing.T, l *jetstream.Log) feed {
+	f := feed{t, make(chan jetstream.Entry, 1<<16)} // more than any test appends, so that a follower never waits
+	l.Run(jetstream.Feed{Deliver: func(batch []jetstream.Entry) {
 		for _, e := range batch {
 			f.entries <- e
 		}
@@ -29,7 +29,7 @@ func run(t *testing.T, l *roomlog.Log) feed {
 
 // until returns what is delivered up to this sequence of this room, which is in
 // the same shard as all others that the test follows.
-func (f feed) until(room string, seq uint64) (entries []roomlog.Entry) {
+func (f feed) until(room string, seq uint64) (entries []jetstream.Entry) {
 	f.t.Helper()
 	for {
 		e := receive(f.t, f.entries, fmt.Sprintf("%d of %s on the feed", seq, room))
@@ -40,7 +40,7 @@ func (f feed) until(room string, seq uint64) (entries []roomlog.Entry) {
 	}
 }
 
-func follow(t *testing.T, l *roomlog.Log, room string) (head roomlog.Entry, unfollow func()) {
+func follow(t *testing.T, l *jetstream.Log, room string) (head jetstream.Entry, unfollow func()) {
 	t.Helper()
 	head, unfollow, err := l.Follow(t.Context(), room)
 	if err != nil {
@@ -64,19 +64,19 @@ func TestFollowDeliversWhatComesAfterItsHead(t *testing.T) {
 		t.Errorf("the head of an empty room is %+v, want no message and the log's last sequence %d", head, old.Seq)
 	}
 	prev := map[string]uint64{rooms[0]: old.Seq}
-	var want []roomlog.Entry
+	var want []jetstream.Entry
 	var last uint64
 	for i := range 60 {
 		room := rooms[i%3] // the third is not followed
 		body := fmt.Sprint(i)
 		last = put(t, l, room, body, body).Seq
 		if room != rooms[2] {
-			want = append(want, roomlog.Entry{Room: room, Seq: last, Prev: prev[room], Body: []byte(body)})
+			want = append(want, jetstream.Entry{Room: room, Seq: last, Prev: prev[room], Body: []byte(body)})
 		}
 		prev[room] = last
 	}
 	got := f.until(rooms[1], want[len(want)-1].Seq)
-	same := func(a, b roomlog.Entry) bool { return sameEntry(a, b) && a.Prev == b.Prev }
+	same := func(a, b jetstream.Entry) bool { return sameEntry(a, b) && a.Prev == b.Prev }
 	if !slices.EqualFunc(got, want, same) {
 		t.Errorf("delivered %+v\nwant %+v", got, want)
 	}
@@ -100,7 +100,7 @@ func TestFollowHasNoHoleAfterItsHead(t *testing.T) {
 				<-proceed // so that some are appended while Follow is at work, and some surely after it
 			}
 			body := fmt.Sprint(i)
-			err := l.Append(t.Context(), room, body, []byte(body), func(r roomlog.Receipt, err error) {
+			err := l.Append(t.Context(), room, body, []byte(body), func(r jetstream.Receipt, err error) {
 				if err != nil {
 					t.Errorf("append %s: got %v, want no error", body, err)
 				}

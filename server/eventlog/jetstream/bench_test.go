@@ -1,4 +1,4 @@
-package roomlog_test
+package jetstream_test
 
 import (
 	"context"
@@ -9,14 +9,14 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 )
 
 // openShards opens a new log of so many shards.
-func openShards(b *testing.B, shards int, syncAlways bool) *roomlog.Log {
+func openShards(b *testing.B, shards int, syncAlways bool) *jetstream.Log {
 	b.Helper()
 	dir := b.TempDir()
-	l := open(b, dir, func(o *roomlog.Options) { o.MaxBytes = 1 << 20 }) // leaves room for what comes
+	l := open(b, dir, func(o *jetstream.Options) { o.MaxBytes = 1 << 20 }) // leaves room for what comes
 	if shards != l.Shards() {
 		// The store remembers how many it has: this one is told otherwise.
 		_, err := l.SwapValue(b.Context(), "shards", func([]byte) ([]byte, bool) { return []byte(strconv.Itoa(shards)), true })
@@ -25,7 +25,7 @@ func openShards(b *testing.B, shards int, syncAlways bool) *roomlog.Log {
 		}
 	}
 	l.Close()
-	l = open(b, dir, func(o *roomlog.Options) { o.SyncAlways = syncAlways })
+	l = open(b, dir, func(o *jetstream.Options) { o.SyncAlways = syncAlways })
 	if l.Shards() != shards {
 		b.Fatalf("the log has %d shards, want %d", l.Shards(), shards)
 	}
@@ -41,9 +41,9 @@ var keys atomic.Int64
 
 // write appends messages to a room, with at most window of them under way, as
 // long as more reports true, and returns when all are settled.
-func write(b *testing.B, l *roomlog.Log, room string, window int, more func() bool) {
+func write(b *testing.B, l *jetstream.Log, room string, window int, more func() bool) {
 	slots := make(chan struct{}, window)
-	done := func(_ roomlog.Receipt, err error) {
+	done := func(_ jetstream.Receipt, err error) {
 		if err != nil {
 			b.Error(err)
 		}

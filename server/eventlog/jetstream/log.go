@@ -1,11 +1,11 @@
-// Package roomlog is the durable log that every message goes through: append,
+// Package jetstream is the durable log that every message goes through: append,
 // follow and read, on NATS JetStream, plus the few small values a server keeps.
 // It is the only package that knows NATS.
 //
 // Rooms are spread over a fixed number of streams, the shards. A message of the
 // chat is a message of its shard's stream; a room's sequence numbers are its
 // stream's, so they grow within a room but not by ones.
-package roomlog
+package jetstream
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package roomlog
+package jetstream
 
 import (
 	"errors"

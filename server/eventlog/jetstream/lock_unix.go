@@ -1,6 +1,6 @@
 //go:build unix
 
-package roomlog
+package jetstream
 
 import (
 	"os"

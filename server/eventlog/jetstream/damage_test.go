@@ -1,4 +1,4 @@
-package roomlog_test
+package jetstream_test
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 )
 
 // journal keeps what is logged as an error.
@@ -35,7 +35,7 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-func (j *journal) option(o *roomlog.Options) {
+func (j *journal) option(o *jetstream.Options) {
 	o.Logger = slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
@@ -55,7 +55,7 @@ const storeMessages = 300 // of 300 bytes
 
 // smallBlocks makes NATS store in blocks of 32 KB, which it does for streams of
 // up to 127 KB. Three of them are less than what retention would begin at.
-func smallBlocks(o *roomlog.Options) { o.MaxBytes = 510_000 }
+func smallBlocks(o *jetstream.Options) { o.MaxBytes = 510_000 }
 
 // marker is in the body of the message with this sequence and nowhere else.
 func marker(seq int) string { return fmt.Sprintf("<message %d>", seq) }
@@ -453,17 +453,17 @@ func TestDamageWhileOpen(t *testing.T) {
 // write that nobody was told of. The epoch stays and nothing is logged.
 func TestNoDamage(t *testing.T) {
 	t.Parallel()
-	for name, option := range map[string]func(*roomlog.Options){
-		"everything kept":  func(*roomlog.Options) {},
+	for name, option := range map[string]func(*jetstream.Options){
+		"everything kept":  func(*jetstream.Options) {},
 		"the oldest go":    smallBlocks,
-		"a room keeps few": func(o *roomlog.Options) { smallBlocks(o); o.MaxRoomMessages = 7 },
+		"a room keeps few": func(o *jetstream.Options) { smallBlocks(o); o.MaxRoomMessages = 7 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var errors journal
 			dir := t.TempDir()
 			l := open(t, dir, option, errors.option)
-			if err := l.Run(roomlog.Feed{Deliver: func([]roomlog.Entry) {}, Lost: func(int) {}, Epoch: func(int) {}}); err != nil {
+			if err := l.Run(jetstream.Feed{Deliver: func([]jetstream.Entry) {}, Lost: func(int) {}, Epoch: func(int) {}}); err != nil {
 				t.Fatal(err)
 			}
 			rooms := roomsOfOneShard(l, 3)

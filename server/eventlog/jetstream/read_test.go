@@ -1,4 +1,4 @@
-package roomlog_test
+package jetstream_test
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 	"strconv"
 	"testing"
 
-	"websockets/server/roomlog"
+	"websockets/server/eventlog/jetstream"
 	"websockets/server/servertest"
 )
 
 // model is what a room's log should be: its entries, oldest first.
-type model []roomlog.Entry
+type model []jetstream.Entry
 
 func (m model) after(seq uint64) model {
 	return m[len(m)-m.count(seq):]
@@ -38,7 +38,7 @@ func (m model) below(before uint64) model {
 	return m[:len(m)-m.count(before-1)]
 }
 
-func sameEntry(a, b roomlog.Entry) bool {
+func sameEntry(a, b jetstream.Entry) bool {
 	return a.Room == b.Room && a.Seq == b.Seq && string(a.Body) == string(b.Body)
 }
 
@@ -78,12 +78,12 @@ func TestReadsAgreeWithAModel(t *testing.T) {
 		default: // more appends than any question
 			body := fmt.Sprintf("%d %0*d", step, random.IntN(100), 0)
 			r := put(t, l, room, body, body)
-			models[room] = append(models[room], roomlog.Entry{Room: room, Seq: r.Seq, Body: []byte(body)})
+			models[room] = append(models[room], jetstream.Entry{Room: room, Seq: r.Seq, Body: []byte(body)})
 			last = max(last, r.Seq)
 		case 0:
 			e, err := l.Head(ctx, asked)
 			check(err)
-			var want roomlog.Entry
+			var want jetstream.Entry
 			if len(m) > 0 {
 				want = m[len(m)-1]
 			}
@@ -93,8 +93,8 @@ func TestReadsAgreeWithAModel(t *testing.T) {
 		case 1:
 			e, err := l.At(ctx, asked, seq)
 			check(err)
-			var want roomlog.Entry
-			if i := slices.IndexFunc(m, func(e roomlog.Entry) bool { return e.Seq == seq }); i >= 0 {
+			var want jetstream.Entry
+			if i := slices.IndexFunc(m, func(e jetstream.Entry) bool { return e.Seq == seq }); i >= 0 {
 				want = m[i]
 			}
 			if !sameEntry(e, want) {
