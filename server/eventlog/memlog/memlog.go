@@ -1,0 +1,460 @@
+// Package memlog is an event log in memory: for tests, and for a server that is
+// not to keep anything. What it holds ends with the process.
+package memlog
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sort"
+	"sync"
+	"time"
+
+	"websockets/server/eventlog"
+	"websockets/shared"
+)
+
+// DefaultMaxBytes bounds a log that is not told otherwise.
+const DefaultMaxBytes = 256 << 20
+
+const (
+	// recordOverhead is about what a record takes beside its body: its struct, its
+	// place in Log.order and its key.
+	recordOverhead = 200
+	// maxKeys bounds the keys that are remembered. At more than 4,000 appends a
+	// second they are remembered for less than eventlog.DedupeWindow.
+	maxKeys = 500_000
+)
+
+// Options configure a log.
+type Options struct {
+	// MaxBytes bounds the memory of all records; the oldest go first. 0 means
+	// DefaultMaxBytes. Values may take a quarter of it on top.
+	MaxBytes int64
+	// MaxAge and MaxRoomMessages bound what a room keeps; 0 means no bound.
+	MaxAge          time.Duration
+	MaxRoomMessages int64
+}
+
+// Log is an eventlog.Store in memory. All rooms share one sequence.
+type Log struct {
+	opts   Options
+	epoch  string
+	values map[eventlog.Bucket]*values
+
+	mu      sync.Mutex
+	rooms   map[string]*room
+	seq     uint64 // of the newest record
+	expired uint64 // rooms that are not in the map may have had records up to here
+	bytes   int64
+	order   []entry // every record, oldest first, and some that are gone
+	live    int     // records that are not gone
+	keys    map[string]uint64
+	keyAges []keyAge // oldest first
+	closed  bool
+}
+
+var _ eventlog.Store = (*Log)(nil)
+
+// room is a room that has records or a subscription.
+type room struct {
+	records []record // in order
+	expired uint64   // records up to here have been removed
+	sub     *subscription
+}
+
+type record struct {
+	eventlog.Record
+	stored time.Time
+}
+
+func (r record) size() int64 { return int64(len(r.Body)+len(r.Room)) + recordOverhead }
+
+// entry is a record's place in Log.order.
+type entry struct {
+	room string
+	seq  uint64
+}
+
+type keyAge struct {
+	key    string
+	stored time.Time
+}
+
+// Open returns an empty log.
+func Open(opts Options) *Log {
+	if opts.MaxBytes == 0 {
+		opts.MaxBytes = DefaultMaxBytes
+	}
+	l := &Log{
+		opts:  opts,
+		epoch: rand.Text(),
+		rooms: map[string]*room{},
+		keys:  map[string]uint64{},
+	}
+	l.values = map[eventlog.Bucket]*values{}
+	for _, b := range []eventlog.Bucket{eventlog.Server, eventlog.Users, eventlog.Rooms} {
+		l.values[b] = &values{limit: opts.MaxBytes / 4, kept: map[string][]byte{}}
+	}
+	return l
+}
+
+var errClosed = fmt.Errorf("%w: it is closed", eventlog.ErrUnavailable)
+
+// lock locks the log for a call about a room, or returns why there is none.
+func (l *Log) lock(ctx context.Context, room string) error {
+	err := shared.ValidateRoom(room)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, ctx.Err())
+	}
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return errClosed
+	}
+	l.expire(time.Now())
+	return nil
+}
+
+// Append implements eventlog.Log. done is called before it returns.
+func (l *Log) Append(ctx context.Context, name, key string, body []byte, done func(eventlog.Receipt, error)) error {
+	err := l.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	seq, known := l.keys[key]
+	if known {
+		l.mu.Unlock()
+		done(eventlog.Receipt{Seq: seq, Duplicate: true}, nil)
+		return nil
+	}
+	l.seq++
+	seq = l.seq
+	l.store(record{eventlog.Record{Room: name, Seq: seq, Body: body}, time.Now()}, key)
+	l.mu.Unlock()
+	done(eventlog.Receipt{Seq: seq}, nil)
+	return nil
+}
+
+// store adds a record, delivers it, and makes room for it. l.mu is held.
+func (l *Log) store(added record, key string) {
+	r := l.rooms[added.Room]
+	if r == nil {
+		r = &room{expired: l.expired}
+		l.rooms[added.Room] = r
+	}
+	r.records = append(r.records, added)
+	l.order = append(l.order, entry{added.Room, added.Seq})
+	l.live++
+	l.bytes += added.size()
+	l.keys[key] = added.Seq
+	l.keyAges = append(l.keyAges, keyAge{key, added.stored})
+	if r.sub != nil {
+		r.sub.to.Append(added.Record)
+		r.sub.to.Flush()
+	}
+	if l.opts.MaxRoomMessages > 0 && int64(len(r.records)) > l.opts.MaxRoomMessages {
+		l.removeOldest(added.Room, r)
+	}
+	for l.bytes > l.opts.MaxBytes {
+		l.removeFirst()
+	}
+}
+
+// expire forgets what is too old. l.mu is held.
+func (l *Log) expire(now time.Time) {
+	n := 0
+	for n < len(l.keyAges) && (len(l.keyAges)-n > maxKeys || now.Sub(l.keyAges[n].stored) > eventlog.DedupeWindow) {
+		delete(l.keys, l.keyAges[n].key)
+		n++
+	}
+	l.keyAges = l.keyAges[n:]
+	for l.opts.MaxAge > 0 && l.live > 0 {
+		oldest := l.oldest()
+		if now.Sub(oldest.stored) <= l.opts.MaxAge {
+			return
+		}
+		l.removeFirst()
+	}
+}
+
+// oldest returns the oldest record; there is one. l.mu is held.
+func (l *Log) oldest() record {
+	for {
+		first := l.order[0]
+		r := l.rooms[first.room]
+		if r != nil && len(r.records) > 0 && r.records[0].Seq == first.seq {
+			return r.records[0]
+		}
+		l.order = l.order[1:] // gone already
+	}
+}
+
+// removeFirst removes the oldest record; there is one. l.mu is held.
+func (l *Log) removeFirst() {
+	name := l.oldest().Room
+	l.removeOldest(name, l.rooms[name])
+}
+
+// removeOldest removes the oldest record of a room. l.mu is held.
+func (l *Log) removeOldest(name string, r *room) {
+	gone := r.records[0]
+	r.records[0] = record{}
+	r.records = r.records[1:]
+	r.expired = gone.Seq
+	l.bytes -= gone.size()
+	l.live--
+	if len(r.records) == 0 {
+		l.forget(name, r)
+	}
+	if len(l.order) > 2*l.live+1000 {
+		l.compact()
+	}
+}
+
+// forget takes a room out of the map that has neither records nor a subscription.
+// l.mu is held.
+func (l *Log) forget(name string, r *room) {
+	if len(r.records) == 0 && r.sub == nil {
+		l.expired = max(l.expired, r.expired)
+		delete(l.rooms, name)
+	}
+}
+
+// compact removes from l.order what is gone. l.mu is held.
+func (l *Log) compact() {
+	kept := make([]entry, 0, l.live)
+	for _, e := range l.order {
+		r := l.rooms[e.room]
+		if r != nil && len(r.records) > 0 && r.records[0].Seq <= e.seq {
+			kept = append(kept, e)
+		}
+	}
+	l.order = kept
+}
+
+// beyond returns the room's records beyond seq, and up to where records of the
+// room have been removed. l.mu is held.
+func (l *Log) beyond(name string, seq uint64) (records []record, expired uint64) {
+	r := l.rooms[name]
+	if r == nil {
+		return nil, l.expired
+	}
+	i := sort.Search(len(r.records), func(i int) bool { return r.records[i].Seq > seq })
+	return r.records[i:], r.expired
+}
+
+// After implements eventlog.Log.
+func (l *Log) After(ctx context.Context, name string, seq uint64, limit, maxBytes int) (page eventlog.Page, err error) {
+	err = l.lock(ctx, name)
+	if err != nil {
+		return page, err
+	}
+	defer l.mu.Unlock()
+	found, expired := l.beyond(name, seq)
+	size := 0
+	for _, r := range found {
+		size += len(r.Body)
+		if len(page.Records) == limit || maxBytes > 0 && size > maxBytes && len(page.Records) > 0 {
+			break
+		}
+		page.Records = append(page.Records, r.Record)
+	}
+	page.More = len(page.Records) < len(found)
+	page.Gone = seq < expired
+	return page, nil
+}
+
+// Before implements eventlog.Log.
+func (l *Log) Before(ctx context.Context, name string, before uint64, limit, maxBytes int) (page eventlog.Page, err error) {
+	err = l.lock(ctx, name)
+	if err != nil {
+		return page, err
+	}
+	defer l.mu.Unlock()
+	found, _ := l.beyond(name, 0)
+	if before > 0 {
+		found = found[:sort.Search(len(found), func(i int) bool { return found[i].Seq >= before })]
+	}
+	first, size := len(found), 0
+	for first > 0 && len(found)-first < limit {
+		size += len(found[first-1].Body)
+		if maxBytes > 0 && size > maxBytes && first < len(found) {
+			break
+		}
+		first--
+	}
+	for _, r := range found[first:] {
+		page.Records = append(page.Records, r.Record)
+	}
+	page.More = first > 0
+	return page, nil
+}
+
+// Head implements eventlog.Log.
+func (l *Log) Head(ctx context.Context, name string) (eventlog.Record, error) {
+	err := l.lock(ctx, name)
+	if err != nil {
+		return eventlog.Record{}, err
+	}
+	defer l.mu.Unlock()
+	return l.head(name), nil
+}
+
+func (l *Log) head(name string) eventlog.Record {
+	r := l.rooms[name]
+	if r == nil || len(r.records) == 0 {
+		return eventlog.Record{}
+	}
+	return r.records[len(r.records)-1].Record
+}
+
+// Locate implements eventlog.Log.
+func (l *Log) Locate(ctx context.Context, name string, seq uint64) (place eventlog.Place, err error) {
+	err = l.lock(ctx, name)
+	if err != nil {
+		return place, err
+	}
+	defer l.mu.Unlock()
+	if seq > 0 {
+		at, _ := l.beyond(name, seq-1)
+		if len(at) > 0 && at[0].Seq == seq {
+			return eventlog.Place{State: eventlog.Present, Record: at[0].Record}, nil
+		}
+	}
+	found, expired := l.beyond(name, seq)
+	switch {
+	case seq > l.seq:
+		place.State = eventlog.Beyond
+	case seq < expired || seq > 0 && seq == expired:
+		place.State = eventlog.Expired
+		if len(found) > 0 {
+			place.First = found[0].Seq
+		}
+	default:
+		place.State = eventlog.Absent
+	}
+	return place, nil
+}
+
+// Count implements eventlog.Log.
+func (l *Log) Count(ctx context.Context, name string, seq uint64) (int, error) {
+	err := l.lock(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	defer l.mu.Unlock()
+	found, _ := l.beyond(name, seq)
+	return len(found), nil
+}
+
+// RecentRooms implements eventlog.Log.
+func (l *Log) RecentRooms(ctx context.Context, since eventlog.Mark) ([]eventlog.Record, eventlog.Mark, error) {
+	err := l.lock(ctx, shared.DefaultRoom)
+	if err != nil {
+		return nil, since, err
+	}
+	defer l.mu.Unlock()
+	seen := uint64(0)
+	if len(since) == 1 {
+		seen = since[0]
+	}
+	var recent []eventlog.Record
+	for name := range l.rooms {
+		head := l.head(name)
+		if head.Seq > seen {
+			recent = append(recent, head)
+		}
+	}
+	sort.Slice(recent, func(i, j int) bool { return recent[i].Seq < recent[j].Seq })
+	return recent, eventlog.Mark{l.seq}, nil
+}
+
+// Epoch implements eventlog.Log. A log in memory keeps its epoch for life.
+func (l *Log) Epoch(string) string { return l.epoch }
+
+// Signal implements eventlog.Log: there are no other servers.
+func (l *Log) Signal(string, []byte) error { return nil }
+
+// Shared implements eventlog.Log.
+func (l *Log) Shared() bool { return false }
+
+// Values implements eventlog.Log.
+func (l *Log) Values(b eventlog.Bucket) eventlog.Values { return l.values[b] }
+
+// Ready implements eventlog.Store.
+func (l *Log) Ready(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return errClosed
+	}
+	return nil
+}
+
+// Failed implements eventlog.Store: a log in memory does not fail.
+func (l *Log) Failed() <-chan error { return nil }
+
+// Close implements eventlog.Store.
+func (l *Log) Close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	for _, v := range l.values {
+		v.close()
+	}
+}
+
+// subscription implements eventlog.Subscription.
+type subscription struct {
+	log  *Log
+	room string
+	to   eventlog.Subscriber
+}
+
+// Subscribe implements eventlog.Log. The subscriber is called with the log's lock
+// held, by whoever appends.
+func (l *Log) Subscribe(ctx context.Context, name string, s eventlog.Subscriber) (eventlog.Subscription, error) {
+	err := l.lock(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer l.mu.Unlock()
+	r := l.rooms[name]
+	if r == nil {
+		r = &room{expired: l.expired}
+		l.rooms[name] = r
+	}
+	if r.sub != nil {
+		return nil, fmt.Errorf("room %s has a subscription already", name)
+	}
+	head := l.head(name)
+	if head.Seq == 0 {
+		head = eventlog.Record{Room: name, Seq: l.seq}
+	}
+	sub := &subscription{log: l, room: name, to: s}
+	r.sub = sub
+	s.Start(l.epoch, head)
+	return sub, nil
+}
+
+// Trusted implements eventlog.Subscription.
+func (s *subscription) Trusted() bool {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return !s.log.closed
+}
+
+// Close implements eventlog.Subscription.
+func (s *subscription) Close() {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	r := s.log.rooms[s.room]
+	if r != nil && r.sub == s {
+		r.sub = nil
+		s.log.forget(s.room, r)
+	}
+}
