@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"os"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/server/identity"
 )
 
@@ -40,7 +40,7 @@ func (f *authFlags) check() error {
 }
 
 // door opens the way in. Guests' keys are looked after until ctx ends.
-func (f *authFlags) door(ctx context.Context, log *jetstream.Log, logger *slog.Logger) (identity.Door, error) {
+func (f *authFlags) door(ctx context.Context, log eventlog.Log, logger *slog.Logger) (identity.Door, error) {
 	if f.Auth == "guest" {
 		guests, err := openGuests(ctx, log, f.ForgetGuests)
 		return identity.Door{Guests: guests}, err

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/server/identity"
 )
 
@@ -20,7 +20,7 @@ const (
 
 // openGuests returns the guests of the store's keys, making the first if there is
 // none. fresh forgets those that were: everyone becomes another guest.
-func openGuests(ctx context.Context, log *jetstream.Log, fresh bool) (*identity.Guests, error) {
+func openGuests(ctx context.Context, log eventlog.Log, fresh bool) (*identity.Guests, error) {
 	keys, err := rotateKeys(ctx, log, fresh)
 	if err != nil {
 		return nil, err
@@ -29,8 +29,8 @@ func openGuests(ctx context.Context, log *jetstream.Log, fresh bool) (*identity.
 }
 
 // rotateKeys makes the store's keys those of today.
-func rotateKeys(ctx context.Context, log *jetstream.Log, fresh bool) (keys identity.Keys, err error) {
-	value, swapErr := log.SwapValue(ctx, guestKeys, func(old []byte) (changed []byte, change bool) {
+func rotateKeys(ctx context.Context, log eventlog.Log, fresh bool) (keys identity.Keys, err error) {
+	value, swapErr := log.Values(eventlog.Server).Update(ctx, "", guestKeys, func(old []byte) (changed []byte, change bool) {
 		var kept identity.Keys
 		if old != nil && !fresh {
 			if kept, err = identity.ParseKeys(old); err != nil {
@@ -51,7 +51,7 @@ func rotateKeys(ctx context.Context, log *jetstream.Log, fresh bool) (keys ident
 }
 
 // keepKeys looks after the keys until ctx ends.
-func keepKeys(ctx context.Context, log *jetstream.Log, guests *identity.Guests, logger *slog.Logger) {
+func keepKeys(ctx context.Context, log eventlog.Log, guests *identity.Guests, logger *slog.Logger) {
 	ticker := time.NewTicker(guestKeysEvery)
 	defer ticker.Stop()
 	for {

@@ -21,6 +21,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"websockets/server/chat"
+	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
 	"websockets/server/web"
 	"websockets/static"
@@ -213,8 +214,8 @@ func (s *serveCommand) check() error {
 		return errors.New("--fsync is for the log in --data: with --nats, the NATS servers decide when a message is on disk")
 	case s.NATS == "" && s.Replicas != 1:
 		return errors.New("--replicas is for a cluster: it goes with --nats")
-	case s.MaxAge != 0 && s.MaxAge < jetstream.DedupeWindow:
-		return fmt.Errorf("--max-age=%v is too short: a message is kept for at least %v, in which sending it again is noticed", s.MaxAge, jetstream.DedupeWindow)
+	case s.MaxAge != 0 && s.MaxAge < eventlog.DedupeWindow:
+		return fmt.Errorf("--max-age=%v is too short: a message is kept for at least %v, in which sending it again is noticed", s.MaxAge, eventlog.DedupeWindow)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (m *Manager) notSentAway(ctx context.Context, s identity.Session) error {
 	if s.Fresh {
 		return nil
 	}
-	value, err := m.roomlog.UserValue(ctx, s.User, sentAwayKey)
+	value, err := m.users.Get(ctx, s.User, sentAwayKey)
 	switch {
 	case err != nil:
 		return errors.Join(errNotRead, err)
@@ -223,7 +223,7 @@ func (m *Manager) authenticate(ctx context.Context, r request, p shared.TokenPay
 // on. It returns when that is on disk.
 func (m *Manager) SendAway(ctx context.Context, user string) error {
 	now := time.Now().UTC().Format(time.RFC3339Nano)
-	return m.roomlog.PutUserValue(ctx, user, sentAwayKey, []byte(now))
+	return m.users.Put(ctx, user, sentAwayKey, []byte(now))
 }
 
 // sentAway closes the connections of a user whom some server sends away.
@@ -234,7 +234,7 @@ func (m *Manager) sentAway(user string, since []byte) {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	for _, c := range m.users[user] {
+	for _, c := range m.clientsOf[user] {
 		if !c.session.Load().Issued.After(at) {
 			c.close(shared.CloseSentAway, "your session was ended by an operator")
 		}

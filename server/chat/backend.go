@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/shared"
 )
 
@@ -19,16 +19,16 @@ const presenceWait = 300 * time.Millisecond
 // fresh says that it was not there already: the same id again with the same text is
 // the same message, with another it is an *shared.Error id_reused. It returns when
 // the message is on disk, if the log syncs always. Other errors wrap
-// jetstream.ErrUnavailable: the same again may succeed.
+// eventlog.ErrUnavailable: the same again may succeed.
 func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shared.Message, fresh bool, err error) {
 	message.Sent = time.Now().UTC().Truncate(time.Millisecond)
 	type outcome struct {
-		receipt jetstream.Receipt
+		receipt eventlog.Receipt
 		err     error
 	}
 	settled := make(chan outcome, 1)
 	m.appends.Add(1)
-	err = m.jetstream.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt jetstream.Receipt, err error) {
+	err = m.eventlog.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt eventlog.Receipt, err error) {
 		m.appends.Add(-1)
 		settled <- outcome{receipt, err}
 	})
@@ -37,32 +37,19 @@ func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shar
 		return message, false, err
 	}
 	o := <-settled // it comes, at the latest when the log gives up
-	switch message.Seq = o.receipt.Seq; {
-	case o.err != nil:
-		return message, false, o.err
-	case !o.receipt.Duplicate:
-		m.noteAcked(message.Room, o.receipt.Seq)
-		return message, true, nil
+	message.Seq = o.receipt.Seq
+	if o.err != nil || !o.receipt.Duplicate {
+		return message, o.err == nil, o.err
 	}
-	entry, err := m.roomlog.At(ctx, message.Room, o.receipt.Seq)
-	if err != nil || entry.Seq == 0 {
+	place, err := m.eventlog.Locate(ctx, message.Room, o.receipt.Seq)
+	if err != nil || place.State != eventlog.Present {
 		return message, false, err
 	}
-	first, err := decodeMessage(entry)
+	first, err := decodeMessage(place.Record)
 	if err == nil && first.Message != message.Message {
 		err = shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", message.ID)
 	}
 	return first, false, err
-}
-
-// noteAcked remembers what the feed is about to bring to a room with members here.
-func (m *Manager) noteAcked(name string, seq uint64) {
-	m.mu.RLock()
-	r := m.rooms[name]
-	m.mu.RUnlock()
-	if r != nil {
-		r.noteAcked(seq)
-	}
 }
 
 // Rooms lists the rooms whose name contains filter, the last written to first.
@@ -76,7 +63,7 @@ func (m *Manager) Presence(ctx context.Context, name string) (count int, listed 
 	m.mu.RLock()
 	known := m.rooms[name] != nil
 	m.mu.RUnlock()
-	if !known && !m.roomlog.Shared() {
+	if !known && !m.eventlog.Shared() {
 		return 0, []shared.Member{}, nil // nobody is anywhere else
 	}
 	r, err := m.join(ctx, name) // which asks the others if the room is not open here

@@ -35,7 +35,7 @@ func BenchmarkRingAdd(b *testing.B) {
 	body := sampleMessage().Encode()
 	b.ReportAllocs()
 	for b.Loop() {
-		r.add(r.head+1, r.head, body)
+		r.add(r.head+1, body)
 	}
 }
 
@@ -46,7 +46,7 @@ func BenchmarkRingAfter(b *testing.B) {
 	r := ring{total: &total}
 	body := sampleMessage().Encode()
 	for range 1000 {
-		r.add(r.head+1, r.head, body)
+		r.add(r.head+1, body)
 	}
 	for _, behind := range []uint64{1, 100} {
 		b.Run(fmt.Sprintf("behind=%d", behind), func(b *testing.B) {

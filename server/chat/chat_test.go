@@ -13,12 +13,15 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog/memlog"
 	"websockets/server/identity"
 	"websockets/server/servertest"
 	"websockets/shared"
@@ -34,10 +37,10 @@ func TestMain(m *testing.M) {
 	os.Exit(servertest.MainWithoutLeaks(m))
 }
 
-// testServer is a manager on a real log behind a real HTTP server.
+// testServer is a manager behind a real HTTP server, on a log in memory.
 type testServer struct {
 	t       testing.TB
-	log     *jetstream.Log
+	log     *testLog
 	manager *Manager
 	http    *httptest.Server
 	logged  *logged
@@ -46,41 +49,95 @@ type testServer struct {
 // setup is what a test may want otherwise.
 type setup struct {
 	config Config
-	log    jetstream.Options
+	log    memlog.Options
+	onDisk *jetstream.Options // instead of log
 	door   identity.Door
 	tls    bool
 }
 
-// serve starts a server that ends with the test. There is no rate limit and no
-// fsync for each message unless the test asks for it.
+// testLog is a log that fails when a test wants it to.
+type testLog struct {
+	eventlog.Store
+	unreadable atomic.Bool // reading it is an error
+	lossy      atomic.Bool // subscribers are sent to the log for what is appended
+}
+
+func (l *testLog) failure() error {
+	if l.unreadable.Load() {
+		return fmt.Errorf("%w: the test does not want it to be read", eventlog.ErrUnavailable)
+	}
+	return nil
+}
+
+func (l *testLog) After(ctx context.Context, room string, seq uint64, limit, maxBytes int) (eventlog.Page, error) {
+	if err := l.failure(); err != nil {
+		return eventlog.Page{}, err
+	}
+	return l.Store.After(ctx, room, seq, limit, maxBytes)
+}
+
+func (l *testLog) Before(ctx context.Context, room string, before uint64, limit, maxBytes int) (eventlog.Page, error) {
+	if err := l.failure(); err != nil {
+		return eventlog.Page{}, err
+	}
+	return l.Store.Before(ctx, room, before, limit, maxBytes)
+}
+
+func (l *testLog) Head(ctx context.Context, room string) (eventlog.Record, error) {
+	if err := l.failure(); err != nil {
+		return eventlog.Record{}, err
+	}
+	return l.Store.Head(ctx, room)
+}
+
+func (l *testLog) Locate(ctx context.Context, room string, seq uint64) (eventlog.Place, error) {
+	if err := l.failure(); err != nil {
+		return eventlog.Place{}, err
+	}
+	return l.Store.Locate(ctx, room, seq)
+}
+
+func (l *testLog) Subscribe(ctx context.Context, room string, s eventlog.Subscriber) (eventlog.Subscription, error) {
+	return l.Store.Subscribe(ctx, room, lossySubscriber{s, l})
+}
+
+type lossySubscriber struct {
+	eventlog.Subscriber
+	log *testLog
+}
+
+func (s lossySubscriber) Append(r eventlog.Record) {
+	if s.log.lossy.Load() {
+		s.Skip(r.Seq)
+	} else {
+		s.Subscriber.Append(r)
+	}
+}
+
+// serve starts a server that ends with the test. There is no rate limit unless the
+// test asks for it.
 func serve(t testing.TB, change ...func(*setup)) *testServer {
 	t.Helper()
 	s := &testServer{t: t, logged: &logged{}}
 	logger := slog.New(slog.NewTextHandler(s.logged, nil))
 	with := setup{
 		config: Config{Version: "test", Logger: logger},
-		log:    jetstream.Options{Dir: t.TempDir(), MaxBytes: 1 << 30, Logger: logger},
 	}
 	for _, f := range change {
 		f(&with)
 	}
+	var store eventlog.Store = memlog.Open(with.log)
 	var err error
-	if s.log, err = jetstream.Open(t.Context(), with.log); err != nil {
-		t.Fatal(err)
+	if with.onDisk != nil {
+		with.onDisk.Dir, with.onDisk.MaxBytes, with.onDisk.Logger = t.TempDir(), 1<<30, logger
+		if store, err = jetstream.Open(t.Context(), *with.onDisk); err != nil {
+			t.Fatal(err)
+		}
 	}
+	s.log = &testLog{Store: store}
 	t.Cleanup(s.log.Close)
 	if with.door.Guests == nil && with.door.Tokens == nil {
-		kept, err := s.log.Value(t.Context(), "guest-keys", func() []byte {
-			keys, _ := identity.Keys(nil).Rotate(time.Now())
-			return keys.Marshal()
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys, err := identity.ParseKeys(kept)
-		if err != nil {
-			t.Fatal(err)
-		}
+		keys, _ := identity.Keys(nil).Rotate(time.Now())
 		with.door.Guests = identity.NewGuests(keys)
 	}
 	if s.manager, err = NewManager(s.log, with.door, with.config); err != nil {
@@ -136,16 +193,16 @@ func (s *testServer) stored(room string) (messages []shared.Message) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if len(page) == 0 {
-			return messages
-		}
-		for _, e := range page {
-			m, err := decodeMessage(e)
+		for _, record := range page.Records {
+			m, err := decodeMessage(record)
 			if err != nil {
 				s.t.Fatal(err)
 			}
 			messages = append(messages, m)
-			seq = e.Seq
+			seq = record.Seq
+		}
+		if !page.More {
+			return messages
 		}
 	}
 }
@@ -156,7 +213,7 @@ func (s *testServer) put(room string, texts ...string) {
 	settled := make(chan error, len(texts))
 	for _, text := range texts {
 		m := shared.Message{ID: fmt.Sprintf("%x", sha256.Sum256([]byte(text))), Room: room, User: "somebody", From: "Somebody", Message: text, Sent: time.Now().UTC()}
-		err := s.log.Append(context.Background(), room, room+" "+m.ID, m.Encode(), func(_ jetstream.Receipt, err error) { settled <- err })
+		err := s.log.Append(context.Background(), room, room+" "+m.ID, m.Encode(), func(_ eventlog.Receipt, err error) { settled <- err })
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -181,17 +238,6 @@ func textsOf(messages []shared.Message) (list []string) {
 		list = append(list, m.Message)
 	}
 	return list
-}
-
-// sameShard returns the name of a room whose messages go through the same
-// follower as room's: what is delivered to it is delivered after what was stored
-// in room before.
-func (s *testServer) sameShard(room string) string {
-	for i := 0; ; i++ {
-		if name := fmt.Sprint("beside-", i); s.log.Shard(name) == s.log.Shard(room) {
-			return name
-		}
-	}
 }
 
 // address is that of the WebSocket endpoint.

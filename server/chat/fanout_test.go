@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/server/servertest"
 )
 
@@ -26,7 +26,6 @@ type audience struct {
 	room    *room
 	clients []*Client
 	peers   []int // file descriptors
-	batch   []jetstream.Entry
 	body    []byte
 	seq     uint64
 
@@ -41,7 +40,7 @@ func newAudience(t testing.TB, members int) *audience {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	a := &audience{manager: &Manager{rooms: map[string]*room{}}, room: &room{name: "den"}, body: sampleMessage().Encode()}
+	a := &audience{manager: &Manager{}, room: &room{name: "den"}, body: sampleMessage().Encode()}
 	a.manager.now.Store(1)
 	a.manager.ctx, a.manager.stop = context.WithCancel(context.Background())
 	var writing sync.WaitGroup
@@ -50,7 +49,6 @@ func newAudience(t testing.TB, members int) *audience {
 		a.manager.stop()
 		writing.Wait()
 	})
-	a.manager.rooms[a.room.name] = a.room
 	a.room.ring.total = &a.manager.memory
 	for range members {
 		conn, peer := connect(t, listener)
@@ -87,15 +85,14 @@ func connect(t testing.TB, listener net.Listener) (conn net.Conn, peer int) {
 	return conn, peer
 }
 
-// deliver delivers the next messages as the shard's follower does and returns
+// deliver delivers the next messages as the log does and returns
 // when every member's writer has written them and is idle.
 func (a *audience) deliver(messages int) {
-	a.batch = a.batch[:0]
 	for range messages {
-		a.batch = append(a.batch, jetstream.Entry{Room: a.room.name, Seq: a.seq + 1, Prev: a.seq, Body: a.body})
 		a.seq++
+		a.room.Append(eventlog.Record{Room: a.room.name, Seq: a.seq, Body: a.body})
 	}
-	a.manager.deliver(a.batch)
+	a.room.Flush()
 	for _, c := range a.clients {
 		for !c.isIdle() {
 			runtime.Gosched()

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/shared"
 )
 
@@ -102,8 +102,8 @@ func appendMessageFrame(dst []byte, seq uint64, body []byte) []byte {
 }
 
 // decodeMessage reads a log record.
-func decodeMessage(e jetstream.Entry) (m shared.Message, err error) {
-	err = json.Unmarshal(e.Body, &m)
-	m.Seq = e.Seq
+func decodeMessage(r eventlog.Record) (m shared.Message, err error) {
+	err = json.Unmarshal(r.Body, &m)
+	m.Seq = r.Seq
 	return m, err
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/shared"
 )
 
@@ -81,7 +81,7 @@ func TestMessageFrames(t *testing.T) {
 				if frameSeq(frame) != seq || messageID(frame) != "the-id" || messageID(body) != "the-id" || frameLength(frame) != len(frame) {
 					t.Errorf("frame: got sequence %d, id %q and length %d, want %d, the-id and %d", frameSeq(frame), messageID(frame), frameLength(frame), seq, len(frame))
 				}
-				read, err := decodeMessage(jetstream.Entry{Room: "room", Seq: seq, Body: body})
+				read, err := decodeMessage(eventlog.Record{Room: "room", Seq: seq, Body: body})
 				if err != nil || fmt.Sprint(read) != fmt.Sprint(m) {
 					t.Errorf("read %v, %v, want %v", read, err, m)
 				}

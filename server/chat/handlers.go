@@ -142,7 +142,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	if err != nil {
 		return nil, r.unavailable(err)
 	}
-	joined, err := room.resume(ctx, p.After, m.fresh(room))
+	joined, err := room.resume(ctx, p.After)
 	if err != nil {
 		m.release(room)
 		return nil, r.unavailable(err)
@@ -196,7 +196,7 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 	if p.Name, err = identity.CleanName(p.Name); err != nil {
 		return err
 	}
-	if err := m.roomlog.PutUserValue(ctx, r.user, "name", []byte(p.Name)); err != nil {
+	if err := m.users.Put(ctx, r.user, "name", []byte(p.Name)); err != nil {
 		return r.unavailable(err)
 	}
 	r.name.Store(&p.Name)
@@ -214,7 +214,7 @@ func (m *Manager) nameOf(ctx context.Context, s identity.Session) (name string, 
 		return s.Name, true, nil
 	}
 	if !s.Fresh {
-		kept, err := m.roomlog.UserValue(ctx, s.User, "name")
+		kept, err := m.users.Get(ctx, s.User, "name")
 		if err != nil || len(kept) > 0 {
 			return string(kept), true, err
 		}

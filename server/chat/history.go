@@ -2,9 +2,8 @@ package chat
 
 import (
 	"context"
-	"slices"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/shared"
 )
 
@@ -26,46 +25,26 @@ func (m *Manager) loadHistory(ctx context.Context, r request, p shared.LoadHisto
 }
 
 // History returns a page of a room, whoever is in it, as load_history does. The
-// payload's room counts for nothing. Errors wrap jetstream.ErrUnavailable.
+// payload's room counts for nothing. Errors wrap eventlog.ErrUnavailable.
 func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistoryPayload) (page shared.HistoryPayload, err error) {
 	limit := p.Limit
 	if limit == 0 {
 		limit = shared.JoinBacklog
 	}
-	var entries []jetstream.Entry
+	var found eventlog.Page
 	if p.After != 0 {
-		entries, page.More, err = m.pageAfter(ctx, room, p.After, limit)
+		found, err = m.eventlog.After(ctx, room, p.After, limit, historyBytes)
 	} else {
-		entries, page.More, err = m.pageBefore(ctx, room, p.Before, limit)
+		found, err = m.eventlog.Before(ctx, room, p.Before, limit, historyBytes)
 	}
-	page.Room, page.Messages = room, make([]shared.Message, 0, len(entries))
-	for _, e := range entries {
-		message, err := decodeMessage(e)
+	page.Room, page.More, page.Messages = room, found.More, make([]shared.Message, 0, len(found.Records))
+	for _, record := range found.Records {
+		message, err := decodeMessage(record)
 		if err != nil {
-			m.log.Error("a record of the log is not a message", "room", room, "seq", e.Seq, "err", err)
+			m.log.Error("a record of the log is not a message", "room", room, "seq", record.Seq, "err", err)
 			continue
 		}
 		page.Messages = append(page.Messages, message)
 	}
 	return page, err
-}
-
-func (m *Manager) pageAfter(ctx context.Context, room string, after uint64, limit int) (entries []jetstream.Entry, more bool, err error) {
-	entries, err = m.roomlog.After(ctx, room, after, limit, historyBytes)
-	if err != nil || len(entries) == 0 {
-		return nil, false, err
-	}
-	next, err := m.roomlog.Next(ctx, room, entries[len(entries)-1].Seq)
-	return entries, next.Seq != 0, err
-}
-
-func (m *Manager) pageBefore(ctx context.Context, room string, before uint64, limit int) (entries []jetstream.Entry, more bool, err error) {
-	entries, more, err = m.roomlog.Before(ctx, room, before, limit)
-	size := 0
-	for i, e := range slices.Backward(entries) {
-		if size += len(e.Body); size > historyBytes {
-			return entries[i+1:], true, err
-		}
-	}
-	return entries, more, err
 }

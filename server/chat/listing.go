@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"websockets/server/eventlog/jetstream"
+	"golang.org/x/sync/singleflight"
+	"websockets/server/eventlog"
+
 	"websockets/server/identity"
 	"websockets/shared"
 )
@@ -32,7 +35,7 @@ func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPa
 		if !read {
 			continue
 		}
-		unread, err := m.roomlog.Count(ctx, rooms[i].Name, mark)
+		unread, err := m.eventlog.Count(ctx, rooms[i].Name, mark)
 		if err != nil {
 			return r.unavailable(err)
 		}
@@ -45,47 +48,67 @@ func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPa
 // maxListing is how many rooms a listing remembers.
 const maxListing = 5000
 
-// listing knows which rooms were written to of late. It looks at what the log
-// has got since the last time, when somebody asks and at most once a second, so
+// listing knows which rooms were written to of late. It asks what the log has got
+// since the last time, when somebody wants to know and at most once a second, so
 // it costs the way of a message nothing.
 type listing struct {
-	log *jetstream.Log
+	ctx    context.Context // ends with the manager
+	log    eventlog.Log
+	update singleflight.Group
 
-	mu     sync.Mutex // also held while one looks, so that only one does
-	looked time.Time
-	seen   []uint64             // per shard, how far it has looked
-	active map[string]time.Time // when a room's newest message was sent
+	mark eventlog.Mark // how far it has looked; owned by update
+
+	mu      sync.Mutex // guards what follows
+	updated time.Time
+	active  map[string]time.Time // when a room's newest message was sent
 }
 
-func newListing(log *jetstream.Log) *listing {
-	return &listing{log: log, seen: make([]uint64, log.Shards()), active: map[string]time.Time{}}
+// listingTimeout bounds an update that the log does not answer.
+const listingTimeout = 10 * time.Second
+
+func newListing(ctx context.Context, log eventlog.Log) *listing {
+	return &listing{ctx: ctx, log: log, active: map[string]time.Time{}}
 }
 
 // rooms returns the rooms that are wanted, the last written to first.
 func (l *listing) rooms(ctx context.Context, wanted func(name string) bool) ([]shared.RoomSummary, error) {
+	if !l.isCurrent() {
+		updated := l.update.DoChan("", func() (any, error) { return nil, l.look() })
+		select {
+		case result := <-updated:
+			if result.Err != nil {
+				return nil, result.Err
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", eventlog.ErrUnavailable, ctx.Err())
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.look(ctx); err != nil {
-		return nil, err
-	}
 	return newest(l.active, wanted, shared.MaxListedRooms), nil
 }
 
-func (l *listing) look(ctx context.Context) error {
-	if time.Since(l.looked) < time.Second {
-		return nil
+func (l *listing) isCurrent() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.updated) < time.Second
+}
+
+// look asks the log for what is new. One runs at a time, for all who wait.
+func (l *listing) look() error {
+	ctx, cancel := context.WithTimeout(l.ctx, listingTimeout)
+	defer cancel()
+	records, mark, err := l.log.RecentRooms(ctx, l.mark)
+	if err != nil {
+		return err
 	}
-	for shard := range l.seen {
-		entries, seen, err := l.log.Newest(ctx, shard, l.seen[shard])
-		if err != nil {
-			return err
-		}
-		l.seen[shard] = seen
-		for _, e := range entries {
-			var message struct{ Sent time.Time }
-			if json.Unmarshal(e.Body, &message) == nil {
-				l.active[e.Room] = message.Sent
-			}
+	l.mark = mark
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, record := range records {
+		var message struct{ Sent time.Time }
+		if json.Unmarshal(record.Body, &message) == nil {
+			l.active[record.Room] = message.Sent
 		}
 	}
 	if len(l.active) > maxListing {
@@ -95,7 +118,7 @@ func (l *listing) look(ctx context.Context) error {
 		}
 		l.active = kept
 	}
-	l.looked = time.Now()
+	l.updated = time.Now()
 	return nil
 }
 

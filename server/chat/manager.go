@@ -3,11 +3,13 @@
 //
 // The two ways of a message meet only at the log:
 //
-//	in:  client.readMessages -> routeEvent -> handler -> jetstream.Append
-//	out: jetstream follower -> Manager.deliver -> room.ring -> client.writeMessages
+//	in:  Client.readMessages -> routeEvent -> handler -> eventlog.Log.Append
+//	out: eventlog.Subscriber (room) -> ring -> writers.write -> Client.writeAtOnce,
+//	     or, where that would have to wait, Client.writeMessages
 //
-// Lock order: Manager.mu, then room.mu, then Client.mu. None is held while
-// something waits: for the network, the log or another goroutine.
+// Lock order: the log's own, then Manager.mu, room.mu, Client.mu, writers.mu. None
+// is held while something waits: for the network, the log or another goroutine. So
+// no method of the log is called with one of them held.
 package chat
 
 import (
@@ -21,7 +23,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/server/identity"
 	"websockets/shared"
 )
@@ -51,7 +53,7 @@ const maxRooms = 128
 // there already would wait for each of them. Some of them may wait for the log.
 const maxGreetings = 16
 
-// Config is what a Manager is told by its operator.
+// Config configures a Manager.
 type Config struct {
 	// Rate is how many events a connection may send in a second, three times as
 	// many in a burst; 0 means no limit.
@@ -62,9 +64,9 @@ type Config struct {
 	// AllowOrigins are origins (scheme://host:port) beside the server's own from
 	// which browsers may connect.
 	AllowOrigins []string
-	// Version is the build that welcome tells.
+	// Version is sent in welcome.
 	Version string
-	// Logger takes what an operator should know.
+	// Logger receives what an operator should know; it must not be nil.
 	Logger *slog.Logger
 }
 
@@ -73,7 +75,8 @@ type Config struct {
 type Manager struct {
 	config   Config
 	log      *slog.Logger
-	roomlog  *jetstream.Log
+	eventlog eventlog.Log
+	users    eventlog.Values
 	door     identity.Door
 	registry *shared.Registry[request]
 	upgrader websocket.Upgrader
@@ -95,34 +98,30 @@ type Manager struct {
 	pages   atomic.Int64 // of the log in all clients' hands
 	wave    wave         // of connections
 
-	lookedAt []atomic.Int64 // by shard: tick of the last look at its rooms that was answered
-
 	mu      sync.RWMutex // guards what follows, and room.refs
 	clients map[*Client]struct{}
-	rooms   map[string]*room
-	users   map[string][]*Client
+	rooms   map[string]*room // one with no refs is about to close
 	closing bool
+
+	clientsOf map[string][]*Client // by user
 }
 
-// NewManager returns a manager on an open log and starts following it. It fails
-// if an event type of the catalogue has no handler. Call Shutdown before closing
-// the log.
-func NewManager(log *jetstream.Log, door identity.Door, config Config) (*Manager, error) {
+// NewManager returns a manager on an open log. It fails if an event type of the
+// catalogue has no handler. Call Shutdown before closing the log.
+func NewManager(log eventlog.Log, door identity.Door, config Config) (*Manager, error) {
 	m := &Manager{
-		config:  config,
-		log:     config.Logger,
-		roomlog: log,
-		door:    door,
-		marks:   newMarks(log),
-		listing: newListing(log),
-		shares:  newShares(config),
-		clients: map[*Client]struct{}{},
-		rooms:   map[string]*room{},
-		users:   map[string][]*Client{},
-
+		config:    config,
+		log:       config.Logger,
+		eventlog:  log,
+		users:     log.Values(eventlog.Users),
+		door:      door,
+		shares:    newShares(config),
+		clients:   map[*Client]struct{}{},
+		rooms:     map[string]*room{},
+		clientsOf: map[string][]*Client{},
 		greetings: make(chan struct{}, maxGreetings*runtime.GOMAXPROCS(0)),
-		lookedAt:  make([]atomic.Int64, log.Shards()),
 	}
+	m.marks = newMarks(m.users)
 	m.upgrader = websocket.Upgrader{
 		HandshakeTimeout: 10 * time.Second,
 		ReadBufferSize:   512, // an event that is larger is read past it
@@ -134,17 +133,13 @@ func NewManager(log *jetstream.Log, door identity.Door, config Config) (*Manager
 		return nil, fmt.Errorf("the server cannot handle every event: %w", err)
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
+	m.listing = newListing(m.ctx, log)
 	m.now.Store(1)
-	err := log.Run(jetstream.Feed{Deliver: m.deliver, Lost: m.feedLost, Epoch: m.epochChanged, Signal: m.signalled})
-	if err != nil {
-		return nil, err
-	}
-	if err := log.WatchUserValue(sentAwayKey, m.sentAway); err != nil {
+	if err := m.users.Watch(sentAwayKey, m.sentAway); err != nil {
 		return nil, err
 	}
 	m.writers.run(m.ctx, &m.wg)
 	m.wg.Go(m.watch)
-	m.wg.Go(m.tend)
 	m.wg.Go(func() { m.marks.keep(m.ctx) })
 	return m, nil
 }
@@ -164,7 +159,7 @@ func without(clients []*Client, c *Client) []*Client {
 func (m *Manager) othersOf(c *Client, do func(*Client)) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	for _, other := range m.users[c.user] {
+	for _, other := range m.clientsOf[c.user] {
 		if other != c {
 			do(other)
 		}
@@ -174,20 +169,12 @@ func (m *Manager) othersOf(c *Client, do func(*Client)) {
 // join returns the room with this name, opened, and counts the caller in; leave
 // counts it out.
 func (m *Manager) join(ctx context.Context, name string) (*room, error) {
-	m.mu.Lock()
-	r := m.rooms[name]
-	opens := r == nil
-	if opens {
-		r = &room{name: name, epoch: m.roomlog.Epoch(name), log: m.roomlog, ready: make(chan struct{})}
-		r.ring.total = &m.memory
-		m.rooms[name] = r
+	r, opens, err := m.acquire(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	r.refs++
-	m.mu.Unlock()
-
 	if opens {
-		r.opened = m.now.Load()
-		r.err = r.open(m.ctx) // not the joiner's context: others wait for this too
+		r.sub, r.err = m.eventlog.Subscribe(m.ctx, name, r) // not the joiner's context: others wait for this too
 		close(r.ready)
 		r.signal(signal{Asks: true})
 	}
@@ -204,6 +191,33 @@ func (m *Manager) join(ctx context.Context, name string) (*room, error) {
 	return r, nil
 }
 
+// acquire returns the room with this name and counts the caller in. If opens is set,
+// the caller has to open it. A room that is about to close is waited for.
+func (m *Manager) acquire(ctx context.Context, name string) (r *room, opens bool, err error) {
+	for {
+		m.mu.Lock()
+		r = m.rooms[name]
+		if r == nil || r.refs > 0 {
+			break
+		}
+		m.mu.Unlock()
+		select {
+		case <-r.gone:
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+	defer m.mu.Unlock()
+	opens = r == nil
+	if opens {
+		r = &room{manager: m, name: name, log: m.eventlog, ready: make(chan struct{}), gone: make(chan struct{})}
+		r.ring.total = &m.memory
+		m.rooms[name] = r
+	}
+	r.refs++
+	return r, opens, nil
+}
+
 // leave takes a client out of a room; lost says that its connection ended, and
 // that it may come back.
 func (m *Manager) leave(mem *member, lost bool) {
@@ -215,46 +229,43 @@ func (m *Manager) leave(mem *member, lost bool) {
 	m.release(mem.room)
 }
 
-// release counts one out of a room and forgets the room after the last.
+// release counts one out of a room and closes the room after the last.
 func (m *Manager) release(r *room) {
 	m.mu.Lock()
 	r.refs--
 	last := r.refs == 0
-	if last {
-		delete(m.rooms, r.name)
-	}
 	m.mu.Unlock()
 	if !last {
 		return
 	}
-	if <-r.ready; r.err == nil {
+	<-r.ready
+	if r.err == nil {
 		r.tellClosed()
-		r.unfollow()
+		r.sub.Close()
 	}
 	r.mu.Lock()
 	r.closed = true
 	r.ring.restart(r.ring.head)
 	r.mu.Unlock()
+	m.mu.Lock()
+	delete(m.rooms, r.name)
+	m.mu.Unlock()
+	close(r.gone)
 }
 
-// deliver takes what a shard's log has stored and wakes the members of each room
-// once. Only the shard's follower calls it.
-func (m *Manager) deliver(batch []jetstream.Entry) {
-	var few [16]*room
-	touched := few[:0]
+// openRooms returns the rooms that have been opened.
+func (m *Manager) openRooms() []*room {
 	m.mu.RLock()
-	for _, e := range batch {
-		r := m.rooms[e.Room]
-		if r != nil && r.add(e) && !r.touched {
-			r.touched = true
-			touched = append(touched, r)
+	defer m.mu.RUnlock()
+	rooms := make([]*room, 0, len(m.rooms))
+	for _, r := range m.rooms {
+		select {
+		case <-r.ready:
+			rooms = append(rooms, r)
+		default:
 		}
 	}
-	m.mu.RUnlock()
-	for _, r := range touched {
-		r.touched = false
-		r.wake()
-	}
+	return rooms
 }
 
 func (m *Manager) isClosing() bool {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 )
 
 const (
@@ -24,14 +24,14 @@ const (
 // marks remembers how far each user has read in each room. What is set is
 // gathered and written a little later, so a crash may lose the last moment.
 type marks struct {
-	log *jetstream.Log
+	users eventlog.Values
 
 	mu    sync.Mutex
 	dirty map[string]map[string]uint64 // user, room: set and not written yet
 }
 
-func newMarks(log *jetstream.Log) *marks {
-	return &marks{log: log, dirty: map[string]map[string]uint64{}}
+func newMarks(users eventlog.Values) *marks {
+	return &marks{users: users, dirty: map[string]map[string]uint64{}}
 }
 
 // set moves a user's mark in a room forward; it never goes back.
@@ -66,7 +66,7 @@ func (k *marks) of(ctx context.Context, user string) (map[string]uint64, error) 
 
 func (k *marks) read(ctx context.Context, user string) (map[string]uint64, error) {
 	kept := map[string]uint64{}
-	value, err := k.log.UserValue(ctx, user, "marks")
+	value, err := k.users.Get(ctx, user, "marks")
 	if err != nil || len(value) == 0 {
 		return kept, err
 	}
@@ -122,7 +122,7 @@ func (k *marks) flush(ctx context.Context) {
 		k.mu.Unlock()
 		advance(kept, written)
 		value, _ := json.Marshal(kept) // a map of numbers
-		if err := k.log.PutUserValue(ctx, user, "marks", value); err != nil {
+		if err := k.users.Put(ctx, user, "marks", value); err != nil {
 			return
 		}
 		k.mu.Lock()

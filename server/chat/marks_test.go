@@ -3,6 +3,8 @@ package chat
 import (
 	"fmt"
 	"testing"
+
+	"websockets/server/eventlog"
 )
 
 // TestMarksAreSeenWhileTheyAreWritten: at no moment a mark is neither among those
@@ -10,7 +12,7 @@ import (
 func TestMarksAreSeenWhileTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	k := newMarks(s.log)
+	k := newMarks(s.log.Values(eventlog.Users))
 	for seq := range uint64(100) {
 		room := fmt.Sprint("room-", seq%2)
 		if err := k.set("ann", room, 1+seq); err != nil {

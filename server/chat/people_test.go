@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/eventlog"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
@@ -100,7 +101,7 @@ func TestManyMembersAreCountedAndAHundredNamed(t *testing.T) {
 func TestTypingReachesTheOthers(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	beside := s.sameShard("x")
+	beside := "beside"
 	c, other, outside := s.join("x"), s.join("x"), s.join(beside)
 	servertest.Send(c, shared.StartTyping, shared.RoomPayload{})
 	if got := servertest.TakeEvent(other, shared.Typing); got != (shared.TypingPayload{Room: "x", User: c.Welcome.User, Name: c.Welcome.Name}) {
@@ -317,7 +318,7 @@ func TestReadMarks(t *testing.T) {
 	// what is still waiting.
 	session := c.Welcome.Session
 	s.shutdown()
-	marks, err := newMarks(s.log).of(t.Context(), c.Welcome.User)
+	marks, err := newMarks(s.log.Values(eventlog.Users)).of(t.Context(), c.Welcome.User)
 	if err != nil || marks["x"] != stored[9].Seq {
 		t.Errorf("stored mark of %.16s: got %v, %v, want %d", session, marks, err, stored[9].Seq)
 	}

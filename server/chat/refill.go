@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/shared"
 )
 
@@ -13,17 +13,17 @@ import (
 // front of the ring: the others are served from memory, like those who are only a
 // little behind.
 
-// chunkOf encodes entries, of which it skips what are no messages.
-func chunkOf(entries []jetstream.Entry) *chunk {
+// chunkOf encodes records, of which it skips what are no messages.
+func chunkOf(records []eventlog.Record) *chunk {
 	size := 0
-	for _, e := range entries {
-		size += messageFrameLength(e.Body)
+	for _, record := range records {
+		size += messageFrameLength(record.Body)
 	}
-	c := &chunk{frames: make([]byte, 0, size), seqs: make([]uint64, 0, len(entries)), ends: make([]uint32, 0, len(entries))}
-	for _, e := range entries {
-		if isMessage(e.Body) {
-			c.frames = appendMessageFrame(c.frames, e.Seq, e.Body)
-			c.seqs = append(c.seqs, e.Seq)
+	c := &chunk{frames: make([]byte, 0, size), seqs: make([]uint64, 0, len(records)), ends: make([]uint32, 0, len(records))}
+	for _, record := range records {
+		if isMessage(record.Body) {
+			c.frames = appendMessageFrame(c.frames, record.Seq, record.Body)
+			c.seqs = append(c.seqs, record.Seq)
 			c.ends = append(c.ends, uint32(len(c.frames)))
 		}
 	}
@@ -41,20 +41,10 @@ func (r *room) fillFrom(ctx context.Context, after shared.Cursor) {
 		return
 	}
 	page, err := r.log.After(ctx, r.name, after.Seq, pageMessages, largestPage)
-	if err != nil || len(page) == 0 || page[0].Gap {
+	if err != nil || len(page.Records) == 0 || page.Gone {
 		return
 	}
-	// Asked after the page was read: while the message at the cursor is there, nothing
-	// beyond it has been removed.
-	at, err := r.log.At(ctx, r.name, after.Seq)
-	removed := false
-	if err == nil && at.Seq == 0 {
-		removed, err = r.log.Removed(ctx, r.name, after.Seq)
-	}
-	if err != nil || removed {
-		return
-	}
-	r.refill(after.Epoch, after.Seq, chunkOf(page), false)
+	r.refill(after.Epoch, after.Seq, chunkOf(page.Records), false)
 	r.mu.Lock()
 	if after.Seq < r.ring.base {
 		r.tooFar = max(r.tooFar, after.Seq)

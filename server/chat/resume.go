@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 
+	"websockets/server/eventlog"
 	"websockets/shared"
 )
 
@@ -11,15 +12,15 @@ import (
 const maxFlights = 2
 
 // resume finds where in the log a client begins that comes with a cursor, or
-// without one. Count and Members of the answer are left to the caller. fresh says
-// that the ring may be taken for what the log has; else the log is asked.
-func (r *room) resume(ctx context.Context, after *shared.Cursor, fresh bool) (shared.RoomJoinedPayload, error) {
+// without one. Count and Members of the answer are left to the caller.
+func (r *room) resume(ctx context.Context, after *shared.Cursor) (shared.RoomJoinedPayload, error) {
 	if after != nil && after.Epoch != r.epochNow() {
-		joined, err := r.resume(ctx, nil, fresh)
+		joined, err := r.resume(ctx, nil)
 		joined.State = shared.StateReset
 		return joined, err
 	}
-	for flights := 0; fresh; flights++ {
+	trusted := r.sub.Trusted() // else the ring may lack what the log has
+	for flights := 0; trusted; flights++ {
 		if joined, ok := r.resumeHere(after); ok {
 			return joined, nil
 		}
@@ -90,38 +91,21 @@ func (r *room) resumeFromLog(ctx context.Context, after shared.Cursor) (shared.R
 		r.verify(after)
 		return joined, nil
 	}
-	at, err := r.log.At(ctx, r.name, after.Seq)
-	switch {
-	case err != nil:
-		return joined, err
-	case at.Seq != 0 && after.ID == messageID(at.Body):
-		joined.State = shared.StateRecovered
-		r.verify(after)
-		r.fillFrom(ctx, after)
-		return joined, nil
-	case at.Seq != 0:
-		return r.begin(ctx, shared.StateReset) // another message: not the log it knew
-	}
-	// There is no message at the cursor. A cursor from before a room's first
-	// message never had one; another's has been removed by retention, or it is from
-	// a log that this one never was.
-	last, err := r.log.LastSeq(ctx, r.log.Shard(r.name))
+	place, err := r.log.Locate(ctx, r.name, after.Seq)
 	if err != nil {
 		return joined, err
 	}
-	if at, err = r.log.At(ctx, r.name, after.Seq); err != nil { // again: what is stored from now on is beyond last
-		return joined, err
-	}
-	removed, err := r.log.Removed(ctx, r.name, after.Seq)
 	switch {
-	case err != nil:
-		return joined, err
-	case at.Seq != 0:
+	case place.State == eventlog.Expired:
+		joined.State = shared.StateTruncated
+		joined.Truncated = &shared.Truncated{After: after.Seq, First: place.First}
+		return joined, nil
+	case place.State == eventlog.Beyond:
 		return r.begin(ctx, shared.StateReset)
-	case after.Seq > last, after.ID != "" && !removed:
-		return r.begin(ctx, shared.StateReset)
-	case removed:
-		return r.truncated(ctx, joined)
+	case place.State == eventlog.Present && after.ID != messageID(place.Record.Body):
+		return r.begin(ctx, shared.StateReset) // another message: not the log it knew
+	case place.State == eventlog.Absent && after.ID != "":
+		return r.begin(ctx, shared.StateReset) // only a place before a room's first message has none
 	case head.Seq <= after.Seq:
 		joined.State = shared.StateCurrent
 	default:
@@ -139,8 +123,6 @@ func (r *room) holds(after shared.Cursor) (state string) {
 	switch {
 	case after.Seq < r.ring.base || after.Epoch != r.epoch:
 		return ""
-	case max(r.acked.Load(), r.owed) > r.ring.head: // the feed is about to bring something
-		return ""
 	case after != r.verified && (after.ID == "" || messageID(r.ring.frame(after.Seq)) != after.ID):
 		return ""
 	case after.Seq >= r.ring.head:
@@ -157,15 +139,6 @@ func (r *room) verify(c shared.Cursor) {
 	if c.Epoch == r.epoch {
 		r.verified = c
 	}
-}
-
-// truncated is for a client whose place in the log is gone: what lay between it
-// and the first message that is left may be gone too.
-func (r *room) truncated(ctx context.Context, joined shared.RoomJoinedPayload) (shared.RoomJoinedPayload, error) {
-	first, err := r.log.Next(ctx, r.name, joined.Cursor.Seq)
-	joined.State = shared.StateTruncated
-	joined.Truncated = &shared.Truncated{After: joined.Cursor.Seq, First: first.Seq}
-	return joined, err
 }
 
 // begin is for a client that has nothing of the room: it starts JoinBacklog
@@ -191,19 +164,20 @@ func (r *room) begin(ctx context.Context, state string) (shared.RoomJoinedPayloa
 // message before them, or just before the room's first.
 func (r *room) backlog(ctx context.Context) (shared.Cursor, error) {
 	cursor := shared.Cursor{Epoch: r.epochNow()}
-	entries, more, err := r.log.Before(ctx, r.name, 0, shared.JoinBacklog+1)
+	page, err := r.log.Before(ctx, r.name, 0, shared.JoinBacklog+1, 0)
+	records := page.Records
 	switch {
-	case err != nil || len(entries) == 0:
+	case err != nil || len(records) == 0:
 		return cursor, err
-	case len(entries) <= shared.JoinBacklog:
-		cursor.Seq = entries[0].Seq - 1
+	case len(records) <= shared.JoinBacklog:
+		cursor.Seq = records[0].Seq - 1
 	default:
-		cursor.Seq, cursor.ID = entries[0].Seq, messageID(entries[0].Body)
+		cursor.Seq, cursor.ID = records[0].Seq, messageID(records[0].Body)
 		r.verify(cursor)
-		entries = entries[1:]
+		records = records[1:]
 	}
-	if !entries[0].Gap {
-		r.refill(cursor.Epoch, cursor.Seq, chunkOf(entries), !more && cursor.ID == "")
+	if !page.Gone {
+		r.refill(cursor.Epoch, cursor.Seq, chunkOf(records), !page.More && cursor.ID == "")
 	}
 	return cursor, nil
 }

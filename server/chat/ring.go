@@ -37,24 +37,14 @@ type chunk struct {
 
 func (c *chunk) last() uint64 { return c.seqs[len(c.seqs)-1] }
 
-// add appends the message seq of which prev was the one before. It reports false
-// for one that is there already. If messages between head and prev have not come
-// by, the ring starts anew after prev: readers that are further back read the
-// log.
-func (r *ring) add(seq, prev uint64, body []byte) bool {
-	if seq <= r.head {
-		return false
-	}
-	if prev > r.head {
-		r.restart(prev)
-	}
+// add appends the message that follows the head.
+func (r *ring) add(seq uint64, body []byte) {
 	r.head = seq
 	need := messageFrameLength(body)
 	c := r.room(need)
 	c.frames = appendMessageFrame(c.frames, seq, body)
 	c.seqs = append(c.seqs, seq)
 	c.ends = append(c.ends, uint32(len(c.frames)))
-	return true
 }
 
 // room returns a chunk with need bytes free, dropping the oldest chunks if the

@@ -4,10 +4,9 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/shared"
 )
 
@@ -15,16 +14,15 @@ import (
 // members to wake when the ring has grown. It holds nothing for a member; each
 // has its own place in the log.
 type room struct {
-	name string
-	log  *jetstream.Log
+	manager *Manager
+	name    string
+	log     eventlog.Log
 
-	refs     int           // guarded by Manager.mu: clients in it or coming in
-	ready    chan struct{} // closed when open has ended
-	err      error         // set before ready is closed: why it could not be opened
-	unfollow func()
-
-	opened int64         // set before ready is closed: tick at which the log was asked for its head
-	acked  atomic.Uint64 // the highest sequence an append from here was acked with since the last look
+	refs  int                   // guarded by Manager.mu: clients in it or coming in
+	ready chan struct{}         // closed when it has been opened
+	err   error                 // set before ready is closed: why it could not be opened
+	sub   eventlog.Subscription // set before ready is closed
+	gone  chan struct{}         // closed when it has been closed
 
 	mu       sync.RWMutex
 	epoch    string // of the log that the room's sequences count in
@@ -34,12 +32,8 @@ type room struct {
 	flight   chan struct{} // closed when the client has the answer that asks the log where to begin
 	members  []*member
 	presence presence
-	owed     uint64 // what the log has that the feed was about to bring at the last look
-	looked   uint64 // the ring's head at the last look
-	compared uint64 // nothing up to here in the shard's log is missing from the ring
-	closed   bool   // nobody is in it any more
-	begun    bool   // somebody was let write its first message
-	touched  bool   // owned by the shard's follower: grown in this batch
+	closed   bool // nobody is in it any more
+	begun    bool // somebody was let write its first message
 }
 
 // member is a client's place in a room.
@@ -66,34 +60,40 @@ func (r *room) epochNow() string {
 	return r.epoch
 }
 
-// open makes the room part of the feed. Entries may be delivered before it ends.
-func (r *room) open(ctx context.Context) error {
-	head, unfollow, err := r.log.Follow(ctx, r.name)
-	if err != nil {
-		return err
-	}
-	r.unfollow = unfollow
+// Start implements eventlog.Subscriber: the ring begins after the head.
+func (r *room) Start(epoch string, head eventlog.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ring.head == 0 || r.ring.head < head.Seq {
-		r.ring.restart(head.Seq)
-		r.ring.origin = head.Body == nil
-	}
+	r.epoch = epoch
+	r.ring.restart(head.Seq)
+	r.ring.origin = head.Body == nil
 	if head.Body != nil {
 		r.verified = shared.Cursor{Epoch: r.epoch, Seq: head.Seq, ID: messageID(head.Body)}
 	}
-	return nil
 }
 
-// add takes one entry of the feed. Only the shard's follower calls it.
-func (r *room) add(e jetstream.Entry) bool {
+// Append implements eventlog.Subscriber.
+func (r *room) Append(record eventlog.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !isMessage(e.Body) {
-		return false
+	if isMessage(record.Body) {
+		r.ring.add(record.Seq, record.Body)
 	}
-	return r.ring.add(e.Seq, e.Prev, e.Body)
 }
+
+// Skip implements eventlog.Subscriber: the ring begins again after seq, and members
+// that are further back read the log.
+func (r *room) Skip(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ring.restart(seq)
+}
+
+// Flush implements eventlog.Subscriber: it wakes the members once for what has come.
+func (r *room) Flush() { r.wake() }
+
+// Signal implements eventlog.Subscriber.
+func (r *room) Signal(data []byte) { r.manager.signalled(r.name, data) }
 
 // wake hands every member to the writers.
 func (r *room) wake() {
@@ -128,8 +128,7 @@ func (r *room) head() uint64 {
 func (r *room) isNew() bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	told := r.acked.Load() != 0 || r.owed != 0 // of messages that the feed is about to bring
-	return !told && (r.ring.head == 0 || r.ring.origin && r.ring.head == r.ring.base)
+	return r.ring.head == 0 || r.ring.origin && r.ring.head == r.ring.base
 }
 
 // mayBegin reports that the room has a message or may get its first one. allow is
@@ -145,74 +144,15 @@ func (r *room) mayBegin(allow func() bool) bool {
 	return r.begun
 }
 
-// noteAcked remembers that the log has seq, which the feed is about to bring.
-func (r *room) noteAcked(seq uint64) {
-	for {
-		known := r.acked.Load()
-		if seq <= known || r.acked.CompareAndSwap(known, seq) {
-			return
-		}
-	}
-}
-
-// overdue reports that the feed has not brought, since the last look, what the log
-// was known to have then.
-func (r *room) overdue() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	overdue := r.owed > r.ring.head
-	r.owed = max(r.owed, r.acked.Swap(0))
-	return overdue
-}
-
-// quiet reports that the ring has not grown since the last look, and up to where
-// in the shard's log nothing is missing from it.
-func (r *room) quiet() (whole uint64, quiet bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	quiet = r.looked == r.ring.head
-	r.looked = r.ring.head
-	return max(r.ring.head, r.compared), quiet
-}
-
-// owes remembers that the log has seq: if the feed has not brought it by the next
-// look, it is overdue.
-func (r *room) owes(seq uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.owed = max(r.owed, seq)
-}
-
-// wholeTo remembers that what the ring lacks up to seq, if anything, is owed.
-func (r *room) wholeTo(seq uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.compared = max(r.compared, seq)
-}
-
-// skipTo makes sure that the members get everything up to seq, which the log
-// has: if the ring does not reach as far, they read it from the log.
-func (r *room) skipTo(seq uint64) {
-	r.mu.Lock()
-	r.owed = 0
-	missing := seq > r.ring.head
-	if missing {
-		r.ring.restart(seq)
-	}
-	r.mu.Unlock()
-	if missing {
-		r.wake()
-	}
-}
-
-// startOver takes the log's new epoch, empties the ring and closes the members' connections.
-func (r *room) startOver() {
+// Reset implements eventlog.Subscriber: what the ring and the members know of the
+// log is void. The members' connections are closed; when they come back with their
+// cursors, they are told to start over.
+func (r *room) Reset(epoch string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ring.restart(0)
-	r.acked.Store(0)
-	r.owed, r.compared, r.tooFar = 0, 0, 0
-	r.epoch = r.log.Epoch(r.name)
+	r.tooFar = 0
+	r.epoch = epoch
 	for _, m := range r.members {
 		m.client.shutDown("the message log was replaced", 0)
 	}
@@ -227,9 +167,9 @@ func (r *room) cursorAt(ctx context.Context, seq uint64) (shared.Cursor, error) 
 	if ok {
 		return cursor, nil
 	}
-	e, err := r.log.At(ctx, r.name, seq)
-	if e.Seq != 0 {
-		cursor.ID = messageID(e.Body)
+	place, err := r.log.Locate(ctx, r.name, seq)
+	if err == nil && place.State == eventlog.Present {
+		cursor.ID = messageID(place.Record.Body)
 	}
 	return cursor, err
 }

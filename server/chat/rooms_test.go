@@ -124,7 +124,7 @@ func TestEventsOfOneConnectionAreHandledInOrder(t *testing.T) {
 func TestAfterLeftNothingOfTheRoomArrives(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	beside := s.sameShard("x")
+	beside := "beside"
 	c, other := s.join("x"), s.join("x")
 	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
 	servertest.TakeAnswer(other, shared.RoomJoined, servertest.Send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
@@ -156,7 +156,7 @@ func ofRoomMessage(room string) func(shared.Event) bool {
 func TestAfterChangeRoomNothingOfTheOldRoomArrives(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	beside := s.sameShard("x")
+	beside := "beside"
 	c, other := s.join("x"), s.join("x")
 	servertest.TakeAnswer(other, shared.RoomJoined, servertest.Send(other, shared.JoinRoom, shared.JoinPayload{Name: beside}))
 	for i := range 50 {
@@ -272,7 +272,8 @@ func TestRefillsAfterTheLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	head := r.head()
-	entries, err := s.log.After(t.Context(), "x", 0, 10, 1<<20)
+	page, err := s.log.After(t.Context(), "x", 0, 10, 1<<20)
+	entries := page.Records
 	if err != nil || len(entries) != 2 || head != entries[1].Seq {
 		t.Fatalf("got %d messages in the log and a ring from %d on, %v, want 2 and a ring after them", len(entries), head, err)
 	}

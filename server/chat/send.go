@@ -7,7 +7,7 @@ import (
 	"encoding/base64"
 	"time"
 
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/shared"
 )
 
@@ -32,7 +32,7 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 		Message: p.Message, Sent: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	m.appends.Add(1)
-	err := m.jetstream.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt jetstream.Receipt, err error) {
+	err := m.eventlog.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt eventlog.Receipt, err error) {
 		m.settleSend(r, here.room, message, receipt, err)
 	})
 	if err != nil {
@@ -46,7 +46,7 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 
 // settleSend answers a send when the log has answered. It is called on the log's
 // goroutine and does not wait.
-func (m *Manager) settleSend(r request, room *room, message shared.Message, receipt jetstream.Receipt, err error) {
+func (m *Manager) settleSend(r request, room *room, message shared.Message, receipt eventlog.Receipt, err error) {
 	defer m.appends.Add(-1)
 	r.sendEnds(err != nil)
 	switch {
@@ -56,7 +56,6 @@ func (m *Manager) settleSend(r request, room *room, message shared.Message, rece
 		m.appends.Add(1)
 		go m.settleDuplicate(r, room, message, receipt)
 	default:
-		room.noteAcked(receipt.Seq)
 		r.ack(room.name, receipt.Seq, message.Sent)
 	}
 }
@@ -64,17 +63,18 @@ func (m *Manager) settleSend(r request, room *room, message shared.Message, rece
 // settleDuplicate answers a send whose id the log knows: with the first one's ack
 // if it is the same message. Reading the log takes a while, so it runs beside;
 // its place in the client's window bounds how many do.
-func (m *Manager) settleDuplicate(r request, room *room, message shared.Message, receipt jetstream.Receipt) {
+func (m *Manager) settleDuplicate(r request, room *room, message shared.Message, receipt eventlog.Receipt) {
 	defer m.appends.Add(-1)
-	stored, err := m.roomlog.At(m.ctx, room.name, receipt.Seq)
+	place, err := m.eventlog.Locate(m.ctx, room.name, receipt.Seq)
 	var first shared.Message
-	if err == nil && stored.Seq != 0 {
-		first, err = decodeMessage(stored)
+	known := err == nil && place.State == eventlog.Present
+	if known {
+		first, err = decodeMessage(place.Record)
 	}
 	switch {
 	case err != nil:
 		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
-	case stored.Seq != 0 && first.Message != message.Message:
+	case known && first.Message != message.Message:
 		refused := shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", r.id)
 		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *refused)), ack: true})
 	default:

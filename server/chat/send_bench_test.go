@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/eventlog/jetstream"
 	"websockets/shared"
 )
 
@@ -24,7 +25,7 @@ func BenchmarkSend(b *testing.B) {
 	for _, fsync := range []string{"interval", "always"} {
 		for _, members := range []int{1, 100} {
 			b.Run(fmt.Sprintf("fsync=%s/members=%d", fsync, members), func(b *testing.B) {
-				s := serve(b, func(s *setup) { s.log.SyncAlways = fsync == "always" })
+				s := serve(b, func(s *setup) { s.onDisk = &jetstream.Options{SyncAlways: fsync == "always"} })
 				conn := s.join("den").WS
 				stop := s.listen("den", members-1)
 				window := make(chan struct{}, 16)

@@ -15,22 +15,23 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/eventlog"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
 
-// An ack means: in the log, and the log is synced.
+// An ack means: in the log.
 func TestAnAckedMessageIsInTheLog(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.log.SyncAlways = true })
+	s := serve(t)
 	c := s.join("x")
 	for _, text := range texts(0, 20) {
 		ack := c.Say(text)
-		e, err := s.log.At(t.Context(), "x", ack.Seq)
-		if err != nil || e.Seq == 0 {
+		place, err := s.log.Locate(t.Context(), "x", ack.Seq)
+		if err != nil || place.State != eventlog.Present {
 			t.Fatalf("the log at %d, where %q was acked: got nothing, %v, want it", ack.Seq, text, err)
 		}
-		m, err := decodeMessage(e)
+		m, err := decodeMessage(place.Record)
 		if err != nil || m.Message != text || m.User != c.Welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
 			t.Errorf("%q: got ack %+v, and in the log %+v, %v, want the same message", text, ack, m, err)
 		}
@@ -85,7 +86,7 @@ func TestAnIDIsStoredOnce(t *testing.T) {
 	}
 
 	// In another room of the same shard it is another message.
-	beside := s.sameShard("x")
+	beside := "beside"
 	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
 	say(c, beside, "once")
 	if ack := servertest.TakeAnswer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
@@ -198,16 +199,13 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	}
 }
 
-// What the feed loses is found in the log.
-func TestWhatTheFeedLosesIsReadFromTheLog(t *testing.T) {
+// What the log does not deliver, members read.
+func TestWhatIsNotDeliveredIsReadFromTheLog(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
 	c.Say("first")
-	s.manager.mu.RLock()
-	room := s.manager.rooms["x"]
-	s.manager.mu.RUnlock()
-	room.unfollow() // from here on the feed brings nothing of this room
+	s.log.lossy.Store(true)
 	for _, text := range texts(0, 20) {
 		c.Say(text)
 	}
@@ -216,28 +214,16 @@ func TestWhatTheFeedLosesIsReadFromTheLog(t *testing.T) {
 	}
 }
 
-// A hole in the feed is seen at the next message, and what is missing comes
-// before it.
-func TestAHoleInTheFeedIsFilledFromTheLog(t *testing.T) {
+// What was not delivered comes before the next message.
+func TestAHoleInWhatIsDeliveredIsFilled(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.join("x")
 	c.Say("first")
 	c.TakeMessages(1)
-	s.manager.mu.RLock()
-	room := s.manager.rooms["x"]
-	s.manager.mu.RUnlock()
-	room.unfollow()
-	beside := s.sameShard("x")
-	other := s.join(beside)
+	s.log.lossy.Store(true)
 	s.put("x", texts(0, 5)...)
-	other.Say("so that the shard's follower has passed them")
-	other.TakeMessages(1)
-	_, unfollow, err := s.log.Follow(t.Context(), "x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unfollow()
+	s.log.lossy.Store(false)
 	c.Say("last")
 	if got := textsOf(c.TakeMessages(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
 		t.Errorf("messages: got %q, want 5 and last", got)

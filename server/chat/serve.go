@@ -160,7 +160,7 @@ func (m *Manager) addClient(c *Client) bool {
 		return false
 	}
 	m.clients[c] = struct{}{}
-	m.users[c.user] = append(m.users[c.user], c)
+	m.clientsOf[c.user] = append(m.clientsOf[c.user], c)
 	m.wave.moved.Add(1)
 	m.wg.Add(1)
 	return true
@@ -172,9 +172,9 @@ func (m *Manager) removeClient(c *Client) {
 	m.shares.leave(m.now.Load(), c.address, c.of)
 	m.mu.Lock()
 	delete(m.clients, c)
-	m.users[c.user] = without(m.users[c.user], c)
-	if len(m.users[c.user]) == 0 {
-		delete(m.users, c.user)
+	m.clientsOf[c.user] = without(m.clientsOf[c.user], c)
+	if len(m.clientsOf[c.user]) == 0 {
+		delete(m.clientsOf, c.user)
 	}
 	m.mu.Unlock()
 	m.wave.moved.Add(1)

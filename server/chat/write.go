@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"websockets/server/eventlog/jetstream"
 	"websockets/shared"
 )
 
@@ -227,54 +226,29 @@ func (c *Client) collectSynced(segments []segment, m *member, mayWait bool) ([]s
 // readBack encodes a page of the log beyond the member's place. gone is set if
 // retention may have removed messages between that place and the page.
 func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.Truncated, err error) {
-	r, log := m.room, m.room.log
+	r := m.room
 	epoch := r.epochNow()
-	entries, err := log.After(c.manager.ctx, r.name, m.seq, pageMessages, c.pages.next())
-	if err == nil && len(entries) == 0 { // there must be some, or they were removed
-		var next jetstream.Entry
-		if next, err = log.Next(c.manager.ctx, r.name, m.seq); next.Seq != 0 {
-			entries = append(entries, next)
-		}
-	}
+	page, err := r.log.After(c.manager.ctx, r.name, m.seq, pageMessages, c.pages.next())
 	if err != nil {
 		return nil, m.seq, nil, err
 	}
 	r.mu.RLock()
 	last = r.ring.base
-	origin := r.ring.origin
+	known := !r.ring.origin && last > m.seq // the ring knows of a message there
 	r.mu.RUnlock()
-	page := chunkOf(entries)
-	frames = page.frames
-	if len(entries) > 0 {
-		last = entries[len(entries)-1].Seq
+	first := last + 1
+	n := len(page.Records)
+	if n > 0 {
+		first, last = page.Records[0].Seq, page.Records[n-1].Seq
 	}
+	read := chunkOf(page.Records)
 	switch {
-	case len(entries) > 0 && jetstream.Contiguous(m.seq, entries): // nothing lay between
-		r.refill(epoch, m.seq, page, false)
-		return frames, last, nil, nil
-	case len(entries) > 0 && entries[0].Gap:
-		return frames, last, &shared.Truncated{After: m.seq, First: entries[0].Seq}, nil
-	case len(entries) == 0 && !origin && last > m.seq: // the ring knows of a message there
-		return nil, last, &shared.Truncated{After: m.seq, First: last + 1}, nil
+	case page.Gone || n == 0 && known:
+		gone = &shared.Truncated{After: m.seq, First: first}
+	case n > 0:
+		r.refill(epoch, m.seq, read, false)
 	}
-	// Asked after the page was read: while the message at our place is there,
-	// nothing beyond it has been removed.
-	at, err := log.At(c.manager.ctx, r.name, m.seq)
-	removed := false
-	if err == nil && at.Seq == 0 {
-		removed, err = log.Removed(c.manager.ctx, r.name, m.seq)
-	}
-	switch {
-	case err != nil:
-	case !removed:
-		r.refill(epoch, m.seq, page, false)
-	default:
-		gone = &shared.Truncated{After: m.seq, First: last + 1}
-		if len(entries) > 0 {
-			gone.First = entries[0].Seq
-		}
-	}
-	return frames, last, gone, err
+	return read.frames, last, gone, nil
 }
 
 // toldGone tells a client that is in a room of a range that is or may be gone.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"websockets/server/chat"
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog"
 	"websockets/server/identity"
 	"websockets/shared"
 )
@@ -118,7 +118,7 @@ func problemOf(err error) problem {
 		return problem{Status: http.StatusConflict, Code: told.Code, Detail: told.Message}
 	case errors.As(err, &told):
 		return problem{Status: http.StatusBadRequest, Code: told.Code, Detail: told.Message}
-	case errors.Is(err, jetstream.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return problem{Status: http.StatusServiceUnavailable, Code: shared.CodeUnavailable, Detail: "the message log cannot be reached just now: the same request may succeed in a moment"}
 	}
 	return problem{Status: http.StatusInternalServerError, Code: shared.CodeInternal, Detail: "the server could not do that; its log says why"}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"websockets/server/chat"
-	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog/memlog"
 	"websockets/server/identity"
 	"websockets/server/servertest"
 	"websockets/shared"
@@ -28,14 +28,11 @@ const (
 	readToken = "read-0123456789abcdef0123456789abcde"
 )
 
-// serveAPI runs the routes on a real manager and a real log.
+// serveAPI runs the routes on a real manager and a log in memory.
 func serveAPI(t *testing.T) *httptest.Server {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	log, err := jetstream.Open(t.Context(), jetstream.Options{Dir: t.TempDir(), MaxBytes: 1 << 30, Logger: logger})
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := memlog.Open(memlog.Options{})
 	t.Cleanup(log.Close)
 	keys, _ := identity.Keys(nil).Rotate(time.Now())
 	door := identity.Door{Guests: identity.NewGuests(keys)}

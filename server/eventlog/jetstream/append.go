@@ -14,6 +14,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"websockets/server/eventlog"
 )
 
 // Bounds of what is on its way into one shard.
@@ -28,22 +30,11 @@ const (
 	appendTimeout = 10 * time.Second
 )
 
-// Receipt says where an append ended up.
-type Receipt struct {
-	Seq uint64
-	// Duplicate means that a message with the same key was there already, at Seq.
-	// Whether it is the same message is for the caller to see.
-	Duplicate bool
-}
+// Receipt is eventlog's.
+type Receipt = eventlog.Receipt
 
-// Append stores body as the room's next message and calls done with the outcome
-// when the store has it, on disk if the store syncs always. key makes it known:
-// the same key again within DedupeWindow stores nothing.
-//
-// Appends of one goroutine to one room are stored in the order of the calls.
-// Append waits while too much is under way. It returns an error if the message
-// was not handed over, and then done is not called; else done is called once, maybe
-// before Append returns. It must not block, nor append.
+// Append implements eventlog.Log. A record is durable when it is on disk if the
+// store syncs always, else up to SyncInterval later.
 func (l *Log) Append(ctx context.Context, room, key string, body []byte, done func(Receipt, error)) error {
 	s := l.shardOf(room)
 	subject, err := s.subject(room)
@@ -53,7 +44,7 @@ func (l *Log) Append(ctx context.Context, room, key string, body []byte, done fu
 	if err := l.broken(); err != nil {
 		return err
 	}
-	return s.appender.append(ctx, subject, key, body, done)
+	return s.appender.append(ctx, s.subscriptionTo(room), queued{subject: subject, key: key, body: body}, done)
 }
 
 // appender publishes to one shard and matches the store's answers to what was
@@ -79,6 +70,7 @@ type appender struct {
 
 // appending is an append under way.
 type appending struct {
+	sub   *subscription // of the room, nil if it had none
 	done  func(Receipt, error)
 	since time.Time
 	out   bool // it counts in group.out
@@ -95,7 +87,7 @@ func (a *appender) open(conn *nats.Conn, stream string) error {
 	return err
 }
 
-func (a *appender) append(ctx context.Context, subject, key string, body []byte, done func(Receipt, error)) error {
+func (a *appender) append(ctx context.Context, sub *subscription, q queued, done func(Receipt, error)) error {
 	select {
 	case a.slots <- struct{}{}:
 	default:
@@ -111,16 +103,18 @@ func (a *appender) append(ctx context.Context, subject, key string, body []byte,
 	}
 	a.mu.Lock()
 	a.number++
-	number := a.number
-	a.pending[number] = appending{done: done, since: time.Now()}
+	q.number = a.number
+	a.pending[q.number] = appending{sub: sub, done: done, since: time.Now()}
 	a.mu.Unlock()
-	q := queued{number, subject, key, body}
 	if a.grouped {
 		a.enqueue(q)
 		return nil
 	}
 	err := a.publish(q, nats.Header{}, true)
-	if err == nil || a.take(number) == nil { // or it is settled: done has been called
+	if err == nil {
+		return nil
+	}
+	if _, open := a.take(q.number); !open { // it is settled: done has been called
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -180,16 +174,20 @@ func (a *appender) receipt(m *nats.Msg) (Receipt, error) {
 }
 
 func (a *appender) settle(number uint64, r Receipt, err error) {
-	if done := a.take(number); done != nil {
-		done(r, err)
+	p, open := a.take(number)
+	if !open {
+		return
 	}
+	if err == nil && p.sub != nil {
+		p.sub.noteStored(r.Seq)
+	}
+	p.done(r, err)
 }
 
 // take returns what waits for an answer, once, and frees its slot.
-func (a *appender) take(number uint64) func(Receipt, error) {
+func (a *appender) take(number uint64) (p appending, open bool) {
 	a.mu.Lock()
-	p := a.pending[number]
-	done := p.done
+	p, open = a.pending[number]
 	delete(a.pending, number)
 	if p.out {
 		if a.group.out--; a.group.out == 0 {
@@ -201,10 +199,10 @@ func (a *appender) take(number uint64) func(Receipt, error) {
 		a.settled = nil
 	}
 	a.mu.Unlock()
-	if done != nil {
+	if open {
 		<-a.slots
 	}
-	return done
+	return p, open
 }
 
 // expire settles what the store has not answered for appendTimeout, until ctx

@@ -4,50 +4,79 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"websockets/server/eventlog"
 )
 
 // maxDisagree is how often a page is read again whose parts do not fit together.
 const maxDisagree = 5
 
-// Before returns the room's last limit entries below before, oldest first, and
-// says whether there are older ones. before 0 means the end.
+// Before implements eventlog.Log.
 //
-// On a cluster each look of Back may be answered by another replica, and one that
-// lags counts less than the others. So the page is taken only if the stream's
-// leader knows of nothing between it and before: else it is read again, and in the
-// end it is an error, never a page with a hole.
-func (l *Log) Before(ctx context.Context, room string, before uint64, limit int) ([]Entry, bool, error) {
+// On a cluster each step of back may be answered by another replica, and one that
+// lags behind counts less than the others. So a page is taken only if the stream's
+// leader knows of nothing between it and before. Else it is read again, and in the
+// end it is an error: never a page with a hole.
+func (l *Log) Before(ctx context.Context, room string, before uint64, limit, maxBytes int) (eventlog.Page, error) {
 	if before == 0 {
 		head, err := l.Head(ctx, room)
 		if err != nil || head.Seq == 0 {
-			return nil, false, err
+			return eventlog.Page{}, err
 		}
 		before = head.Seq + 1
 	}
 	for range maxDisagree {
-		last, more, err := l.Back(ctx, room, before, limit)
+		page, last, err := l.pageBefore(ctx, room, before, limit)
 		if err != nil {
-			return nil, false, err
+			return eventlog.Page{}, err
 		}
-		entries, err := l.After(ctx, room, last, limit, 0)
+		if l.opts.Replicas > 1 {
+			next, err := l.next(ctx, room, last)
+			if err != nil {
+				return eventlog.Page{}, err
+			}
+			reaches := next.Seq == 0 || next.Seq >= before
+			if !reaches || len(page.Records) == 0 && page.More {
+				continue
+			}
+		}
+		return newestOf(page, maxBytes), nil
+	}
+	return eventlog.Page{}, fmt.Errorf("%w: the replicas of %s disagree", ErrUnavailable, room)
+}
+
+// pageBefore returns the last limit records below before, as far as the replicas
+// that answer have them, and up to where it has looked.
+func (l *Log) pageBefore(ctx context.Context, room string, before uint64, limit int) (page eventlog.Page, last uint64, err error) {
+	last, page.More, err = l.back(ctx, room, before, limit)
+	if err != nil {
+		return page, 0, err
+	}
+	for len(page.Records) < limit {
+		run, err := l.readRun(ctx, room, last, limit-len(page.Records), 0)
 		if err != nil {
-			return nil, false, err
+			return page, 0, err
 		}
-		entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Seq >= before })
-		if len(entries) > 0 {
-			last = entries[len(entries)-1].Seq
+		found := slices.DeleteFunc(run.records, func(r eventlog.Record) bool { return r.Seq >= before })
+		if len(found) == 0 {
+			break
 		}
-		if l.opts.Replicas == 1 {
-			return entries, more, nil
-		}
-		next, err := l.Next(ctx, room, last)
-		if err != nil {
-			return nil, false, err
-		}
-		reaches := next.Seq == 0 || next.Seq >= before
-		if reaches && (len(entries) > 0 || !more) {
-			return entries, more, nil
+		page.Gone = page.Gone || run.gap
+		page.Records = append(page.Records, found...)
+		last = found[len(found)-1].Seq
+	}
+	return page, last, nil
+}
+
+// newestOf leaves out the oldest records if there are more than maxBytes.
+func newestOf(page eventlog.Page, maxBytes int) eventlog.Page {
+	size := 0
+	for i, r := range slices.Backward(page.Records) {
+		size += len(r.Body)
+		if maxBytes > 0 && size > maxBytes && i < len(page.Records)-1 {
+			page.Records, page.More = page.Records[i+1:], true
+			break
 		}
 	}
-	return nil, false, fmt.Errorf("%w: its replicas do not agree about %s yet", ErrUnavailable, room)
+	return page
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
 )
 
@@ -19,7 +20,7 @@ func openShards(b *testing.B, shards int, syncAlways bool) *jetstream.Log {
 	l := open(b, dir, func(o *jetstream.Options) { o.MaxBytes = 1 << 20 }) // leaves room for what comes
 	if shards != l.Shards() {
 		// The store remembers how many it has: this one is told otherwise.
-		_, err := l.SwapValue(b.Context(), "shards", func([]byte) ([]byte, bool) { return []byte(strconv.Itoa(shards)), true })
+		_, err := l.Values(eventlog.Server).Update(b.Context(), "", "shards", func([]byte) ([]byte, bool) { return []byte(strconv.Itoa(shards)), true })
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -102,17 +103,17 @@ func BenchmarkAfter(b *testing.B) {
 			b.ReportAllocs()
 			seq, messages, bytes := uint64(0), 0, 0
 			for b.Loop() {
-				entries, err := l.After(b.Context(), "room", seq, 1024, page)
+				read, err := l.After(b.Context(), "room", seq, 1024, page)
 				if err != nil {
 					b.Fatal(err)
 				}
-				if len(entries) == 0 {
-					seq = 0
-					continue
+				n := len(read.Records)
+				seq = 0
+				if read.More {
+					seq = read.Records[n-1].Seq
 				}
-				seq = entries[len(entries)-1].Seq
-				messages += len(entries)
-				bytes += len(entries) * len(sampleBody)
+				messages += n
+				bytes += n * len(sampleBody)
 			}
 			b.SetBytes(int64(bytes / b.N))
 			b.ReportMetric(float64(messages)/b.Elapsed().Seconds(), "msgs/s")

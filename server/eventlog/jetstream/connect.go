@@ -19,7 +19,7 @@ func (l *Log) connect(s *shard) (*nats.Conn, error) {
 		nats.Name("websockets"),
 		nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1),
-		nats.SyncQueueLen(2 * MaxHeads), // of each read: the library's own length costs half a megabyte
+		nats.SyncQueueLen(2 * maxHeads), // of each read: the library's own length costs half a megabyte
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"websockets/server/eventlog"
 )
 
 // An epoch names one life of a shard's log, in which a sequence means one message
@@ -55,10 +57,10 @@ func (s *shard) markKey() string  { return fmt.Sprintf("mark.%d", s.number) }
 // openEpoch finds out whether the shard's log is the one it was, and gives it a
 // new epoch if not.
 func (l *Log) openEpoch(ctx context.Context, s *shard, shards int) error {
-	if _, err := l.Value(ctx, s.epochKey(), randomEpoch); err != nil {
+	if _, err := l.serverValue(ctx, s.epochKey(), randomEpoch); err != nil {
 		return err
 	}
-	entry, err := l.serverValue(ctx, s.epochKey())
+	entry, err := l.storedServerValue(ctx, s.epochKey())
 	if err != nil {
 		return fmt.Errorf("%w: reading the epoch: %w", ErrUnavailable, err)
 	}
@@ -74,7 +76,7 @@ func (l *Log) openEpoch(ctx context.Context, s *shard, shards int) error {
 		return nil
 	}
 	fresh := randomEpoch()
-	if _, err := l.values.Update(ctx, s.epochKey(), fresh, entry.Revision()); err != nil {
+	if _, err := l.kv(eventlog.Server).Update(ctx, s.epochKey(), fresh, entry.Revision()); err != nil {
 		return fmt.Errorf("changing the epoch of %s, which %s: %w (another server may have done so: start again)", s.stream, strings.Join(losses, "; "), err)
 	}
 	l.opts.Logger.Error("the log is not the one it was: its clients start over", "stream", s.stream,
@@ -92,7 +94,7 @@ func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string
 	if err != nil {
 		return nil, err
 	}
-	entry, err := l.values.Get(ctx, s.markKey())
+	entry, err := l.kv(eventlog.Server).Get(ctx, s.markKey())
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound) && state.LastSeq == 0:
 		return losses, l.writeMark(ctx, s)
@@ -214,16 +216,17 @@ func (l *Log) writeMark(ctx context.Context, s *shard) error {
 		}
 	}
 	value, _ := json.Marshal(m) // numbers and strings
-	if _, err := l.values.Put(ctx, s.markKey(), value); err != nil {
+	if _, err := l.kv(eventlog.Server).Put(ctx, s.markKey(), value); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s.marked = &m
 	return nil
 }
 
-// watchEpochs calls changed when another server has given a shard a new epoch.
-func (l *Log) watchEpochs(changed func(shard int)) error {
-	watcher, err := l.values.Watch(l.ctx, "epoch.*", jetstream.UpdatesOnly())
+// watchEpochs resets the subscriptions of a shard when another server has given it a
+// new epoch.
+func (l *Log) watchEpochs() error {
+	watcher, err := l.kv(eventlog.Server).Watch(l.ctx, "epoch.*", jetstream.UpdatesOnly())
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -237,7 +240,9 @@ func (l *Log) watchEpochs(changed func(shard int)) error {
 				for _, s := range l.shards {
 					if update != nil && update.Key() == s.epochKey() && string(update.Value()) != *s.epoch.Load() {
 						s.setEpoch(update.Value())
-						changed(s.number)
+						for _, sub := range s.subscriptions() {
+							sub.reset(string(update.Value()))
+						}
 					}
 				}
 			}

@@ -3,6 +3,8 @@ package jetstream
 import (
 	"context"
 	"sort"
+
+	"websockets/server/eventlog"
 )
 
 // The store steps over a message that it cannot read without a word, as if it had
@@ -14,15 +16,18 @@ import (
 // meanwhile.
 const countTries = 3
 
-// withoutGaps compares a page of a room's entries beyond seq with what the store
-// counts there. If there should be more it returns the page up to the gap, or if
-// it begins with it, the one entry after it with Gap set. It costs one more request
-// a page, unless nothing can lie between the entries. Replicas are not compared: one that lags behind
-// another counts less, and each mends what it cannot read from the others.
-func (l *Log) withoutGaps(ctx context.Context, s *shard, subject string, seq uint64, p page) ([]Entry, error) {
+// untilGap compares a page of a room's records beyond seq with what the store counts
+// there. If there should be more, it returns the page up to the gap, or if the page
+// begins with it, the one record after it. That costs one more request, unless
+// nothing can lie between the records.
+//
+// Replicas are not compared: one that lags behind another counts less, and each
+// mends what it cannot read from the others.
+func (l *Log) untilGap(ctx context.Context, s *shard, subject string, seq uint64, p page) (run, error) {
 	n := len(p.entries)
-	if l.opts.Replicas > 1 || Contiguous(seq, p.entries) || p.entries[0].left == n-1 { // the last: all that there is
-		return p.entries, nil
+	all := run{records: recordsOf(p.entries), more: p.pending > 0}
+	if l.opts.Replicas > 1 || isContiguous(seq, all.records) || p.entries[0].left == n-1 { // the last: all that there is
+		return all, nil
 	}
 	missing := func(i int) (bool, error) {
 		count, err := l.countBetween(ctx, s, subject, seq, p.entries[i].Seq, p.entries[0].left+1, i+1)
@@ -30,7 +35,7 @@ func (l *Log) withoutGaps(ctx context.Context, s *shard, subject string, seq uin
 	}
 	gap, err := missing(n - 1)
 	if err != nil || !gap {
-		return p.entries, err
+		return all, err
 	}
 	i := sort.Search(n, func(i int) bool {
 		if err != nil {
@@ -41,32 +46,31 @@ func (l *Log) withoutGaps(ctx context.Context, s *shard, subject string, seq uin
 	})
 	switch {
 	case err != nil:
-		return nil, err
+		return run{}, err
 	case i > 0:
-		return p.entries[:min(i, n)], nil
+		return run{records: all.records[:min(i, n)], more: all.more || i < n}, nil
 	}
-	first := p.entries[0]
-	first.Gap = true
-	if _, told := l.gaps.LoadOrStore(gapAt{s.number, first.Seq}, true); !told {
+	first := all.records[0]
+	if _, logged := l.gaps.LoadOrStore(gapAt{s.number, first.Seq}, true); !logged {
 		l.opts.Logger.Error("messages cannot be read: they are left out, and members are told", "stream", s.stream,
 			"room", first.Room, "after", seq, "before", first.Seq)
 	}
-	return []Entry{first}, nil
+	return run{records: all.records[:1], gap: true, more: all.more || n > 1}, nil
 }
 
-// Contiguous reports whether there is no sequence between seq and the first of the
-// entries, nor between them, so that nothing can be missing there.
-func Contiguous(seq uint64, entries []Entry) bool {
-	return len(entries) == 0 || entries[len(entries)-1].Seq == seq+uint64(len(entries))
+// isContiguous reports whether there is no sequence between seq and the first of the
+// records, nor between them, so that nothing can be missing there.
+func isContiguous(seq uint64, records []eventlog.Record) bool {
+	return len(records) == 0 || records[len(records)-1].Seq == seq+uint64(len(records))
 }
 
-// gapAt names a gap by the entry after it.
+// gapAt names a gap by the record after it.
 type gapAt struct {
 	shard int
 	seq   uint64
 }
 
-// countBetween returns how many entries the store counts for a subject beyond from
+// countBetween returns how many records the store counts for a subject beyond from
 // and up to to. beyond is how many it had beyond from when the page was read. If
 // that is not what is expected, the room may have grown since, and is counted again
 // until it has not.

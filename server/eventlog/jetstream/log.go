@@ -1,16 +1,8 @@
-// Package jetstream is the durable log that every message goes through: append,
-// follow and read, on NATS JetStream, plus the few small values a server keeps.
-// It is the only package that knows NATS.
-//
-// Rooms are spread over a fixed number of streams, the shards. A message of the
-// chat is a message of its shard's stream; a room's sequence numbers are its
-// stream's, so they grow within a room but not by ones.
 package jetstream
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -25,12 +17,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"websockets/server/eventlog"
 	"websockets/shared"
 )
-
-// DedupeWindow is how long the log remembers an append's key: the same key
-// again within it is the same message.
-const DedupeWindow = 2 * time.Minute
 
 // openWait is how long the store may take for what Open asks of it: a large one, on
 // a disk that others keep busy, may take longer than NATS's client waits by itself.
@@ -65,43 +54,24 @@ type Options struct {
 	// NewEpoch says that the store was restored from a backup: what clients know of
 	// the log may not be in it, so they start over.
 	NewEpoch bool
-	// Logger takes the warnings and errors of the store.
+	// Logger receives the store's warnings and errors; it must not be nil.
 	Logger *slog.Logger
 }
 
 // SyncInterval is how often the store is synced when not always.
 const SyncInterval = time.Second
 
-// ErrUnavailable is wrapped by every error that the same call may not return a
-// moment later: the store is busy, starting, stopping or cannot be reached.
-var ErrUnavailable = errors.New("the message log cannot be reached")
+// ErrUnavailable is eventlog's.
+var ErrUnavailable = eventlog.ErrUnavailable
 
-// Entry is one message of a room.
-type Entry struct {
-	Room string
-	Seq  uint64
-	// Prev is the room's sequence before Seq, 0 if there was none. Only entries
-	// that come from the feed have it.
-	Prev uint64
-	// Body is the message as it was appended: a shared.Message without seq.
-	Body []byte
-	// Gap says that the room had messages just before this one that cannot be read.
-	// Only entries that come from After have it.
-	Gap bool
-
-	left int // how many of the room come after it, as the store counts
-}
-
-// Log is an open log. Its methods may be called from any goroutine; after Close
-// they return errors that wrap ErrUnavailable.
+// Log implements eventlog.Store.
 type Log struct {
 	opts   Options
 	lock   *os.File
 	server *server.Server
 	conn   *nats.Conn // reads, key-values, administration
 	js     jetstream.JetStream
-	values jetstream.KeyValue // the server's: epochs, keys
-	users  jetstream.KeyValue // the users': names, read marks
+	values map[eventlog.Bucket]*values
 	shards []*shard
 	reads  chan struct{} // a place for each read under way: bounds their memory
 
@@ -127,7 +97,14 @@ type shard struct {
 	marked   *mark // what is written down; owned by keepMark once the log is open
 	appender appender
 	follower follower
+
+	reconciled atomic.Int64 // when the last reconciliation that was answered began, in Unix nanoseconds
+
+	mu   sync.RWMutex // guards subs
+	subs map[string]*subscription
 }
+
+var _ eventlog.Store = (*Log)(nil)
 
 // Open starts the store in opts.Dir, creating what is missing, and connects to
 // it. It fails if another process has the folder.
@@ -185,7 +162,7 @@ func (l *Log) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	kept, err := l.Value(ctx, "shards", func() []byte { return strconv.AppendInt(nil, int64(cmp.Or(streams, newShards)), 10) })
+	kept, err := l.serverValue(ctx, "shards", func() []byte { return strconv.AppendInt(nil, int64(cmp.Or(streams, newShards)), 10) })
 	if err != nil {
 		return err
 	}
@@ -200,6 +177,23 @@ func (l *Log) start(ctx context.Context) (err error) {
 	}
 	if l.server != nil {
 		l.wg.Go(l.watchStore)
+	}
+	return l.follow()
+}
+
+// follow starts the goroutines that bring what the shards' streams store.
+func (l *Log) follow() error {
+	err := l.watchEpochs()
+	if err != nil {
+		return err
+	}
+	for _, s := range l.shards {
+		l.wg.Go(func() { l.keepMark(s) })
+		l.wg.Go(func() { s.follow(l.ctx) })
+		l.wg.Go(func() { l.reconcileLoop(s) })
+		if l.Shared() {
+			l.wg.Go(func() { s.followSignals(l.ctx) })
+		}
 	}
 	return nil
 }
@@ -219,7 +213,7 @@ func (l *Log) streams(ctx context.Context) (count int, err error) {
 }
 
 func (l *Log) openShard(ctx context.Context, n, count int) error {
-	s := &shard{number: n, stream: fmt.Sprintf("ROOMS_%d", n)}
+	s := &shard{number: n, stream: fmt.Sprintf("ROOMS_%d", n), subs: map[string]*subscription{}}
 	limit := func(v int64) int64 {
 		if v == 0 {
 			return -1
@@ -235,7 +229,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 		Replicas:           l.opts.Replicas,
 		AllowDirect:        true,
 		AllowAtomicPublish: l.server != nil && l.opts.SyncAlways,
-		Duplicates:         DedupeWindow,
+		Duplicates:         eventlog.DedupeWindow,
 		MaxBytes:           limit(l.opts.MaxBytes / int64(count)),
 		MaxAge:             l.opts.MaxAge,
 		MaxMsgsPerSubject:  limit(l.opts.MaxRoomMessages),
@@ -290,14 +284,8 @@ func (l *Log) Close() {
 	}
 }
 
-// Epoch names the log that the room's sequences count in.
+// Epoch implements eventlog.Log.
 func (l *Log) Epoch(room string) string { return *l.shardOf(room).epoch.Load() }
-
-// Shard tells which shard a room is in, from 0 on.
-func (l *Log) Shard(room string) int { return l.shardOf(room).number }
-
-// Shards returns the number of shards.
-func (l *Log) Shards() int { return len(l.shards) }
 
 func (l *Log) shardOf(room string) *shard {
 	h := fnv.New32a()

@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"websockets/server/eventlog"
 )
 
 const (
@@ -23,46 +25,81 @@ const (
 	askAgain = 2 * time.Second
 )
 
-// Head returns the room's newest entry; its Seq is 0 if there is none.
-func (l *Log) Head(ctx context.Context, room string) (Entry, error) {
+// Head implements eventlog.Log.
+func (l *Log) Head(ctx context.Context, room string) (eventlog.Record, error) {
 	s := l.shardOf(room)
 	subject, err := s.subject(room)
 	if err != nil {
-		return Entry{}, err
+		return eventlog.Record{}, err
 	}
 	return l.one(ctx, s, directGet{LastFor: subject})
 }
 
-// At returns the room's entry with exactly this sequence; its Seq is 0 if there
+// at returns the room's record with exactly this sequence; its Seq is 0 if there
 // is none.
-func (l *Log) At(ctx context.Context, room string, seq uint64) (Entry, error) {
+func (l *Log) at(ctx context.Context, room string, seq uint64) (eventlog.Record, error) {
 	if seq == 0 {
-		return Entry{}, nil
+		return eventlog.Record{}, nil
 	}
-	e, err := l.one(ctx, l.shardOf(room), directGet{Seq: seq})
-	if err != nil || e.Room == room {
-		return e, err
+	r, err := l.one(ctx, l.shardOf(room), directGet{Seq: seq})
+	if err != nil || r.Room == room {
+		return r, err
 	}
-	return Entry{}, nil
+	return eventlog.Record{}, nil
 }
 
-// Next returns the room's first entry beyond seq; its Seq is 0 if there is none.
-// On a cluster After may not see yet what Next does.
-func (l *Log) Next(ctx context.Context, room string, seq uint64) (Entry, error) {
+// next returns the room's first record beyond seq; its Seq is 0 if there is none.
+// On a cluster a page may not have yet what next returns.
+func (l *Log) next(ctx context.Context, room string, seq uint64) (eventlog.Record, error) {
 	s := l.shardOf(room)
 	subject, err := s.subject(room)
-	if err != nil {
-		return Entry{}, err
+	if err != nil || seq == math.MaxUint64 {
+		return eventlog.Record{}, err
 	}
 	return l.one(ctx, s, directGet{Seq: seq + 1, NextFor: subject})
 }
 
-// Removed reports whether retention may have removed messages of the room beyond
-// seq. It is for a seq at which the room has no message (any more): while the
-// message at seq is there, nothing beyond it has been removed.
-func (l *Log) Removed(ctx context.Context, room string, seq uint64) (bool, error) {
+// Locate implements eventlog.Log.
+func (l *Log) Locate(ctx context.Context, room string, seq uint64) (place eventlog.Place, err error) {
+	s := l.shardOf(room)
+	if _, err := s.subject(room); err != nil {
+		return place, err
+	}
+	if place.Record, err = l.at(ctx, room, seq); err != nil || place.Record.Seq != 0 {
+		return place, err
+	}
+	state, err := l.state(ctx, s)
+	if err != nil {
+		return place, err
+	}
+	// Once more: what has been stored since then is beyond the end.
+	if place.Record, err = l.at(ctx, room, seq); err != nil || place.Record.Seq != 0 {
+		return place, err
+	}
+	if seq > state.LastSeq {
+		place.State = eventlog.Beyond
+		return place, nil
+	}
+	removed, err := l.mayHaveRemoved(ctx, room, seq)
+	if err != nil {
+		return place, err
+	}
+	if !removed && (seq == 0 || seq >= state.FirstSeq) {
+		place.State = eventlog.Absent
+		return place, nil
+	}
+	place.State = eventlog.Expired
+	next, err := l.next(ctx, room, seq)
+	place.First = next.Seq
+	return place, err
+}
+
+// mayHaveRemoved reports whether retention may have removed records of the room
+// beyond seq. It is for a seq at which the room has no record (any more): while the
+// record at seq is there, nothing beyond it has been removed.
+func (l *Log) mayHaveRemoved(ctx context.Context, room string, seq uint64) (bool, error) {
 	state, err := l.state(ctx, l.shardOf(room))
-	if err != nil || state.FirstSeq > seq+1 {
+	if err != nil || state.FirstSeq > 1 && state.FirstSeq-1 > seq {
 		return err == nil, err
 	}
 	if l.opts.MaxRoomMessages == 0 {
@@ -83,26 +120,63 @@ func (l *Log) kept(ctx context.Context, room string) (int64, error) {
 	return state.Subjects[subject], err
 }
 
-// After returns the room's entries beyond seq, oldest first: at most limit, and
-// about maxBytes. None means that there are none now, or on a cluster that the
-// replica which answered does not have them yet: Next knows.
-func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxBytes int) ([]Entry, error) {
-	s := l.shardOf(room)
-	subject, err := s.subject(room)
+// After implements eventlog.Log.
+func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxBytes int) (page eventlog.Page, err error) {
+	run, err := l.readRun(ctx, room, seq, limit, maxBytes)
 	if err != nil {
-		return nil, err
+		return page, err
 	}
-	if seq == math.MaxUint64 { // seq + 1 would be the start
-		return nil, nil
+	page = eventlog.Page{Records: run.records, More: run.more, Gone: run.gap}
+	last := seq
+	if n := len(run.records); n > 0 {
+		last = run.records[n-1].Seq
 	}
-	page, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: limit, MaxBytes: maxBytes})
-	if err != nil {
-		return nil, err
+	if l.opts.Replicas > 1 && !page.More { // the replica that answered may lag behind: the leader knows
+		next, err := l.next(ctx, room, last)
+		if err == nil && next.Seq != 0 && len(page.Records) == 0 {
+			page.Records = append(page.Records, next)
+			next, err = l.next(ctx, room, next.Seq)
+		}
+		if err != nil {
+			return page, err
+		}
+		page.More = next.Seq != 0
 	}
-	return l.withoutGaps(ctx, s, subject, seq, page)
+	if page.Gone || len(page.Records) > 0 && isContiguous(seq, page.Records) {
+		return page, nil
+	}
+	// Asked after the page was read: while the record at seq is there, nothing beyond
+	// it has been removed.
+	at, err := l.at(ctx, room, seq)
+	if err == nil && at.Seq == 0 {
+		page.Gone, err = l.mayHaveRemoved(ctx, room, seq)
+	}
+	return page, err
 }
 
-// Count returns how many entries the room has beyond seq.
+// run is a part of a room that has no gap inside.
+type run struct {
+	records []eventlog.Record
+	gap     bool // some before the first cannot be read
+	more    bool // there are records beyond it
+}
+
+// readRun reads the records beyond seq up to the first that cannot be read. On a
+// cluster it may end early, where the replica that answers ends.
+func (l *Log) readRun(ctx context.Context, room string, seq uint64, limit, maxBytes int) (run, error) {
+	s := l.shardOf(room)
+	subject, err := s.subject(room)
+	if err != nil || seq == math.MaxUint64 { // seq + 1 would be the start
+		return run{}, err
+	}
+	p, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: limit, MaxBytes: maxBytes})
+	if err != nil {
+		return run{}, err
+	}
+	return l.untilGap(ctx, s, subject, seq, p)
+}
+
+// Count implements eventlog.Log.
 func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
 	s := l.shardOf(room)
 	subject, err := s.subject(room)
@@ -115,13 +189,13 @@ func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
 	return l.countBeyond(ctx, s, subject, seq)
 }
 
-// Back returns the sequence from which on the room has n entries below before,
-// or all of them if it has fewer: After(room, start, …) begins with the first.
-// more says that there are older ones. before 0 means the end.
+// back returns the sequence from which on the room has n records below before,
+// or all of them if it has fewer: those beyond start begin with the first. more
+// says that there are older ones. before 0 means the end.
 //
 // The log is indexed by sequence, not by room, so this widens a window below
-// before until it holds enough and then halves it; each look is one request.
-func (l *Log) Back(ctx context.Context, room string, before uint64, n int) (start uint64, more bool, err error) {
+// before until it holds enough and then halves it; each step is one request.
+func (l *Log) back(ctx context.Context, room string, before uint64, n int) (start uint64, more bool, err error) {
 	total, err := l.Count(ctx, room, 0)
 	if err != nil {
 		return 0, false, err
@@ -171,9 +245,9 @@ func (l *Log) Back(ctx context.Context, room string, before uint64, n int) (star
 	return start, true, nil
 }
 
-// LastSeq returns the last sequence of a shard's stream.
-func (l *Log) LastSeq(ctx context.Context, number int) (uint64, error) {
-	state, err := l.state(ctx, l.shards[number])
+// lastSeq returns the last sequence of the shard's stream.
+func (l *Log) lastSeq(ctx context.Context, s *shard) (uint64, error) {
+	state, err := l.state(ctx, s)
 	return state.LastSeq, err
 }
 
@@ -217,18 +291,32 @@ type streamState struct {
 	} `json:"lost"`
 }
 
-// Newest returns the newest entry of each of the shard's rooms that were last
+// RecentRooms implements eventlog.Log. A mark is a sequence for each shard.
+func (l *Log) RecentRooms(ctx context.Context, since eventlog.Mark) (recent []eventlog.Record, now eventlog.Mark, err error) {
+	now = make(eventlog.Mark, len(l.shards))
+	copy(now, since)
+	for i, s := range l.shards {
+		newest, reached, err := l.newest(ctx, s, now[i])
+		if err != nil {
+			return nil, since, err
+		}
+		recent = append(recent, newest...)
+		now[i] = reached
+	}
+	return recent, now, nil
+}
+
+// newest returns the newest record of each of the shard's rooms that were last
 // written to beyond seq, oldest first, and the sequence up to which it looked. If
 // the shard has more rooms than the store answers for at once, about a thousand,
-// these are only the rooms of the last few hundred messages.
-func (l *Log) Newest(ctx context.Context, number int, seq uint64) ([]Entry, uint64, error) {
+// these are only the rooms of the last few hundred records.
+func (l *Log) newest(ctx context.Context, s *shard, seq uint64) ([]eventlog.Record, uint64, error) {
 	const window = 500
-	last, err := l.LastSeq(ctx, number)
+	last, err := l.lastSeq(ctx, s)
 	if err != nil || last <= seq {
 		return nil, seq, err
 	}
-	s := l.shards[number]
-	all := fmt.Sprintf("room.%d.*", number)
+	all := fmt.Sprintf("room.%d.*", s.number)
 	p, err := l.direct(ctx, s, directGet{Seq: seq + 1, LastOf: []string{all}})
 	switch {
 	case errors.Is(err, errTooMany):
@@ -240,18 +328,17 @@ func (l *Log) Newest(ctx context.Context, number int, seq uint64) ([]Entry, uint
 	case p.upTo == 0 && l.opts.Replicas == 1: // there is nothing: what was is gone
 		p.upTo = last
 	}
-	return p.entries, max(seq, p.upTo), err
+	return recordsOf(p.entries), max(seq, p.upTo), err
 }
 
 // errTooMany is the store's refusal to answer for so many rooms at once.
 var errTooMany = errors.New("too many rooms to answer for at once")
 
-// Heads returns the newest entries of those of the rooms, all of one shard, that
-// were written to beyond seq. MaxHeads rooms are the most. On a cluster a replica
-// may not have the last ones yet: sure says that no room has another one up to
-// last, which is what LastSeq has told before.
-func (l *Log) Heads(ctx context.Context, number int, rooms []string, seq, last uint64) (heads []Entry, sure bool, err error) {
-	s := l.shards[number]
+// heads returns the newest records of those of the rooms, all of one shard, that
+// were written to beyond seq. maxHeads rooms are the most. On a cluster a replica
+// may lag behind: current says that no room has another one up to last, which
+// lastSeq returned before.
+func (l *Log) heads(ctx context.Context, s *shard, rooms []string, seq, last uint64) (heads []eventlog.Record, current bool, err error) {
 	get := directGet{Seq: seq + 1}
 	for _, room := range rooms {
 		subject, err := s.subject(room)
@@ -260,11 +347,19 @@ func (l *Log) Heads(ctx context.Context, number int, rooms []string, seq, last u
 		}
 		get.LastOf = append(get.LastOf, subject)
 	}
-	page, err := l.direct(ctx, s, get)
+	p, err := l.direct(ctx, s, get)
 	// An answer without entries does not say how far the replica has got.
-	sure = err == nil && (page.upTo >= last || l.opts.Replicas == 1)
-	return page.entries, sure, err
+	current = err == nil && (p.upTo >= last || l.opts.Replicas == 1)
+	return recordsOf(p.entries), current, err
 }
 
-// MaxHeads is how many rooms Heads takes.
-const MaxHeads = 500
+// maxHeads is how many rooms heads takes.
+const maxHeads = 500
+
+func recordsOf(entries []entry) []eventlog.Record {
+	records := make([]eventlog.Record, len(entries))
+	for i, e := range entries {
+		records[i] = e.Record
+	}
+	return records
+}

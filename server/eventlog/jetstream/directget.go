@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"websockets/server/eventlog"
 )
 
 // directGet is a request of JetStream's direct get API. With Batch or LastOf
@@ -26,7 +28,7 @@ type directGet struct {
 // the log went for the one who answered a request with LastOf, 0 if it does not
 // say.
 type page struct {
-	entries []Entry
+	entries []entry
 	pending int
 	upTo    uint64
 }
@@ -34,19 +36,19 @@ type page struct {
 // one asks for one message; its Seq is 0 if there is none. With replicas it asks
 // the stream's leader: another may not have the message yet, and then that it is
 // not there would mean nothing.
-func (l *Log) one(ctx context.Context, s *shard, get directGet) (e Entry, err error) {
+func (l *Log) one(ctx context.Context, s *shard, get directGet) (r eventlog.Record, err error) {
 	err = l.limited(ctx, s, func(ctx context.Context) error {
 		if l.opts.Replicas > 1 {
-			e, err = l.askLeader(ctx, s, get)
+			r, err = l.askLeader(ctx, s, get)
 			return err
 		}
 		p, err := l.request(ctx, s, get)
 		if len(p.entries) > 0 {
-			e = p.entries[0]
+			r = p.entries[0].Record
 		}
 		return err
 	})
-	return e, err
+	return r, err
 }
 
 // direct asks a shard's stream, whichever replica answers. An answer that does
@@ -90,14 +92,14 @@ func persist(ctx context.Context, ask func(context.Context) error) error {
 
 // askLeader asks for one message through the stream's API, which only its leader
 // answers.
-func (l *Log) askLeader(ctx context.Context, s *shard, get directGet) (Entry, error) {
+func (l *Log) askLeader(ctx context.Context, s *shard, get directGet) (eventlog.Record, error) {
 	request, err := json.Marshal(get)
 	if err != nil {
-		return Entry{}, err
+		return eventlog.Record{}, err
 	}
 	m, err := l.conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.stream, request)
 	if err != nil {
-		return Entry{}, err
+		return eventlog.Record{}, err
 	}
 	var answer struct {
 		Error   *jetstream.APIError
@@ -108,15 +110,15 @@ func (l *Log) askLeader(ctx context.Context, s *shard, get directGet) (Entry, er
 		}
 	}
 	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return Entry{}, err
+		return eventlog.Record{}, err
 	}
 	switch {
 	case answer.Error == nil:
-		return Entry{Room: roomOf(answer.Message.Subject), Seq: answer.Message.Seq, Body: answer.Message.Data}, nil
+		return eventlog.Record{Room: roomOf(answer.Message.Subject), Seq: answer.Message.Seq, Body: answer.Message.Data}, nil
 	case answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return Entry{}, nil
+		return eventlog.Record{}, nil
 	default:
-		return Entry{}, answer.Error
+		return eventlog.Record{}, answer.Error
 	}
 }
 
@@ -164,11 +166,12 @@ func (l *Log) request(ctx context.Context, s *shard, get directGet) (p page, err
 	}
 }
 
-func storedEntry(m *nats.Msg) (Entry, error) {
+func storedEntry(m *nats.Msg) (entry, error) {
 	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
 	if err != nil {
-		return Entry{}, fmt.Errorf("a message without a sequence: %w", err)
+		return entry{}, fmt.Errorf("a message without a sequence: %w", err)
 	}
 	left, _ := strconv.Atoi(m.Header.Get("Nats-Num-Pending")) // only in a batch
-	return Entry{Room: roomOf(m.Header.Get(jetstream.SubjectHeader)), Seq: seq, Body: m.Data, left: left}, nil
+	record := eventlog.Record{Room: roomOf(m.Header.Get(jetstream.SubjectHeader)), Seq: seq, Body: m.Data}
+	return entry{Record: record, left: left}, nil
 }

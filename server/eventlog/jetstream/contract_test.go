@@ -1,0 +1,20 @@
+package jetstream_test
+
+import (
+	"testing"
+
+	"websockets/server/eventlog"
+	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog/logtest"
+)
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	logtest.Run(t, func(t testing.TB, o logtest.Options) eventlog.Store {
+		l, err := tryOpen(t, t.TempDir(), func(opts *jetstream.Options) { opts.MaxRoomMessages = o.MaxRoomMessages })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	})
+}

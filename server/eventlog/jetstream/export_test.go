@@ -1,0 +1,35 @@
+package jetstream
+
+import (
+	"context"
+
+	"websockets/server/eventlog"
+)
+
+// What tests of this package need beyond the contract.
+
+// Shard returns which shard a room is in.
+func (l *Log) Shard(room string) int { return l.shardOf(room).number }
+
+// Shards returns the number of shards.
+func (l *Log) Shards() int { return len(l.shards) }
+
+// At returns the record at a sequence; its Seq is 0 if there is none.
+func (l *Log) At(ctx context.Context, room string, seq uint64) (eventlog.Record, error) {
+	return l.at(ctx, room, seq)
+}
+
+// Value returns a value of the server's, created if it is missing.
+func (l *Log) Value(ctx context.Context, key string, create func() []byte) ([]byte, error) {
+	return l.serverValue(ctx, key, create)
+}
+
+// LoseFeed ends what the feed brings to a subscription.
+func LoseFeed(sub eventlog.Subscription) error {
+	return sub.(*subscription).feed.Unsubscribe()
+}
+
+// Newest returns the newest records of a shard's rooms; see newest.
+func (l *Log) Newest(ctx context.Context, shard int, seq uint64) ([]eventlog.Record, uint64, error) {
+	return l.newest(ctx, l.shards[shard], seq)
+}

@@ -1,0 +1,269 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"websockets/server/eventlog"
+)
+
+// trustFor is how long a subscription is trusted without an answer of the stream.
+const trustFor = 3 * time.Second
+
+// subscription implements eventlog.Subscription. The feed tells which sequence of
+// the room came before each record, so a lost record shows when the next one comes;
+// what no next record shows, reconcile finds.
+type subscription struct {
+	log     *Log
+	shard   *shard
+	room    string
+	feed    *nats.Subscription
+	signals *nats.Subscription // nil if the log is not shared
+	to      eventlog.Subscriber
+	opened  time.Time // when the stream was asked for the head
+
+	stored atomic.Uint64 // the highest sequence of an append's receipt since the last reconciliation
+
+	mu        sync.Mutex // guards what follows; held while the subscriber is called
+	started   bool       // to.Start has been called
+	closed    bool
+	delivered uint64 // up to here the subscriber has been told
+	early     uint64 // the highest sequence that came before Start
+	due       uint64 // the stream has this sequence, which the feed is about to bring
+	seen      uint64 // delivered at the last reconciliation
+	complete  uint64 // up to here in the stream nothing is missing that delivered does not cover
+
+	touched bool // owned by shard.deliver: handed a record of this batch
+}
+
+// Subscribe implements eventlog.Log.
+func (l *Log) Subscribe(ctx context.Context, room string, to eventlog.Subscriber) (eventlog.Subscription, error) {
+	s := l.shardOf(room)
+	if _, err := s.subject(room); err != nil {
+		return nil, err
+	}
+	sub := &subscription{log: l, shard: s, room: room, to: to, opened: time.Now()}
+	if err := s.add(sub); err != nil {
+		return nil, err
+	}
+	if err := sub.start(ctx); err != nil {
+		sub.Close()
+		return nil, err
+	}
+	return sub, nil
+}
+
+// start makes the room part of the shard's feed and hands on its head.
+func (s *subscription) start(ctx context.Context) (err error) {
+	conn := s.shard.follower.conn
+	s.feed, err = conn.ChanSubscribe(s.shard.feedSubject(s.room), s.shard.follower.feed)
+	if err != nil {
+		return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room, err)
+	}
+	if s.log.Shared() {
+		s.signals, err = conn.ChanSubscribe(s.shard.signalSubject(s.room), s.shard.follower.signals)
+		if err != nil {
+			return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	// The flush makes sure that the subscription is in force before the head is
+	// read: nothing can fall between the two.
+	if err := conn.FlushWithContext(ctx); err != nil {
+		return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room, err)
+	}
+	last, err := s.log.lastSeq(ctx, s.shard) // before the head: an empty room has nothing up to here
+	if err != nil {
+		return err
+	}
+	head, err := s.log.Head(ctx, s.room)
+	if err != nil {
+		return err
+	}
+	if head.Seq == 0 {
+		head = eventlog.Record{Room: s.room, Seq: last}
+	}
+	s.begin(head)
+	return nil
+}
+
+// begin calls Start. What the feed has brought meanwhile is left to be read.
+func (s *subscription) begin(head eventlog.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = true
+	s.to.Start(*s.shard.epoch.Load(), head)
+	s.delivered = head.Seq
+	if s.early > head.Seq {
+		s.skipLocked(s.early)
+	}
+}
+
+// deliver hands on a record of the feed. It reports false for one that has been
+// handed on already.
+func (s *subscription) deliver(e entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed || e.Seq <= s.delivered:
+		return false
+	case !s.started:
+		s.early = max(s.early, e.Seq)
+		return false
+	}
+	if e.prev > s.delivered {
+		s.to.Skip(e.prev)
+	}
+	s.to.Append(e.Record)
+	s.delivered = e.Seq
+	return true
+}
+
+func (s *subscription) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.to.Flush()
+	}
+}
+
+// skip sends the subscriber to the log for what it lacks up to seq.
+func (s *subscription) skip(seq uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skipLocked(seq)
+}
+
+func (s *subscription) skipLocked(seq uint64) {
+	s.due = 0
+	if s.closed || !s.started || seq <= s.delivered {
+		return
+	}
+	s.delivered = seq
+	s.to.Skip(seq)
+	s.to.Flush()
+}
+
+// reset tells the subscriber that the shard has a new epoch.
+func (s *subscription) reset(epoch string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || !s.started {
+		return
+	}
+	s.stored.Store(0)
+	s.delivered, s.due, s.seen, s.complete = 0, 0, 0, 0
+	s.to.Reset(epoch)
+}
+
+// noteStored notes that the stream has seq, which the feed is about to bring.
+func (s *subscription) noteStored(seq uint64) {
+	for {
+		known := s.stored.Load()
+		if seq <= known || s.stored.CompareAndSwap(known, seq) {
+			return
+		}
+	}
+}
+
+// Trusted implements eventlog.Subscription.
+func (s *subscription) Trusted() bool {
+	heard := time.Unix(0, s.shard.reconciled.Load())
+	if s.opened.After(heard) {
+		heard = s.opened
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && time.Since(heard) <= trustFor && max(s.stored.Load(), s.due) <= s.delivered
+}
+
+// Close implements eventlog.Subscription.
+func (s *subscription) Close() {
+	s.shard.remove(s)
+	for _, sub := range []*nats.Subscription{s.feed, s.signals} {
+		if sub != nil {
+			_ = sub.Unsubscribe()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+}
+
+// add makes sub the room's subscription.
+func (s *shard) add(sub *subscription) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.subs[sub.room] != nil {
+		return fmt.Errorf("room %s has a subscription already", sub.room)
+	}
+	s.subs[sub.room] = sub
+	return nil
+}
+
+func (s *shard) remove(sub *subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.subs[sub.room] == sub {
+		delete(s.subs, sub.room)
+	}
+}
+
+// subscriptionTo returns the room's subscription, nil if it has none.
+func (s *shard) subscriptionTo(room string) *subscription {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.subs[room]
+}
+
+// subscriptions returns the shard's subscriptions.
+func (s *shard) subscriptions() []*subscription {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	subs := make([]*subscription, 0, len(s.subs))
+	for _, sub := range s.subs {
+		subs = append(subs, sub)
+	}
+	return subs
+}
+
+// Signal implements eventlog.Log.
+func (l *Log) Signal(room string, data []byte) error {
+	if !l.Shared() {
+		return nil
+	}
+	if err := l.conn.Publish(l.shardOf(room).signalSubject(room), data); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+// Shared implements eventlog.Log.
+func (l *Log) Shared() bool { return l.server == nil }
+
+// signalSubject is where servers talk to each other about a room.
+func (s *shard) signalSubject(room string) string {
+	return "signal." + strconv.Itoa(s.number) + "." + room
+}
+
+// followSignals hands on signals until ctx ends. This server's own are among them.
+func (s *shard) followSignals(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-s.follower.signals:
+			sub := s.subscriptionTo(roomOf(m.Subject))
+			if sub != nil {
+				sub.to.Signal(m.Data)
+			}
+		}
+	}
+}
