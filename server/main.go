@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -23,6 +24,7 @@ import (
 	"websockets/server/chat"
 	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog/memlog"
 	"websockets/server/web"
 	"websockets/static"
 )
@@ -47,7 +49,7 @@ type commandLine struct {
 
 type serveCommand struct {
 	Listen       string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Port 0 takes a free one. Default ${default}: this machine only; use :8080 for all."`
-	Data         string   `default:"./data" placeholder:"DIR" help:"Folder of the message log. One process at a time. Default ${default}."`
+	Data         string   `default:"./data" placeholder:"DIR" help:"Folder of the message log, for one process at a time; 'none' keeps messages in memory only, until the server stops. Default ${default}."`
 	Fsync        string   `enum:",always,interval" default:"" placeholder:"always|interval" help:"When an ack goes out: 'always' once the message is on disk; 'interval' earlier, and a crash of the machine (not of the process) may lose the last second. Default always."`
 	NATS         string   `name:"nats" placeholder:"URL,…" help:"Keep the log on these NATS servers instead of in --data; several servers of this kind may share them. How safe an ack is, is then theirs to say: set sync_interval: always there, or use --replicas 3."`
 	NewEpoch     bool     `help:"The store in --data was restored from a backup: clients that saw more than is in it start over. For one start."`
@@ -61,7 +63,7 @@ type serveCommand struct {
 
 	MaxConnsPerAddress int `default:"100" placeholder:"N" help:"Connections that one address may have; an IPv6 network of 64 bits counts as one. 0 is no limit, for users neither. Default ${default}."`
 
-	MaxBytes        byteSize      `default:"10GB" placeholder:"SIZE" help:"How much the log may hold; the oldest messages go first. Default ${default}."`
+	MaxBytes        byteSize      `placeholder:"SIZE" help:"How much the log may hold; the oldest messages go first. Default 10GB, with --data none 256MB."`
 	MaxAge          time.Duration `default:"0" placeholder:"DURATION" help:"How long messages are kept, as in 720h; 0 is for ever. Default ${default}."`
 	MaxRoomMessages int64         `default:"0" placeholder:"N" help:"How many messages a room keeps; 0 is no limit. Default ${default}."`
 
@@ -146,11 +148,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		return err
 	}
 
-	log, err := jetstream.Open(ctx, jetstream.Options{
-		Servers: s.NATS, Replicas: s.Replicas,
-		NewEpoch: s.NewEpoch, Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(s.MaxBytes),
-		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
-	})
+	log, err := s.openLog(ctx, logger)
 	if err != nil {
 		return err
 	}
@@ -160,7 +158,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		return err
 	}
 	manager, err := chat.NewManager(log, door, chat.Config{
-		Rate: s.Rate, MaxConnsPerAddress: s.MaxConnsPerAddress, AllowOrigins: s.AllowOrigin, Version: assets.Version(), Logger: logger,
+		Rate: s.Rate, MaxConnsPerAddress: s.MaxConnsPerAddress, AllowOrigins: s.AllowOrigin, Version: assets.Version(), Volatile: s.Data == inMemory, Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -205,6 +203,25 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	return err
 }
 
+// inMemory is the value of --data for a log that is not kept.
+const inMemory = "none"
+
+// defaultMaxBytes bounds a log on disk.
+const defaultMaxBytes = 10e9
+
+// openLog opens the message log.
+func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventlog.Store, error) {
+	if s.Data == inMemory {
+		logger.Warn("messages are kept in memory only: they are gone when the server stops (--data none)")
+		return memlog.Open(memlog.Options{MaxBytes: int64(s.MaxBytes), MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages}), nil
+	}
+	return jetstream.Open(ctx, jetstream.Options{
+		Servers: s.NATS, Replicas: s.Replicas,
+		NewEpoch: s.NewEpoch, Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(cmp.Or(s.MaxBytes, defaultMaxBytes)),
+		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
+	})
+}
+
 // check refuses flags that contradict each other.
 func (s *serveCommand) check() error {
 	switch err := s.authFlags.check(); {
@@ -212,6 +229,8 @@ func (s *serveCommand) check() error {
 		return err
 	case s.NATS != "" && s.Fsync != "":
 		return errors.New("--fsync is for the log in --data: with --nats, the NATS servers decide when a message is on disk")
+	case s.Data == inMemory && (s.NATS != "" || s.Fsync != "" || s.NewEpoch):
+		return errors.New("--data none keeps nothing: --nats, --fsync and --new-epoch are for a log that is kept")
 	case s.NATS == "" && s.Replicas != 1:
 		return errors.New("--replicas is for a cluster: it goes with --nats")
 	case s.MaxAge != 0 && s.MaxAge < eventlog.DedupeWindow:
@@ -239,6 +258,8 @@ func (s *serveCommand) backends() (web.Backends, error) {
 // describe says where messages are kept and how safe they are when acked.
 func (s *serveCommand) describe() string {
 	switch {
+	case s.Data == inMemory:
+		return "in memory only"
 	case s.NATS != "":
 		return fmt.Sprintf("%d replicas on NATS at %s; whether an ack means on disk is its sync_interval's to say", s.Replicas, s.NATS)
 	case s.Fsync == "interval":

@@ -184,6 +184,8 @@ type WelcomePayload struct {
 	// Session is for clients that keep no cookies: present it as
 	// "Authorization: Bearer …" to be the same user again.
 	Session string `json:"session,omitempty"`
+	// Volatile says that the server keeps messages in memory only, until it stops.
+	Volatile bool `json:"volatile,omitempty"`
 }
 
 // Limits are what the server refuses to go beyond.

@@ -71,7 +71,7 @@ func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
 			MessageLength: shared.MaxMessageLength, FrameBytes: shared.MaxFrameBytes,
 			Rooms: maxRooms, InFlight: window,
 		},
-		Heartbeat: pingAfter.Seconds(), Version: c.manager.config.Version, Session: session.Token,
+		Heartbeat: pingAfter.Seconds(), Version: c.manager.config.Version, Volatile: c.manager.config.Volatile, Session: session.Token,
 	}))})
 	join := shared.JoinPayload{Name: first.name}
 	if join.Name == "" {

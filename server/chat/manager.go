@@ -66,6 +66,8 @@ type Config struct {
 	AllowOrigins []string
 	// Version is sent in welcome.
 	Version string
+	// Volatile says in welcome that the log is not kept beyond this process.
+	Volatile bool
 	// Logger receives what an operator should know; it must not be nil.
 	Logger *slog.Logger
 }
