@@ -9,6 +9,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/identity"
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -210,7 +211,7 @@ func (m *Manager) authenticate(ctx context.Context, r request, p shared.TokenPay
 	r.session.Store(&session)
 	for _, here := range append([]*member(nil), r.rooms...) {
 		if name := here.room.name; !session.May(identity.Read, name) {
-			r.enqueue(outgoing{frame: textFrame(shared.Left.Frame("", shared.LeavePayload{Name: name})), leave: here})
+			r.enqueue(outgoing{frame: wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})), leave: here})
 			r.forget(here)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"websockets/server/eventlog"
+	"websockets/server/timeline"
 	"websockets/shared"
 )
 
@@ -45,7 +46,7 @@ func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shar
 	if err != nil || place.State != eventlog.Present {
 		return message, false, err
 	}
-	first, err := decodeMessage(place.Record)
+	first, err := timeline.Message(place.Record)
 	if err == nil && first.Message != message.Message {
 		err = shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", message.ID)
 	}

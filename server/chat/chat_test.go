@@ -24,6 +24,7 @@ import (
 	"websockets/server/eventlog/memlog"
 	"websockets/server/identity"
 	"websockets/server/servertest"
+	"websockets/server/timeline"
 	"websockets/shared"
 )
 
@@ -194,7 +195,7 @@ func (s *testServer) stored(room string) (messages []shared.Message) {
 			s.t.Fatal(err)
 		}
 		for _, record := range page.Records {
-			m, err := decodeMessage(record)
+			m, err := timeline.Message(record)
 			if err != nil {
 				s.t.Fatal(err)
 			}

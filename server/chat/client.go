@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/identity"
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -183,7 +184,7 @@ func (c *Client) fail(id string, err error) {
 		c.logger().Error("handling an event", "err", err)
 		told = shared.Errorf(shared.CodeInternal, "the server could not do that; its log says why")
 	}
-	c.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(id, *told))})
+	c.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(id, *told))})
 }
 
 // readFailed ends a connection that cannot be read any more.

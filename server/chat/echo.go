@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"websockets/server/identity"
+	"websockets/server/wsframe"
 )
 
 // ServeEcho sends every text frame back. It is made of what ServeWS is made of, so
@@ -27,6 +28,6 @@ func (m *Manager) ServeEcho(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
-	c.handle = func(frame []byte) { c.enqueue(outgoing{frame: textFrame(bytes.Clone(frame))}) }
+	c.handle = func(frame []byte) { c.enqueue(outgoing{frame: wsframe.NewText(bytes.Clone(frame))}) }
 	m.run(c)
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -143,7 +144,7 @@ func (c *Client) awaitEgress() error {
 // arrives. The connection ends when the other side has answered, or after
 // closeWait.
 func (c *Client) close(code int, reason string) {
-	c.enqueue(outgoing{frame: closeFrame(code, reason), last: true})
+	c.enqueue(outgoing{frame: wsframe.NewClose(code, reason), last: true})
 	c.mu.Lock()
 	c.ended = true
 	c.letReaderGo() // it has to take the answer to the close frame
@@ -159,7 +160,7 @@ func (c *Client) isEnding() bool {
 
 // shutDown tells the client that the server goes away, and closes.
 func (c *Client) shutDown(reason string, retryAfter time.Duration) {
-	c.enqueue(outgoing{frame: textFrame(shared.Closing.Frame("", shared.ClosingPayload{
+	c.enqueue(outgoing{frame: wsframe.NewText(shared.Closing.Frame("", shared.ClosingPayload{
 		Reason: reason, RetryAfter: retryAfter.Seconds(),
 	}))})
 	c.close(shared.CloseRestart, reason)

@@ -16,6 +16,7 @@ import (
 
 	"websockets/server/eventlog"
 	"websockets/server/servertest"
+	"websockets/server/timeline"
 )
 
 // audience is a room with members on real connections, without a log and without
@@ -23,6 +24,7 @@ import (
 // are sockets that nobody waits at; drain empties them.
 type audience struct {
 	manager *Manager
+	log     *handLog
 	room    *room
 	clients []*Client
 	peers   []int // file descriptors
@@ -40,7 +42,7 @@ func newAudience(t testing.TB, members int) *audience {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	a := &audience{manager: &Manager{}, room: &room{name: "den"}, body: sampleMessage().Encode()}
+	a := &audience{manager: &Manager{}, log: newHandLog(), body: sampleMessage().Encode()}
 	a.manager.now.Store(1)
 	a.manager.ctx, a.manager.stop = context.WithCancel(context.Background())
 	var writing sync.WaitGroup
@@ -49,7 +51,7 @@ func newAudience(t testing.TB, members int) *audience {
 		a.manager.stop()
 		writing.Wait()
 	})
-	a.room.ring.total = &a.manager.memory
+	a.room = a.log.openRoom(t, a.manager, "den")
 	for range members {
 		conn, peer := connect(t, listener)
 		a.peers = append(a.peers, peer)
@@ -90,9 +92,9 @@ func connect(t testing.TB, listener net.Listener) (conn net.Conn, peer int) {
 func (a *audience) deliver(messages int) {
 	for range messages {
 		a.seq++
-		a.room.Append(eventlog.Record{Room: a.room.name, Seq: a.seq, Body: a.body})
+		a.log.subscribers[a.room.name].Append(eventlog.Record{Room: a.room.name, Seq: a.seq, Body: a.body})
 	}
-	a.room.Flush()
+	a.log.subscribers[a.room.name].Flush()
 	for _, c := range a.clients {
 		for !c.isIdle() {
 			runtime.Gosched()
@@ -111,7 +113,7 @@ func (c *Client) isIdle() bool {
 func (a *audience) drain(t testing.TB) {
 	a.want = a.want[:0]
 	for seq := a.drained + 1; seq <= a.seq; seq++ {
-		a.want = appendMessageFrame(a.want, seq, a.body)
+		a.want = timeline.AppendFrame(a.want, seq, a.body)
 	}
 	a.drained = a.seq
 	a.got = slices.Grow(a.got[:0], len(a.want))[:len(a.want)]

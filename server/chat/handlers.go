@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"websockets/server/identity"
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -23,7 +24,7 @@ type request struct {
 }
 
 // answer queues the event's answer.
-func (r request) answer(event []byte) { r.enqueue(outgoing{frame: textFrame(event)}) }
+func (r request) answer(event []byte) { r.enqueue(outgoing{frame: wsframe.NewText(event)}) }
 
 // done answers an event that asked for nothing but to be done. Without an id
 // there is nobody to tell.
@@ -63,9 +64,9 @@ type firstRoom struct {
 // greet tells the client who it is and joins its first room.
 func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
 	if first.answer != nil {
-		c.enqueue(outgoing{frame: textFrame(first.answer)})
+		c.enqueue(outgoing{frame: wsframe.NewText(first.answer)})
 	}
-	c.enqueue(outgoing{frame: textFrame(shared.Welcome.Frame("", shared.WelcomePayload{
+	c.enqueue(outgoing{frame: wsframe.NewText(shared.Welcome.Frame("", shared.WelcomePayload{
 		User: c.user, Name: c.displayName(), Named: named,
 		Limits: shared.Limits{
 			MessageLength: shared.MaxMessageLength, FrameBytes: shared.MaxFrameBytes,
@@ -142,11 +143,12 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	if err != nil {
 		return nil, r.unavailable(err)
 	}
-	joined, err := room.resume(ctx, p.After)
+	at, err := room.timeline.Resume(ctx, p.After)
 	if err != nil {
 		m.release(room)
 		return nil, r.unavailable(err)
 	}
+	joined := shared.RoomJoinedPayload{Room: room.name, Cursor: at.Cursor, State: at.State, Truncated: at.Truncated}
 	if joined.State == shared.StateReset {
 		r.logger().Info("a cursor did not fit the log: the client starts anew", "asked", p.Name, "cursor", *p.After)
 	}
@@ -154,7 +156,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	here.told = joined.State == shared.StateTruncated
 	joined.Count, joined.Members = count, members
 	r.rooms = append(r.rooms, here)
-	r.enqueue(outgoing{frame: textFrame(shared.RoomJoined.Frame(r.id, joined)), leave: leaving, join: here})
+	r.enqueue(outgoing{frame: wsframe.NewText(shared.RoomJoined.Frame(r.id, joined)), leave: leaving, join: here})
 	return here, nil
 }
 
@@ -162,10 +164,10 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 // alone knows the place that the client has reached.
 func (r request) stillJoined(here *member, joined shared.RoomJoinedPayload) []byte {
 	var err error
-	if joined.Cursor, err = here.room.cursorAt(r.manager.ctx, here.seq); err != nil {
-		return textFrame(shared.Failed.Frame(r.id, *r.unavailable(err)))
+	if joined.Cursor, err = here.room.timeline.Cursor(r.manager.ctx, here.seq); err != nil {
+		return wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err)))
 	}
-	return textFrame(shared.RoomJoined.Frame(r.id, joined))
+	return wsframe.NewText(shared.RoomJoined.Frame(r.id, joined))
 }
 
 // forget takes the client out of a room whose messages are not written any more.
@@ -182,7 +184,7 @@ func (m *Manager) leaveRoom(_ context.Context, r request, p shared.LeavePayload)
 	if here == nil {
 		return notMember(p.Name)
 	}
-	r.enqueue(outgoing{frame: textFrame(shared.Left.Frame(r.id, p)), leave: here})
+	r.enqueue(outgoing{frame: wsframe.NewText(shared.Left.Frame(r.id, p)), leave: here})
 	r.forget(here)
 	return nil
 }
@@ -237,7 +239,7 @@ func (m *Manager) typing(_ context.Context, r request, p shared.RoomPayload) err
 	if now := m.now.Load(); here.lastTyping == 0 || now-here.lastTyping >= 2 {
 		here.lastTyping = now
 		who := shared.TypingPayload{Room: here.room.name, User: r.user, Name: r.displayName()}
-		here.room.offer(textFrame(shared.Typing.Frame("", who)), r.Client)
+		here.room.offer(wsframe.NewText(shared.Typing.Frame("", who)), r.Client)
 		here.room.signal(signal{Typing: &who})
 	}
 	return nil
@@ -249,11 +251,11 @@ func (m *Manager) markRead(_ context.Context, r request, p shared.MarkReadPayloa
 	if here == nil {
 		return notMember(p.Room)
 	}
-	p.Seq = min(p.Seq, here.room.head()) // nobody has read what is not there yet
+	p.Seq = min(p.Seq, here.room.timeline.Head()) // nobody has read what is not there yet
 	if err := m.marks.set(r.user, p.Room, p.Seq); err != nil {
 		return err
 	}
-	frame := textFrame(shared.Read.Frame("", p))
+	frame := wsframe.NewText(shared.Read.Frame("", p))
 	m.othersOf(r.Client, func(other *Client) { other.offer(frame) })
 	r.done()
 	return nil

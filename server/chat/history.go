@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"websockets/server/eventlog"
+	"websockets/server/timeline"
 	"websockets/shared"
 )
 
@@ -39,7 +40,7 @@ func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistory
 	}
 	page.Room, page.More, page.Messages = room, found.More, make([]shared.Message, 0, len(found.Records))
 	for _, record := range found.Records {
-		message, err := decodeMessage(record)
+		message, err := timeline.Message(record)
 		if err != nil {
 			m.log.Error("a record of the log is not a message", "room", room, "seq", record.Seq, "err", err)
 			continue

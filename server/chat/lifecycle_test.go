@@ -220,8 +220,8 @@ func TestShutdown(t *testing.T) {
 	s.manager.mu.RLock()
 	left, rooms := len(s.manager.clients), len(s.manager.rooms)
 	s.manager.mu.RUnlock()
-	if left > 0 || rooms > 0 || s.manager.memory.Load() != 0 {
-		t.Errorf("after the shutdown: got %d clients, %d rooms, %d bytes of rings, want none", left, rooms, s.manager.memory.Load())
+	if left > 0 || rooms > 0 || s.manager.memory.Bytes() != 0 {
+		t.Errorf("after the shutdown: got %d clients, %d rooms, %d bytes of rings, want none", left, rooms, s.manager.memory.Bytes())
 	}
 	if place, err := s.log.Locate(t.Context(), "y", acked.Seq); err != nil || place.State != eventlog.Present {
 		t.Errorf("the acked message: got %+v, %v, want it in the log", place, err)

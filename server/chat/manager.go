@@ -4,7 +4,7 @@
 // The two ways of a message meet only at the log:
 //
 //	in:  Client.readMessages -> routeEvent -> handler -> eventlog.Log.Append
-//	out: eventlog.Subscriber (room) -> ring -> writers.write -> Client.writeAtOnce,
+//	out: eventlog.Log -> timeline.Timeline -> room.wake -> writers.write -> Client.writeAtOnce,
 //	     or, where that would have to wait, Client.writeMessages
 //
 // Lock order: the log's own, then Manager.mu, room.mu, Client.mu, writers.mu. None
@@ -25,6 +25,7 @@ import (
 
 	"websockets/server/eventlog"
 	"websockets/server/identity"
+	"websockets/server/timeline"
 	"websockets/shared"
 )
 
@@ -96,7 +97,7 @@ type Manager struct {
 	now     atomic.Int64 // ticks since the start, from 1 on
 	numbers atomic.Int64 // of connections, so far
 	appends atomic.Int64 // handed to the log and not settled
-	memory  atomic.Int64 // of all rings
+	memory  timeline.Memory
 	pages   atomic.Int64 // of the log in all clients' hands
 	wave    wave         // of connections
 
@@ -176,7 +177,7 @@ func (m *Manager) join(ctx context.Context, name string) (*room, error) {
 		return nil, err
 	}
 	if opens {
-		r.sub, r.err = m.eventlog.Subscribe(m.ctx, name, r) // not the joiner's context: others wait for this too
+		r.err = r.open(m.ctx) // not the joiner's context: others wait for this too
 		close(r.ready)
 		r.signal(signal{Asks: true})
 	}
@@ -213,7 +214,6 @@ func (m *Manager) acquire(ctx context.Context, name string) (r *room, opens bool
 	opens = r == nil
 	if opens {
 		r = &room{manager: m, name: name, log: m.eventlog, ready: make(chan struct{}), gone: make(chan struct{})}
-		r.ring.total = &m.memory
 		m.rooms[name] = r
 	}
 	r.refs++
@@ -243,12 +243,8 @@ func (m *Manager) release(r *room) {
 	<-r.ready
 	if r.err == nil {
 		r.tellClosed()
-		r.sub.Close()
+		r.timeline.Close()
 	}
-	r.mu.Lock()
-	r.closed = true
-	r.ring.restart(r.ring.head)
-	r.mu.Unlock()
 	m.mu.Lock()
 	delete(m.rooms, r.name)
 	m.mu.Unlock()

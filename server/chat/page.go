@@ -8,10 +8,9 @@ const (
 	// thousand may stop at once: so one gets more only while it takes what it gets,
 	// twice as much each time up to largestPage, and all clients together have at
 	// most allPages beyond pageBytes for each.
-	pageBytes    = 12 << 10
-	largestPage  = 128 << 10
-	allPages     = 16 << 20
-	pageMessages = 1024
+	pageBytes   = 12 << 10
+	largestPage = 128 << 10
+	allPages    = 16 << 20
 )
 
 // pages says how much of the log a client may read at once. Owned by its writer,

@@ -1,6 +1,9 @@
 package chat
 
-import "websockets/shared"
+import (
+	"websockets/server/wsframe"
+	"websockets/shared"
+)
 
 const (
 	// awayTicks is how long a user whose connection was lost counts as present: who
@@ -249,7 +252,7 @@ func (r *room) tellPresence(now int64) {
 	came, went := r.presence.newsForServers()
 	r.mu.Unlock()
 	if news != nil {
-		r.offer(textFrame(shared.Presence.Frame("", *news)), nil)
+		r.offer(wsframe.NewText(shared.Presence.Frame("", *news)), nil)
 	}
 	switch {
 	case !r.log.Shared():

@@ -260,26 +260,3 @@ func TestHistoryIsPagedInBothDirections(t *testing.T) {
 		t.Errorf("after the end of numbers: got %d messages, more %v, want none", len(page.Messages), page.More)
 	}
 }
-
-// TestRefillsAfterTheLast: a page that arrives after the last member has left does
-// not refill the closed room's ring.
-func TestRefillsAfterTheLast(t *testing.T) {
-	t.Parallel()
-	s := serve(t)
-	s.put("x", "one", "two")
-	r, err := s.manager.join(t.Context(), "x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	head := r.head()
-	page, err := s.log.After(t.Context(), "x", 0, 10, 1<<20)
-	entries := page.Records
-	if err != nil || len(entries) != 2 || head != entries[1].Seq {
-		t.Fatalf("got %d messages in the log and a ring from %d on, %v, want 2 and a ring after them", len(entries), head, err)
-	}
-	s.manager.release(r)
-	r.refill(r.epochNow(), 0, chunkOf(entries), true)
-	if r.ring.base != head || s.manager.memory.Load() != 0 {
-		t.Errorf("got a ring from %d on and %d bytes in rings, want %d and none", r.ring.base, s.manager.memory.Load(), head)
-	}
-}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"websockets/server/eventlog"
+	"websockets/server/timeline"
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -51,7 +53,7 @@ func (m *Manager) settleSend(r request, room *room, message shared.Message, rece
 	r.sendEnds(err != nil)
 	switch {
 	case err != nil:
-		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
+		r.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
 	case receipt.Duplicate:
 		m.appends.Add(1)
 		go m.settleDuplicate(r, room, message, receipt)
@@ -69,14 +71,14 @@ func (m *Manager) settleDuplicate(r request, room *room, message shared.Message,
 	var first shared.Message
 	known := err == nil && place.State == eventlog.Present
 	if known {
-		first, err = decodeMessage(place.Record)
+		first, err = timeline.Message(place.Record)
 	}
 	switch {
 	case err != nil:
-		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
+		r.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
 	case known && first.Message != message.Message:
 		refused := shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", r.id)
-		r.enqueue(outgoing{frame: textFrame(shared.Failed.Frame(r.id, *refused)), ack: true})
+		r.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(r.id, *refused)), ack: true})
 	default:
 		r.ack(room.name, receipt.Seq, first.Sent)
 	}
@@ -88,7 +90,7 @@ func (r request) ack(room string, seq uint64, sent time.Time) {
 		r.release()
 		return
 	}
-	r.enqueue(outgoing{frame: textFrame(shared.Ack.Frame(r.id, shared.AckPayload{Room: room, Seq: seq, Sent: sent})), ack: true})
+	r.enqueue(outgoing{frame: wsframe.NewText(shared.Ack.Frame(r.id, shared.AckPayload{Room: room, Seq: seq, Sent: sent})), ack: true})
 }
 
 // sendBegins takes a place in the window, or reports false if an earlier send

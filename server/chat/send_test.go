@@ -17,6 +17,7 @@ import (
 
 	"websockets/server/eventlog"
 	"websockets/server/servertest"
+	"websockets/server/timeline"
 	"websockets/shared"
 )
 
@@ -31,7 +32,7 @@ func TestAnAckedMessageIsInTheLog(t *testing.T) {
 		if err != nil || place.State != eventlog.Present {
 			t.Fatalf("the log at %d, where %q was acked: got nothing, %v, want it", ack.Seq, text, err)
 		}
-		m, err := decodeMessage(place.Record)
+		m, err := timeline.Message(place.Record)
 		if err != nil || m.Message != text || m.User != c.Welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
 			t.Errorf("%q: got ack %+v, and in the log %+v, %v, want the same message", text, ack, m, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/identity"
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -114,7 +115,7 @@ func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name
 			return err
 		}
 		c.heard()
-		c.offer(frameOf(opPong, []byte(data)))
+		c.offer(wsframe.New(wsframe.Pong, []byte(data)))
 		return nil
 	})
 	conn.SetCloseHandler(func(code int, _ string) error {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -85,7 +86,7 @@ func (m *Manager) signalled(name string, data []byte) {
 	r.presence.elsewhere(s, m.now.Load())
 	r.mu.Unlock()
 	if s.Typing != nil {
-		r.offer(textFrame(shared.Typing.Frame("", *s.Typing)), nil)
+		r.offer(wsframe.NewText(shared.Typing.Frame("", *s.Typing)), nil)
 	}
 	if s.Asks {
 		r.tellServers(false)

@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/servertest"
+	"websockets/server/timeline"
 	"websockets/shared"
 )
 
@@ -81,8 +82,8 @@ func TestASlowReaderDelaysNobodyCostsNothingAndMissesNothing(t *testing.T) {
 		awaitFrame(from, "new_message", text)
 	}
 	s.standsStill(here)
-	if ring := s.manager.memory.Load(); ring > largestRing {
-		t.Errorf("bytes in the room's ring: got %d, want at most %d", ring, largestRing)
+	if ring := s.manager.memory.Bytes(); ring > timeline.MaxRing {
+		t.Errorf("bytes in the room's ring: got %d, want at most %d", ring, timeline.MaxRing)
 	}
 	if pages := s.manager.pages.Load(); pages > largestPage {
 		t.Errorf("bytes in pages of the log: got %d, want at most %d", pages, largestPage)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -78,7 +79,7 @@ func (c *Client) check(now int64) {
 		_ = c.net.SetReadDeadline(time.Now()) // it would not answer the close frame either
 		_ = c.net.SetWriteDeadline(time.Now())
 	case quiet > ticks(pingAfter) && c.pinged.CompareAndSwap(0, now):
-		c.offer(frameOf(opPing, nil))
+		c.offer(wsframe.New(wsframe.Ping, nil))
 	}
 	if since := c.reading.Load(); since != 0 && now-since > ticks(messageWait) {
 		_ = c.net.SetReadDeadline(time.Now())

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"websockets/server/timeline"
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -162,26 +164,20 @@ func (c *Client) collectRoom(segments []segment, m *member, mayWait bool) ([]seg
 	}
 	r := m.room
 	for bytes := 0; bytes < c.batch(); {
-		r.mu.RLock()
-		behind := m.seq < r.ring.base
-		var frames []byte
-		last := m.seq
-		if !behind {
-			frames, last = r.ring.after(m.seq)
-		}
-		r.mu.RUnlock()
+		frames, last, behind := r.timeline.After(m.seq)
 		if behind {
 			if !mayWait {
 				return segments, errMustWait
 			}
-			var gone *shared.Truncated
-			if frames, last, gone, err = c.readBack(m); err != nil {
+			page, err := r.timeline.Read(c.manager.ctx, m.seq, c.pages.next())
+			if err != nil {
 				return segments, err
 			}
-			if gone != nil && !m.told {
-				segments = append(segments, segment{frames: c.toldGone(m, *gone), m: m, from: m.seq})
+			if page.Gone != nil && !m.told {
+				segments = append(segments, segment{frames: c.toldGone(m, *page.Gone), m: m, from: m.seq})
 			}
 			m.told = false
+			frames, last = page.Frames, page.Last
 		}
 		if last == m.seq {
 			break
@@ -203,52 +199,22 @@ func (c *Client) collectSynced(segments []segment, m *member, mayWait bool) ([]s
 	if !m.syncing || m.seq < m.target {
 		return segments, nil
 	}
-	m.room.mu.RLock()
-	cursor, known := m.room.cursorHere(m.seq)
-	m.room.mu.RUnlock()
+	cursor, known := m.room.timeline.CachedCursor(m.seq)
 	if !known && !mayWait {
 		return segments, errMustWait
 	}
 	var err error
 	if !known {
-		cursor, err = m.room.cursorAt(c.manager.ctx, m.seq)
+		cursor, err = m.room.timeline.Cursor(c.manager.ctx, m.seq)
 	}
 	if err != nil {
 		return segments, err
 	}
 	m.syncing = false
 	return append(segments, segment{
-		frames: textFrame(shared.Synced.Frame("", shared.SyncedPayload{Room: m.room.name, Cursor: cursor})),
+		frames: wsframe.NewText(shared.Synced.Frame("", shared.SyncedPayload{Room: m.room.name, Cursor: cursor})),
 		m:      m, from: m.seq, synced: true,
 	}), nil
-}
-
-// readBack encodes a page of the log beyond the member's place. gone is set if
-// retention may have removed messages between that place and the page.
-func (c *Client) readBack(m *member) (frames []byte, last uint64, gone *shared.Truncated, err error) {
-	r := m.room
-	epoch := r.epochNow()
-	page, err := r.log.After(c.manager.ctx, r.name, m.seq, pageMessages, c.pages.next())
-	if err != nil {
-		return nil, m.seq, nil, err
-	}
-	r.mu.RLock()
-	last = r.ring.base
-	known := !r.ring.origin && last > m.seq // the ring knows of a message there
-	r.mu.RUnlock()
-	first := last + 1
-	n := len(page.Records)
-	if n > 0 {
-		first, last = page.Records[0].Seq, page.Records[n-1].Seq
-	}
-	read := chunkOf(page.Records)
-	switch {
-	case page.Gone || n == 0 && known:
-		gone = &shared.Truncated{After: m.seq, First: first}
-	case n > 0:
-		r.refill(epoch, m.seq, read, false)
-	}
-	return read.frames, last, gone, nil
 }
 
 // toldGone tells a client that is in a room of a range that is or may be gone.
@@ -256,8 +222,8 @@ func (c *Client) toldGone(m *member, gone shared.Truncated) []byte {
 	r := m.room
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return textFrame(shared.RoomJoined.Frame("", shared.RoomJoinedPayload{
-		Room: r.name, Cursor: shared.Cursor{Epoch: r.epoch, Seq: m.seq}, State: shared.StateTruncated,
+	return wsframe.NewText(shared.RoomJoined.Frame("", shared.RoomJoinedPayload{
+		Room: r.name, Cursor: shared.Cursor{Epoch: r.timeline.Epoch(), Seq: m.seq}, State: shared.StateTruncated,
 		Truncated: &gone, Count: r.presence.count(), Members: r.presence.list(),
 	}))
 }
@@ -357,7 +323,7 @@ func (c *Client) letGo(segments []segment, n int) error {
 	start := 0
 	for end <= n && end < len(first.frames) {
 		start = end
-		end += frameLength(first.frames[end:])
+		end += wsframe.Length(first.frames[end:])
 	}
 	c.partial = bytes.Clone(first.frames[n:end])
 	if first.own != nil {
@@ -367,7 +333,7 @@ func (c *Client) letGo(segments []segment, n int) error {
 		}
 		c.partial = partial
 	} else if !first.synced && end < len(first.frames) {
-		first.m.seq = frameSeq(first.frames[start:end])
+		first.m.seq = timeline.FrameSeq(first.frames[start:end])
 	}
 	var back []outgoing
 	for _, s := range rest[1:] {

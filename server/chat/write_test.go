@@ -8,12 +8,12 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"websockets/server/eventlog"
-	"websockets/server/eventlog/memlog"
+	"websockets/server/servertest"
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -48,10 +48,10 @@ func (c *stallingConn) SetWriteDeadline(time.Time) error { return nil }
 func (c *stallingConn) frames(t *testing.T) (payloads []string) {
 	t.Helper()
 	for rest := c.written; len(rest) > 0; {
-		if len(rest) < 2 || len(rest) < frameLength(rest) {
+		if len(rest) < 2 || len(rest) < wsframe.Length(rest) {
 			t.Fatalf("written: got half a frame at the end of %q, want whole ones", c.written)
 		}
-		n := frameLength(rest)
+		n := wsframe.Length(rest)
 		header := 2
 		if rest[1] == 126 {
 			header = 4
@@ -66,8 +66,8 @@ func (c *stallingConn) frames(t *testing.T) (payloads []string) {
 type writeTest struct {
 	conn   *stallingConn
 	client *Client
+	log    *handLog
 	a, b   *member
-	gauge  atomic.Int64
 }
 
 func messageBody(room string, seq uint64) []byte {
@@ -77,25 +77,25 @@ func messageBody(room string, seq uint64) []byte {
 // newWriteTest returns a client that is active in room a, which has messages in
 // more than one piece of its ring, and has a queue: answers, one that is made
 // when its turn comes, an ack, then what makes it join room b, and more.
-func newWriteTest(stalls ...int) *writeTest {
-	w := &writeTest{conn: &stallingConn{stalls: stalls}}
+func newWriteTest(t testing.TB, stalls ...int) *writeTest {
+	t.Helper()
+	w := &writeTest{conn: &stallingConn{stalls: stalls}, log: newHandLog()}
 	w.client = &Client{manager: &Manager{ctx: context.Background()}, net: w.conn, busy: true}
 	w.client.pages.total = &w.client.manager.pages
 	w.client.manager.now.Store(1)
-	w.a, w.b = w.member("a"), w.member("b")
+	w.a, w.b = w.member(t, "a"), w.member(t, "b")
 	w.grow(w.a, 1, 3)
-	chunk := w.a.room.ring.chunks[0] // as if it were full: the next goes into another piece
-	chunk.frames = chunk.frames[:len(chunk.frames):len(chunk.frames)]
-	w.grow(w.a, 4, 2)
+	w.append(w.a, 4, []byte(fmt.Sprintf(`{"id":"long","room":"a","message":"%s"}`, strings.Repeat("x", 1800)))) // into another piece of memory
+	w.grow(w.a, 5, 1)
 	w.grow(w.b, 1, 3)
 	w.a.target, w.b.target = 5, 3
 	w.client.active = []*member{w.a}
 	for _, out := range []outgoing{
-		{frame: textFrame([]byte(`own 1`))},
-		{build: func() []byte { return textFrame([]byte(`own 2, built`)) }},
-		{frame: textFrame([]byte(`own 3`)), ack: true},
-		{frame: textFrame([]byte(`own 4, joins b`)), join: w.b},
-		{frame: textFrame([]byte(`own 5`)), ack: true},
+		{frame: wsframe.NewText([]byte(`own 1`))},
+		{build: func() []byte { return wsframe.NewText([]byte(`own 2, built`)) }},
+		{frame: wsframe.NewText([]byte(`own 3`)), ack: true},
+		{frame: wsframe.NewText([]byte(`own 4, joins b`)), join: w.b},
+		{frame: wsframe.NewText([]byte(`own 5`)), ack: true},
 	} {
 		if out.ack {
 			w.client.egress.acks++
@@ -105,15 +105,18 @@ func newWriteTest(stalls ...int) *writeTest {
 	return w
 }
 
-func (w *writeTest) member(name string) *member {
-	r := &room{name: name, epoch: "e"}
-	r.ring.total = &w.gauge
-	return &member{room: r, client: w.client, syncing: true}
+func (w *writeTest) member(t testing.TB, name string) *member {
+	t.Helper()
+	return &member{room: w.log.openRoom(t, w.client.manager, name), client: w.client, syncing: true}
+}
+
+func (w *writeTest) append(m *member, seq uint64, body []byte) {
+	w.log.subscribers[m.room.name].Append(eventlog.Record{Room: m.room.name, Seq: seq, Body: body})
 }
 
 func (w *writeTest) grow(m *member, first, n uint64) {
 	for seq := first; seq < first+n; seq++ {
-		m.room.ring.add(seq, messageBody(m.room.name, seq))
+		w.append(m, seq, messageBody(m.room.name, seq))
 	}
 }
 
@@ -180,17 +183,17 @@ var wantWritten = map[string][]string{
 // of those that follow: what is written in the end is the same.
 func TestWhateverAWriteWasCutAtTheSameIsWritten(t *testing.T) {
 	t.Parallel()
-	whole := newWriteTest()
+	whole := newWriteTest(t)
 	whole.client.writeMessages()
 	whole.check(t, "without a stall", wantWritten)
-	random := seeded(t)
+	random := servertest.Seeded(t)
 	for first := range len(whole.conn.written) {
 		for _, more := range []int{-1, (first % 2) * random.IntN(150)} {
 			stalls := []int{first}
 			if more >= 0 {
 				stalls = append(stalls, first+more)
 			}
-			w := newWriteTest(stalls...)
+			w := newWriteTest(t, stalls...)
 			w.client.writeMessages()
 			w.check(t, fmt.Sprintf("stalled at %v", stalls), wantWritten)
 		}
@@ -201,12 +204,12 @@ func TestWhateverAWriteWasCutAtTheSameIsWritten(t *testing.T) {
 // held back still comes first.
 func TestWhatComesWhileAWriteStallsComesAfterIt(t *testing.T) {
 	t.Parallel()
-	whole := newWriteTest()
+	whole := newWriteTest(t)
 	whole.client.writeMessages()
 	for first := range len(whole.conn.written) {
-		w := newWriteTest(first)
+		w := newWriteTest(t, first)
 		w.conn.onStall = func(int) {
-			w.queue(outgoing{frame: textFrame([]byte(`own 6`))})
+			w.queue(outgoing{frame: wsframe.NewText([]byte(`own 6`))})
 			w.grow(w.a, 6, 1)
 			w.grow(w.b, 4, 1)
 		}
@@ -241,11 +244,11 @@ func TestWhatComesWhileAWriteStallsComesAfterIt(t *testing.T) {
 // frames come, in order, and none after left.
 func TestARoomIsLeftWhileAWriteStalls(t *testing.T) {
 	t.Parallel()
-	whole := newWriteTest()
+	whole := newWriteTest(t)
 	whole.client.writeMessages()
 	for first := range len(whole.conn.written) {
-		w := newWriteTest(first)
-		w.conn.onStall = func(int) { w.queue(outgoing{frame: textFrame([]byte(`own 6, leaves a`)), leave: w.a}) }
+		w := newWriteTest(t, first)
+		w.conn.onStall = func(int) { w.queue(outgoing{frame: wsframe.NewText([]byte(`own 6, leaves a`)), leave: w.a}) }
 		w.client.writeMessages()
 		payloads := w.conn.frames(t)
 		if got := of(payloads, "own"); !slices.Equal(got, append(slices.Clone(wantWritten["own"]), "own 6, leaves a")) {
@@ -269,19 +272,16 @@ func TestARoomIsLeftWhileAWriteStalls(t *testing.T) {
 // go of and read again in the same way.
 func TestAWriteFromTheLogIsCutAnywhere(t *testing.T) {
 	t.Parallel()
-	log := memlog.Open(memlog.Options{})
-	var last uint64
-	for seq := range uint64(2) {
-		err := log.Append(t.Context(), "b", fmt.Sprint(seq), messageBody("b", seq+1), func(r eventlog.Receipt, _ error) { last = r.Seq })
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	fresh := func(stalls ...int) *writeTest {
-		w := newWriteTest(stalls...)
-		w.b.room.log = log
-		w.b.room.ring.restart(last)
-		w.b.target = last
+		w := newWriteTest(t, stalls...)
+		for seq := range uint64(2) {
+			err := w.log.Append(t.Context(), "b", fmt.Sprint(seq), messageBody("b", seq+1), func(eventlog.Receipt, error) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.log.subscribers["b"].Skip(2)
+		w.b.target = 2
 		return w
 	}
 	want := map[string][]string{
@@ -309,10 +309,10 @@ func TestAClosingConnectionIsCutAnywhere(t *testing.T) {
 		c.pages.total = &c.manager.pages
 		c.manager.now.Store(1)
 		c.egress.queue = []outgoing{
-			{frame: textFrame([]byte(`own 1`))},
-			{frame: textFrame([]byte(`own 2`))},
-			{frame: closeFrame(shared.CloseRestart, "why"), last: true},
-			{frame: textFrame([]byte(`never`))},
+			{frame: wsframe.NewText([]byte(`own 1`))},
+			{frame: wsframe.NewText([]byte(`own 2`))},
+			{frame: wsframe.NewClose(shared.CloseRestart, "why"), last: true},
+			{frame: wsframe.NewText([]byte(`never`))},
 		}
 		c.writeMessages()
 		return conn

@@ -1,28 +1,15 @@
-package chat
+package timeline
 
 import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
-)
 
-// seeded returns a source of randomness that SEED=n in the environment repeats.
-func seeded(t *testing.T) *rand.Rand {
-	seed := rand.Uint64()
-	if kept := os.Getenv("SEED"); kept != "" {
-		var err error
-		if seed, err = strconv.ParseUint(kept, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
+	"websockets/server/servertest"
+)
 
 // stored is a message as a naive ring keeps it: for ever.
 type stored struct {
@@ -34,7 +21,7 @@ type stored struct {
 // log again, and compares with a list of all that was ever added.
 func TestRingAgainstAModel(t *testing.T) {
 	t.Parallel()
-	random, refills := seeded(t), 0
+	random, refills := servertest.Seeded(t), 0
 	for round := range 8 {
 		var total atomic.Int64
 		start := random.Uint64N(3) * 1000
@@ -89,12 +76,12 @@ func TestRingAgainstAModel(t *testing.T) {
 				r.restart(prev)
 			}
 			r.add(seq, body)
-			model = append(model, stored{seq, appendMessageFrame(nil, seq, body)})
+			model = append(model, stored{seq, AppendFrame(nil, seq, body)})
 
 			if r.head != seq || r.base > seq || total.Load() != int64(r.bytes) {
 				t.Fatalf("round %d: after adding %d: got base %d, head %d and %d bytes, %d accounted, want that head and one number of bytes", round, seq, r.base, r.head, r.bytes, total.Load())
 			}
-			if bound := largestRing + messageFrameLength(body); r.bytes > bound {
+			if bound := MaxRing + maxFrameLength(body); r.bytes > bound {
 				t.Fatalf("round %d: bytes in the ring: got %d, want at most %d", round, r.bytes, bound)
 			}
 			if random.IntN(4) == 0 {
@@ -224,7 +211,7 @@ func TestRefillsKeepWhatTheyNeed(t *testing.T) {
 	r.add(messages+1, []byte(`{"id":"newest"}`))
 	page := chunk{}
 	for seq := range uint64(messages) {
-		page.frames = appendMessageFrame(page.frames, seq+1, []byte(`{"id":"one of many"}`))
+		page.frames = AppendFrame(page.frames, seq+1, []byte(`{"id":"one of many"}`))
 		page.seqs, page.ends = append(page.seqs, seq+1), append(page.ends, uint32(len(page.frames)))
 	}
 	for from := messages - 1; from >= 0; from-- {

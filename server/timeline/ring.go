@@ -1,4 +1,4 @@
-package chat
+package timeline
 
 import (
 	"slices"
@@ -8,17 +8,19 @@ import (
 // Sizes of the rings. What a ring does not hold is read from the log, so these
 // trade memory for reading and promise nothing.
 const (
-	smallestChunk = 2 << 10  // bytes; a quiet room needs no more
-	largestChunk  = 32 << 10 // bytes; also what one write of a busy room takes
-	largestRing   = 512 << 10
+	smallestChunk = 2 << 10   // bytes; a quiet room needs no more
+	largestChunk  = 32 << 10  // bytes; also what one write of a busy room takes
 	allRings      = 256 << 20 // over it, every ring that grows keeps one chunk only
 )
 
-// ring holds a room's newest messages, each encoded once as a frame. It holds
+// MaxRing bounds the bytes of one ring; one record more may be on top.
+const MaxRing = 512 << 10
+
+// ring holds a room's newest events, each encoded once as a frame. It holds
 // everything beyond base, up to head; a reader is just a sequence, so a thousand
 // readers cost what one does.
 //
-// The room's lock guards it. The bytes it hands out are never written again, so
+// The timeline's lock guards it. The bytes it hands out are never written again, so
 // they may be used without the lock.
 type ring struct {
 	base, head uint64
@@ -37,19 +39,23 @@ type chunk struct {
 
 func (c *chunk) last() uint64 { return c.seqs[len(c.seqs)-1] }
 
-// add appends the message that follows the head.
-func (r *ring) add(seq uint64, body []byte) {
-	r.head = seq
-	need := messageFrameLength(body)
-	c := r.room(need)
-	c.frames = appendMessageFrame(c.frames, seq, body)
+// add appends a record's frame to the chunk. Of a body that is no record of ours it
+// keeps only that there is nothing to show.
+func (c *chunk) add(seq uint64, body []byte) {
+	c.frames = AppendFrame(c.frames, seq, body)
 	c.seqs = append(c.seqs, seq)
 	c.ends = append(c.ends, uint32(len(c.frames)))
 }
 
-// room returns a chunk with need bytes free, dropping the oldest chunks if the
+// add appends the record that follows the head.
+func (r *ring) add(seq uint64, body []byte) {
+	r.head = seq
+	r.chunkFor(maxFrameLength(body)).add(seq, body)
+}
+
+// chunkFor returns a chunk with need bytes free, dropping the oldest chunks if the
 // ring has become too large.
-func (r *ring) room(need int) *chunk {
+func (r *ring) chunkFor(need int) *chunk {
 	size := smallestChunk
 	if n := len(r.chunks); n > 0 {
 		c := r.chunks[n-1]
@@ -58,7 +64,7 @@ func (r *ring) room(need int) *chunk {
 		}
 		size = min(2*cap(c.frames), largestChunk)
 	}
-	limit := largestRing
+	limit := MaxRing
 	if r.total.Load() > allRings {
 		limit, size = 0, smallestChunk
 	}
@@ -137,7 +143,7 @@ func (r *ring) frame(seq uint64) []byte {
 	return nil
 }
 
-// back returns the sequence that n messages lie beyond, or all of the room's if
+// back returns the sequence that n records lie beyond, or all of the room's if
 // it has fewer; false if the ring does not hold enough to tell.
 func (r *ring) back(n int) (seq uint64, ok bool) {
 	for _, c := range slices.Backward(r.chunks) {
@@ -147,4 +153,35 @@ func (r *ring) back(n int) (seq uint64, ok bool) {
 		n -= len(c.seqs)
 	}
 	return r.base, n == 0 || r.origin
+}
+
+// prepend puts in front of the ring what it lacks of c, if that leaves no hole and
+// there is place for it. It copies, since c may hold more than that, and keeps no
+// two small chunks side by side.
+func (r *ring) prepend(from uint64, c *chunk, origin bool) {
+	n, found := slices.BinarySearch(c.seqs, r.base)
+	if found {
+		n++
+	}
+	if from >= r.base || n == 0 || c.last() < r.base {
+		return
+	}
+	end := int(c.ends[n-1])
+	if r.bytes+end > MaxRing || r.total.Load() > allRings {
+		return
+	}
+	before := &chunk{frames: slices.Clone(c.frames[:end]), seqs: slices.Clone(c.seqs[:n]), ends: slices.Clone(c.ends[:n])}
+	if len(r.chunks) > 0 && end+len(r.chunks[0].frames) <= largestChunk {
+		next := r.chunks[0]
+		r.chunks = slices.Delete(r.chunks, 0, 1)
+		r.account(-cap(next.frames))
+		before.frames = append(before.frames, next.frames...)
+		before.seqs = append(before.seqs, next.seqs...)
+		for _, e := range next.ends {
+			before.ends = append(before.ends, uint32(end)+e)
+		}
+	}
+	r.chunks = slices.Insert(r.chunks, 0, before)
+	r.base, r.origin = from, origin
+	r.account(cap(before.frames))
 }

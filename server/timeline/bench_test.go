@@ -1,4 +1,4 @@
-package chat
+package timeline
 
 import (
 	"fmt"
@@ -18,13 +18,13 @@ func sampleMessage() shared.Message {
 	}
 }
 
-func BenchmarkMessageFrame(b *testing.B) {
+func BenchmarkAppendFrame(b *testing.B) {
 	body := sampleMessage().Encode()
-	frame := appendMessageFrame(nil, 123456, body)
+	frame := AppendFrame(nil, 123456, body)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(frame)))
 	for b.Loop() {
-		frame = appendMessageFrame(frame[:0], 123456, body)
+		frame = AppendFrame(frame[:0], 123456, body)
 	}
 }
 
