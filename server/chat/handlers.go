@@ -129,7 +129,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 		room := here.room
 		room.mu.RLock()
 		joined := shared.RoomJoinedPayload{
-			Room: room.name, State: shared.StateCurrent, Count: room.presence.count(), Members: room.presence.list(),
+			Room: room.name, State: shared.StateCurrent, Count: room.presence.Count(), Members: room.presence.List(),
 		}
 		room.mu.RUnlock()
 		r.enqueue(outgoing{leave: leaving, build: func() []byte { return r.stillJoined(here, joined) }})

@@ -22,6 +22,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/identity"
+	"websockets/server/presence"
 	"websockets/server/roomlog"
 	"websockets/shared"
 )
@@ -189,7 +190,7 @@ func (m *Manager) join(ctx context.Context, name string) (*room, error) {
 		r.opened = m.now.Load()
 		r.err = r.open(m.ctx) // not the joiner's context: others wait for this too
 		close(r.ready)
-		r.signal(signal{Asks: true})
+		r.signal(signal{Update: presence.Update{Asks: true}})
 	}
 	select {
 	case <-r.ready:

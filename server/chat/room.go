@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"websockets/server/presence"
 	"websockets/server/roomlog"
 	"websockets/shared"
 )
@@ -33,7 +34,7 @@ type room struct {
 	tooFar   uint64        // a cursor from which a page does not reach the ring
 	flight   chan struct{} // closed when the client has the answer that asks the log where to begin
 	members  []*member
-	presence presence
+	presence presence.Set
 	owed     uint64 // what the log has that the feed was about to bring at the last look
 	looked   uint64 // the ring's head at the last look
 	compared uint64 // nothing up to here in the shard's log is missing from the ring
@@ -257,11 +258,11 @@ func (r *room) enter(c *Client, seq uint64) (m *member, count int, listed []shar
 	defer r.mu.Unlock()
 	m = &member{room: r, client: c, index: len(r.members), seq: seq, target: r.ring.head, syncing: true}
 	r.members = append(r.members, m)
-	r.presence.enter(c.user, c.displayName())
-	return m, r.presence.count(), r.presence.list()
+	r.presence.Enter(c.user, c.displayName())
+	return m, r.presence.Count(), r.presence.List()
 }
 
-// leave removes a member; now is as for presence.leave.
+// leave removes a member; now is as for presence.Set.Leave.
 func (r *room) leave(m *member, now int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -273,7 +274,7 @@ func (r *room) leave(m *member, now int64) {
 	if cap(r.members) > 64 && last < cap(r.members)/4 {
 		r.members = slices.Clip(slices.Clone(r.members))
 	}
-	r.presence.leave(m.client.user, now)
+	r.presence.Leave(m.client.user, now)
 }
 
 // offer hands a frame that may be lost to every member but one.

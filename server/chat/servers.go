@@ -4,26 +4,17 @@ import (
 	"crypto/rand"
 	"encoding/json"
 
+	"websockets/server/presence"
 	"websockets/shared"
 )
 
 // Servers that share a log tell each other, room by room, what the log does not
 // keep: who is there, and who is typing. All of it may be lost; who is where is
-// told again every tellEvery ticks.
+// told again every presence.FullSyncTicks.
 
 // signal is what one server tells the others that have members in a room.
 type signal struct {
-	// Server is who tells.
-	Server string `json:"server"`
-	// Came and Went are users at that server. All says that Came is everyone there.
-	Came []shared.Member `json:"came,omitempty"`
-	Went []string        `json:"went,omitempty"`
-	All  bool            `json:"all,omitempty"`
-	// Away are those that the server has lost and who may be on their way to
-	// another one: it has nobody in the room any more, so it cannot tell later.
-	Away []string `json:"away,omitempty"`
-	// Asks wants the others to tell who is at theirs.
-	Asks bool `json:"asks,omitempty"`
+	presence.Update
 	// Typing is somebody at that server.
 	Typing *shared.TypingPayload `json:"typing,omitempty"`
 }
@@ -53,20 +44,20 @@ func (r *room) signal(s signal) {
 // tellServers tells everyone who is here.
 func (r *room) tellServers(asks bool) {
 	r.mu.RLock()
-	here := r.presence.present()
+	here := r.presence.Local()
 	r.mu.RUnlock()
-	r.signal(signal{Came: here, All: true, Asks: asks})
+	r.signal(signal{Update: presence.Update{Came: here, All: true, Asks: asks}})
 }
 
 // tellClosed tells that nobody is here any more.
 func (r *room) tellClosed() {
 	var away []string
 	r.mu.RLock()
-	for _, m := range r.presence.present() {
+	for _, m := range r.presence.Local() {
 		away = append(away, m.User)
 	}
 	r.mu.RUnlock()
-	r.signal(signal{All: true, Away: away})
+	r.signal(signal{Update: presence.Update{All: true, Away: away}})
 }
 
 // signalled takes what a server has told about a room.
@@ -82,7 +73,7 @@ func (m *Manager) signalled(name string, data []byte) {
 		return
 	}
 	r.mu.Lock()
-	r.presence.elsewhere(s, m.now.Load())
+	r.presence.Apply(s.Update, m.now.Load())
 	r.mu.Unlock()
 	if s.Typing != nil {
 		r.offer(textFrame(shared.Typing.Frame("", *s.Typing)), nil)
@@ -90,4 +81,31 @@ func (m *Manager) signalled(name string, data []byte) {
 	if s.Asks {
 		r.tellServers(false)
 	}
+}
+
+// tellPresence sends every member, and the servers that share the log, what has
+// changed since the last call.
+func (r *room) tellPresence(now int64) {
+	r.mu.Lock()
+	r.presence.Expire(now)
+	news := r.presence.Changes(r.name)
+	came, went := r.presence.LocalChanges()
+	r.mu.Unlock()
+	if news != nil {
+		r.offer(textFrame(shared.Presence.Frame("", *news)), nil)
+	}
+	switch {
+	case !r.log.Shared():
+	case now%presence.FullSyncTicks == int64(r.name[0])%presence.FullSyncTicks: // not every room in the same tick
+		r.tellServers(false)
+	case len(came)+len(went) > 0:
+		r.signal(signal{Update: presence.Update{Came: came, Went: went}})
+	}
+}
+
+// rename tells the room another name of one of its users.
+func (r *room) rename(user, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.presence.Rename(user, name)
 }

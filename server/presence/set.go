@@ -1,4 +1,4 @@
-package chat
+package presence
 
 import "websockets/shared"
 
@@ -6,16 +6,16 @@ const (
 	// awayTicks is how long a user whose connection was lost counts as present: who
 	// comes back within it has not been away.
 	awayTicks = 3
-	// tellEvery is how often a server tells the others who is in a room with it,
+	// FullSyncTicks is how often a server tells the others who is in a room with it,
 	// and forgetAfter for how long they believe it, in ticks.
-	tellEvery   = 10
-	forgetAfter = 25
+	FullSyncTicks = 10
+	forgetAfter   = 25
 )
 
-// presence is who is in a room, a user once whatever the number of his
+// Set is who is in a room, a user once whatever the number of his
 // connections and of the servers they are at, and what of it has changed since it
 // was last told. The room's lock guards it.
-type presence struct {
+type Set struct {
 	users map[string]*attendance
 	heard map[string]int64 // other servers, and the tick at which they last told
 
@@ -37,10 +37,10 @@ func (a *attendance) isThere() bool {
 	return a.isHere() || len(a.elsewhere) > 0 || a.awayUntil != 0
 }
 
-func (p *presence) count() int { return len(p.users) }
+func (p *Set) Count() int { return len(p.users) }
 
-// list returns some of the users, as many as an event may name.
-func (p *presence) list() []shared.Member {
+// List returns some of the users, as many as an event may name.
+func (p *Set) List() []shared.Member {
 	listed := make([]shared.Member, 0, min(len(p.users), shared.MaxListedMembers))
 	for user, a := range p.users {
 		if len(listed) == shared.MaxListedMembers {
@@ -52,7 +52,7 @@ func (p *presence) list() []shared.Member {
 }
 
 // attend returns the user's attendance, noting what the others know of him.
-func (p *presence) attend(user, name string) *attendance {
+func (p *Set) attend(user, name string) *attendance {
 	a := p.users[user]
 	if a == nil {
 		if p.users == nil {
@@ -69,23 +69,23 @@ func (p *presence) attend(user, name string) *attendance {
 }
 
 // settle forgets a user who is nowhere any more.
-func (p *presence) settle(user string, a *attendance) {
+func (p *Set) settle(user string, a *attendance) {
 	if !a.isThere() {
 		p.note(user, a.name)
 		delete(p.users, user)
 	}
 }
 
-func (p *presence) enter(user, name string) {
+func (p *Set) Enter(user, name string) {
 	a := p.attend(user, name)
 	p.noteHere(user, a.isHere())
 	a.connections++
 	a.leavesAt, a.awayUntil = 0, 0
 }
 
-// leave takes one connection off. now 0 means that the user left; else his
+// Leave takes one connection off. now 0 means that the user left; else his
 // connection was lost in that tick and he may come back.
-func (p *presence) leave(user string, now int64) {
+func (p *Set) Leave(user string, now int64) {
 	a := p.users[user]
 	if a.connections--; a.connections > 0 {
 		return
@@ -98,8 +98,8 @@ func (p *presence) leave(user string, now int64) {
 	p.settle(user, a)
 }
 
-// expire forgets who has not come back, and servers that have not told for long.
-func (p *presence) expire(now int64) {
+// Expire forgets who has not come back, and servers that have not told for long.
+func (p *Set) Expire(now int64) {
 	for user, a := range p.users {
 		if a.leavesAt != 0 && now >= a.leavesAt {
 			p.noteHere(user, true)
@@ -113,21 +113,21 @@ func (p *presence) expire(now int64) {
 	}
 	for node, at := range p.heard {
 		if now-at > forgetAfter {
-			p.elsewhere(signal{Server: node, All: true}, now)
+			p.Apply(Update{Server: node, All: true}, now)
 			delete(p.heard, node)
 		}
 	}
 }
 
-func (p *presence) rename(user, name string) {
+func (p *Set) Rename(user, name string) {
 	if a := p.users[user]; a != nil && a.name != name {
 		p.noteHere(user, false) // so that the others get to know the new name
 		p.attend(user, name)
 	}
 }
 
-// elsewhere takes what another server tells in this tick.
-func (p *presence) elsewhere(s signal, now int64) {
+// Apply takes what another server tells in this tick.
+func (p *Set) Apply(s Update, now int64) {
 	node, came, went := s.Server, s.Came, s.Went
 	if p.heard == nil {
 		p.heard = map[string]int64{}
@@ -169,7 +169,7 @@ func (p *presence) elsewhere(s signal, now int64) {
 
 // note remembers what the others know of a user who is about to change: what
 // counts is what they knew before the first change.
-func (p *presence) note(user, knownAs string) {
+func (p *Set) note(user, knownAs string) {
 	if p.changed == nil {
 		p.changed = map[string]string{}
 	}
@@ -178,7 +178,7 @@ func (p *presence) note(user, knownAs string) {
 	}
 }
 
-func (p *presence) noteHere(user string, wasHere bool) {
+func (p *Set) noteHere(user string, wasHere bool) {
 	if p.here == nil {
 		p.here = map[string]bool{}
 	}
@@ -187,9 +187,9 @@ func (p *presence) noteHere(user string, wasHere bool) {
 	}
 }
 
-// news returns what has changed since the last call, nil if nothing has: who
+// Changes returns what has changed since the last call, nil if nothing has: who
 // went and came back meanwhile has not.
-func (p *presence) news(room string) *shared.PresencePayload {
+func (p *Set) Changes(room string) *shared.PresencePayload {
 	event := &shared.PresencePayload{Room: room, Count: len(p.users)}
 	changed := false
 	for user, knownAs := range p.changed {
@@ -214,9 +214,9 @@ func (p *presence) news(room string) *shared.PresencePayload {
 	return event
 }
 
-// newsForServers returns who came to and went from this server since the last
+// LocalChanges returns who came to and went from this server since the last
 // call.
-func (p *presence) newsForServers() (came []shared.Member, went []string) {
+func (p *Set) LocalChanges() (came []shared.Member, went []string) {
 	for user, was := range p.here {
 		a := p.users[user]
 		switch is := a != nil && a.isHere(); {
@@ -230,39 +230,12 @@ func (p *presence) newsForServers() (came []shared.Member, went []string) {
 	return came, went
 }
 
-// present returns who is at this server.
-func (p *presence) present() (here []shared.Member) {
+// Local returns who is at this server.
+func (p *Set) Local() (here []shared.Member) {
 	for user, a := range p.users {
 		if a.isHere() {
 			here = append(here, shared.Member{User: user, Name: a.name})
 		}
 	}
 	return here
-}
-
-// tellPresence sends every member, and the servers that share the log, what has
-// changed since the last call.
-func (r *room) tellPresence(now int64) {
-	r.mu.Lock()
-	r.presence.expire(now)
-	news := r.presence.news(r.name)
-	came, went := r.presence.newsForServers()
-	r.mu.Unlock()
-	if news != nil {
-		r.offer(textFrame(shared.Presence.Frame("", *news)), nil)
-	}
-	switch {
-	case !r.log.Shared():
-	case now%tellEvery == int64(r.name[0])%tellEvery: // not every room in the same tick
-		r.tellServers(false)
-	case len(came)+len(went) > 0:
-		r.signal(signal{Came: came, Went: went})
-	}
-}
-
-// rename tells the room another name of one of its users.
-func (r *room) rename(user, name string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.presence.rename(user, name)
 }
