@@ -208,11 +208,7 @@ func (m *Manager) join(ctx context.Context, name string) (*room, error) {
 // leave takes a client out of a room; lost says that its connection ended, and
 // that it may come back.
 func (m *Manager) leave(mem *member, lost bool) {
-	now := int64(0)
-	if lost {
-		now = m.now.Load()
-	}
-	mem.room.leave(mem, now)
+	mem.room.leave(mem, lost)
 	m.release(mem.room)
 }
 

@@ -258,12 +258,13 @@ func (r *room) enter(c *Client, seq uint64) (m *member, count int, listed []shar
 	defer r.mu.Unlock()
 	m = &member{room: r, client: c, index: len(r.members), seq: seq, target: r.ring.head, syncing: true}
 	r.members = append(r.members, m)
-	r.presence.Enter(c.user, c.displayName())
+	r.presence.Join(c.user, c.displayName())
 	return m, r.presence.Count(), r.presence.List()
 }
 
-// leave removes a member; now is as for presence.Set.Leave.
-func (r *room) leave(m *member, now int64) {
+// leave removes a member; lost says that its connection has broken, and that the
+// user may come back.
+func (r *room) leave(m *member, lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	last := len(r.members) - 1
@@ -274,7 +275,11 @@ func (r *room) leave(m *member, now int64) {
 	if cap(r.members) > 64 && last < cap(r.members)/4 {
 		r.members = slices.Clip(slices.Clone(r.members))
 	}
-	r.presence.Leave(m.client.user, now)
+	if lost {
+		r.presence.Lose(m.client.user, time.Now())
+		return
+	}
+	r.presence.Leave(m.client.user)
 }
 
 // offer hands a frame that may be lost to every member but one.

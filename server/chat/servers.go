@@ -3,6 +3,7 @@ package chat
 import (
 	"crypto/rand"
 	"encoding/json"
+	"time"
 
 	"websockets/server/presence"
 	"websockets/shared"
@@ -10,7 +11,7 @@ import (
 
 // Servers that share a log tell each other, room by room, what the log does not
 // keep: who is there, and who is typing. All of it may be lost; who is where is
-// told again every presence.FullSyncTicks.
+// told again every few seconds.
 
 // signal is what one server tells the others that have members in a room.
 type signal struct {
@@ -22,42 +23,30 @@ type signal struct {
 // thisServer is this process among the servers on one log.
 var thisServer = rand.Text()
 
-// maxTold is how many users one signal names: with it, it stays under NATS's
-// limit of 1 MiB.
-const maxTold = 4000
-
 // signal tells the others. What cannot be told is lost.
 func (r *room) signal(s signal) {
 	if !r.log.Shared() {
 		return
 	}
 	s.Server = thisServer
-	if len(s.Came) > maxTold { // not everyone, then
-		s.Came, s.All = s.Came[:maxTold], false
-	}
-	s.Went = s.Went[:min(len(s.Went), maxTold)]
-	s.Away = s.Away[:min(len(s.Away), maxTold)]
 	data, _ := json.Marshal(s) // strings and flags
 	_ = r.log.Signal(r.name, data)
 }
 
 // tellServers tells everyone who is here.
-func (r *room) tellServers(asks bool) {
+func (r *room) tellServers() {
 	r.mu.RLock()
-	here := r.presence.Local()
+	update := r.presence.FullUpdate()
 	r.mu.RUnlock()
-	r.signal(signal{Update: presence.Update{Came: here, All: true, Asks: asks}})
+	r.signal(signal{Update: update})
 }
 
 // tellClosed tells that nobody is here any more.
 func (r *room) tellClosed() {
-	var away []string
 	r.mu.RLock()
-	for _, m := range r.presence.Local() {
-		away = append(away, m.User)
-	}
+	update := r.presence.FinalUpdate()
 	r.mu.RUnlock()
-	r.signal(signal{Update: presence.Update{All: true, Away: away}})
+	r.signal(signal{Update: update})
 }
 
 // signalled takes what a server has told about a room.
@@ -73,33 +62,32 @@ func (m *Manager) signalled(name string, data []byte) {
 		return
 	}
 	r.mu.Lock()
-	r.presence.Apply(s.Update, m.now.Load())
+	r.presence.Apply(s.Update, time.Now())
 	r.mu.Unlock()
 	if s.Typing != nil {
 		r.offer(textFrame(shared.Typing.Frame("", *s.Typing)), nil)
 	}
 	if s.Asks {
-		r.tellServers(false)
+		r.tellServers()
 	}
 }
 
-// tellPresence sends every member, and the servers that share the log, what has
-// changed since the last call.
-func (r *room) tellPresence(now int64) {
+// publishPresence tells the members here who came and went since the last call, and
+// the other servers who came to and went from this one. The tick loop calls it.
+func (r *room) publishPresence(now time.Time) {
 	r.mu.Lock()
 	r.presence.Expire(now)
-	news := r.presence.Changes(r.name)
-	came, went := r.presence.LocalChanges()
-	r.mu.Unlock()
-	if news != nil {
-		r.offer(textFrame(shared.Presence.Frame("", *news)), nil)
+	event := r.presence.TakeChanges(r.name)
+	update := r.presence.TakeUpdate()
+	if r.log.Shared() && r.presence.FullSyncDue(r.name, now) {
+		update = r.presence.FullUpdate()
 	}
-	switch {
-	case !r.log.Shared():
-	case now%presence.FullSyncTicks == int64(r.name[0])%presence.FullSyncTicks: // not every room in the same tick
-		r.tellServers(false)
-	case len(came)+len(went) > 0:
-		r.signal(signal{Update: presence.Update{Came: came, Went: went}})
+	r.mu.Unlock()
+	if event != nil { // to the members here only: each server tells its own
+		r.offer(textFrame(shared.Presence.Frame("", *event)), nil)
+	}
+	if !update.IsEmpty() {
+		r.signal(signal{Update: update})
 	}
 }
 

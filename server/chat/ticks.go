@@ -15,10 +15,11 @@ func (m *Manager) watch() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
+		var at time.Time
 		select {
 		case <-m.ctx.Done():
 			return
-		case <-ticker.C:
+		case at = <-ticker.C:
 		}
 		now := m.now.Add(1)
 		m.mu.RLock()
@@ -33,7 +34,7 @@ func (m *Manager) watch() {
 			m.wg.Go(debug.FreeOSMemory)
 		}
 		for _, r := range m.openRooms() {
-			r.tellPresence(now)
+			r.publishPresence(at)
 		}
 	}
 }
