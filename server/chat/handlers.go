@@ -228,18 +228,22 @@ func tagOf(user string) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:4]
 }
 
-// typing passes on that the client is writing, at most once in a few ticks.
+// typingInterval is the least time between two typing events of a client in a room.
+const typingInterval = 2 * time.Second
+
+// typing tells the room that the client is writing.
 func (m *Manager) typing(_ context.Context, r request, p shared.RoomPayload) error {
 	here := r.find(p.Room)
 	if here == nil {
 		return notMember(p.Room)
 	}
-	if now := m.now.Load(); here.lastTyping == 0 || now-here.lastTyping >= 2 {
-		here.lastTyping = now
-		who := shared.TypingPayload{Room: here.room.name, User: r.user, Name: r.displayName()}
-		here.room.offer(textFrame(shared.Typing.Frame("", who)), r.Client)
-		here.room.signal(signal{Typing: &who})
+	now := time.Now()
+	if now.Sub(here.lastTyping) < typingInterval {
+		return nil
 	}
+	here.lastTyping = now
+	who := shared.TypingPayload{Room: here.room.name, User: r.user, Name: r.displayName()}
+	here.room.broadcast(shared.Typing.Frame("", who), r.Client)
 	return nil
 }
 

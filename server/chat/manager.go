@@ -22,7 +22,6 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/identity"
-	"websockets/server/presence"
 	"websockets/server/roomlog"
 	"websockets/shared"
 )
@@ -136,7 +135,7 @@ func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, 
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.now.Store(1)
-	err := log.Run(roomlog.Feed{Deliver: m.deliver, Lost: m.feedLost, Epoch: m.epochChanged, Signal: m.signalled})
+	err := log.Run(roomlog.Feed{Deliver: m.deliver, Lost: m.feedLost, Epoch: m.epochChanged, Signal: m.onPeerMessage})
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +189,7 @@ func (m *Manager) join(ctx context.Context, name string) (*room, error) {
 		r.opened = m.now.Load()
 		r.err = r.open(m.ctx) // not the joiner's context: others wait for this too
 		close(r.ready)
-		r.signal(signal{Update: presence.Update{Asks: true}})
+		r.askWhoIsPresent()
 	}
 	select {
 	case <-r.ready:
@@ -225,7 +224,7 @@ func (m *Manager) release(r *room) {
 		return
 	}
 	if <-r.ready; r.err == nil {
-		r.tellClosed()
+		r.announceClosed()
 		r.unfollow()
 	}
 	r.mu.Lock()

@@ -56,7 +56,7 @@ type member struct {
 	told    bool   // room_joined has told what is gone beyond seq
 
 	// Owned by the client's reader.
-	lastTyping int64     // tick of the last typing passed on
+	lastTyping time.Time // when typing was last passed on
 	refuses    time.Time // until then the client may not write to the room, which is new
 }
 

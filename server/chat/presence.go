@@ -1,0 +1,55 @@
+package chat
+
+import (
+	"time"
+
+	"websockets/server/presence"
+	"websockets/shared"
+)
+
+// publishPresence tells the members here who came and went since the last call, and
+// the other servers who came to and went from this one. The tick loop calls it.
+func (r *room) publishPresence(now time.Time) {
+	r.mu.Lock()
+	r.presence.Expire(now)
+	event := r.presence.TakeChanges(r.name)
+	update := r.presence.TakeUpdate()
+	if r.log.Shared() && r.presence.FullSyncDue(r.name, now) {
+		update = r.presence.FullUpdate()
+	}
+	r.mu.Unlock()
+	if event != nil { // to the members here only: each server tells its own
+		r.offer(textFrame(shared.Presence.Frame("", *event)), nil)
+	}
+	if !update.IsEmpty() {
+		r.tellServers(peerMessage{Update: update})
+	}
+}
+
+// askWhoIsPresent asks the other servers for all of their users in the room.
+func (r *room) askWhoIsPresent() {
+	r.tellServers(peerMessage{Update: presence.Update{Asks: true}})
+}
+
+// answerWhoIsPresent tells the other servers all of this one's users in the room.
+func (r *room) answerWhoIsPresent() {
+	r.mu.RLock()
+	update := r.presence.FullUpdate()
+	r.mu.RUnlock()
+	r.tellServers(peerMessage{Update: update})
+}
+
+// announceClosed tells the other servers that this one closes the room.
+func (r *room) announceClosed() {
+	r.mu.RLock()
+	update := r.presence.FinalUpdate()
+	r.mu.RUnlock()
+	r.tellServers(peerMessage{Update: update})
+}
+
+// rename gives one of the room's users another name, if they are in it.
+func (r *room) rename(user, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.presence.Rename(user, name)
+}
