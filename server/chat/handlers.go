@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"websockets/server/identity"
+	"websockets/server/quota"
 	"websockets/shared"
 )
 
@@ -55,7 +56,7 @@ func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 // firstRoom is what the address of a connection says about where it starts.
 type firstRoom struct {
 	from        netip.Prefix // where the connection comes from
-	address     *share       // and what it has of that
+	addrQuota   *quota.Quota // of from
 	name, after string
 	answer      []byte // to the authenticate event that came before it, if one did
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/identity"
+	"websockets/server/quota"
 	"websockets/server/roomlog"
 	"websockets/shared"
 )
@@ -79,7 +80,7 @@ type Manager struct {
 	upgrader websocket.Upgrader
 	marks    *marks
 	listing  *listing
-	shares   *shares
+	quotas   *quota.Registry
 	writers  writers
 
 	greetings chan struct{} // a place for each that is let in just now
@@ -115,7 +116,7 @@ func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, 
 		door:    door,
 		marks:   newMarks(log),
 		listing: newListing(log),
-		shares:  newShares(config),
+		quotas:  quota.NewRegistry(quota.Limits{Rate: config.Rate, ConnsPerAddress: config.MaxConnsPerAddress}),
 		clients: map[*Client]struct{}{},
 		rooms:   map[string]*room{},
 		users:   map[string][]*Client{},

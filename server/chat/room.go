@@ -56,8 +56,8 @@ type member struct {
 	told    bool   // room_joined has told what is gone beyond seq
 
 	// Owned by the client's reader.
-	lastTyping time.Time // when typing was last passed on
-	refuses    time.Time // until then the client may not write to the room, which is new
+	lastTyping  time.Time // when typing was last passed on
+	rejectUntil time.Time // until then the client may not write to the room, which is new
 }
 
 // epochNow returns the epoch.

@@ -27,8 +27,8 @@ func (m *Manager) watch() {
 			c.check(now)
 		}
 		m.mu.RUnlock()
-		if now%shareKept == 0 {
-			m.shares.forget(now)
+		if now%ticks(time.Minute) == 0 {
+			m.quotas.Expire(at)
 		}
 		if m.wave.isOver() {
 			m.wg.Go(debug.FreeOSMemory)
