@@ -32,7 +32,7 @@ func (c *Client) waitTurn() error {
 	delay, err := c.throttle.Reserve(time.Now())
 	if err != nil {
 		if c.throttle.Refused() > maxRefused {
-			c.close(shared.ClosePolicy, "too many events, and no heed of rate_limited")
+			c.close(shared.ClosePolicy, "rate limit ignored")
 		}
 		return rateLimited(err)
 	}
@@ -60,7 +60,7 @@ func (c *Client) allowFirstMessage(m *member) error {
 		}
 		m.rejectUntil = now.Add(retryAfter)
 	}
-	refused := shared.Errorf(shared.CodeRateLimited, "too many new rooms: write in one that is there, or wait a moment")
+	refused := shared.Errorf(shared.CodeRateLimited, "too many new rooms: use an existing room, or wait a moment")
 	refused.RetryAfter = 1 / quota.NewRoomsPerSecond
 	return refused
 }

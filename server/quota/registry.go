@@ -74,7 +74,7 @@ func (r *Registry) AcquireAddress(from netip.Prefix, now time.Time) (*Quota, err
 	q := r.addresses[from]
 	if q == nil {
 		if len(r.addresses) >= maxQuotas {
-			return nil, &Refusal{"the server has too many callers just now", time.Minute}
+			return nil, &Refusal{"server is at capacity", time.Minute}
 		}
 		q = r.newAddress()
 		r.addresses[from] = q
@@ -118,7 +118,7 @@ func (r *Registry) AcquireUser(user string, now time.Time) (*Quota, error) {
 	q := r.users[user]
 	if q == nil {
 		if len(r.users) >= maxQuotas {
-			return nil, &Refusal{"the server has too many callers just now", time.Minute}
+			return nil, &Refusal{"server is at capacity", time.Minute}
 		}
 		q = &Quota{events: r.newLimiter(userRate)}
 		r.users[user] = q
