@@ -94,7 +94,7 @@ type Manager struct {
 	appends atomic.Int64 // handed to the log and not settled
 	memory  atomic.Int64 // of all rings
 	pages   atomic.Int64 // of the log in all clients' hands
-	wave    wave         // of connections
+	trimmer memoryTrimmer
 
 	lookedAt []atomic.Int64 // by shard: tick of the last look at its rooms that was answered
 
@@ -144,7 +144,7 @@ func NewManager(log *roomlog.Log, door identity.Door, config Config) (*Manager, 
 		return nil, err
 	}
 	m.writers.run(m.ctx, &m.wg)
-	m.wg.Go(m.watch)
+	m.wg.Go(m.tickLoop)
 	m.wg.Go(m.tend)
 	m.wg.Go(func() { m.marks.keep(m.ctx) })
 	return m, nil

@@ -171,7 +171,7 @@ func (m *Manager) addClient(c *Client) bool {
 	}
 	m.clients[c] = struct{}{}
 	m.users[c.user] = append(m.users[c.user], c)
-	m.wave.moved.Add(1)
+	m.trimmer.churn.Add(1)
 	m.wg.Add(1)
 	return true
 }
@@ -187,6 +187,6 @@ func (m *Manager) removeClient(c *Client) {
 		delete(m.users, c.user)
 	}
 	m.mu.Unlock()
-	m.wave.moved.Add(1)
+	m.trimmer.churn.Add(1)
 	m.wg.Done()
 }
