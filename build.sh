@@ -183,9 +183,9 @@ js() { GOFLAGS="$GOFLAGS $(go run ./static/pack -flags)" GOOS=js GOARCH=wasm "$@
 
 lint() {
 	check "gofmt" formatted
-	check "go vet" go vet -tags=perf,conformance ./...
+	check "go vet" go vet -tags=perf ./...
 	check "go vet, js" js go vet "${js_packages[@]}"
-	check "staticcheck" .test/bin/staticcheck -tags=perf,conformance ./...
+	check "staticcheck" .test/bin/staticcheck -tags=perf ./...
 	check "staticcheck, js" js .test/bin/staticcheck "${js_packages[@]}"
 }
 
@@ -242,7 +242,6 @@ run_tests() {
 	else
 		not_run "tests under GOOS=js: there is no node"
 	fi
-	go_test conformance -count=1 -timeout=5m -tags=conformance -run='^TestEcho$' ./server/chat
 	go_test fuzzing -count=1 -timeout=5m -run='^$' -fuzz='^FuzzEvent$' -fuzztime=5s ./shared
 	go_test fuzzing-tokens -count=1 -timeout=5m -run='^$' -fuzz='^FuzzVerify$' -fuzztime=5s ./server/identity
 	echo "      the slowest tests:"

@@ -31,7 +31,7 @@ type Client struct {
 	conn    *websocket.Conn
 	net     net.Conn           // what conn wraps: frames are written here, whole
 	raw     syscall.RawConn    // of net, for the writers; nil with TLS
-	handle  func(frame []byte) // routeEvent; the frame is valid until it returns
+	handle  func(frame []byte) // routeEvent, but for TestEcho; the frame is valid until it returns
 	secure  bool               // net is a connection with TLS
 	number  int64              // tells it from others in the log
 	from    string             // the address it comes from
