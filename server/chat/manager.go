@@ -87,7 +87,9 @@ type Manager struct {
 
 	ctx  context.Context // ends when the manager is to stop
 	stop context.CancelFunc
-	wg   sync.WaitGroup // connections, and what is done for them on the side
+	wg   sync.WaitGroup // what Shutdown waits for, beside connections
+
+	connections sync.WaitGroup // one for each of clients
 
 	now     atomic.Int64 // ticks since the start, from 1 on
 	numbers atomic.Int64 // of connections, so far
@@ -262,36 +264,26 @@ func (m *Manager) isClosing() bool {
 
 // Shutdown tells every client that the server restarts, closes the connections
 // and waits for them. What has been handed to the log is acknowledged first.
-// When ctx ends, connections that are left are cut.
+// When ctx ends, connections that are left are cut. It may be called again.
 func (m *Manager) Shutdown(ctx context.Context) {
 	m.mu.Lock()
 	m.closing = true
 	m.mu.Unlock()
 	m.awaitAppends(ctx)
-	m.mu.RLock()
-	for c := range m.clients {
-		c.shutDown("the server restarts", time.Second)
-	}
-	m.mu.RUnlock()
+	m.eachClient(func(c *Client) { c.shutDown("the server restarts", time.Second) })
 
-	done := make(chan struct{})
-	cut := make(chan struct{})
+	closed := make(chan struct{})
 	go func() {
-		defer close(cut)
-		select {
-		case <-done:
-		case <-ctx.Done():
-			m.mu.RLock()
-			for c := range m.clients {
-				_ = c.net.Close()
-			}
-			m.mu.RUnlock()
-		}
-		m.stop()
+		m.connections.Wait()
+		close(closed)
 	}()
-	m.awaitNoClients(ctx)
-	close(done)
-	<-cut
+	select {
+	case <-closed:
+	case <-ctx.Done():
+		m.eachClient(func(c *Client) { _ = c.net.Close() })
+	}
+	m.stop()
+	<-closed
 	m.wg.Wait()
 	m.awaitAppends(ctx)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
@@ -299,27 +291,22 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	m.marks.flush(last)
 }
 
+func (m *Manager) eachClient(do func(*Client)) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for c := range m.clients {
+		do(c)
+	}
+}
+
 // awaitAppends waits, for a moment, until what has been handed to the log is
 // settled, so that its acks go out before the connections close.
 func (m *Manager) awaitAppends(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
-	pollUntil(ctx, func() bool { return m.appends.Load() == 0 })
-}
-
-func (m *Manager) awaitNoClients(ctx context.Context) {
-	pollUntil(ctx, func() bool {
-		m.mu.RLock()
-		defer m.mu.RUnlock()
-		return len(m.clients) == 0
-	})
-}
-
-// pollUntil returns when done reports true or ctx ends.
-func pollUntil(ctx context.Context, done func() bool) {
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	for !done() {
+	for m.appends.Load() > 0 {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():

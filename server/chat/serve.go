@@ -172,7 +172,7 @@ func (m *Manager) addClient(c *Client) bool {
 	m.clients[c] = struct{}{}
 	m.users[c.user] = append(m.users[c.user], c)
 	m.trimmer.churn.Add(1)
-	m.wg.Add(1)
+	m.connections.Add(1)
 	return true
 }
 
@@ -188,5 +188,5 @@ func (m *Manager) removeClient(c *Client) {
 	}
 	m.mu.Unlock()
 	m.trimmer.churn.Add(1)
-	m.wg.Done()
+	m.connections.Done()
 }
