@@ -22,7 +22,8 @@ gotestsum=gotest.tools/gotestsum@v1.13.0
 axe=axe-core@4.14.1
 
 # Packages whose tests run in their own process, without a browser.
-unit_packages=(./server ./server/bench ./server/chat ./server/identity ./server/eventlog/jetstream ./server/web
+unit_packages=(./server ./server/bench ./server/chat ./server/eventlog/... ./server/identity ./server/presence ./server/quota
+	./server/timeline ./server/web ./server/wsframe
 	./shared ./static/... ./wasm/client ./wasm/view)
 js_packages=(./shared ./wasm/...)
 
@@ -183,9 +184,9 @@ js() { GOFLAGS="$GOFLAGS $(go run ./static/pack -flags)" GOOS=js GOARCH=wasm "$@
 
 lint() {
 	check "gofmt" formatted
-	check "go vet" go vet -tags=perf,conformance ./...
+	check "go vet" go vet -tags=perf ./...
 	check "go vet, js" js go vet "${js_packages[@]}"
-	check "staticcheck" .test/bin/staticcheck -tags=perf,conformance ./...
+	check "staticcheck" .test/bin/staticcheck -tags=perf ./...
 	check "staticcheck, js" js .test/bin/staticcheck "${js_packages[@]}"
 }
 
@@ -242,7 +243,6 @@ run_tests() {
 	else
 		not_run "tests under GOOS=js: there is no node"
 	fi
-	go_test conformance -count=1 -timeout=5m -tags=conformance -run='^TestEcho$' ./server/chat
 	go_test fuzzing -count=1 -timeout=5m -run='^$' -fuzz='^FuzzEvent$' -fuzztime=5s ./shared
 	go_test fuzzing-tokens -count=1 -timeout=5m -run='^$' -fuzz='^FuzzVerify$' -fuzztime=5s ./server/identity
 	echo "      the slowest tests:"

@@ -31,6 +31,8 @@ func TestHouseRulesCanBreak(t *testing.T) {
 		"bin/built.go":         `package built; import _ "github.com/nats-io/nats.go"`, // ignored
 		"docs/readme":          "",
 		"server/main.go":       `package main; import _ "github.com/nats-io/nats.go"`,
+		"server/presence/a.go": `package presence; import _ "sync"`,
+		"server/quota/a.go":    `package quota; import _ "websockets/server/chat"`,
 		"shared/event.go":      `package shared; import _ "net/http"`,
 		"static/more.js":       "",
 		"static/index.html":    "<script>document.write(1)</script>",
@@ -52,6 +54,8 @@ func TestHouseRulesCanBreak(t *testing.T) {
 	want := []string{
 		"docs: this folder has no place at the top",
 		"server/main.go: github.com/nats-io/nats.go may be imported in server/eventlog/jetstream only",
+		"server/presence/a.go: sync may not be imported in server/presence",
+		"server/quota/a.go: websockets/server/chat may not be imported in server/quota",
 		"shared/event.go: net/http may not be imported in shared",
 		"static/index.html: document.write makes HTML of a string: use textContent",
 		"static/more.js: static/load.js is the only script of ours",
@@ -82,9 +86,18 @@ var importRules = []struct {
 	{"syscall/js", regexp.MustCompile(`_js(_test)?\.go$`), "files named _js.go only"},
 }
 
-// notInShared are packages that the wire contract keeps out of every program that
-// speaks it. TestSharedStandsAlone follows what shared imports to the end.
-var notInShared = []string{"net/http", "syscall/js"}
+// keptOut are packages that a folder does without.
+var keptOut = []struct {
+	folder   string
+	packages []string
+}{
+	// The wire contract keeps them out of every program that speaks it.
+	// TestSharedStandsAlone follows what shared imports to the end.
+	{"shared", []string{"net/http", "syscall/js"}},
+	// Data and rules: server/chat locks, waits and sends.
+	{"server/presence", []string{"context", "net", "sync", "websockets/server", "github.com/gorilla/websocket"}},
+	{"server/quota", []string{"context", "net/http", "websockets/server", "github.com/gorilla/websocket"}},
+}
 
 // htmlFromString finds what makes HTML of a string. The page's texts come from
 // strangers.
@@ -176,9 +189,10 @@ func brokenByImport(file, text string) (says []string) {
 				says = append(says, fmt.Sprintf("%s may be imported in %s", imported, rule.says))
 			}
 		}
-		for _, other := range notInShared {
-			if within(imported, other) && within(file, "shared") {
-				says = append(says, imported+" may not be imported in shared")
+		for _, rule := range keptOut {
+			keeps := func(other string) bool { return within(imported, other) }
+			if within(file, rule.folder) && slices.ContainsFunc(rule.packages, keeps) {
+				says = append(says, fmt.Sprintf("%s may not be imported in %s", imported, rule.folder))
 			}
 		}
 	}

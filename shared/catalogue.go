@@ -32,7 +32,7 @@ var (
 	RoomJoined = define[RoomJoinedPayload](ToClient, "room_joined")
 	Synced     = define[SyncedPayload](ToClient, "synced")
 	History    = define[HistoryPayload](ToClient, "history")
-	NewMessage = define[Message](ToClient, "new_message")
+	NewMessage = defineDurable[Message]("new_message")
 	Presence   = define[PresencePayload](ToClient, "presence")
 	Typing     = define[TypingPayload](ToClient, "typing")
 	Read       = define[MarkReadPayload](ToClient, "read")
@@ -273,6 +273,8 @@ type ClosingPayload struct {
 type Spec struct {
 	Name      string
 	Direction Direction
+	// Durable events are kept in the log of their room.
+	Durable bool
 }
 
 var catalogue []Spec
@@ -282,5 +284,23 @@ func define[T any](direction Direction, name string) Type[T] {
 	return Type[T]{name: name, direction: direction}
 }
 
+// defineDurable defines an event to clients that is kept in the log of its room.
+func defineDurable[T any](name string) Type[T] {
+	t := define[T](ToClient, name)
+	catalogue[len(catalogue)-1].Durable = true
+	return t
+}
+
 // Catalogue returns all event types, in the order of this file.
 func Catalogue() []Spec { return slices.Clone(catalogue) }
+
+// Find returns the event type that goes in this direction under this name, or
+// reports false if there is none.
+func Find(direction Direction, name string) (Spec, bool) {
+	for _, spec := range catalogue {
+		if spec.Direction == direction && spec.Name == name {
+			return spec, true
+		}
+	}
+	return Spec{}, false
+}

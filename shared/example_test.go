@@ -42,7 +42,7 @@ func ExampleRegistry_Route() {
 	})
 
 	for _, frame := range []string{
-		`{"type":"wave","payload":{}}`,
+		`{"type":"nonsense","payload":{}}`,
 		`{"type":"send_message","payload":{"message":7}}`,
 		`{"type":"send_message","payload":{"message":""}}`,
 		`{"type":"send_message","payload":{"message":"hi","room":"../x"}}`,
@@ -59,7 +59,7 @@ func ExampleRegistry_Route() {
 		}
 	}
 	// Output:
-	// unknown_type there is no event type "wave"
+	// unknown_type there is no event type "nonsense"
 	// bad_payload  send_message: the field "message" cannot be a JSON number
 	// bad_message  the message is empty
 	// bad_room     a room's name is 1 to 64 characters of a-z 0-9 - _

@@ -38,8 +38,9 @@ func means[T any](typ Type[T], special, id string, payload T) golden {
 	if special != "" {
 		file += "-" + special
 	}
+	spec, _ := Find(typ.direction, typ.name)
 	return golden{
-		file: file + ".json", spec: Spec{Name: typ.name, Direction: typ.direction}, id: id, payload: payload,
+		file: file + ".json", spec: spec, id: id, payload: payload,
 		frame:  func() []byte { return typ.Frame(id, payload) },
 		decode: func(e Event) (any, error) { return typ.Decode(e) },
 		reframe: func(e Event) (string, bool) {
@@ -183,7 +184,7 @@ func unframed(catalogue []Spec, have []golden) []Spec {
 
 // An event type that exists in one direction does not count for the other.
 func TestUnframedNamesTheEvent(t *testing.T) {
-	forgotten := []Spec{{Name: "wave", Direction: ToServer}, {Name: "ping", Direction: ToClient}}
+	forgotten := []Spec{{Name: "forgotten", Direction: ToServer}, {Name: "ping", Direction: ToClient}}
 	got := unframed(append(Catalogue(), forgotten...), goldens())
 	if !slices.Equal(got, forgotten) {
 		t.Errorf("got %v, want %v", got, forgotten)
@@ -206,6 +207,17 @@ func TestCatalogueNames(t *testing.T) {
 	}
 	if ChangeRoom.Name() != "change_room" || !seen[Spec{Name: "change_room", Direction: ToServer}] {
 		t.Error("change_room: want it in the catalogue under its name")
+	}
+	for _, spec := range Catalogue() {
+		if got, ok := Find(spec.Direction, spec.Name); !ok || got != spec {
+			t.Errorf("Find(%s, %s): got %+v, %v, want %+v", spec.Direction, spec.Name, got, ok, spec)
+		}
+		if want := spec.Name == "new_message"; spec.Durable != want {
+			t.Errorf("%s, %s, durable: got %v, want %v", spec.Name, spec.Direction, spec.Durable, want)
+		}
+	}
+	if spec, ok := Find(ToServer, "new_message"); ok {
+		t.Errorf("new_message to the server: got %+v, want none", spec)
 	}
 	Catalogue()[0].Name = "changed"
 	if Catalogue()[0].Name == "changed" {

@@ -112,7 +112,7 @@ func (m *Manager) lobby(conn *websocket.Conn, first firstRoom) {
 		return
 	}
 	_ = conn.Close()
-	m.shares.leave(m.now.Load(), first.address)
+	m.quotas.Release(time.Now(), first.addrQuota)
 }
 
 func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
@@ -157,7 +157,7 @@ func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
 	refused := websocket.FormatCloseMessage(shared.CloseToken, "send authenticate with a valid token within 5 s")
 	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(lastWords))
 	_ = conn.Close()
-	m.shares.leave(m.now.Load(), first.address)
+	m.quotas.Release(time.Now(), first.addrQuota)
 }
 
 // tokenIn reads an authenticate event.

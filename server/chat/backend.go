@@ -83,5 +83,5 @@ func (m *Manager) Presence(ctx context.Context, name string) (count int, listed 
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.presence.count(), r.presence.list(), nil
+	return r.presence.Count(), r.presence.List(), nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/identity"
+	"websockets/server/quota"
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
@@ -31,20 +32,18 @@ type Client struct {
 	conn    *websocket.Conn
 	net     net.Conn           // what conn wraps: frames are written here, whole
 	raw     syscall.RawConn    // of net, for the writers; nil with TLS
-	handle  func(frame []byte) // routeEvent; the frame is valid until it returns
+	handle  func(frame []byte) // routeEvent, but for TestEcho; the frame is valid until it returns
 	secure  bool               // net is a connection with TLS
 	number  int64              // tells it from others in the log
 	from    string             // the address it comes from
 	user    string
-	address *share // what this connection uses up together with others
-	of      *share // the user's
+	// What this connection uses up together with others.
+	addrQuota, userQuota *quota.Quota
 
 	// Owned by readMessages.
-	rooms   []*member // joined, in the order of joining
-	current *member   // where events go that name no room
-	pace    pace
-	pings   int   // control frames since
-	pingsAt int64 // this tick
+	rooms    []*member // joined, in the order of joining
+	current  *member   // where events go that name no room
+	throttle quota.Throttle
 
 	// Written by one side, read by the manager's ticks. In ticks; 0 is "not now".
 	alive   atomic.Int64 // a byte moved
@@ -162,7 +161,7 @@ var eventBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // event and the connection lives on.
 func (c *Client) routeEvent(frame []byte) {
 	event, err := shared.DecodeEvent(frame)
-	if tooFast := c.withinRate(); tooFast != nil { // what cannot be decoded counts too
+	if tooFast := c.waitTurn(); tooFast != nil { // what cannot be decoded counts too
 		err = tooFast
 	}
 	if err == nil {

@@ -1,25 +1,59 @@
-//go:build conformance
-
 package chat
 
 import (
+	"bytes"
+	"flag"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/identity"
+	"websockets/server/quota"
 	"websockets/server/servertest"
+	"websockets/server/wsframe"
 	"websockets/shared"
 )
+
+var echoFor = flag.Duration("echo.for", 0, "how long TestEcho keeps its route open for a conformance suite")
+
+// serveEcho sends every text frame back. It is made of what ServeWS is made of.
+func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
+	m := s.manager
+	from := quota.AddressOf(r.RemoteAddr)
+	addrQuota, err := m.quotas.AcquireAddress(from, time.Now())
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	conn, err := m.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		m.quotas.Release(time.Now(), addrQuota)
+		return
+	}
+	c := m.newClient(conn, identity.Session{User: "echo"}, "Echo", firstRoom{from: from, addrQuota: addrQuota})
+	if c == nil {
+		return
+	}
+	c.handle = func(frame []byte) { c.enqueue(outgoing{frame: wsframe.NewText(bytes.Clone(frame))}) }
+	m.run(c)
+}
 
 // TestEcho: what a conformance suite is shown: text comes back as it was, whole and
 // in fragments, and what is not UTF-8 ends the connection.
 func TestEcho(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
-	s.http.Config.Handler.(*http.ServeMux).HandleFunc("GET /echo", s.manager.ServeEcho)
+	s.http.Config.Handler.(*http.ServeMux).HandleFunc("GET /echo", s.serveEcho)
+	address := strings.TrimSuffix(s.address(), "/ws") + "/echo"
+	if *echoFor > 0 {
+		t.Log(address)
+		time.Sleep(*echoFor)
+	}
 	dial := func() *servertest.Conn {
-		conn, err := servertest.Upgrade(strings.TrimSuffix(s.address(), "/ws")+"/echo", servertest.DialOptions{})
+		conn, err := servertest.Upgrade(address, servertest.DialOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

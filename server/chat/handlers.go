@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"websockets/server/identity"
+	"websockets/server/quota"
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
@@ -56,7 +57,7 @@ func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 // firstRoom is what the address of a connection says about where it starts.
 type firstRoom struct {
 	from        netip.Prefix // where the connection comes from
-	address     *share       // and what it has of that
+	addrQuota   *quota.Quota // of from
 	name, after string
 	answer      []byte // to the authenticate event that came before it, if one did
 }
@@ -130,7 +131,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 		room := here.room
 		room.mu.RLock()
 		joined := shared.RoomJoinedPayload{
-			Room: room.name, State: shared.StateCurrent, Count: room.presence.count(), Members: room.presence.list(),
+			Room: room.name, State: shared.StateCurrent, Count: room.presence.Count(), Members: room.presence.List(),
 		}
 		room.mu.RUnlock()
 		r.enqueue(outgoing{leave: leaving, build: func() []byte { return r.stillJoined(here, joined) }})
@@ -230,18 +231,22 @@ func tagOf(user string) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:4]
 }
 
-// typing passes on that the client is writing, at most once in a few ticks.
+// typingInterval is the least time between two typing events of a client in a room.
+const typingInterval = 2 * time.Second
+
+// typing tells the room that the client is writing.
 func (m *Manager) typing(_ context.Context, r request, p shared.RoomPayload) error {
 	here := r.find(p.Room)
 	if here == nil {
 		return notMember(p.Room)
 	}
-	if now := m.now.Load(); here.lastTyping == 0 || now-here.lastTyping >= 2 {
-		here.lastTyping = now
-		who := shared.TypingPayload{Room: here.room.name, User: r.user, Name: r.displayName()}
-		here.room.offer(wsframe.NewText(shared.Typing.Frame("", who)), r.Client)
-		here.room.signal(signal{Typing: &who})
+	now := time.Now()
+	if now.Sub(here.lastTyping) < typingInterval {
+		return nil
 	}
+	here.lastTyping = now
+	who := shared.TypingPayload{Room: here.room.name, User: r.user, Name: r.displayName()}
+	here.room.broadcast(shared.Typing.Frame("", who), r.Client)
 	return nil
 }
 

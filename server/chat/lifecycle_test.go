@@ -18,6 +18,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/eventlog"
+	"websockets/server/quota"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
@@ -289,45 +290,50 @@ func TestShutdownWhileMessagesAreSent(t *testing.T) {
 	}
 }
 
-// TestPace: a burst is not held back, events beyond it are handled at the rate, and
-// when that has taken maxPause they are refused for retryAfter. Then events are handled again.
-func TestPace(t *testing.T) {
+// TestWaitTurn: a burst is not held back, events beyond it are handled at the rate, and
+// when that has taken quota.MaxDelay they are refused for quota.RefusalPeriod. Then events are
+// handled again.
+func TestWaitTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const rate = 10
-		shares := newShares(Config{Rate: rate})
-		address, _, _ := shares.dialled(netip.MustParsePrefix("192.0.2.1/32"), 1)
-		c := &Client{manager: &Manager{ctx: t.Context()}, busy: true, pace: newPace(rate), address: address, of: shares.enter("ann", 1)}
+		quotas := quota.NewRegistry(quota.Limits{Rate: rate})
+		address, errAddress := quotas.AcquireAddress(netip.MustParsePrefix("192.0.2.1/32"), time.Now())
+		user, errUser := quotas.AcquireUser("ann", time.Now())
+		if err := errors.Join(errAddress, errUser); err != nil {
+			t.Fatal(err)
+		}
+		c := &Client{manager: &Manager{ctx: t.Context()}, busy: true, throttle: quotas.NewThrottle(address, user)}
 		within := func(want time.Duration) {
 			t.Helper()
 			begun := time.Now()
-			if err := c.withinRate(); err != nil {
-				t.Fatalf("withinRate: got %v after %v, want no error", err, time.Since(begun))
+			if err := c.waitTurn(); err != nil {
+				t.Fatalf("waitTurn: got %v after %v, want no error", err, time.Since(begun))
 			}
 			if took := time.Since(begun).Round(time.Millisecond); took != want {
 				t.Errorf("an event was held back for %v, want %v", took, want)
 			}
 		}
-		for range burst * rate {
+		for range quota.Burst * rate {
 			within(0)
 		}
-		for range maxPause / (time.Second / rate) {
+		for range quota.MaxDelay / (time.Second / rate) {
 			within(time.Second / rate)
 		}
 		refused := func() {
 			t.Helper()
 			var refusal *shared.Error
-			if err := c.withinRate(); !errors.As(err, &refusal) || refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
-				t.Fatalf("withinRate: got %v, want %s with a retry_after", err, shared.CodeRateLimited)
+			if err := c.waitTurn(); !errors.As(err, &refusal) || refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
+				t.Fatalf("waitTurn: got %v, want %s with a retry_after", err, shared.CodeRateLimited)
 			}
 		}
 		refused()
-		time.Sleep(retryAfter - time.Millisecond)
+		time.Sleep(quota.RefusalPeriod - time.Millisecond)
 		refused()
 		time.Sleep(time.Millisecond)
 		within(0)
-		time.Sleep(burst * time.Second)
-		for range burst * rate {
+		time.Sleep(quota.Burst * time.Second)
+		for range quota.Burst * rate {
 			within(0)
 		}
 	})

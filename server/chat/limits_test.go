@@ -3,8 +3,6 @@ package chat
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/quota"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
@@ -67,12 +66,12 @@ func TestConnectionsOpenedAtOnce(t *testing.T) {
 	}
 }
 
-// TestConnectionsOfAUser: a user has maxUserConns, on all devices together.
+// TestConnectionsOfAUser: a user has quota.MaxUserConns, on all devices together.
 func TestConnectionsOfAUser(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.config.MaxConnsPerAddress = 1000 })
 	first := s.join("x")
-	for range maxUserConns - 1 {
+	for range quota.MaxUserConns - 1 {
 		s.dial(servertest.DialOptions{Room: "x", Session: first.Welcome.Session})
 	}
 	refused := s.upgrade(servertest.DialOptions{Room: "x", Session: first.Welcome.Session})
@@ -120,7 +119,7 @@ func TestNewRoomsAreLimited(t *testing.T) {
 	s.put("there", "before")
 	c := s.join("there")
 	created, refused, begun := 0, 0, time.Now()
-	for i := range newRoomsBurst + 5 {
+	for i := range quota.NewRoomsBurst + 5 {
 		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: fmt.Sprint("new-", i)}))
 		id := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "the first"})
 		switch e := c.Take("an answer", func(e shared.Event) bool { return e.ID == id }); e.Type {
@@ -134,9 +133,9 @@ func TestNewRoomsAreLimited(t *testing.T) {
 			}
 		}
 	}
-	most := newRoomsBurst + int(time.Since(begun).Seconds()*newRooms)
-	if created < newRoomsBurst || created > most {
-		t.Errorf("new rooms: got %d made and %d refused, want %d to %d made", created, refused, newRoomsBurst, most)
+	most := quota.NewRoomsBurst + int(time.Since(begun).Seconds()*quota.NewRoomsPerSecond)
+	if created < quota.NewRoomsBurst || created > most {
+		t.Errorf("new rooms: got %d made and %d refused, want %d to %d made", created, refused, quota.NewRoomsBurst, most)
 	}
 	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "there"}))
 	c.Say("here I may")
@@ -147,10 +146,10 @@ func TestANewRoomIsOne(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
 	c := s.join("new")
-	for i := range 2 * newRoomsBurst {
+	for i := range 2 * quota.NewRoomsBurst {
 		servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint("message ", i)})
 	}
-	for i, m := range c.TakeMessages(2 * newRoomsBurst) {
+	for i, m := range c.TakeMessages(2 * quota.NewRoomsBurst) {
 		if want := fmt.Sprint("message ", i); m.Message != want {
 			t.Fatalf("%q where %q was to come", m.Message, want)
 		}
@@ -164,7 +163,9 @@ func TestARefusedRoomKeepsOrder(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
 	c := s.join("there")
-	s.clientOf(c).address.rooms.AllowN(time.Now(), newRoomsBurst) // it has used up its share
+	for range quota.NewRoomsBurst { // it has used up its quota
+		s.clientOf(c).addrQuota.AllowNewRoom(time.Now())
+	}
 	for i := 0; ; i++ {
 		room := fmt.Sprint("new-", i)
 		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
@@ -193,59 +194,11 @@ func TestTooManyPings(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.config.Rate = 10 })
 	c, other := s.join("x"), s.join("x")
-	for range 3 * maxPings {
+	for range 3 * quota.MaxPings {
 		if err := c.WS.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(servertest.Patience)); err != nil {
 			break
 		}
 	}
 	c.AwaitClose(shared.ClosePolicy)
 	other.Say("still here")
-}
-
-// TestSharesAreForgotten: what an address or user has used up is kept for a while
-// and not longer, and so many at the most.
-func TestSharesAreForgotten(t *testing.T) {
-	s := newShares(Config{Rate: 1, MaxConnsPerAddress: 2})
-	here := netip.MustParsePrefix("192.0.2.1/32")
-	address, _, why := s.dialled(here, 1)
-	if why != "" {
-		t.Fatalf("dialled: got %q, want a place", why)
-	}
-	user := s.enter("ann", 1)
-	s.forget(1 + 10*shareKept)
-	if len(s.addresses) != 1 || len(s.users) != 1 {
-		t.Errorf("shares with connections: got %d and %d, want 1 and 1", len(s.addresses), len(s.users))
-	}
-	s.leave(2000, address, user)
-	s.forget(2000 + shareKept)
-	if len(s.addresses) != 1 || len(s.users) != 1 {
-		t.Errorf("shares just left: got %d and %d, want 1 and 1", len(s.addresses), len(s.users))
-	}
-	s.forget(2001 + shareKept)
-	if len(s.addresses) != 0 || len(s.users) != 0 {
-		t.Errorf("shares left long ago: got %d and %d, want none", len(s.addresses), len(s.users))
-	}
-	for i := range maxShares {
-		s.addresses[netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)] = &share{}
-	}
-	if _, wait, why := s.dialled(here, 1); why == "" || wait <= 0 {
-		t.Errorf("one address more than %d: got %q and a wait of %v, want a reason and a wait", maxShares, why, wait)
-	}
-}
-
-func TestAddressOf(t *testing.T) {
-	for remote, want := range map[string]string{
-		"192.0.2.1:99":              "192.0.2.1/32",
-		"[::ffff:192.0.2.1]:99":     "192.0.2.1/32",
-		"[2001:db8:1:2:3:4:5:6]:99": "2001:db8:1:2::/64",
-		"[2001:db8:1:2:9:9:9:9]:1":  "2001:db8:1:2::/64",
-		"[fe80::1%eth0]:1":          "fe80::/64",
-		"@":                         netip.Prefix{}.String(),
-	} {
-		r := httptest.NewRequest("GET", "/ws", nil)
-		r.RemoteAddr = remote
-		if got := addressOf(r).String(); got != want {
-			t.Errorf("%s is %s, want %s", remote, got, want)
-		}
-	}
 }

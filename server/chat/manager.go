@@ -25,6 +25,7 @@ import (
 
 	"websockets/server/eventlog"
 	"websockets/server/identity"
+	"websockets/server/quota"
 	"websockets/server/timeline"
 	"websockets/shared"
 )
@@ -85,21 +86,23 @@ type Manager struct {
 	upgrader websocket.Upgrader
 	marks    *marks
 	listing  *listing
-	shares   *shares
+	quotas   *quota.Registry
 	writers  writers
 
 	greetings chan struct{} // a place for each that is let in just now
 
 	ctx  context.Context // ends when the manager is to stop
 	stop context.CancelFunc
-	wg   sync.WaitGroup // connections, and what is done for them on the side
+	wg   sync.WaitGroup // what Shutdown waits for, beside connections
+
+	connections sync.WaitGroup // one for each of clients
 
 	now     atomic.Int64 // ticks since the start, from 1 on
 	numbers atomic.Int64 // of connections, so far
 	appends atomic.Int64 // handed to the log and not settled
 	memory  timeline.Memory
 	pages   atomic.Int64 // of the log in all clients' hands
-	wave    wave         // of connections
+	trimmer memoryTrimmer
 
 	mu      sync.RWMutex // guards what follows, and room.refs
 	clients map[*Client]struct{}
@@ -118,7 +121,7 @@ func NewManager(log eventlog.Log, door identity.Door, config Config) (*Manager, 
 		eventlog:  log,
 		users:     log.Values(eventlog.Users),
 		door:      door,
-		shares:    newShares(config),
+		quotas:    quota.NewRegistry(quota.Limits{Rate: config.Rate, ConnsPerAddress: config.MaxConnsPerAddress}),
 		clients:   map[*Client]struct{}{},
 		rooms:     map[string]*room{},
 		clientsOf: map[string][]*Client{},
@@ -142,7 +145,7 @@ func NewManager(log eventlog.Log, door identity.Door, config Config) (*Manager, 
 		return nil, err
 	}
 	m.writers.run(m.ctx, &m.wg)
-	m.wg.Go(m.watch)
+	m.wg.Go(m.tickLoop)
 	m.wg.Go(func() { m.marks.keep(m.ctx) })
 	return m, nil
 }
@@ -179,7 +182,7 @@ func (m *Manager) join(ctx context.Context, name string) (*room, error) {
 	if opens {
 		r.err = r.open(m.ctx) // not the joiner's context: others wait for this too
 		close(r.ready)
-		r.signal(signal{Asks: true})
+		r.askWhoIsPresent()
 	}
 	select {
 	case <-r.ready:
@@ -223,11 +226,7 @@ func (m *Manager) acquire(ctx context.Context, name string) (r *room, opens bool
 // leave takes a client out of a room; lost says that its connection ended, and
 // that it may come back.
 func (m *Manager) leave(mem *member, lost bool) {
-	now := int64(0)
-	if lost {
-		now = m.now.Load()
-	}
-	mem.room.leave(mem, now)
+	mem.room.leave(mem, lost)
 	m.release(mem.room)
 }
 
@@ -242,7 +241,7 @@ func (m *Manager) release(r *room) {
 	}
 	<-r.ready
 	if r.err == nil {
-		r.tellClosed()
+		r.announceClosed()
 		r.timeline.Close()
 	}
 	m.mu.Lock()
@@ -274,36 +273,26 @@ func (m *Manager) isClosing() bool {
 
 // Shutdown tells every client that the server restarts, closes the connections
 // and waits for them. What has been handed to the log is acknowledged first.
-// When ctx ends, connections that are left are cut.
+// When ctx ends, connections that are left are cut. It may be called again.
 func (m *Manager) Shutdown(ctx context.Context) {
 	m.mu.Lock()
 	m.closing = true
 	m.mu.Unlock()
 	m.awaitAppends(ctx)
-	m.mu.RLock()
-	for c := range m.clients {
-		c.shutDown("the server restarts", time.Second)
-	}
-	m.mu.RUnlock()
+	m.eachClient(func(c *Client) { c.shutDown("the server restarts", time.Second) })
 
-	done := make(chan struct{})
-	cut := make(chan struct{})
+	closed := make(chan struct{})
 	go func() {
-		defer close(cut)
-		select {
-		case <-done:
-		case <-ctx.Done():
-			m.mu.RLock()
-			for c := range m.clients {
-				_ = c.net.Close()
-			}
-			m.mu.RUnlock()
-		}
-		m.stop()
+		m.connections.Wait()
+		close(closed)
 	}()
-	m.awaitNoClients(ctx)
-	close(done)
-	<-cut
+	select {
+	case <-closed:
+	case <-ctx.Done():
+		m.eachClient(func(c *Client) { _ = c.net.Close() })
+	}
+	m.stop()
+	<-closed
 	m.wg.Wait()
 	m.awaitAppends(ctx)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
@@ -311,27 +300,22 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	m.marks.flush(last)
 }
 
+func (m *Manager) eachClient(do func(*Client)) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for c := range m.clients {
+		do(c)
+	}
+}
+
 // awaitAppends waits, for a moment, until what has been handed to the log is
 // settled, so that its acks go out before the connections close.
 func (m *Manager) awaitAppends(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
-	pollUntil(ctx, func() bool { return m.appends.Load() == 0 })
-}
-
-func (m *Manager) awaitNoClients(ctx context.Context) {
-	pollUntil(ctx, func() bool {
-		m.mu.RLock()
-		defer m.mu.RUnlock()
-		return len(m.clients) == 0
-	})
-}
-
-// pollUntil returns when done reports true or ctx ends.
-func pollUntil(ctx context.Context, done func() bool) {
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	for !done() {
+	for m.appends.Load() > 0 {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():

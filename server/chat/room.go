@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"websockets/server/eventlog"
+	"websockets/server/presence"
 	"websockets/server/timeline"
 	"websockets/shared"
 )
@@ -27,7 +28,7 @@ type room struct {
 
 	mu       sync.RWMutex // guards what follows
 	members  []*member
-	presence presence
+	presence presence.Set
 	begun    bool // somebody was let write its first message
 }
 
@@ -44,8 +45,8 @@ type member struct {
 	told    bool   // room_joined has told what is gone beyond seq
 
 	// Owned by the client's reader.
-	lastTyping int64     // tick of the last typing passed on
-	refuses    time.Time // until then the client may not write to the room, which is new
+	lastTyping  time.Time // when typing was last passed on
+	rejectUntil time.Time // until then the client may not write to the room, which is new
 }
 
 // open opens the room's timeline.
@@ -53,7 +54,7 @@ func (r *room) open(ctx context.Context) (err error) {
 	r.timeline, err = timeline.Open(ctx, timeline.Options{
 		Room: r.name, Log: r.log, Memory: &r.manager.memory,
 		Grown: r.wake, Reset: r.reset,
-		Signal: func(data []byte) { r.manager.signalled(r.name, data) },
+		Signal: r.onPeerMessage,
 	})
 	return err
 }
@@ -112,12 +113,13 @@ func (r *room) enter(c *Client, seq uint64) (m *member, count int, listed []shar
 	m = &member{room: r, client: c, index: len(r.members), seq: seq, syncing: true}
 	r.members = append(r.members, m)
 	m.target = r.timeline.Head() // read when what comes after it wakes the member
-	r.presence.enter(c.user, c.displayName())
-	return m, r.presence.count(), r.presence.list()
+	r.presence.Join(c.user, c.displayName())
+	return m, r.presence.Count(), r.presence.List()
 }
 
-// leave removes a member; now is as for presence.leave.
-func (r *room) leave(m *member, now int64) {
+// leave removes a member; lost says that its connection has broken, and that the
+// user may come back.
+func (r *room) leave(m *member, lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	last := len(r.members) - 1
@@ -128,7 +130,11 @@ func (r *room) leave(m *member, now int64) {
 	if cap(r.members) > 64 && last < cap(r.members)/4 {
 		r.members = slices.Clip(slices.Clone(r.members))
 	}
-	r.presence.leave(m.client.user, now)
+	if lost {
+		r.presence.Lose(m.client.user, time.Now())
+		return
+	}
+	r.presence.Leave(m.client.user)
 }
 
 // offer hands a frame that may be lost to every member but one.

@@ -19,7 +19,7 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 	if here == nil {
 		return notMember(p.Room)
 	}
-	if err := r.mayCreate(here); err != nil {
+	if err := r.allowFirstMessage(here); err != nil {
 		return err
 	}
 	if !r.sendBegins() {

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/identity"
+	"websockets/server/quota"
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
@@ -27,17 +29,16 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 		return
 	}
-	from := addressOf(r)
-	address, wait, why := m.shares.dialled(from, m.now.Load())
-	if why != "" {
-		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
-		http.Error(w, why, http.StatusTooManyRequests)
+	from := quota.AddressOf(r.RemoteAddr)
+	addrQuota, err := m.quotas.AcquireAddress(from, time.Now())
+	if err != nil {
+		refuse(w, err)
 		return
 	}
 	upgraded := false
 	defer func() {
 		if !upgraded {
-			m.shares.leave(m.now.Load(), address)
+			m.quotas.Release(time.Now(), addrQuota)
 		}
 	}()
 	session, ok := m.identify(w, r)
@@ -51,7 +52,6 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	var name string
 	var named bool
 	if session.User != "" {
-		var err error
 		if name, named, err = m.nameOf(r.Context(), session); err != nil {
 			m.storeAway(w, err)
 			return
@@ -64,7 +64,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	}
 	upgraded = true // from here on who ends the connection counts it out
 	query := r.URL.Query()
-	first := firstRoom{from: from, address: address, name: query.Get("room"), after: query.Get("after")}
+	first := firstRoom{from: from, addrQuota: addrQuota, name: query.Get("room"), after: query.Get("after")}
 	if r.Header.Get("Origin") != "" {
 		session.Token = "" // a browser has its cookie, which no script can read
 	}
@@ -73,6 +73,15 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m.start(conn, session, name, named, first)
+}
+
+// refuse answers a request that would exceed a quota.
+func refuse(w http.ResponseWriter, err error) {
+	var refusal *quota.Refusal
+	if errors.As(err, &refusal) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(refusal.RetryAfter.Seconds())))
+	}
+	http.Error(w, err.Error(), http.StatusTooManyRequests)
 }
 
 // start makes a connection a client, greets it and lets its reader run.
@@ -94,15 +103,16 @@ func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name
 	c.number, c.from = m.numbers.Add(1), first.from.Addr().String()
 	c.session.Store(&session)
 	c.name.Store(&name)
-	c.pace = newPace(m.config.Rate)
-	c.address, c.of = first.address, m.shares.enter(c.user, m.now.Load())
-	if c.of == nil {
-		m.shares.leave(m.now.Load(), c.address)
-		tooMany := websocket.FormatCloseMessage(shared.CloseTryLater, "you have too many connections open")
+	userQuota, err := m.quotas.AcquireUser(c.user, time.Now())
+	if err != nil {
+		m.quotas.Release(time.Now(), first.addrQuota)
+		tooMany := websocket.FormatCloseMessage(shared.CloseTryLater, err.Error())
 		_ = conn.WriteControl(websocket.CloseMessage, tooMany, time.Now().Add(lastWords))
 		_ = conn.Close()
 		return nil
 	}
+	c.addrQuota, c.userQuota = first.addrQuota, userQuota
+	c.throttle = m.quotas.NewThrottle(c.addrQuota, c.userQuota)
 	c.handle = c.routeEvent
 	c.pages.total = &m.pages
 	c.heard()
@@ -129,7 +139,7 @@ func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name
 		restart := websocket.FormatCloseMessage(shared.CloseRestart, "the server restarts")
 		_ = conn.WriteControl(websocket.CloseMessage, restart, time.Now().Add(lastWords))
 		_ = conn.Close()
-		m.shares.leave(m.now.Load(), c.address, c.of)
+		m.quotas.Release(time.Now(), c.addrQuota, c.userQuota)
 		return nil
 	}
 	return c
@@ -162,15 +172,15 @@ func (m *Manager) addClient(c *Client) bool {
 	}
 	m.clients[c] = struct{}{}
 	m.clientsOf[c.user] = append(m.clientsOf[c.user], c)
-	m.wave.moved.Add(1)
-	m.wg.Add(1)
+	m.trimmer.churn.Add(1)
+	m.connections.Add(1)
 	return true
 }
 
 // removeClient takes a client down whose reader has ended.
 func (m *Manager) removeClient(c *Client) {
 	c.end()
-	m.shares.leave(m.now.Load(), c.address, c.of)
+	m.quotas.Release(time.Now(), c.addrQuota, c.userQuota)
 	m.mu.Lock()
 	delete(m.clients, c)
 	m.clientsOf[c.user] = without(m.clientsOf[c.user], c)
@@ -178,6 +188,6 @@ func (m *Manager) removeClient(c *Client) {
 		delete(m.clientsOf, c.user)
 	}
 	m.mu.Unlock()
-	m.wave.moved.Add(1)
-	m.wg.Done()
+	m.trimmer.churn.Add(1)
+	m.connections.Done()
 }

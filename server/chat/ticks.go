@@ -2,73 +2,49 @@ package chat
 
 import (
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
-// watch looks at every connection once a tick, and tells rooms who came and
+// tickLoop looks at every connection once a tick, and tells rooms who came and
 // went. One goroutine does it for all, so that an idle connection has no timer
 // and no goroutine but its reader. It never waits for the network or the log.
-func (m *Manager) watch() {
+func (m *Manager) tickLoop() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
+		var at time.Time
 		select {
 		case <-m.ctx.Done():
 			return
-		case <-ticker.C:
+		case at = <-ticker.C:
 		}
 		now := m.now.Add(1)
 		m.mu.RLock()
 		for c := range m.clients {
-			c.check(now)
+			c.checkLiveness(now)
 		}
 		m.mu.RUnlock()
-		if now%shareKept == 0 {
-			m.shares.forget(now)
+		if now%ticks(time.Minute) == 0 {
+			m.quotas.Expire(at)
 		}
-		if m.wave.isOver() {
+		if m.trimmer.isDue() {
 			m.wg.Go(debug.FreeOSMemory)
 		}
 		for _, r := range m.openRooms() {
-			r.tellPresence(now)
+			r.publishPresence(at)
 		}
 	}
-}
-
-// waveSize is how many connections make a wave, see wave.
-const waveSize = 1000
-
-// wave notices when many connections have come or gone and it is calm again. The
-// memory that it took to greet them or to let them catch up is given back then: by
-// itself the runtime keeps up to twice what is in use, for minutes.
-type wave struct {
-	moved       atomic.Int64 // connections that came, and that went
-	given, last int64        // of those, at the last time memory was given back, and in the last tick; owned by watch
-}
-
-// isOver is asked once a tick.
-func (w *wave) isOver() bool {
-	moved := w.moved.Load()
-	since, now := moved-w.given, moved-w.last
-	w.last = moved
-	if since < waveSize || now > since/100 {
-		return false
-	}
-	w.given = moved
-	return true
 }
 
 // ticks returns how many ticks a duration is.
 func ticks(d time.Duration) int64 { return int64(d / tick) }
 
-// check looks after one connection: pings it when it is quiet, ends it when it
-// is dead or takes too long over a message, and makes a write that does not move
-// let go of what it holds. It never waits.
-func (c *Client) check(now int64) {
+// checkLiveness pings a connection that is quiet, ends one that is dead or takes too
+// long over a message, and interrupts a write that does not move. It never waits.
+func (c *Client) checkLiveness(now int64) {
 	quiet := now - c.alive.Load()
 	switch {
 	case c.expired():

@@ -224,7 +224,7 @@ func (c *Client) toldGone(m *member, gone shared.Truncated) []byte {
 	defer r.mu.RUnlock()
 	return wsframe.NewText(shared.RoomJoined.Frame("", shared.RoomJoinedPayload{
 		Room: r.name, Cursor: shared.Cursor{Epoch: r.timeline.Epoch(), Seq: m.seq}, State: shared.StateTruncated,
-		Truncated: &gone, Count: r.presence.count(), Members: r.presence.list(),
+		Truncated: &gone, Count: r.presence.Count(), Members: r.presence.List(),
 	}))
 }
 

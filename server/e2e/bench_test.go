@@ -70,7 +70,7 @@ func TestBenchRefused(t *testing.T) {
 		"another server":    {[]string{guests.URL() + "static/load.js/ws"}, "", "answers 404 Not Found: is it a websockets server?"},
 		"one too many":      {[]string{guests.URL(), "--connections", "101"}, "", "there are too many connections from your address): start it with --max-conns-per-address 0"},
 		"too fast":          {[]string{guests.URL(), "--connections", "2", "--rate", "400", "--duration", "30s"}, "", "rate_limited): start the server with --rate 0, or use a lower --rate"},
-		"too many rooms":    {[]string{full.URL(), "--connections", "30", "--rooms", "30"}, "", "too many new rooms: write in one that is there, or wait a moment (rate_limited): start the server with --rate 0"},
+		"too many rooms":    {[]string{full.URL(), "--connections", "30", "--rooms", "30"}, "", "too many new rooms: use an existing room, or wait a moment (rate_limited): start the server with --rate 0"},
 		"no token":          {append([]string{users.URL()}, few...), "", "the server wants to know who it is (send authenticate with a valid token within 5 s): give a --token"},
 		"a bad token":       {append([]string{users.URL(), "--token", "x"}, few...), "", "the server does not take the --token"},
 		"not these rooms":   {append([]string{users.URL(), "--token", token(map[string][]string{"general": {"read", "write"}})}, few...), "", `the token has to allow rooms of this name, {"bench-*":["read","write"]}`},

@@ -53,7 +53,6 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /static/", o.Assets.ServeFile)
 	mux.HandleFunc("GET /ws", o.Manager.ServeWS)
 	mux.Handle("POST /forget", forget(o.Door))
-	conformance(mux, o.Manager)
 	if o.Backends != nil {
 		api{o.Manager, o.Backends}.routes(mux)
 	}

@@ -1,0 +1,89 @@
+package chat
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"time"
+
+	"websockets/server/presence"
+	"websockets/server/wsframe"
+	"websockets/shared"
+)
+
+// Servers that share a log send each other, room by room, what the log does not
+// keep: events for the members, and who is there. Any of it may be lost.
+
+// thisServer names this process among the servers that share a log.
+var thisServer = rand.Text()
+
+// peerMessage is what one server sends to the others that have members in a room.
+type peerMessage struct {
+	presence.Update
+	// Event is for the members, encoded as for a client.
+	Event json.RawMessage `json:"event,omitempty"`
+	// Typing is what version 0.1.0 sends instead of an Event. It is read only.
+	Typing *shared.TypingPayload `json:"typing,omitempty"`
+}
+
+// event returns the event for the members, nil if there is none that they may get.
+func (p peerMessage) event() []byte {
+	switch {
+	case p.Typing != nil:
+		return shared.Typing.Frame("", *p.Typing)
+	case isBroadcast(p.Event):
+		return p.Event
+	}
+	return nil
+}
+
+// isBroadcast reports whether an event is one that servers send each other: it goes
+// to clients, answers nobody, and is not kept in the log, which brings what it keeps
+// to every server by itself.
+func isBroadcast(event []byte) bool {
+	e, err := shared.DecodeEvent(event)
+	if err != nil || e.ID != "" {
+		return false
+	}
+	spec, known := shared.Find(shared.ToClient, e.Type)
+	return known && !spec.Durable
+}
+
+// broadcast offers an event, as shared.Type.Frame encodes it, to the room's members
+// on every server, except to one client. It never waits. The event may be lost; one
+// that must not be belongs in the log.
+func (r *room) broadcast(event []byte, except *Client) {
+	r.offer(wsframe.NewText(event), except)
+	r.tellServers(peerMessage{Event: event})
+}
+
+// tellServers sends a message to the other servers that have members in the room.
+func (r *room) tellServers(p peerMessage) {
+	if !r.log.Shared() {
+		return
+	}
+	p.Server = thisServer
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(false) // an event arrives as it was encoded
+	if encoder.Encode(p) == nil {
+		_ = r.log.Signal(r.name, encoded.Bytes()) // it may be lost
+	}
+}
+
+// onPeerMessage takes in what a server has sent about the room. The log calls it.
+func (r *room) onPeerMessage(data []byte) {
+	var p peerMessage
+	if json.Unmarshal(data, &p) != nil || p.Server == "" || p.Server == thisServer {
+		return
+	}
+	r.mu.Lock()
+	r.presence.Apply(p.Update, time.Now())
+	r.mu.Unlock()
+	if event := p.event(); event != nil {
+		r.offer(wsframe.NewText(event), nil)
+	}
+	if p.Asks {
+		r.answerWhoIsPresent()
+	}
+}

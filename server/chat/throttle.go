@@ -1,0 +1,77 @@
+package chat
+
+import (
+	"errors"
+	"time"
+
+	"websockets/server/quota"
+	"websockets/shared"
+)
+
+// maxRefused is how many events are refused before the connection is closed: all that
+// may have been on their way at the first refusal, and some more.
+const maxRefused = window + 20
+
+// errTooManyPings ends a connection.
+var errTooManyPings = errors.New("too many pings")
+
+// countPing counts a ping or pong of the client, and closes the connection if there
+// are too many.
+func (c *Client) countPing() error {
+	if c.throttle.AllowPing(time.Now()) {
+		return nil
+	}
+	c.close(shared.ClosePolicy, "too many pings")
+	return errTooManyPings
+}
+
+// waitTurn waits until the client may send one more event. It returns an error for
+// the client if that would take too long, and closes the connection of a client that
+// goes on regardless.
+func (c *Client) waitTurn() error {
+	delay, err := c.throttle.Reserve(time.Now())
+	if err != nil {
+		if c.throttle.Refused() > maxRefused {
+			c.close(shared.ClosePolicy, "rate limit ignored")
+		}
+		return rateLimited(err)
+	}
+	if delay == 0 {
+		return nil
+	}
+	c.held.Store(true)
+	defer c.held.Store(false)
+	select {
+	case <-time.After(delay):
+	case <-c.manager.ctx.Done():
+	}
+	c.heard()
+	return nil
+}
+
+// allowFirstMessage refuses a message to a room that has none, if the client's address
+// has begun too many. What the client has sent behind it is refused too, even if
+// somebody else begins the room meanwhile: so what it sends again keeps its order.
+func (c *Client) allowFirstMessage(m *member) error {
+	now := time.Now()
+	if !now.Before(m.rejectUntil) {
+		if m.room.mayBegin(func() bool { return c.addrQuota.AllowNewRoom(now) }) {
+			return nil
+		}
+		m.rejectUntil = now.Add(retryAfter)
+	}
+	refused := shared.Errorf(shared.CodeRateLimited, "too many new rooms: use an existing room, or wait a moment")
+	refused.RetryAfter = 1 / quota.NewRoomsPerSecond
+	return refused
+}
+
+// rateLimited returns a refusal as an error for the client.
+func rateLimited(err error) error {
+	var refusal *quota.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	limited := shared.Errorf(shared.CodeRateLimited, "%s", refusal.Reason)
+	limited.RetryAfter = refusal.RetryAfter.Seconds()
+	return limited
+}
