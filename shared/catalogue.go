@@ -19,6 +19,7 @@ var (
 	LoadHistory  = define[LoadHistoryPayload](ToServer, "load_history") // history
 	ListRooms    = define[ListRoomsPayload](ToServer, "list_rooms")     // rooms
 	SetName      = define[SetNamePayload](ToServer, "set_name")         // ack
+	SetTopic     = define[SetTopicPayload](ToServer, "set_topic")       // ack
 	StartTyping  = define[RoomPayload](ToServer, "typing")              // none
 	MarkRead     = define[MarkReadPayload](ToServer, "mark_read")       // ack
 	Ping         = define[Empty](ToServer, "ping")                      // pong
@@ -28,20 +29,21 @@ var (
 
 // Server to client.
 var (
-	Welcome    = define[WelcomePayload](ToClient, "welcome")
-	RoomJoined = define[RoomJoinedPayload](ToClient, "room_joined")
-	Synced     = define[SyncedPayload](ToClient, "synced")
-	History    = define[HistoryPayload](ToClient, "history")
-	NewMessage = defineDurable[Message]("new_message")
-	Presence   = define[PresencePayload](ToClient, "presence")
-	Typing     = define[TypingPayload](ToClient, "typing")
-	Read       = define[MarkReadPayload](ToClient, "read")
-	Left       = define[LeavePayload](ToClient, "left")
-	Rooms      = define[RoomsPayload](ToClient, "rooms")
-	Ack        = define[AckPayload](ToClient, "ack")
-	Pong       = define[Empty](ToClient, "pong")
-	Failed     = define[Error](ToClient, "error")
-	Closing    = define[ClosingPayload](ToClient, "closing")
+	Welcome      = define[WelcomePayload](ToClient, "welcome")
+	RoomJoined   = define[RoomJoinedPayload](ToClient, "room_joined")
+	Synced       = define[SyncedPayload](ToClient, "synced")
+	History      = define[HistoryPayload](ToClient, "history")
+	NewMessage   = defineDurable[Message]("new_message")
+	TopicChanged = defineDurable[TopicPayload]("topic_changed")
+	Presence     = define[PresencePayload](ToClient, "presence")
+	Typing       = define[TypingPayload](ToClient, "typing")
+	Read         = define[MarkReadPayload](ToClient, "read")
+	Left         = define[LeavePayload](ToClient, "left")
+	Rooms        = define[RoomsPayload](ToClient, "rooms")
+	Ack          = define[AckPayload](ToClient, "ack")
+	Pong         = define[Empty](ToClient, "pong")
+	Failed       = define[Error](ToClient, "error")
+	Closing      = define[ClosingPayload](ToClient, "closing")
 )
 
 // Empty is the payload of an event that says all with its type.
@@ -107,12 +109,31 @@ type Message struct {
 // id comes first, or second after seq.
 func (m Message) Encode() []byte { return m.appendJSON(make([]byte, 0, 128+len(m.Message))) }
 
+// SetTopicPayload gives a room another topic; an empty or missing one takes it away.
+// Room may be empty for the current room.
+type SetTopicPayload struct {
+	Room  string `json:"room,omitempty"`
+	Topic string `json:"topic"`
+}
+
+// TopicPayload is a room's topic: who gave it to the room, and when.
+type TopicPayload struct {
+	Seq   uint64    `json:"seq,omitempty"`
+	ID    string    `json:"id"`
+	Room  string    `json:"room"`
+	User  string    `json:"user"`
+	From  string    `json:"from"`
+	Topic string    `json:"topic"`
+	Sent  time.Time `json:"sent"`
+}
+
 // RoomName returns the room that the payload names, empty for the current one.
 func (p JoinPayload) RoomName() string        { return p.Name }
 func (p RoomPayload) RoomName() string        { return p.Room }
 func (p SendMessagePayload) RoomName() string { return p.Room }
 func (p LoadHistoryPayload) RoomName() string { return p.Room }
 func (p MarkReadPayload) RoomName() string    { return p.Room }
+func (p SetTopicPayload) RoomName() string    { return p.Room }
 
 // LoadHistoryPayload asks for a page of up to Limit messages before or after a
 // sequence, one of the two.
@@ -206,8 +227,8 @@ const (
 	StateReset     = "reset"     // not the log the cursor is from: start over
 )
 
-// RoomJoinedPayload: what lies after Cursor follows as new_message, then synced,
-// then what is sent from now on.
+// RoomJoinedPayload: what lies after Cursor follows, as new_message and the other
+// durable events, then synced, then what is sent from now on.
 type RoomJoinedPayload struct {
 	Room   string `json:"room"`
 	Cursor Cursor `json:"cursor"`
@@ -218,6 +239,8 @@ type RoomJoinedPayload struct {
 	// MaxListedMembers of them.
 	Count   int      `json:"count"`
 	Members []Member `json:"members"`
+	// Topic is the room's, nil if it has none.
+	Topic *TopicPayload `json:"topic,omitempty"`
 }
 
 // Truncated is the range that is or may be gone: beyond After, before First.
@@ -284,7 +307,8 @@ func define[T any](direction Direction, name string) Type[T] {
 	return Type[T]{name: name, direction: direction}
 }
 
-// defineDurable defines an event to clients that is kept in the log of its room.
+// defineDurable defines an event to clients that is kept in the log of its room. Its
+// payload's first fields are seq, which the server fills in when it is sent, and id.
 func defineDurable[T any](name string) Type[T] {
 	t := define[T](ToClient, name)
 	catalogue[len(catalogue)-1].Durable = true

@@ -14,6 +14,7 @@ const (
 	CodeBadRoom      = "bad_room"       // not a room's name
 	CodeBadName      = "bad_name"       // not a display name
 	CodeBadMessage   = "bad_message"    // empty, too long, or not text
+	CodeBadTopic     = "bad_topic"      // too long, or not one line of text
 	CodeNotMember    = "not_member"     // join the room first
 	CodeTooManyRooms = "too_many_rooms" // leave one first
 	CodeIDReused     = "id_reused"      // this id was sent before with other text

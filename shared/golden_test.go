@@ -62,6 +62,7 @@ var (
 	zoe    = Member{User: "u7", Name: "Zoë"}
 	ann    = Member{User: "u8", Name: "Ann"}
 	first  = Message{Seq: 41, ID: "m41", Room: "lobby", User: "u7", From: "Zoë", Message: "hi", Sent: noon}
+	topic  = TopicPayload{Seq: 42, ID: "t1", Room: "lobby", User: "u7", From: "Zoë", Topic: "Release on Friday 🎉", Sent: noon}
 	second = Message{Seq: 43, ID: "m43", Room: "lobby", User: "u8", From: "Ann", Message: "<hello>", Sent: noon.Add(994 * time.Millisecond)}
 )
 
@@ -85,6 +86,8 @@ func goldens() []golden {
 		means(ListRooms, "", "r1", ListRoomsPayload{}),
 		means(ListRooms, "filter", "r2", ListRoomsPayload{Filter: "go"}),
 		means(SetName, "", "n1", SetNamePayload{Name: "Zoë 🦊"}),
+		means(SetTopic, "", "t1", SetTopicPayload{Room: "lobby", Topic: "Release on Friday 🎉"}),
+		means(SetTopic, "none", "t2", SetTopicPayload{}),
 		means(StartTyping, "", "", RoomPayload{}),
 		means(StartTyping, "room", "", RoomPayload{Room: "lobby"}),
 		means(MarkRead, "", "k1", MarkReadPayload{Room: "lobby", Seq: 41}),
@@ -100,10 +103,12 @@ func goldens() []golden {
 		means(RoomJoined, "recovered", "c1", RoomJoinedPayload{Room: "lobby", Cursor: cursor, State: StateRecovered, Count: 1, Members: []Member{zoe}}),
 		means(RoomJoined, "truncated", "c1", RoomJoinedPayload{Room: "lobby", Cursor: cursor, State: StateTruncated, Truncated: &Truncated{After: 41, First: 90}, Count: 1, Members: []Member{zoe}}),
 		means(RoomJoined, "reset", "c1", RoomJoinedPayload{Room: "lobby", Cursor: Cursor{Epoch: "Qw8z", Seq: 3, ID: "m3"}, State: StateReset, Members: []Member{}}),
+		means(RoomJoined, "topic", "c1", RoomJoinedPayload{Room: "lobby", Cursor: cursor, State: StateCurrent, Count: 1, Members: []Member{zoe}, Topic: &topic}),
 		means(Synced, "", "", SyncedPayload{Room: "lobby", Cursor: at(43, "m43")}),
 		means(History, "", "h1", HistoryPayload{Room: "lobby", Messages: []Message{first, second}, More: true}),
 		means(History, "empty", "h1", HistoryPayload{Room: "lobby", Messages: []Message{}}),
 		means(NewMessage, "", "", first),
+		means(TopicChanged, "", "", topic),
 		means(Presence, "", "", PresencePayload{Room: "lobby", Joined: []Member{ann}, Left: []string{"u7"}, Count: 12}),
 		means(Presence, "count", "", PresencePayload{Room: "lobby"}),
 		means(Typing, "", "", TypingPayload{Room: "lobby", User: "u7", Name: "Zoë"}),
@@ -212,7 +217,7 @@ func TestCatalogueNames(t *testing.T) {
 		if got, ok := Find(spec.Direction, spec.Name); !ok || got != spec {
 			t.Errorf("Find(%s, %s): got %+v, %v, want %+v", spec.Direction, spec.Name, got, ok, spec)
 		}
-		if want := spec.Name == "new_message"; spec.Durable != want {
+		if want := spec.Name == "new_message" || spec.Name == "topic_changed"; spec.Durable != want {
 			t.Errorf("%s, %s, durable: got %v, want %v", spec.Name, spec.Direction, spec.Durable, want)
 		}
 	}

@@ -30,7 +30,7 @@ func TestMissingPayload(t *testing.T) {
 		"change_room": CodeBadRoom, "join_room": CodeBadRoom, "leave_room": CodeBadRoom, "mark_read": CodeBadRoom,
 		"send_message": CodeBadMessage, "set_name": CodeBadName,
 		"authenticate": CodeBadPayload, "refresh_token": CodeBadPayload,
-		"load_history": "", "list_rooms": "", "typing": "", "ping": "",
+		"load_history": "", "list_rooms": "", "typing": "", "ping": "", "set_topic": "",
 	}
 	for _, spec := range Catalogue() {
 		if spec.Direction != ToServer {
@@ -73,6 +73,7 @@ func TestWrongFieldIsNamed(t *testing.T) {
 		"load_history":  {"room": {`{"room":1}`}, "before": {`{"before":"1"}`, `{"before":-1}`}, "after": {`{"after":{"seq":1}}`}, "limit": {`{"limit":"1"}`, `{"limit":0.5}`, `{"limit":1e99}`}},
 		"list_rooms":    {"filter": {`{"filter":1}`}},
 		"set_name":      {"name": {`{"name":1}`}},
+		"set_topic":     {"topic": {`{"topic":1}`}, "room": {`{"room":1}`}},
 		"typing":        {"room": {`{"room":1}`}},
 		"mark_read":     {"room": {`{"room":1,"seq":1}`}, "seq": {`{"room":"a","seq":"1"}`, `{"room":"a","seq":-1}`}},
 		"ping":          {},

@@ -12,6 +12,7 @@ const (
 	MaxFrameBytes    = 64 << 10 // of an event to the server
 	MaxMessageLength = 4096     // code points of a message
 	MaxNameLength    = 32       // code points of a display name
+	MaxTopicLength   = 200      // code points of a room's topic
 	MaxRoomLength    = 64       // bytes of a room's name
 	MaxIDLength      = 64       // bytes of an event's id
 	MaxTokenLength   = 8 << 10  // bytes of a token
@@ -80,6 +81,24 @@ func ValidateName(name string) error {
 	return nil
 }
 
+// ValidateTopic returns an *Error with code "bad_topic" if topic is not a room's
+// topic: one line of at most MaxTopicLength characters, no blanks around it. It may
+// be empty.
+func ValidateTopic(topic string) error {
+	n := utf8.RuneCountInString(topic)
+	switch {
+	case n > MaxTopicLength:
+		return Errorf(CodeBadTopic, "a topic has at most %d characters: this one has %d", MaxTopicLength, n)
+	case !utf8.ValidString(topic):
+		return Errorf(CodeBadTopic, "the topic is not UTF-8")
+	case strings.TrimSpace(topic) != topic:
+		return Errorf(CodeBadTopic, "a topic has no blanks around it")
+	case strings.ContainsFunc(topic, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }):
+		return Errorf(CodeBadTopic, "a topic is one line without control characters")
+	}
+	return nil
+}
+
 // invisible reports whether r would not be seen in a name. Some of Unicode's
 // letters and symbols are not: fillers of Hangul, the empty Braille pattern.
 func invisible(r rune) bool {
@@ -137,6 +156,13 @@ func (p ListRoomsPayload) Validate() error {
 func (p SetNamePayload) Validate() error { return ValidateName(p.Name) }
 
 func (p MarkReadPayload) Validate() error { return ValidateRoom(p.Room) }
+
+func (p SetTopicPayload) Validate() error {
+	if err := validateOptionalRoom(p.Room); err != nil {
+		return err
+	}
+	return ValidateTopic(p.Topic)
+}
 
 func (p TokenPayload) Validate() error {
 	if p.Token == "" || len(p.Token) > MaxTokenLength {

@@ -172,6 +172,7 @@ func TestEveryEventThatNamesARoomTakesARight(t *testing.T) {
 	for _, payload := range []any{
 		shared.JoinPayload{}, shared.LeavePayload{}, shared.RoomPayload{}, shared.SendMessagePayload{},
 		shared.LoadHistoryPayload{}, shared.ListRoomsPayload{}, shared.SetNamePayload{}, shared.MarkReadPayload{}, shared.TokenPayload{},
+		shared.SetTopicPayload{},
 	} {
 		shape := reflect.TypeOf(payload)
 		_, room := shape.FieldByName("Room")

@@ -29,7 +29,7 @@ func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shar
 	}
 	settled := make(chan outcome, 1)
 	m.appends.Add(1)
-	err = m.eventlog.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt eventlog.Receipt, err error) {
+	err = m.eventlog.Append(ctx, message.Room, appendKey(message.User, message.Room, message.ID), message.Encode(), func(receipt eventlog.Receipt, err error) {
 		m.appends.Add(-1)
 		settled <- outcome{receipt, err}
 	})
@@ -46,9 +46,12 @@ func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shar
 	if err != nil || place.State != eventlog.Present {
 		return message, false, err
 	}
+	if !timeline.IsMessage(place.Record.Body) {
+		return message, false, idReused(message.ID)
+	}
 	first, err := timeline.Message(place.Record)
 	if err == nil && first.Message != message.Message {
-		err = shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", message.ID)
+		err = idReused(message.ID)
 	}
 	return first, false, err
 }

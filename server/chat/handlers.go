@@ -13,6 +13,7 @@ import (
 
 	"websockets/server/identity"
 	"websockets/server/quota"
+	"websockets/server/timeline"
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
@@ -43,6 +44,7 @@ func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 	onRoom(handlers, shared.JoinRoom, identity.Read, m.joinRoom)
 	shared.On(handlers, shared.LeaveRoom, m.leaveRoom)
 	onRoom(handlers, shared.SendMessage, identity.Write, m.sendMessage)
+	onRoom(handlers, shared.SetTopic, identity.Write, m.setTopic)
 	onRoom(handlers, shared.LoadHistory, identity.Read, m.loadHistory)
 	shared.On(handlers, shared.ListRooms, m.listRooms)
 	shared.On(handlers, shared.SetName, m.setName)
@@ -129,9 +131,13 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 			leaving = nil
 		}
 		room := here.room
+		topic, err := room.currentTopic(ctx)
+		if err != nil {
+			return nil, r.unavailable(err)
+		}
 		room.mu.RLock()
 		joined := shared.RoomJoinedPayload{
-			Room: room.name, State: shared.StateCurrent, Count: room.presence.Count(), Members: room.presence.List(),
+			Room: room.name, State: shared.StateCurrent, Count: room.presence.Count(), Members: room.presence.List(), Topic: topic,
 		}
 		room.mu.RUnlock()
 		r.enqueue(outgoing{leave: leaving, build: func() []byte { return r.stillJoined(here, joined) }})
@@ -144,12 +150,16 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	if err != nil {
 		return nil, r.unavailable(err)
 	}
-	at, err := room.timeline.Resume(ctx, p.After)
+	topic, err := room.currentTopic(ctx)
+	var at timeline.Position
+	if err == nil {
+		at, err = room.timeline.Resume(ctx, p.After)
+	}
 	if err != nil {
 		m.release(room)
 		return nil, r.unavailable(err)
 	}
-	joined := shared.RoomJoinedPayload{Room: room.name, Cursor: at.Cursor, State: at.State, Truncated: at.Truncated}
+	joined := shared.RoomJoinedPayload{Room: room.name, Cursor: at.Cursor, State: at.State, Truncated: at.Truncated, Topic: topic}
 	if joined.State == shared.StateReset {
 		r.logger().Info("a cursor did not fit the log: the client starts anew", "asked", p.Name, "cursor", *p.After)
 	}

@@ -32,20 +32,40 @@ func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistory
 	if limit == 0 {
 		limit = shared.JoinBacklog
 	}
-	var found eventlog.Page
-	if p.After != 0 {
-		found, err = m.eventlog.After(ctx, room, p.After, limit, historyBytes)
-	} else {
-		found, err = m.eventlog.Before(ctx, room, p.Before, limit, historyBytes)
-	}
-	page.Room, page.More, page.Messages = room, found.More, make([]shared.Message, 0, len(found.Records))
-	for _, record := range found.Records {
-		message, err := timeline.Message(record)
+	page.Room, page.Messages = room, []shared.Message{}
+	for {
+		found, err := m.readPage(ctx, room, p, limit)
 		if err != nil {
-			m.log.Error("a record of the log is not a message", "room", room, "seq", record.Seq, "err", err)
-			continue
+			return page, err
 		}
-		page.Messages = append(page.Messages, message)
+		for _, record := range found.Records {
+			if !timeline.IsMessage(record.Body) {
+				continue
+			}
+			message, err := timeline.Message(record)
+			if err != nil {
+				m.log.Error("a record of the log is not a message", "room", room, "seq", record.Seq, "err", err)
+				continue
+			}
+			page.Messages = append(page.Messages, message)
+		}
+		page.More = found.More
+		n := len(found.Records)
+		if len(page.Messages) > 0 || !page.More || n == 0 {
+			return page, nil
+		}
+		// Nothing but other events: a page without messages would say that this is all.
+		if p.After != 0 {
+			p.After = found.Records[n-1].Seq
+		} else {
+			p.Before = found.Records[0].Seq
+		}
 	}
-	return page, err
+}
+
+func (m *Manager) readPage(ctx context.Context, room string, p shared.LoadHistoryPayload, limit int) (eventlog.Page, error) {
+	if p.After != 0 {
+		return m.eventlog.After(ctx, room, p.After, limit, historyBytes)
+	}
+	return m.eventlog.Before(ctx, room, p.Before, limit, historyBytes)
 }

@@ -14,6 +14,7 @@ import (
 	"websockets/server/eventlog"
 
 	"websockets/server/identity"
+	"websockets/server/timeline"
 	"websockets/shared"
 )
 
@@ -35,14 +36,28 @@ func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPa
 		if !read {
 			continue
 		}
-		unread, err := m.eventlog.Count(ctx, rooms[i].Name, mark)
+		unread, err := m.unread(ctx, rooms[i].Name, mark)
 		if err != nil {
 			return r.unavailable(err)
 		}
-		rooms[i].Unread = min(unread, shared.MaxUnread+1)
+		rooms[i].Unread = unread
 	}
 	r.answer(shared.Rooms.Frame(r.id, shared.RoomsPayload{Rooms: rooms}))
 	return nil
+}
+
+// unread returns how many messages a room has beyond a read mark, at most
+// shared.MaxUnread and one.
+func (m *Manager) unread(ctx context.Context, room string, mark uint64) (int, error) {
+	records, err := m.eventlog.Count(ctx, room, mark)
+	if err != nil || records == 0 {
+		return 0, err
+	}
+	state, err := m.topics.Read(ctx, room)
+	if err != nil {
+		return 0, err
+	}
+	return min(max(0, records-state.OthersAfter(mark)), shared.MaxUnread+1), nil
 }
 
 // maxListing is how many rooms a listing remembers.
@@ -106,9 +121,10 @@ func (l *listing) look() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, record := range records {
-		var message struct{ Sent time.Time }
-		if json.Unmarshal(record.Body, &message) == nil {
-			l.active[record.Room] = message.Sent
+		event, ok := timeline.Event(record)
+		var payload struct{ Sent time.Time }
+		if ok && json.Unmarshal(event.Payload, &payload) == nil {
+			l.active[record.Room] = payload.Sent
 		}
 	}
 	if len(l.active) > maxListing {

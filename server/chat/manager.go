@@ -27,6 +27,7 @@ import (
 	"websockets/server/identity"
 	"websockets/server/quota"
 	"websockets/server/timeline"
+	"websockets/server/topics"
 	"websockets/shared"
 )
 
@@ -81,6 +82,7 @@ type Manager struct {
 	log      *slog.Logger
 	eventlog eventlog.Log
 	users    eventlog.Values
+	topics   *topics.Store
 	door     identity.Door
 	registry *shared.Registry[request]
 	upgrader websocket.Upgrader
@@ -120,6 +122,7 @@ func NewManager(log eventlog.Log, door identity.Door, config Config) (*Manager, 
 		log:       config.Logger,
 		eventlog:  log,
 		users:     log.Values(eventlog.Users),
+		topics:    topics.New(log),
 		door:      door,
 		quotas:    quota.NewRegistry(quota.Limits{Rate: config.Rate, ConnsPerAddress: config.MaxConnsPerAddress}),
 		clients:   map[*Client]struct{}{},
@@ -216,7 +219,7 @@ func (m *Manager) acquire(ctx context.Context, name string) (r *room, opens bool
 	defer m.mu.Unlock()
 	opens = r == nil
 	if opens {
-		r = &room{manager: m, name: name, log: m.eventlog, ready: make(chan struct{}), gone: make(chan struct{})}
+		r = &room{manager: m, name: name, log: m.eventlog, topicSkips: 1, ready: make(chan struct{}), gone: make(chan struct{})}
 		m.rooms[name] = r
 	}
 	r.refs++

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"websockets/server/eventlog"
 	"websockets/server/presence"
 	"websockets/server/timeline"
@@ -30,6 +32,11 @@ type room struct {
 	members  []*member
 	presence presence.Set
 	begun    bool // somebody was let write its first message
+
+	topic      *shared.TopicPayload // the last change that is known; nil if there was none
+	topicSkips int                  // how often one may have been missed, from 1 on
+	topicKnown int                  // topicSkips when the topic was last loaded
+	topicLoad  singleflight.Group
 }
 
 // member is a client's place in a room.
@@ -53,7 +60,7 @@ type member struct {
 func (r *room) open(ctx context.Context) (err error) {
 	r.timeline, err = timeline.Open(ctx, timeline.Options{
 		Room: r.name, Log: r.log, Memory: &r.manager.memory,
-		Grown: r.wake, Reset: r.reset,
+		Appended: r.noteRecord, Skipped: r.noteSkipped, Grown: r.wake, Reset: r.reset,
 		Signal: r.onPeerMessage,
 	})
 	return err

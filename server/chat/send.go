@@ -34,7 +34,7 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 		Message: p.Message, Sent: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	m.appends.Add(1)
-	err := m.eventlog.Append(ctx, message.Room, appendKey(message), message.Encode(), func(receipt eventlog.Receipt, err error) {
+	err := m.eventlog.Append(ctx, message.Room, appendKey(message.User, message.Room, message.ID), message.Encode(), func(receipt eventlog.Receipt, err error) {
 		m.settleSend(r, here.room, message, receipt, err)
 	})
 	if err != nil {
@@ -70,15 +70,15 @@ func (m *Manager) settleDuplicate(r request, room *room, message shared.Message,
 	place, err := m.eventlog.Locate(m.ctx, room.name, receipt.Seq)
 	var first shared.Message
 	known := err == nil && place.State == eventlog.Present
-	if known {
+	isMessage := known && timeline.IsMessage(place.Record.Body)
+	if isMessage {
 		first, err = timeline.Message(place.Record)
 	}
 	switch {
 	case err != nil:
 		r.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
-	case known && first.Message != message.Message:
-		refused := shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", r.id)
-		r.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(r.id, *refused)), ack: true})
+	case known && (!isMessage || first.Message != message.Message):
+		r.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(r.id, *idReused(r.id))), ack: true})
 	default:
 		r.ack(room.name, receipt.Seq, first.Sent)
 	}
@@ -118,7 +118,11 @@ func (c *Client) sendEnds(failed bool) {
 
 // appendKey tells the log which messages are the same one: the user's, in the
 // room, with the id. The log keeps it for a while, so it is short.
-func appendKey(m shared.Message) string {
-	sum := sha256.Sum256([]byte(m.User + "\x00" + m.Room + "\x00" + m.ID))
+func appendKey(user, room, id string) string {
+	sum := sha256.Sum256([]byte(user + "\x00" + room + "\x00" + id))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+func idReused(id string) *shared.Error {
+	return shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", id)
 }

@@ -1,0 +1,144 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"websockets/server/eventlog"
+	"websockets/server/topics"
+	"websockets/shared"
+)
+
+// setTopic appends a change of topic to the room's log. Members on every server get
+// it from there, in order with the messages. The reader waits until it is done: a
+// client has only one such change in flight.
+func (m *Manager) setTopic(ctx context.Context, r request, p shared.SetTopicPayload) error {
+	here := r.find(p.Room)
+	if here == nil {
+		return notMember(p.Room)
+	}
+	if err := r.allowFirstMessage(here); err != nil {
+		return err
+	}
+	if !r.sendBegins() {
+		return tryAgain("an earlier message could not be stored: send again from that one on")
+	}
+	topic := shared.TopicPayload{
+		ID: r.id, Room: here.room.name, User: r.user, From: r.displayName(),
+		Topic: p.Topic, Sent: time.Now().UTC().Truncate(time.Millisecond),
+	}
+	if topic.ID == "" {
+		topic.ID = rand.Text()
+	}
+	stored, err := m.storeTopic(ctx, topic)
+	var refused *shared.Error
+	r.sendEnds(err != nil && !errors.As(err, &refused))
+	if err != nil {
+		r.release()
+		return r.unavailable(err)
+	}
+	r.ack(here.room.name, stored.Seq, stored.Sent)
+	return nil
+}
+
+// storeTopic appends a change of topic and files it. The same id again with the same
+// topic is the same change.
+func (m *Manager) storeTopic(ctx context.Context, topic shared.TopicPayload) (stored shared.TopicPayload, err error) {
+	if err := m.topics.Announce(ctx, topic.Room); err != nil {
+		return topic, err
+	}
+	type outcome struct {
+		receipt eventlog.Receipt
+		err     error
+	}
+	settled := make(chan outcome, 1)
+	record := shared.TopicChanged.Frame("", topic)
+	m.appends.Add(1)
+	defer m.appends.Add(-1)
+	err = m.eventlog.Append(ctx, topic.Room, appendKey(topic.User, topic.Room, topic.ID), record, func(r eventlog.Receipt, err error) {
+		settled <- outcome{r, err}
+	})
+	if err != nil {
+		return topic, err // it stays announced: to find that nothing was appended costs little
+	}
+	o := <-settled // it comes, at the latest when the log gives up
+	if o.err != nil {
+		return topic, o.err
+	}
+	topic.Seq = o.receipt.Seq
+	if !o.receipt.Duplicate {
+		return topic, m.topics.File(ctx, topic)
+	}
+	place, err := m.eventlog.Locate(ctx, topic.Room, o.receipt.Seq)
+	if err != nil {
+		return topic, err
+	}
+	first, isTopic := topics.Of(place.Record)
+	if !isTopic || first.Topic != topic.Topic {
+		return topic, idReused(topic.ID)
+	}
+	return first, m.topics.File(ctx, first)
+}
+
+// noteRecord keeps the room's topic current. The log calls it with every record.
+func (r *room) noteRecord(record eventlog.Record) {
+	topic, ok := topics.Of(record)
+	if !ok {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.topic = &topic
+}
+
+// noteSkipped notes that a change of topic may have been missed.
+func (r *room) noteSkipped() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.topicSkips++
+}
+
+// currentTopic returns the room's topic, nil if it has none. It reads the log's
+// values if the topic is not known, once for all who ask.
+func (r *room) currentTopic(ctx context.Context) (*shared.TopicPayload, error) {
+	topic, known := r.knownTopic()
+	if known {
+		return topic, nil
+	}
+	loaded := r.topicLoad.DoChan("", func() (any, error) { return nil, r.loadTopic() })
+	select {
+	case result := <-loaded:
+		topic, _ = r.knownTopic()
+		return topic, result.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (r *room) knownTopic() (topic *shared.TopicPayload, known bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.topic != nil && r.topic.Topic != "" {
+		topic = r.topic
+	}
+	return topic, r.topicKnown == r.topicSkips
+}
+
+func (r *room) loadTopic() error {
+	r.mu.RLock()
+	skips := r.topicSkips
+	r.mu.RUnlock()
+	state, err := r.manager.topics.Load(r.manager.ctx, r.name)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.topic == nil || state.Topic != nil && state.Topic.Seq > r.topic.Seq {
+		r.topic = state.Topic
+	}
+	r.topicKnown = skips
+	return nil
+}
