@@ -161,7 +161,7 @@ func (o *outboxes) adopt(c *client.Client) {
 		tried[tab] = true
 		if o.hold(tab) {
 			o.ours[tab] = true
-			c.Adopt(o.store(tab))
+			c.ImportOutbox(o.store(tab))
 		}
 	}
 }

@@ -213,10 +213,10 @@ func (b *cable) look() {
 		if len(r.Members) > 1 || len(r.Typing) > 0 && time.Since(b.typed) > typingHolds {
 			b.wrong("%s: got members %v and typing %v, want at most one member, and nobody typing after %v", room, r.Members, r.Typing, typingHolds)
 		}
-		for _, m := range r.Pending {
+		for _, m := range r.Outgoing {
 			rows[m.ID]++
-			if m.State != Waiting && m.State != Sent {
-				b.wrong("state of %s: got %s (%s), want %s or %s", m.ID, m.State, m.Reason, Waiting, Sent)
+			if m.State != Pending && m.State != Sent {
+				b.wrong("state of %s: got %s (%s), want %s or %s", m.ID, m.State, m.Reason, Pending, Sent)
 			}
 		}
 		for _, id := range b.written[room] {
@@ -750,9 +750,9 @@ func (b *cable) judge() {
 		if !slices.Equal(mine, b.written[room]) {
 			b.wrong("our messages in the log of %s: got\n%v\nwant\n%v", room, mine, b.written[room])
 		}
-		if !r.Joined || !r.Synced || r.Refused != nil || len(r.Gaps) > 0 || r.StartedOver || len(r.Pending) > 0 {
+		if !r.Joined || !r.Synced || r.Refused != nil || len(r.Gaps) > 0 || r.WasReset || len(r.Outgoing) > 0 {
 			b.wrong("%s: got joined: %v, synced: %v, refused: %v, %d gaps, started over: %v, %d pending, want it joined and synced, and nothing else",
-				room, r.Joined, r.Synced, r.Refused, len(r.Gaps), r.StartedOver, len(r.Pending))
+				room, r.Joined, r.Synced, r.Refused, len(r.Gaps), r.WasReset, len(r.Outgoing))
 		}
 		h.Client.mu.Lock()
 		cursor := h.findRoom(room).cursor

@@ -49,7 +49,7 @@ type Config struct {
 	OnMessage func(shared.Message)
 	// OnAck is told once for every message of ours that the server's log has.
 	OnAck func(id string, ack shared.AckPayload)
-	// OnFrame is told every frame, until Tap names another.
+	// OnFrame is told every frame, until SetFrameObserver names another.
 	OnFrame func(Frame)
 	// OnChange is told that View has changed, once for several changes.
 	OnChange func()
@@ -103,7 +103,7 @@ type Client struct {
 	since    time.Time
 	retry    time.Time
 	attempt  int           // attempts to connect since a connection was synced
-	woken    bool          // Wake was called and not heeded yet
+	woken    bool          // CheckNow was called and not heeded yet
 	notUntil time.Time     // closing said not to come back earlier
 	session  string        // to present instead of a cookie
 	link     *link         // the connection, nil without one
@@ -169,7 +169,7 @@ func New(config Config) (*Client, error) {
 	}
 	c.roomNamed(config.Room).wanted = true
 	if config.Store != nil {
-		c.Adopt(config.Store)
+		c.ImportOutbox(config.Store)
 	}
 	return c, nil
 }

@@ -148,10 +148,10 @@ func (c *Client) rest(ctx context.Context, cause error) error {
 	}
 }
 
-// Wake says that the network or the page has come back: a client that waits
+// CheckNow says that the network or the page has come back: a client that waits
 // connects at once, one that is connected finds out with one ping whether it
 // still is.
-func (c *Client) Wake() {
+func (c *Client) CheckNow() {
 	c.mu.Lock()
 	c.woken = true
 	c.mu.Unlock()

@@ -86,7 +86,7 @@ func TestOfflineSaysWhen(t *testing.T) {
 	})
 }
 
-func TestWakeConnectsAtOnce(t *testing.T) {
+func TestCheckNowConnectsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, func(h *harness, _ *Config) { h.refuse = errors.New("no route") })
 		time.Sleep(10 * time.Minute)
@@ -95,15 +95,15 @@ func TestWakeConnectsAtOnce(t *testing.T) {
 		h.refuse = nil
 		h.mu.Unlock()
 		woken := time.Now()
-		h.Wake()
+		h.CheckNow()
 		h.accept()
 		if wait := time.Since(woken); wait != 0 {
-			t.Errorf("wait after Wake: got %v, want 0", wait)
+			t.Errorf("wait after CheckNow: got %v, want 0", wait)
 		}
 	})
 }
 
-func TestWakeDuringAnAttempt(t *testing.T) {
+func TestCheckNowDuringAnAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var attempts atomic.Int64
 		h := start(t, func(_ *harness, c *Config) {
@@ -117,7 +117,7 @@ func TestWakeDuringAnAttempt(t *testing.T) {
 		for n := attempts.Load(); attempts.Load() == n; {
 			time.Sleep(time.Millisecond)
 		}
-		h.Wake()
+		h.CheckNow()
 		n := attempts.Load()
 		time.Sleep(50 * time.Millisecond)
 		if attempts.Load() == n {
@@ -134,7 +134,7 @@ func TestClosingIsHeeded(t *testing.T) {
 		reply(p, shared.Closing, "", shared.ClosingPayload{Reason: "restart", RetryAfter: 7})
 		p.shut(shared.CloseRestart, "restart")
 		synctest.Wait()
-		h.Wake()
+		h.CheckNow()
 		p = h.accept()
 		if wait := time.Since(told); wait < 7*time.Second || wait > 7*time.Second+firstRetry {
 			t.Errorf("wait after closing: got %v, want 7s to %v", wait, 7*time.Second+firstRetry)
@@ -260,14 +260,14 @@ func TestASleeperPingsWhenItWakes(t *testing.T) {
 		h := start(t)
 		p := h.connect()
 		time.Sleep(justHeard / 2)
-		h.Wake()
+		h.CheckNow()
 		p.quiet() // heard a moment ago
 		time.Sleep(5 * time.Second)
-		h.Wake()
-		h.Wake()
+		h.CheckNow()
+		h.CheckNow()
 		synctest.Wait()
 		if len(p.toServer) != 1 {
-			t.Fatalf("pings after Wake on a connection that was silent for 5 s: got %d, want 1", len(p.toServer))
+			t.Fatalf("pings after CheckNow on a connection that was silent for 5 s: got %d, want 1", len(p.toServer))
 		}
 		expect(p, shared.Ping)
 	})

@@ -55,7 +55,7 @@ func ExampleClient_View() {
 	for _, m := range v.Room.Messages {
 		fmt.Println(m.From, m.Message)
 	}
-	for _, p := range v.Room.Pending {
+	for _, p := range v.Room.Outgoing {
 		fmt.Printf("%s (%s)\n", p.Message, p.State)
 	}
 	// Output:

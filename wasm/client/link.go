@@ -19,7 +19,7 @@ const (
 	// grace is how much longer than the heartbeat the server may be silent, and how
 	// long it has for the answer to our ping.
 	grace = 10 * time.Second
-	// justHeard is how recent a sign of life is that Wake does not doubt.
+	// justHeard is how recent a sign of life is that CheckNow does not doubt.
 	justHeard = time.Second
 	// ackTimeout is how long an answer may take when nothing else arrives, and
 	// lateAck when other things do.

@@ -296,7 +296,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 				case 5:
 					check(t, h.JoinRoom([]string{"general", "other"}[random.IntN(2)]))
 				case 6:
-					h.Wake()
+					h.CheckNow()
 				}
 			}
 			for range 300 {

@@ -42,7 +42,7 @@ type outgoing struct {
 
 	written time.Time
 	order   uint64 // grows in the order written
-	state   PendingState
+	state   OutgoingState
 	reason  string
 
 	store Store // nil without one, and when it is struck
@@ -67,7 +67,7 @@ type outgoing struct {
 }
 
 // waits reports whether it still has to be sent or acked.
-func (m *outgoing) waits() bool { return m.state == Waiting && !m.seen }
+func (m *outgoing) waits() bool { return m.state == Pending && !m.seen }
 
 // bytes is about what the message takes in a store.
 func (m *outgoing) bytes() int { return len(m.message) + messageOverhead }
@@ -109,7 +109,7 @@ func (o *outbox) done(m *outgoing) {
 
 // undecided returns a message that the user must decide on, or nil.
 func (o *outbox) undecided(id string) *outgoing {
-	if m := o.byID[id]; m != nil && m.state != Waiting && m.state != Sent {
+	if m := o.byID[id]; m != nil && m.state != Pending && m.state != Sent {
 		return m
 	}
 	return nil
@@ -119,7 +119,7 @@ func (o *outbox) undecided(id string) *outgoing {
 // the wire do not: the server has read them before it reads that we leave.
 func (o *outbox) needs(room string) bool {
 	return slices.ContainsFunc(o.messages, func(m *outgoing) bool {
-		return m.room == room && m.state == Waiting && m.asked.IsZero()
+		return m.room == room && m.state == Pending && m.asked.IsZero()
 	})
 }
 
@@ -184,7 +184,7 @@ func (c *Client) flush(now time.Time) {
 			continue
 		}
 		if m.user != "" && m.user != c.me.User {
-			m.becomes(Unsure, "it was written when the server knew you as another user")
+			m.becomes(Uncertain, "it was written when the server knew you as another user")
 			continue
 		}
 		if !c.firstSend(m, r) {

@@ -25,12 +25,12 @@ func TestOneRowGoesFromPendingToSent(t *testing.T) {
 		if got, payload := expect(p, shared.SendMessage); got != id || payload.Room != "general" || payload.Message != "hello" {
 			t.Errorf("sent: got %s %+v, want %s with hello to general", got, payload, id)
 		}
-		h.wantPending(id, Waiting)
+		h.wantState(id, Pending)
 		p.ackAt(id, "general", 1)
-		h.wantPending(id, Sent)
+		h.wantState(id, Sent)
 		h.wantAcked(id)
 		p.message("general", 1, "me", id)
-		h.wantPending(id, "")
+		h.wantState(id, "")
 		v := h.View()
 		if len(v.Room.Messages) != 1 || v.Key(v.Room.Messages[0]) != id {
 			t.Errorf("timeline: got %v, want message %s alone", v.Room.Messages, id)
@@ -46,8 +46,8 @@ func TestTheMessageMayComeBeforeItsAck(t *testing.T) {
 		p := h.connect()
 		id := h.send("hello")
 		p.message("general", 1, "me", id)
-		h.wantPending(id, "") // one row
-		h.wantAcked()         // not on disk yet, for all we know
+		h.wantState(id, "") // one row
+		h.wantAcked()       // not on disk yet, for all we know
 		p.ackAt(id, "general", 1)
 		h.wantAcked(id)
 		if n, _ := h.left(); n != 0 {
@@ -63,8 +63,8 @@ func TestWrittenOfflineSentOnceInOrder(t *testing.T) {
 		for i := range 5 {
 			ids = append(ids, h.send(fmt.Sprint("message ", i)))
 		}
-		if v := h.View(); v.Queued != 5 || len(v.Room.Pending) != 5 {
-			t.Errorf("queued: got %d, %d of them pending, want 5", v.Queued, len(v.Room.Pending))
+		if v := h.View(); v.Queued != 5 || len(v.Room.Outgoing) != 5 {
+			t.Errorf("queued: got %d, %d of them pending, want 5", v.Queued, len(v.Room.Outgoing))
 		}
 		h.mu.Lock()
 		h.refuse = nil
@@ -164,15 +164,15 @@ func TestDoubtIsTheUsers(t *testing.T) {
 				t.Errorf("%s: sent: got %s, want %s", state, id, new)
 			}
 			p.quiet()
-			h.wantPending(ids[0], Unsure)
-			h.wantPending(ids[1], "")
-			h.wantPending(ids[2], Unsure)
+			h.wantState(ids[0], Uncertain)
+			h.wantState(ids[1], "")
+			h.wantState(ids[2], Uncertain)
 			h.wantAcked(ids[1])
 
 			if err := h.Discard(ids[0]); err != nil {
 				t.Error(err)
 			}
-			h.wantPending(ids[0], "")
+			h.wantState(ids[0], "")
 			if err := h.Retry(ids[2]); err != nil {
 				t.Error(err)
 			}
@@ -202,7 +202,7 @@ func TestSeenInALogThatWasReset(t *testing.T) {
 		p = h.accept()
 		p.welcome("general", shared.StateReset, shared.Cursor{Epoch: "e2"})
 		p.quiet()
-		h.wantPending(id, Unsure)
+		h.wantState(id, Uncertain)
 		h.wantAcked()
 	})
 }
@@ -225,7 +225,7 @@ func TestDoubtOutlivesTheConnection(t *testing.T) {
 		p.welcome("general", shared.StateCurrent, at(11))
 		p.quiet()
 		for _, id := range ids {
-			h.wantPending(id, Unsure)
+			h.wantState(id, Uncertain)
 		}
 	})
 }
@@ -240,7 +240,7 @@ func TestAnotherUserThanBefore(t *testing.T) {
 		p.synced("general", at(0))
 		p.quiet()
 		for _, id := range ids {
-			h.wantPending(id, Unsure)
+			h.wantState(id, Uncertain)
 		}
 	})
 }
@@ -272,7 +272,7 @@ func TestRefusedForNowGoesFirstAgain(t *testing.T) {
 				t.Errorf("sent: got %s, want %s", id, want)
 			}
 		}
-		h.wantPending(ids[1], Waiting)
+		h.wantState(ids[1], Pending)
 		if !h.View().PausedUntil.IsZero() {
 			t.Error("PausedUntil after the resend: got a time, want none")
 		}
@@ -310,7 +310,7 @@ func TestRefusedThenInTheLog(t *testing.T) {
 		reply(p, shared.Failed, id, shared.Error{Code: shared.CodeUnavailable, Message: "later", RetryAfter: 1})
 		p.message("general", 1, "me", id)
 		h.wantAcked(id)
-		h.wantPending(id, "")
+		h.wantState(id, "")
 		time.Sleep(3 * time.Second)
 		p.quiet()
 	})
@@ -323,10 +323,10 @@ func TestAckedInALogThatWasReset(t *testing.T) {
 		id := h.send("hello")
 		expect(p, shared.SendMessage)
 		p.ackAt(id, "general", 7)
-		h.wantPending(id, Sent)
+		h.wantState(id, Sent)
 		p.drop()
 		h.accept().welcome("general", shared.StateReset, shared.Cursor{Epoch: "e2"})
-		h.wantPending(id, "") // gone with the rest of that log
+		h.wantState(id, "") // gone with the rest of that log
 		h.wantAcked(id)
 	})
 }
@@ -340,9 +340,9 @@ func TestRejectedIsTold(t *testing.T) {
 		expect(p, shared.SendMessage)
 		reply(p, shared.Failed, id, shared.Error{Code: shared.CodeBadMessage, Message: "not here"})
 		p.ackAt(next, "general", 1)
-		h.wantPending(id, Rejected)
+		h.wantState(id, Rejected)
 		h.wantAcked(next)
-		if got := h.View().Room.Pending[0].Reason; got != "not here" {
+		if got := h.View().Room.Outgoing[0].Reason; got != "not here" {
 			t.Errorf("reason: got %q, want %q", got, "not here")
 		}
 		p.quiet()
@@ -378,9 +378,9 @@ func TestAFinalCodeFailsTheOldestMessage(t *testing.T) {
 			expect(p, shared.SendMessage)
 			p.shut(code, "no")
 			<-h.ended
-			h.wantPending(first, Failed)
-			h.wantPending(second, Waiting)
-			if got := h.View().Room.Pending[0].Reason; !strings.Contains(got, fmt.Sprint(code)) {
+			h.wantState(first, Failed)
+			h.wantState(second, Pending)
+			if got := h.View().Room.Outgoing[0].Reason; !strings.Contains(got, fmt.Sprint(code)) {
 				t.Errorf("reason: got %q, want one with the code %d", got, code)
 			}
 		})

@@ -175,8 +175,8 @@ func (s *screen) awaitTold(id string) {
 	s.await("message "+id, func() bool { told, _, _ := s.times(id); return told > 0 })
 }
 
-func (s *screen) state(id string) PendingState {
-	for _, m := range s.View().Room.Pending {
+func (s *screen) state(id string) OutgoingState {
+	for _, m := range s.View().Room.Outgoing {
 		if m.ID == id {
 			return m.State
 		}
@@ -293,8 +293,8 @@ func TestStoredAndTheAckLost(t *testing.T) {
 		}
 	}
 	v := s.View()
-	if n := len(v.Room.Messages); n != timeline || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Pending) != 0 {
-		t.Errorf("view: got %d messages and %d pending, want the log's last %d and none", n, len(v.Room.Pending), timeline)
+	if n := len(v.Room.Messages); n != timeline || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Outgoing) != 0 {
+		t.Errorf("view: got %d messages and %d pending, want the log's last %d and none", n, len(v.Room.Outgoing), timeline)
 	}
 	if len(log) != 562 {
 		t.Errorf("messages in the log: got %d, want 562", len(log))
@@ -367,7 +367,7 @@ func newDeadAddr(t *testing.T) string {
 func askedAndDone(t *testing.T, server *servertest.Process, s *screen, store *memoryStore, ids []string) {
 	t.Helper()
 	for _, id := range ids {
-		s.await("the question", func() bool { return s.state(id) == Unsure })
+		s.await("the question", func() bool { return s.state(id) == Uncertain })
 		if _, sent, _ := s.times(id); sent != 0 {
 			t.Errorf("%s: got it sent %d times without asking, want 0", id, sent)
 		}
@@ -439,8 +439,8 @@ func TestAdoptedWhileItRuns(t *testing.T) {
 	s := openScreen(t, server.Addr, session, newMemoryStore())
 	s.awaitSynced()
 	others.write(200)
-	s.Adopt(store)
-	s.Adopt(second)
+	s.ImportOutbox(store)
+	s.ImportOutbox(second)
 	s.await("the strikes", func() bool { return len(store.ids()) == 0 && len(second.ids()) == 0 })
 	s.awaitTold(lost)
 	others.write(1)

@@ -15,7 +15,7 @@ import (
 func (o *outbox) behind() map[string]bool {
 	var rooms map[string]bool
 	for _, m := range o.messages {
-		if m.lookBack && m.state == Waiting {
+		if m.lookBack && m.state == Pending {
 			if rooms == nil {
 				rooms = map[string]bool{}
 			}
@@ -34,7 +34,7 @@ func (o *outbox) behind() map[string]bool {
 func (c *Client) begin(r *room) *shared.Cursor {
 	from := r.cursor
 	for _, m := range slices.Backward(c.outbox.messages) {
-		if m.room != r.name || !m.lookBack || m.state != Waiting {
+		if m.room != r.name || !m.lookBack || m.state != Pending {
 			continue
 		}
 		if from == nil || m.after.Epoch == from.Epoch && m.after.Seq < from.Seq {
@@ -109,16 +109,16 @@ func (c *Client) resolve(r *room) {
 			if r.cursor.Seq >= m.place.Seq {
 				c.outbox.done(m)
 			}
-		case m.state != Waiting:
+		case m.state != Pending:
 		case m.seen:
 			c.outbox.done(m)
 			c.sent(m)
 		case m.lookBack && m.after.Epoch == r.cursor.Epoch: // settle asks for that part too
 		case m.doubt, m.lookBack:
 			m.lookBack = false
-			m.becomes(Unsure, "part of the room's log is gone: this message may have been sent")
+			m.becomes(Uncertain, "part of the room's log is gone: this message may have been sent")
 		case m.user != c.me.User:
-			m.becomes(Unsure, "the server knows us as another user now: this message may have been sent")
+			m.becomes(Uncertain, "the server knows us as another user now: this message may have been sent")
 		}
 	}
 }

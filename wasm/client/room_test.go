@@ -71,7 +71,7 @@ func TestGapAndReset(t *testing.T) {
 		p.message("general", 10, "you", "m10")
 		p.synced("general", at(10))
 		synctest.Wait()
-		if v := h.View(); !slices.Equal(v.Room.Gaps, []shared.Truncated{gap}) || len(v.Room.Messages) != 2 || v.Room.StartedOver {
+		if v := h.View(); !slices.Equal(v.Room.Gaps, []shared.Truncated{gap}) || len(v.Room.Messages) != 2 || v.Room.WasReset {
 			t.Errorf("view after truncated: got %+v, want 2 messages and one gap", v.Room)
 		}
 		// The server may find a gap later too, while it reads for a slow client.
@@ -87,7 +87,7 @@ func TestGapAndReset(t *testing.T) {
 		p = h.accept()
 		p.welcome("general", shared.StateReset, shared.Cursor{Epoch: "e2", Seq: 3, ID: "x3"})
 		synctest.Wait()
-		if v := h.View(); len(v.Room.Messages) != 0 || len(v.Room.Gaps) != 0 || !v.Room.StartedOver || !v.Room.More {
+		if v := h.View(); len(v.Room.Messages) != 0 || len(v.Room.Gaps) != 0 || !v.Room.WasReset || !v.Room.More {
 			t.Errorf("view after reset: got %+v, want no messages, no gaps, started over, and more", v.Room)
 		}
 		p.message("general", 4, "you", "x4")
@@ -465,13 +465,13 @@ func TestReadElsewhere(t *testing.T) {
 		p := h.connect()
 		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "general", Seq: 1})
 		synctest.Wait()
-		if h.View().Stale {
-			t.Error("Stale after a mark in a room we are in: got true, want false")
+		if h.View().RoomsStale {
+			t.Error("RoomsStale after a mark in a room we are in: got true, want false")
 		}
 		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "other", Seq: 1})
 		synctest.Wait()
-		if !h.View().Stale {
-			t.Error("Stale after a mark in another room: got false, want true")
+		if !h.View().RoomsStale {
+			t.Error("RoomsStale after a mark in another room: got false, want true")
 		}
 		listed := make(chan error)
 		go func() {
@@ -480,8 +480,8 @@ func TestReadElsewhere(t *testing.T) {
 		}()
 		id, _ := expect(p, shared.ListRooms)
 		reply(p, shared.Rooms, id, shared.RoomsPayload{})
-		if err := <-listed; err != nil || h.View().Stale {
-			t.Errorf("after the list: got %v, stale: %v, want no error and false", err, h.View().Stale)
+		if err := <-listed; err != nil || h.View().RoomsStale {
+			t.Errorf("after the list: got %v, stale: %v, want no error and false", err, h.View().RoomsStale)
 		}
 	})
 }

@@ -54,7 +54,7 @@ func (c *Client) Send(room, message string) (id string, err error) {
 		return "", ErrNoRoom
 	}
 	now := time.Now()
-	m := &outgoing{id: newID(), room: room, message: message, written: now, state: Waiting, user: c.me.User, store: c.config.Store}
+	m := &outgoing{id: newID(), room: room, message: message, written: now, state: Pending, user: c.me.User, store: c.config.Store}
 	if c.outbox.full(m) {
 		return "", ErrOutboxFull
 	}
@@ -62,10 +62,10 @@ func (c *Client) Send(room, message string) (id string, err error) {
 	c.roomNamed(room).typedAt = time.Time{} // what is typed next is another message
 	c.flush(now)
 	if !m.kept { // one that went on the wire at once is kept already
-		if m.state == Waiting {
+		if m.state == Pending {
 			err = m.save()
 		}
-		if m.state != Waiting || err != nil {
+		if m.state != Pending || err != nil {
 			c.outbox.remove(m)
 			return "", fmt.Errorf("%w: %s", ErrOutboxFull, cmp.Or(m.reason, fmt.Sprint(err)))
 		}
@@ -75,7 +75,7 @@ func (c *Client) Send(room, message string) (id string, err error) {
 	return m.id, nil
 }
 
-// Retry sends a message that is Failed, Rejected or Unsure again, after all that
+// Retry sends a message that is Failed, Rejected or Uncertain again, after all that
 // waits now. ErrNoMessage if there is none.
 func (c *Client) Retry(id string) error {
 	c.mu.Lock()
@@ -85,20 +85,20 @@ func (c *Client) Retry(id string) error {
 		return ErrNoMessage
 	}
 	c.outbox.remove(m)
-	if m.state == Unsure || c.me.User != "" && m.user != c.me.User {
+	if m.state == Uncertain || c.me.User != "" && m.user != c.me.User {
 		// A new message: where it may have been before, the user has decided on.
 		m.user, m.after, m.lookBack = c.me.User, nil, false
 	}
 	m.doubt = false
 	c.outbox.add(m)
-	m.becomes(Waiting, "")
+	m.becomes(Pending, "")
 	c.roomNamed(m.room).refused = nil
 	c.flush(time.Now())
 	c.change()
 	return nil
 }
 
-// Discard forgets a message that is Failed, Rejected or Unsure. ErrNoMessage if
+// Discard forgets a message that is Failed, Rejected or Uncertain. ErrNoMessage if
 // there is none.
 func (c *Client) Discard(id string) error {
 	c.mu.Lock()

@@ -127,7 +127,7 @@ func TestSendEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		id, m := expect(p, shared.SendMessage)
-		if m.Message != "hi" || h.pending(id) != Waiting {
+		if m.Message != "hi" || h.stateOf(id) != Pending {
 			t.Errorf("send_message: got %+v, want hi and it in the outbox", m)
 		}
 		if err := h.SendEvent("no_such_thing", json.RawMessage(`{"a":"<b>"}`)); err != nil {

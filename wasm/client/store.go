@@ -42,7 +42,7 @@ type entry struct {
 	Written time.Time      `json:"written"`
 	User    string         `json:"user,omitempty"`
 	After   *shared.Cursor `json:"after,omitempty"`
-	State   PendingState   `json:"state"`
+	State   OutgoingState  `json:"state"`
 	Reason  string         `json:"reason,omitempty"`
 }
 
@@ -71,18 +71,18 @@ func (m *outgoing) strike() {
 
 // becomes sets the state and keeps that. If the store has no room for it, a
 // client that comes after this one goes on from the state before.
-func (m *outgoing) becomes(s PendingState, reason string) {
+func (m *outgoing) becomes(s OutgoingState, reason string) {
 	m.state, m.reason = s, reason
 	if err := m.save(); err != nil {
 		log.Printf("client: the outbox keeps message %s as it was: %v", m.id, err)
 	}
 }
 
-// Adopt takes over what another client has left in its store, such as the one of
+// ImportOutbox takes over what another client has left in its store, such as the one of
 // a tab that was closed. Its messages go before our own and stay in their store
 // until they are done; nobody else may use it any more. What was sent before is
 // looked for in the log before it is sent again.
-func (c *Client) Adopt(store Store) {
+func (c *Client) ImportOutbox(store Store) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	loaded := c.load(store)
@@ -156,7 +156,7 @@ func parseEntry(id, value string) (*outgoing, error) {
 		return nil, fmt.Errorf("it is of version %d", e.Version)
 	case id == "" || e.Room == "":
 		return nil, errors.New("it has no id or no room")
-	case !slices.Contains([]PendingState{Waiting, Failed, Rejected, Unsure}, e.State):
+	case !slices.Contains([]OutgoingState{Pending, Failed, Rejected, Uncertain}, e.State):
 		return nil, fmt.Errorf("there is no state %.20q", e.State)
 	case e.After != nil && (e.After.Epoch == "" || e.User == ""):
 		return nil, errors.New("it was sent, but not where in the log or by whom")

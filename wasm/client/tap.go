@@ -12,10 +12,10 @@ type Frame struct {
 	Text []byte
 }
 
-// Tap tells f every frame from now on, in place of Config.OnFrame or of who was
+// SetFrameObserver tells f every frame from now on, in place of Config.OnFrame or of who was
 // told before. nil tells nobody: then a frame costs one comparison. What was on
 // its way to the one before is still told to him.
-func (c *Client) Tap(f func(Frame)) {
+func (c *Client) SetFrameObserver(f func(Frame)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tap = f

@@ -40,9 +40,9 @@ type View struct {
 	// have messages for the user to decide on, by recent activity.
 	Rooms []RoomEntry
 
-	// Stale says that the user has read one of Rooms on another device since
+	// RoomsStale says that the user has read one of Rooms on another device since
 	// ListRooms: it tells what is unread now.
-	Stale bool
+	RoomsStale bool
 
 	// Queued counts the messages of all rooms that wait to be sent or for their
 	// ack.
@@ -80,7 +80,7 @@ type RoomEntry struct {
 	Undecided    int       // our messages there that wait for the user's decision
 }
 
-// RoomView is a room as it is to be shown. Messages come first, then Pending.
+// RoomView is a room as it is to be shown. Messages come first, then Outgoing.
 type RoomView struct {
 	Name string
 	// Joined says that we are in it or will be as soon as there is a connection.
@@ -94,7 +94,7 @@ type RoomView struct {
 	// oldest first. Key names their rows.
 	Messages []shared.Message
 	// More says that older ones are to be had with LoadOlder, Newer that newer ones
-	// are with LoadNewer or ToLatest.
+	// are with LoadNewer or ShowLatest.
 	More, Newer bool
 	// Latest are the room's newest messages, whichever part is shown. They are
 	// Messages unless the user reads further up.
@@ -104,11 +104,11 @@ type RoomView struct {
 	// Gaps are the ranges that are or may be gone, in order: beyond After, before
 	// First.
 	Gaps []shared.Truncated
-	// StartedOver says that the server's log is not the one it was when the user
+	// WasReset says that the server's log is not the one it was when the user
 	// came to the room: what was shown before is gone.
-	StartedOver bool
-	// Pending are our own messages that are not in Latest yet, in the order written.
-	Pending []Pending
+	WasReset bool
+	// Outgoing are our own messages that are not in Latest yet, in the order written.
+	Outgoing []OutgoingMessage
 
 	// Count is how many users are in the room, Members some of them, at most
 	// shared.MaxListedMembers.
@@ -130,7 +130,7 @@ type RoomView struct {
 }
 
 // Key returns what identifies m's row. For a message of ours it is its id, the
-// same as Pending.ID, so that one row goes from pending to sent.
+// same as OutgoingMessage.ID, so that one row goes from pending to sent.
 func (v View) Key(m shared.Message) string {
 	if m.User == v.Me.User {
 		return m.ID
@@ -138,26 +138,26 @@ func (v View) Key(m shared.Message) string {
 	return "#" + strconv.FormatUint(m.Seq, 10) // the # is in no id
 }
 
-// Pending is a message of ours on its way.
-type Pending struct {
+// OutgoingMessage is a message of ours on its way.
+type OutgoingMessage struct {
 	ID      string
 	Room    string
 	Message string
 	Written time.Time
-	State   PendingState
-	// Reason says why it was not sent: set in Failed, Rejected and Unsure.
+	State   OutgoingState
+	// Reason says why it was not sent: set in Failed, Rejected and Uncertain.
 	Reason string
 }
 
-// PendingState is how far a message of ours has come.
-type PendingState string
+// OutgoingState is how far a message of ours has come.
+type OutgoingState string
 
 const (
-	Waiting  PendingState = "pending"  // not acked yet; it will be sent, or is on the wire
-	Sent     PendingState = "sent"     // acked; its place in Messages comes in a moment
-	Failed   PendingState = "failed"   // the connection was closed because of it: Retry or Discard
-	Rejected PendingState = "rejected" // the server refused it: Retry or Discard
-	Unsure   PendingState = "unsure"   // it may have been sent, and that part of the log is gone: Retry or Discard
+	Pending   OutgoingState = "pending"  // not acked yet; it will be sent, or is on the wire
+	Sent      OutgoingState = "sent"     // acked; its place in Messages comes in a moment
+	Failed    OutgoingState = "failed"   // the connection was closed because of it: Retry or Discard
+	Rejected  OutgoingState = "rejected" // the server refused it: Retry or Discard
+	Uncertain OutgoingState = "unsure"   // it may have been sent, and that part of the log is gone: Retry or Discard
 )
 
 // View returns a snapshot. It is cheap: messages are shared, not copied. Safe
@@ -168,7 +168,7 @@ func (c *Client) View() View {
 	v := View{
 		State: c.state, Retry: c.retry, Reason: c.reason, Code: c.code, Since: c.since,
 		Me: c.me, Version: c.version, Limits: c.limits,
-		Current: c.current, Rooms: c.entries(), Stale: c.stale,
+		Current: c.current, Rooms: c.entries(), RoomsStale: c.stale,
 		PausedUntil: c.outbox.pausedUntil, LastError: c.lastError,
 	}
 	if r := c.findRoom(c.current); r != nil {
@@ -198,7 +198,7 @@ func (c *Client) viewRoom(r *room) RoomView {
 	v := RoomView{
 		Name: r.name, Joined: r.wanted, Synced: r.phase == synced, Refused: r.refused,
 		Messages: slices.Clip(messages), More: more, Newer: newer, Latest: slices.Clip(r.messages),
-		Gaps: r.shownGaps(), StartedOver: r.anew,
+		Gaps: r.shownGaps(), WasReset: r.anew,
 		Count: r.count, Members: slices.Clip(r.members),
 		ReadSeq: r.readSeq, Unread: r.unread(c.me.User), ReadKnown: !r.fresh && !r.guessed && r.cursor != nil, UnreadAbove: r.above,
 	}
@@ -207,7 +207,7 @@ func (c *Client) viewRoom(r *room) RoomView {
 	}
 	for _, m := range c.outbox.messages {
 		if m.room == r.name && !m.seen {
-			v.Pending = append(v.Pending, Pending{m.id, m.room, m.message, m.written, m.state, m.reason})
+			v.Outgoing = append(v.Outgoing, OutgoingMessage{m.id, m.room, m.message, m.written, m.state, m.reason})
 		}
 	}
 	for _, t := range r.typing {
@@ -248,7 +248,7 @@ func (c *Client) entries() []RoomEntry {
 		}
 	}
 	for _, m := range c.outbox.messages {
-		if m.state == Waiting || m.state == Sent {
+		if m.state == Pending || m.state == Sent {
 			continue
 		}
 		add(RoomEntry{Name: m.room})

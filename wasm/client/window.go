@@ -188,8 +188,8 @@ func (c *Client) LoadNewer(ctx context.Context, name string) error {
 	return nil
 }
 
-// ToLatest makes the room's view show its newest messages again.
-func (c *Client) ToLatest(name string) {
+// ShowLatest makes the room's view show its newest messages again.
+func (c *Client) ShowLatest(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r := c.findRoom(name); r != nil && r.window != nil {
@@ -198,9 +198,9 @@ func (c *Client) ToLatest(name string) {
 	}
 }
 
-// Hold says that the user reads further up: what the room's view shows stays
-// there when new messages come, until ToLatest or until the room is left.
-func (c *Client) Hold(name string) {
+// PinView says that the user reads further up: what the room's view shows stays
+// there when new messages come, until ShowLatest or until the room is left.
+func (c *Client) PinView(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r := c.findRoom(name); r != nil && r.wanted {

@@ -146,8 +146,8 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		reply(r.p, shared.Ack, id, shared.AckPayload{Room: "general", Seq: 3002})
 		synctest.Wait()
 		v := r.View().Room
-		if latest := v.Latest; sent.Message != "mine" || len(latest) != timeline || latest[timeline-1].Seq != 3002 || len(v.Pending) != 0 {
-			t.Errorf("tail after %q: got %d messages and %d pending, want %d up to 3002 and none", sent.Message, len(latest), len(v.Pending), timeline)
+		if latest := v.Latest; sent.Message != "mine" || len(latest) != timeline || latest[timeline-1].Seq != 3002 || len(v.Outgoing) != 0 {
+			t.Errorf("tail after %q: got %d messages and %d pending, want %d up to 3002 and none", sent.Message, len(latest), len(v.Outgoing), timeline)
 		}
 		r.wantAcked(id)
 		r.wantShown(1, maxWindow, true)
@@ -167,7 +167,7 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		if most := 2 * (3000/windowPage + 1); asked > most {
 			t.Errorf("pages asked for: got %d, want at most %d", asked, most)
 		}
-		r.ToLatest("general")
+		r.ShowLatest("general")
 		r.wantShown(3002-timeline+1, 3002, false)
 		if n := r.load(r.LoadNewer, nil); n != 0 {
 			t.Errorf("pages asked for at the end: got %d, want none", n)
@@ -200,7 +200,7 @@ func TestTheTailTakesOlderMessagesWhileItHasRoom(t *testing.T) {
 		if v := r.View().Room; len(v.Latest) != 450 {
 			t.Errorf("messages in the tail: got %d, want 450", len(v.Latest))
 		}
-		r.ToLatest("general")
+		r.ShowLatest("general")
 		r.wantShown(551, 1000, false)
 	})
 }
@@ -209,7 +209,7 @@ func TestWhatIsHeldStaysWhileNewMessagesCome(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := read(t, timeline, 1)
 		before := r.View().Room.Messages
-		r.Hold("general")
+		r.PinView("general")
 		for range maxWindow - timeline {
 			r.grow(1)
 		}
@@ -225,7 +225,7 @@ func TestWhatIsHeldStaysWhileNewMessagesCome(t *testing.T) {
 		if before[0].Seq != 1 || before[timeline-1].Seq != timeline {
 			t.Error("older view: got it changed, want it as it was")
 		}
-		r.ToLatest("general")
+		r.ShowLatest("general")
 		r.wantShown(151, 650, false)
 	})
 }
@@ -249,12 +249,12 @@ func TestTheLogIsReplacedWhileReading(t *testing.T) {
 			synctest.Wait()
 		})
 		r.wantShown(51, 51, false)
-		if v := r.View().Room; !v.StartedOver || v.Epoch != "e2" || !v.More {
+		if v := r.View().Room; !v.WasReset || v.Epoch != "e2" || !v.More {
 			t.Errorf("view after the reset: got %+v, want epoch e2, started over, and more", v)
 		}
 		check(t, r.ChangeRoom("other"))
-		if v, _ := r.Room("general"); v.StartedOver {
-			t.Error("StartedOver of the room that was left: got true, want false")
+		if v, _ := r.Room("general"); v.WasReset {
+			t.Error("WasReset of the room that was left: got true, want false")
 		}
 	})
 }
@@ -263,17 +263,17 @@ func TestTheLogIsReplacedWhileReading(t *testing.T) {
 func TestAtTheEndWhileAPageIsOnItsWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := read(t, 3000, 1)
-		r.Hold("general")
-		r.load(r.LoadOlder, func() { r.ToLatest("general") })
+		r.PinView("general")
+		r.load(r.LoadOlder, func() { r.ShowLatest("general") })
 		r.wantShown(2501, 3000, false)
-		r.Hold("general")
+		r.PinView("general")
 		for range 4 {
 			r.load(r.LoadOlder, nil)
 		}
-		r.load(r.LoadNewer, func() { r.ToLatest("general") })
+		r.load(r.LoadNewer, func() { r.ShowLatest("general") })
 		r.wantShown(2501, 3000, false)
 		check(t, r.ChangeRoom("other"))
-		r.Hold("general")
+		r.PinView("general")
 		r.grow(1)
 		synctest.Wait()
 		if v, _ := r.Room("general"); v.Messages[0].Seq != 2502 {
@@ -313,7 +313,7 @@ func TestARangeGoesWhileReading(t *testing.T) {
 			t.Errorf("gaps at the end: got %v, want one after 1100 up to 2501", v.Gaps)
 		}
 		// Nothing is left before the tail.
-		r.ToLatest("general")
+		r.ShowLatest("general")
 		r.load(r.LoadOlder, nil)
 		if v := r.View().Room; v.More || len(v.Gaps) != 0 || v.Messages[0].Seq != 2501 {
 			t.Errorf("tail: got it from %d on with gaps %v, more: %v, want 2501, none and no more", v.Messages[0].Seq, v.Gaps, v.More)
@@ -377,7 +377,7 @@ func TestReadingAround(t *testing.T) {
 				case 8:
 					switch random.IntN(4) {
 					case 0:
-						r.ToLatest("general")
+						r.ShowLatest("general")
 					case 1:
 						n := random.IntN(300)
 						if n < len(r.log)-100 { // other tests cover the tail
@@ -385,7 +385,7 @@ func TestReadingAround(t *testing.T) {
 						}
 					}
 				case 9:
-					r.Hold("general")
+					r.PinView("general")
 				}
 
 				shown, v := r.shown(), r.View().Room

@@ -349,9 +349,9 @@ func (h *harness) changed() int {
 
 // pending returns the state of a message of ours in the current room's view,
 // empty if it is not pending there.
-func (h *harness) pending(id string) PendingState {
+func (h *harness) stateOf(id string) OutgoingState {
 	synctest.Wait()
-	for _, m := range h.View().Room.Pending {
+	for _, m := range h.View().Room.Outgoing {
 		if m.ID == id {
 			return m.State
 		}
@@ -373,9 +373,9 @@ func (h *harness) wantAcked(ids ...string) {
 	}
 }
 
-func (h *harness) wantPending(id string, want PendingState) {
+func (h *harness) wantState(id string, want OutgoingState) {
 	h.t.Helper()
-	if got := h.pending(id); got != want {
+	if got := h.stateOf(id); got != want {
 		h.t.Errorf("state of message %s: got %q, want %q", id, got, want)
 	}
 }
