@@ -210,8 +210,8 @@ func (b *cable) look() {
 				break
 			}
 		}
-		if len(r.Members) > 1 || len(r.Typing) > 0 && time.Since(b.typed) > typingHolds {
-			b.wrong("%s: got members %v and typing %v, want at most one member, and nobody typing after %v", room, r.Members, r.Typing, typingHolds)
+		if len(r.Members) > 1 || len(r.Typing) > 0 && time.Since(b.typed) > typingTimeout {
+			b.wrong("%s: got members %v and typing %v, want at most one member, and nobody typing after %v", room, r.Members, r.Typing, typingTimeout)
 		}
 		for _, m := range r.Outgoing {
 			rows[m.ID]++
@@ -675,7 +675,7 @@ func run(t *testing.T, seed uint64, faults ...fault) (b *cable) {
 		for _, f := range faults {
 			switch {
 			case f.kind == outage:
-				time.Sleep((refusals + 1) * maxRetry)
+				time.Sleep((refusals + 1) * maxBackoff)
 			case f.delay() > 0:
 				time.Sleep(2 * f.delay())
 			}
@@ -900,8 +900,8 @@ func TestAWelcomeIsNotASuccess(t *testing.T) {
 		h.accept()
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if took := h.dialed[46].Sub(h.dialed[6]); took < 40*maxRetry/8 {
-			t.Errorf("40 waits of up to %v: got %v in all, want at least %v", maxRetry, took, 40*maxRetry/8)
+		if took := h.dialed[46].Sub(h.dialed[6]); took < 40*maxBackoff/8 {
+			t.Errorf("40 waits of up to %v: got %v in all, want at least %v", maxBackoff, took, 40*maxBackoff/8)
 		}
 	})
 }

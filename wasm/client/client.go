@@ -92,43 +92,43 @@ type Client struct {
 	handlers *shared.Registry[*Client]
 
 	// poked wakes Run's goroutine; one token says as much as many.
-	poked chan struct{}
+	notified chan struct{}
 
 	// mu guards all that follows. Nothing that can block is called under it.
-	mu       sync.Mutex
-	running  bool
-	state    State
-	reason   string
-	code     int // the close code that Ended us
-	since    time.Time
-	retry    time.Time
-	attempt  int           // attempts to connect since a connection was synced
-	woken    bool          // CheckNow was called and not heeded yet
-	notUntil time.Time     // closing said not to come back earlier
-	session  string        // to present instead of a cookie
-	link     *link         // the connection, nil without one
-	welcomed bool          // on this connection
-	beat     time.Duration // the server is never silent for longer
+	mu             sync.Mutex
+	running        bool
+	state          State
+	reason         string
+	code           int // the close code that Ended us
+	since          time.Time
+	retry          time.Time
+	attempt        int           // attempts to connect since a connection was synced
+	checkRequested bool          // CheckNow was called and not heeded yet
+	notBefore      time.Time     // closing said not to come back earlier
+	session        string        // to present instead of a cookie
+	link           *link         // the connection, nil without one
+	welcomed       bool          // on this connection
+	heartbeat      time.Duration // the server is never silent for longer
 
 	me        Me
 	version   string
 	limits    shared.Limits
 	lastError *shared.Error
 
-	rooms   []*room // those we are in and some that we left
-	current string  // the current room's name, empty without one
-	asked   string  // the room that we have last asked the server to make the current one
-	// askedAfter is where the connection's address asked it to begin.
-	askedAfter *shared.Cursor
-	known      []shared.RoomSummary // the last ListRooms
-	stale      bool                 // the user has read since, elsewhere
+	rooms         []*room // those we are in and some that we left
+	current       string  // the current room's name, empty without one
+	serverCurrent string  // the room that we have last asked the server to make the current one
+	// dialCursor is where the connection's address asked it to begin.
+	dialCursor *shared.Cursor
+	roomList   []shared.RoomSummary // the last ListRooms
+	roomsStale bool                 // the user has read since, elsewhere
 	outbox     outbox
 
 	answering string                       // id of the event being routed
-	asks      map[string]*ask              // joins and leaves without an answer yet, by id
+	requests  map[string]*pendingRequest   // joins and leaves without an answer yet, by id
 	calls     map[string]chan shared.Event // calls without an answer yet, by id
 
-	tap       func(Frame) // is told every frame; nil mostly
+	observer  func(Frame) // is told every frame; nil mostly
 	callbacks []func()    // for Run's goroutine to call
 	changed   bool        // the View, since the last OnChange
 }
@@ -160,14 +160,14 @@ func New(config Config) (*Client, error) {
 		config:   config,
 		url:      u,
 		handlers: handlers,
-		poked:    make(chan struct{}, 1),
+		notified: make(chan struct{}, 1),
 		state:    Connecting,
 		since:    time.Now(),
 		session:  config.Session,
 		current:  config.Room,
-		tap:      config.OnFrame,
+		observer: config.OnFrame,
 	}
-	c.roomNamed(config.Room).wanted = true
+	c.getOrCreateRoom(config.Room).desired = true
 	if config.Store != nil {
 		c.ImportOutbox(config.Store)
 	}
@@ -182,29 +182,29 @@ func (c *Client) Session() string {
 	return c.session
 }
 
-// poke makes Run's goroutine look again.
-func (c *Client) poke() {
+// notify makes Run's goroutine look again.
+func (c *Client) notify() {
 	select {
-	case c.poked <- struct{}{}:
+	case c.notified <- struct{}{}:
 	default:
 	}
 }
 
-// change notes that the View is another one. Call it with mu held.
-func (c *Client) change() {
+// notifyChange notes that the View is another one. Call it with mu held.
+func (c *Client) notifyChange() {
 	c.changed = true
-	c.poke()
+	c.notify()
 }
 
-// tell leaves a callback for Run's goroutine. Call it with mu held.
-func (c *Client) tell(callback func()) {
+// enqueueCallback leaves a callback for Run's goroutine. Call it with mu held.
+func (c *Client) enqueueCallback(callback func()) {
 	c.callbacks = append(c.callbacks, callback)
-	c.poke()
+	c.notify()
 }
 
-// deliver calls the callbacks that wait, in order, then OnChange if it is due.
+// runCallbacks calls the callbacks that wait, in order, then OnChange if it is due.
 // Only Run's goroutine calls it.
-func (c *Client) deliver() {
+func (c *Client) runCallbacks() {
 	c.mu.Lock()
 	callbacks, changed := c.callbacks, c.changed
 	c.callbacks, c.changed = nil, false

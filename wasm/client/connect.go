@@ -14,11 +14,11 @@ import (
 const (
 	// dialTimeout is how long one attempt to connect may take.
 	dialTimeout = 15 * time.Second
-	// The wait before an attempt is random between nothing and firstRetry, doubled
-	// with every attempt up to maxRetry: full jitter, so that the clients of a
+	// The wait before an attempt is random between nothing and minBackoff, doubled
+	// with every attempt up to maxBackoff: full jitter, so that the clients of a
 	// server that comes back do not all come at once.
-	firstRetry = 500 * time.Millisecond
-	maxRetry   = 20 * time.Second
+	minBackoff = 500 * time.Millisecond
+	maxBackoff = 20 * time.Second
 )
 
 // Run connects and stays connected until ctx ends, then returns ctx's error, or
@@ -45,7 +45,7 @@ func (c *Client) Run(ctx context.Context) error {
 		c.code = closed.Code
 	}
 	c.mu.Unlock()
-	c.deliver()
+	c.runCallbacks()
 	return err
 }
 
@@ -62,7 +62,7 @@ func (c *Client) stayConnected(ctx context.Context, group *sync.WaitGroup) error
 		case errors.As(err, &closed) && !shared.Reconnects(closed.Code):
 			return err
 		}
-		if err := c.rest(ctx, err); err != nil {
+		if err := c.backoff(ctx, err); err != nil {
 			return err
 		}
 	}
@@ -87,11 +87,11 @@ func (c *Client) dial(ctx context.Context, group *sync.WaitGroup) (Conn, error) 
 		dialled <- result{conn, err}
 	})
 	for {
-		c.deliver()
+		c.runCallbacks()
 		select {
 		case r := <-dialled:
 			return r.conn, r.err
-		case <-c.poked:
+		case <-c.notified:
 		}
 	}
 }
@@ -101,11 +101,11 @@ func (c *Client) dial(ctx context.Context, group *sync.WaitGroup) (Conn, error) 
 func (c *Client) address() string {
 	u := *c.url
 	q := u.Query()
-	c.asked, c.askedAfter = c.current, nil
+	c.serverCurrent, c.dialCursor = c.current, nil
 	if r := c.findRoom(c.current); r != nil {
 		q.Set("room", r.name)
-		if c.askedAfter = c.begin(r); c.askedAfter != nil {
-			after, _ := json.Marshal(c.askedAfter) // a struct of strings and a number
+		if c.dialCursor = c.resumeCursor(r); c.dialCursor != nil {
+			after, _ := json.Marshal(c.dialCursor) // a struct of strings and a number
 			q.Set("after", string(after))
 		}
 	}
@@ -113,18 +113,18 @@ func (c *Client) address() string {
 	return u.String()
 }
 
-// rest waits until the next attempt is due, or at once when woken, but never
+// backoff waits until the next attempt is due, or at once after CheckNow, but never
 // earlier than the server wished.
-func (c *Client) rest(ctx context.Context, cause error) error {
+func (c *Client) backoff(ctx context.Context, cause error) error {
 	c.mu.Lock()
-	limit := maxRetry
+	limit := maxBackoff
 	if c.attempt < 10 { // a shift by more says nothing new
-		limit = min(maxRetry, firstRetry<<c.attempt)
+		limit = min(maxBackoff, minBackoff<<c.attempt)
 	}
 	c.attempt++
 	earliest := time.Now()
-	if c.notUntil.After(earliest) {
-		earliest = c.notUntil
+	if c.notBefore.After(earliest) {
+		earliest = c.notBefore
 	}
 	due := earliest.Add(rand.N(limit + 1))
 	c.retry = due
@@ -134,15 +134,15 @@ func (c *Client) rest(ctx context.Context, cause error) error {
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	for {
-		c.deliver()
+		c.runCallbacks()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
 			return nil
-		case <-c.poked:
+		case <-c.notified:
 		}
-		if c.takeWake() {
+		if c.takeCheckRequest() {
 			timer.Reset(time.Until(earliest))
 		}
 	}
@@ -153,17 +153,17 @@ func (c *Client) rest(ctx context.Context, cause error) error {
 // still is.
 func (c *Client) CheckNow() {
 	c.mu.Lock()
-	c.woken = true
+	c.checkRequested = true
 	c.mu.Unlock()
-	c.poke()
+	c.notify()
 }
 
-func (c *Client) takeWake() bool {
+func (c *Client) takeCheckRequest() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	woken := c.woken
-	c.woken = false
-	return woken
+	requested := c.checkRequested
+	c.checkRequested = false
+	return requested
 }
 
 // setState is for the View. Call it with mu held.
@@ -178,5 +178,5 @@ func (c *Client) setState(s State, reason string) {
 		c.retry = time.Time{}
 	}
 	c.state, c.reason, c.code = s, reason, 0
-	c.change()
+	c.notifyChange()
 }

@@ -20,19 +20,19 @@ func TestReconnectsWithFullJitter(t *testing.T) {
 		dialed := h.dialed
 		h.mu.Unlock()
 
-		limit, short, sum, n := firstRetry, 0, time.Duration(0), 0
+		limit, short, sum, n := minBackoff, 0, time.Duration(0), 0
 		for i := 1; i < len(dialed); i++ {
 			wait := dialed[i].Sub(dialed[i-1])
 			if wait < 0 || wait > limit {
 				t.Fatalf("wait before attempt %d: got %v, want at most %v", i, wait, limit)
 			}
-			if limit == maxRetry {
+			if limit == maxBackoff {
 				n, sum = n+1, sum+wait
-				if wait < maxRetry/4 {
+				if wait < maxBackoff/4 {
 					short++
 				}
 			}
-			limit = min(2*limit, maxRetry)
+			limit = min(2*limit, maxBackoff)
 		}
 		// Over an hour about 360 waits of 0 to 20 s: their mean is 10 s within ±2 s
 		// (7 standard errors), and about a quarter are short.
@@ -62,8 +62,8 @@ func TestBackoffStartsAnewAfterASyncedConnection(t *testing.T) {
 		broken := time.Now()
 		p.drop()
 		h.accept()
-		if wait := time.Since(broken); wait > firstRetry {
-			t.Errorf("wait after a synced connection broke: got %v, want at most %v", wait, firstRetry)
+		if wait := time.Since(broken); wait > minBackoff {
+			t.Errorf("wait after a synced connection broke: got %v, want at most %v", wait, minBackoff)
 		}
 	})
 }
@@ -94,10 +94,10 @@ func TestCheckNowConnectsAtOnce(t *testing.T) {
 		h.mu.Lock()
 		h.refuse = nil
 		h.mu.Unlock()
-		woken := time.Now()
+		checked := time.Now()
 		h.CheckNow()
 		h.accept()
-		if wait := time.Since(woken); wait != 0 {
+		if wait := time.Since(checked); wait != 0 {
 			t.Errorf("wait after CheckNow: got %v, want 0", wait)
 		}
 	})
@@ -136,8 +136,8 @@ func TestClosingIsHeeded(t *testing.T) {
 		synctest.Wait()
 		h.CheckNow()
 		p = h.accept()
-		if wait := time.Since(told); wait < 7*time.Second || wait > 7*time.Second+firstRetry {
-			t.Errorf("wait after closing: got %v, want 7s to %v", wait, 7*time.Second+firstRetry)
+		if wait := time.Since(told); wait < 7*time.Second || wait > 7*time.Second+minBackoff {
+			t.Errorf("wait after closing: got %v, want 7s to %v", wait, 7*time.Second+minBackoff)
 		}
 		// RetryAfter holds for one reconnect only.
 		p.welcome("general", shared.StateCurrent, at(0))
@@ -145,8 +145,8 @@ func TestClosingIsHeeded(t *testing.T) {
 		p.drop()
 		told = time.Now()
 		h.accept()
-		if wait := time.Since(told); wait > firstRetry {
-			t.Errorf("wait after a drop: got %v, want at most %v", wait, firstRetry)
+		if wait := time.Since(told); wait > minBackoff {
+			t.Errorf("wait after a drop: got %v, want at most %v", wait, minBackoff)
 		}
 	})
 }
@@ -220,8 +220,8 @@ func TestSilenceIsAnsweredWithOnePingThenTheEnd(t *testing.T) {
 		began = time.Now()
 		expect(p, shared.Ping)
 		next := h.accept() // nothing came after the ping
-		if wait := time.Since(began); wait < 45*time.Second || wait > 45*time.Second+firstRetry {
-			t.Errorf("silence until the connection was given up: got %v, want 45s to %v", wait, 45*time.Second+firstRetry)
+		if wait := time.Since(began); wait < 45*time.Second || wait > 45*time.Second+minBackoff {
+			t.Errorf("silence until the connection was given up: got %v, want 45s to %v", wait, 45*time.Second+minBackoff)
 		}
 		p.quiet() // one ping
 		if p.byClient == nil || p.byClient.Code != shared.CloseSilent {
@@ -259,7 +259,7 @@ func TestASleeperPingsWhenItWakes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
-		time.Sleep(justHeard / 2)
+		time.Sleep(recentActivity / 2)
 		h.CheckNow()
 		p.quiet() // heard a moment ago
 		time.Sleep(5 * time.Second)
@@ -279,8 +279,8 @@ func TestAWelcomeThatDoesNotCome(t *testing.T) {
 		began := time.Now()
 		expect(h.accept(), shared.Ping)
 		h.accept()
-		if wait := time.Since(began); wait > 20*time.Second+firstRetry {
-			t.Errorf("wait for a welcome: got %v, want at most %v", wait, 20*time.Second+firstRetry)
+		if wait := time.Since(began); wait > 20*time.Second+minBackoff {
+			t.Errorf("wait for a welcome: got %v, want at most %v", wait, 20*time.Second+minBackoff)
 		}
 	})
 }
@@ -297,8 +297,8 @@ func TestALateAckMakesTheConnectionSuspect(t *testing.T) {
 			t.Errorf("wait for the ping: got %v, want %v", wait, ackTimeout)
 		}
 		next := h.accept()
-		if wait := time.Since(began); wait < 20*time.Second || wait > 20*time.Second+firstRetry {
-			t.Errorf("wait until the connection was given up: got %v, want 20s to %v", wait, 20*time.Second+firstRetry)
+		if wait := time.Since(began); wait < 20*time.Second || wait > 20*time.Second+minBackoff {
+			t.Errorf("wait until the connection was given up: got %v, want 20s to %v", wait, 20*time.Second+minBackoff)
 		}
 		p.quiet() // nothing was resent on it
 		next.welcome("general", shared.StateCurrent, at(0))
@@ -324,8 +324,8 @@ func TestAnAckThatNeverComesAmongOtherTraffic(t *testing.T) {
 				t.Fatal("connection without the ack: got it kept, want it given up")
 			}
 		}
-		if wait := time.Since(began); wait < lateAck || wait > lateAck+6*time.Second {
-			t.Errorf("wait for the ack: got %v, want %v to %v", wait, lateAck, lateAck+6*time.Second)
+		if wait := time.Since(began); wait < maxAckTimeout || wait > maxAckTimeout+6*time.Second {
+			t.Errorf("wait for the ack: got %v, want %v to %v", wait, maxAckTimeout, maxAckTimeout+6*time.Second)
 		}
 	})
 }

@@ -14,17 +14,17 @@ const (
 	// batch is how many frames are handled before the callbacks are called.
 	batch = 64
 
-	// defaultBeat holds until welcome tells the server's own.
-	defaultBeat = 25 * time.Second
+	// defaultHeartbeat holds until welcome tells the server's own.
+	defaultHeartbeat = 25 * time.Second
 	// grace is how much longer than the heartbeat the server may be silent, and how
 	// long it has for the answer to our ping.
 	grace = 10 * time.Second
-	// justHeard is how recent a sign of life is that CheckNow does not doubt.
-	justHeard = time.Second
+	// recentActivity is how recent a sign of life is that CheckNow does not doubt.
+	recentActivity = time.Second
 	// ackTimeout is how long an answer may take when nothing else arrives, and
-	// lateAck when other things do.
-	ackTimeout = 10 * time.Second
-	lateAck    = 3 * ackTimeout
+	// maxAckTimeout when other things do.
+	ackTimeout    = 10 * time.Second
+	maxAckTimeout = 3 * ackTimeout
 )
 
 var (
@@ -36,17 +36,17 @@ var (
 // it, takes what arrives, and ends it by closing done and then conn.
 type link struct {
 	conn    Conn
-	arrived chan arrival  // from readMessages, in order
+	inbound chan inbound  // from readMessages, in order
 	egress  chan []byte   // to writeMessages; never closed
 	done    chan struct{} // closed when nobody cares for it any more
 
 	// Guarded by Client.mu.
-	heard  time.Time // when something arrived last
-	probed time.Time // when we sent the ping that nothing has arrived since; else zero
+	lastReceived time.Time // when something arrived last
+	pingedAt     time.Time // when we sent the ping that nothing has arrived since; else zero
 }
 
-// arrival is a frame, or the error that ended the connection.
-type arrival struct {
+// inbound is a frame, or the error that ended the connection.
+type inbound struct {
 	frame []byte
 	err   error
 }
@@ -57,7 +57,7 @@ func (l *link) readMessages() {
 		// Not a context that ends, see Conn: Close ends a Read.
 		frame, err := l.conn.Read(context.Background())
 		select {
-		case l.arrived <- arrival{frame, err}:
+		case l.inbound <- inbound{frame, err}:
 		case <-l.done:
 			return
 		}
@@ -90,16 +90,16 @@ func (l *link) writeMessages(drained func()) {
 func (c *Client) serve(ctx context.Context, group *sync.WaitGroup, conn Conn) error {
 	l := &link{
 		conn:    conn,
-		arrived: make(chan arrival, batch),
+		inbound: make(chan inbound, batch),
 		egress:  make(chan []byte, egressLength),
 		done:    make(chan struct{}),
 	}
-	c.attach(l)
+	c.bind(l)
 	group.Go(l.readMessages)
-	group.Go(func() { l.writeMessages(c.poke) })
+	group.Go(func() { l.writeMessages(c.notify) })
 
-	err := c.converse(ctx, l)
-	c.detach(err)
+	err := c.eventLoop(ctx, l)
+	c.unbind(err)
 	close(l.done)
 	closing := &CloseError{Code: shared.CloseNormal}
 	if err == errSilent || err == errNoAck {
@@ -110,13 +110,13 @@ func (c *Client) serve(ctx context.Context, group *sync.WaitGroup, conn Conn) er
 	return err
 }
 
-// converse handles what arrives and what has become due.
-func (c *Client) converse(ctx context.Context, l *link) error {
+// eventLoop handles what arrives and what has become due.
+func (c *Client) eventLoop(ctx context.Context, l *link) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		next, err := c.tick(l)
-		c.deliver()
+		c.runCallbacks()
 		if err != nil {
 			return err
 		}
@@ -124,73 +124,73 @@ func (c *Client) converse(ctx context.Context, l *link) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case a := <-l.arrived:
-			if err := c.take(ctx, l, a); err != nil {
+		case a := <-l.inbound:
+			if err := c.handleBatch(ctx, l, a); err != nil {
 				return err
 			}
-		case <-c.poked:
+		case <-c.notified:
 		case <-timer.C:
 		}
 	}
 }
 
-// take handles an arrival and what waits behind it, up to batch.
-func (c *Client) take(ctx context.Context, l *link, a arrival) error {
+// handleBatch handles what has arrived and what waits behind it, up to batch.
+func (c *Client) handleBatch(ctx context.Context, l *link, a inbound) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for n := 0; ; n++ {
 		if a.err != nil {
 			return a.err
 		}
-		l.heard, l.probed = time.Now(), time.Time{}
+		l.lastReceived, l.pingedAt = time.Now(), time.Time{}
 		c.routeEvent(ctx, a.frame)
 		if n == batch {
 			return nil
 		}
 		select {
-		case a = <-l.arrived:
+		case a = <-l.inbound:
 		default:
 			return nil
 		}
 	}
 }
 
-// attach makes l the connection.
-func (c *Client) attach(l *link) {
+// bind makes l the connection.
+func (c *Client) bind(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l.heard = time.Now()
-	c.link, c.welcomed, c.beat = l, false, 0
-	c.asks = map[string]*ask{}
+	l.lastReceived = time.Now()
+	c.link, c.welcomed, c.heartbeat = l, false, 0
+	c.requests = map[string]*pendingRequest{}
 	c.calls = map[string]chan shared.Event{}
-	if r := c.findRoom(c.asked); r != nil {
-		r.phase, r.askedAt = joining, l.heard // the address asked for it
+	if r := c.findRoom(c.serverCurrent); r != nil {
+		r.phase, r.requestedAt = joining, l.lastReceived // the address asked for it
 	}
 }
 
-// detach takes back everything that only a connection can keep.
-func (c *Client) detach(cause error) {
+// unbind takes back everything that only a connection can keep.
+func (c *Client) unbind(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.link, c.welcomed = nil, false
 	for _, answer := range c.calls {
 		close(answer)
 	}
-	c.asks, c.calls = nil, nil
+	c.requests, c.calls = nil, nil
 	for _, r := range c.rooms {
 		r.phase, r.typing = out, nil
 		r.refused, r.retryAt = nil, time.Time{}
 	}
 	c.outbox.disconnected(cause)
-	c.change()
+	c.notifyChange()
 }
 
-// alarm is the earliest of several times.
-type alarm struct{ at time.Time }
+// deadline is the earliest of several times.
+type deadline struct{ at time.Time }
 
-func (a *alarm) by(t time.Time) {
-	if t.Before(a.at) {
-		a.at = t
+func (d *deadline) before(t time.Time) {
+	if t.Before(d.at) {
+		d.at = t
 	}
 }
 
@@ -200,69 +200,69 @@ func (c *Client) tick(l *link) (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	next := &alarm{now.Add(time.Hour)}
+	next := &deadline{now.Add(time.Hour)}
 	if c.welcomed {
-		c.settle(now, next)
+		c.reconcile(now, next)
 		c.expireTyping(now, next)
 	}
 	// What has arrived and waits to be handled is not silence.
-	if len(l.arrived) == 0 {
-		if err := c.judge(l, now, next); err != nil {
+	if len(l.inbound) == 0 {
+		if err := c.checkLiveness(l, now, next); err != nil {
 			return now, err
 		}
 	}
 	return next.at, nil
 }
 
-// judge finds out whether the connection is alive. Silence, or an answer that is
+// checkLiveness finds out whether the connection is alive. Silence, or an answer that is
 // late while nothing else arrives, is answered with one ping: after a night's
 // sleep a timer fires before what has arrived is read. Silence after the ping
 // is the end.
-func (c *Client) judge(l *link, now time.Time, next *alarm) error {
-	if !l.probed.IsZero() {
-		end := l.probed.Add(grace)
+func (c *Client) checkLiveness(l *link, now time.Time, next *deadline) error {
+	if !l.pingedAt.IsZero() {
+		end := l.pingedAt.Add(grace)
 		if !now.Before(end) {
 			return errSilent
 		}
-		next.by(end)
+		next.before(end)
 		return nil
 	}
-	probe := l.heard.Add(c.beat + grace)
-	if asked := c.oldestAsk(); !asked.IsZero() {
-		if !now.Before(asked.Add(lateAck)) {
+	probe := l.lastReceived.Add(c.heartbeat + grace)
+	if asked := c.oldestUnanswered(); !asked.IsZero() {
+		if !now.Before(asked.Add(maxAckTimeout)) {
 			return errNoAck
 		}
-		next.by(asked.Add(lateAck))
+		next.before(asked.Add(maxAckTimeout))
 		quiet := asked
-		if l.heard.After(asked) {
-			quiet = l.heard
+		if l.lastReceived.After(asked) {
+			quiet = l.lastReceived
 		}
 		if late := quiet.Add(ackTimeout); late.Before(probe) {
 			probe = late
 		}
 	}
-	if c.woken {
-		c.woken = false
+	if c.checkRequested {
+		c.checkRequested = false
 		// By the wall clock: the other one stands still while the machine sleeps.
-		if now.Round(0).Sub(l.heard.Round(0)) >= justHeard {
+		if now.Round(0).Sub(l.lastReceived.Round(0)) >= recentActivity {
 			probe = now
 		}
 	}
 	if now.Before(probe) {
-		next.by(probe)
+		next.before(probe)
 		return nil
 	}
-	l.probed = now
-	next.by(now.Add(grace))
+	l.pingedAt = now
+	next.before(now.Add(grace))
 	c.sendEvent(shared.Ping.Frame(newID(), shared.Empty{}))
 	return nil
 }
 
-// oldestAsk returns when the oldest question was asked that has no answer yet,
+// oldestUnanswered returns when the oldest question was asked that has no answer yet,
 // or zero. Calls are not counted: their context limits them.
-func (c *Client) oldestAsk() time.Time {
-	oldest := c.outbox.oldestOnWire()
-	for _, a := range c.asks {
+func (c *Client) oldestUnanswered() time.Time {
+	oldest := c.outbox.oldestInFlight()
+	for _, a := range c.requests {
 		if oldest.IsZero() || a.at.Before(oldest) {
 			oldest = a.at
 		}

@@ -18,9 +18,9 @@ const (
 	// maxInFlight is how many are on the wire without an ack. The server may want
 	// fewer.
 	maxInFlight = 32
-	// defaultPause is how long sending pauses when the server refused a message for
+	// defaultRetryAfter is how long sending pauses when the server refused a message for
 	// now without saying for how long.
-	defaultPause = time.Second
+	defaultRetryAfter = time.Second
 )
 
 // outbox holds our messages in the order written, until they stand in their
@@ -30,10 +30,10 @@ type outbox struct {
 	byID     map[string]*outgoing
 	bytes    int    // of all messages
 	order    uint64 // of the message written last
-	// pausedUntil: nothing is sent before. settling: nor before all that is on the
+	// pausedUntil: nothing is sent before. draining: nor before all that is on the
 	// wire is answered, so that what was refused goes first again.
 	pausedUntil time.Time
-	settling    bool
+	draining    bool
 }
 
 // outgoing is a message of ours on its way.
@@ -45,29 +45,29 @@ type outgoing struct {
 	state   OutgoingState
 	reason  string
 
-	store Store // nil without one, and when it is struck
-	kept  bool  // the store has had it, or there is none
+	store     Store // nil without one, and when it is struck
+	persisted bool  // the store has had it, or there is none
 
-	// asked is when it went on the wire of this connection, else zero.
-	asked time.Time
+	// sentAt is when it went on the wire of this connection, else zero.
+	sentAt time.Time
 	// user is who we were when it was written, empty if that was not known yet: it
 	// is sent as nobody else. after is where in the room we were when it was first
 	// sent, nil if it never was: from there on the log tells whether it arrived.
 	user  string
 	after *shared.Cursor
-	// lookBack: a client before this one sent it, so what lies beyond after has not
+	// needsScan: a client before this one sent it, so what lies beyond after has not
 	// been looked through.
-	lookBack bool
-	// doubt: a part of the log that may hold it is out of our sight.
-	doubt bool
-	// seen: it came back as a new_message; place says where it is in the log, and
+	needsScan bool
+	// uncertain: a part of the log that may hold it is out of our sight.
+	uncertain bool
+	// echoed: it came back as a new_message, ack says where it is in the log, and
 	// also after an ack.
-	seen  bool
-	place shared.AckPayload
+	echoed bool
+	ack    shared.AckPayload
 }
 
-// waits reports whether it still has to be sent or acked.
-func (m *outgoing) waits() bool { return m.state == Pending && !m.seen }
+// isPending reports whether it still has to be sent or acked.
+func (m *outgoing) isPending() bool { return m.state == Pending && !m.echoed }
 
 // bytes is about what the message takes in a store.
 func (m *outgoing) bytes() int { return len(m.message) + messageOverhead }
@@ -103,7 +103,7 @@ func (o *outbox) remove(m *outgoing) {
 
 // done takes a message out for good: it is in the log, or given up.
 func (o *outbox) done(m *outgoing) {
-	m.strike()
+	m.deleteStored()
 	o.remove(m)
 }
 
@@ -119,23 +119,23 @@ func (o *outbox) undecided(id string) *outgoing {
 // the wire do not: the server has read them before it reads that we leave.
 func (o *outbox) needs(room string) bool {
 	return slices.ContainsFunc(o.messages, func(m *outgoing) bool {
-		return m.room == room && m.state == Pending && m.asked.IsZero()
+		return m.room == room && m.state == Pending && m.sentAt.IsZero()
 	})
 }
 
-func (o *outbox) onWire() (n int) {
+func (o *outbox) inFlightCount() (n int) {
 	for _, m := range o.messages {
-		if !m.asked.IsZero() {
+		if !m.sentAt.IsZero() {
 			n++
 		}
 	}
 	return n
 }
 
-func (o *outbox) oldestOnWire() (oldest time.Time) {
+func (o *outbox) oldestInFlight() (oldest time.Time) {
 	for _, m := range o.messages {
-		if !m.asked.IsZero() && (oldest.IsZero() || m.asked.Before(oldest)) {
-			oldest = m.asked
+		if !m.sentAt.IsZero() && (oldest.IsZero() || m.sentAt.Before(oldest)) {
+			oldest = m.sentAt
 		}
 	}
 	return oldest
@@ -149,49 +149,49 @@ func (o *outbox) disconnected(cause error) {
 	if errors.As(cause, &closed) {
 		switch closed.Code {
 		case shared.CloseUnsupportedData, shared.CloseInvalidText, shared.ClosePolicy, shared.CloseTooBig:
-			oldest := o.oldestOnWire()
-			i := slices.IndexFunc(o.messages, func(m *outgoing) bool { return !m.asked.IsZero() && m.asked.Equal(oldest) })
+			oldest := o.oldestInFlight()
+			i := slices.IndexFunc(o.messages, func(m *outgoing) bool { return !m.sentAt.IsZero() && m.sentAt.Equal(oldest) })
 			if i >= 0 {
-				o.messages[i].becomes(Failed, closed.Error())
+				o.messages[i].setState(Failed, closed.Error())
 			}
 		}
 	}
 	for _, m := range o.messages {
-		m.asked = time.Time{}
+		m.sentAt = time.Time{}
 	}
-	o.pausedUntil, o.settling = time.Time{}, false
+	o.pausedUntil, o.draining = time.Time{}, false
 }
 
 // flush sends what may be sent: in the order written, except that a room we are
 // not in (yet) holds up its own messages only. Call it with mu held.
 func (c *Client) flush(now time.Time) {
 	o := &c.outbox
-	free := c.inFlight() - o.onWire()
-	if !c.welcomed || now.Before(o.pausedUntil) || o.settling && o.onWire() > 0 {
+	free := c.inFlightLimit() - o.inFlightCount()
+	if !c.welcomed || now.Before(o.pausedUntil) || o.draining && o.inFlightCount() > 0 {
 		return
 	}
 	if !o.pausedUntil.IsZero() {
-		c.change()
+		c.notifyChange()
 	}
-	o.settling, o.pausedUntil = false, time.Time{}
-	behind := o.behind()
+	o.draining, o.pausedUntil = false, time.Time{}
+	needScan := o.roomsNeedingScan()
 	for _, m := range o.messages {
 		if free <= 0 || c.egressFull() {
 			return // the writer pokes us when there is room again
 		}
 		r := c.findRoom(m.room)
-		if !m.waits() || !m.asked.IsZero() || r == nil || r.phase != synced || behind[m.room] {
+		if !m.isPending() || !m.sentAt.IsZero() || r == nil || r.phase != synced || needScan[m.room] {
 			continue
 		}
 		if m.user != "" && m.user != c.me.User {
-			m.becomes(Uncertain, "it was written when the server knew you as another user")
+			m.setState(Uncertain, "it was written when the server knew you as another user")
 			continue
 		}
 		if !c.firstSend(m, r) {
 			continue
 		}
 		c.sendEvent(shared.SendMessage.Frame(m.id, shared.SendMessagePayload{Room: m.room, Message: m.message}))
-		m.asked = now
+		m.sentAt = now
 		free--
 	}
 }
@@ -211,41 +211,41 @@ func (c *Client) firstSend(m *outgoing, r *room) bool {
 		m.state, m.reason = Failed, "it could not be kept safe: "+err.Error()
 		return false
 	}
-	m.kept = true
+	m.persisted = true
 	return true
 }
 
-func (c *Client) inFlight() int {
+func (c *Client) inFlightLimit() int {
 	if n := c.limits.InFlight; n > 0 {
 		return min(n, maxInFlight)
 	}
 	return maxInFlight
 }
 
-// acked: the server has the message in its log, on disk.
-func (c *Client) acked(id string, place shared.AckPayload) {
+// onAck: the server has the message in its log, on disk.
+func (c *Client) onAck(id string, place shared.AckPayload) {
 	m := c.outbox.byID[id]
-	if m == nil || m.asked.IsZero() {
+	if m == nil || m.sentAt.IsZero() {
 		return
 	}
-	m.asked, m.state, m.place = time.Time{}, Sent, place
-	m.strike()
-	c.sent(m)
+	m.sentAt, m.state, m.ack = time.Time{}, Sent, place
+	m.deleteStored()
+	c.notifyAck(m)
 	if r := c.findRoom(m.room); r == nil || r.cursor == nil || r.cursor.Seq >= place.Seq {
 		c.outbox.done(m) // its row stands in the timeline
 	}
 }
 
-// refused: the server answered a message with an error.
-func (c *Client) refused(id string, e shared.Error, now time.Time) bool {
+// onSendRefused: the server answered a message with an error.
+func (c *Client) onSendRefused(id string, e shared.Error, now time.Time) bool {
 	m := c.outbox.byID[id]
-	if m == nil || m.asked.IsZero() {
+	if m == nil || m.sentAt.IsZero() {
 		return false
 	}
-	m.asked = time.Time{}
-	if m.seen { // the log has it all the same, from an earlier connection
+	m.sentAt = time.Time{}
+	if m.echoed { // the log has it all the same, from an earlier connection
 		c.outbox.done(m)
-		c.sent(m)
+		c.notifyAck(m)
 		return true
 	}
 	pause := time.Duration(e.RetryAfter * float64(time.Second))
@@ -256,24 +256,24 @@ func (c *Client) refused(id string, e shared.Error, now time.Time) bool {
 		if r := c.findRoom(m.room); r != nil && (r.phase == synced || r.phase == joined) {
 			r.phase = out
 		}
-		pause = defaultPause
+		pause = defaultRetryAfter
 	case e.Code == shared.CodeRateLimited, e.Code == shared.CodeUnavailable:
-		pause = defaultPause
+		pause = defaultRetryAfter
 	default:
-		m.becomes(Rejected, e.Message)
+		m.setState(Rejected, e.Message)
 		return true
 	}
 	// It stays where it is, before all that was written later.
-	c.outbox.settling = true
+	c.outbox.draining = true
 	if until := now.Add(pause); until.After(c.outbox.pausedUntil) {
 		c.outbox.pausedUntil = until
 	}
 	return true
 }
 
-// sent tells OnAck.
-func (c *Client) sent(m *outgoing) {
-	if id, place := m.id, m.place; c.config.OnAck != nil {
-		c.tell(func() { c.config.OnAck(id, place) })
+// notifyAck tells OnAck.
+func (c *Client) notifyAck(m *outgoing) {
+	if id, place := m.id, m.ack; c.config.OnAck != nil {
+		c.enqueueCallback(func() { c.config.OnAck(id, place) })
 	}
 }

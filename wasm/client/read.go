@@ -6,9 +6,9 @@ import (
 	"websockets/shared"
 )
 
-// unreadOf returns the room's unread count as the last ListRooms told it.
-func (c *Client) unreadOf(name string) int {
-	for _, k := range c.known {
+// listedUnread returns the room's unread count as the last ListRooms told it.
+func (c *Client) listedUnread(name string) int {
+	for _, k := range c.roomList {
 		if k.Name == name {
 			return k.Unread
 		}
@@ -26,61 +26,61 @@ func (c *Client) MarkRead(name string, seq uint64) {
 		return
 	}
 	if seq = min(seq, r.cursor.Seq); seq > r.readSeq {
-		r.readSeq, r.above, r.guessed = seq, 0, false
-		c.wasRead(r)
-		c.change()
+		r.readSeq, r.unreadAbove, r.readMarkEstimated = seq, 0, false
+		c.updateListedUnread(r)
+		c.notifyChange()
 	}
 }
 
-// wasRead takes what has been read off the list, which was asked for before.
-func (c *Client) wasRead(r *room) {
-	for i := range c.known {
-		if k := &c.known[i]; k.Name == r.name && r.phase == synced {
+// updateListedUnread takes what has been read off the list, which was asked for before.
+func (c *Client) updateListedUnread(r *room) {
+	for i := range c.roomList {
+		if k := &c.roomList[i]; k.Name == r.name && r.phase == synced {
 			k.Unread = min(k.Unread, r.unread(c.me.User))
 		}
 	}
 }
 
-// guessed returns the rooms whose read mark the next list tells.
-func (c *Client) guessed() (rooms []*room) {
+// roomsWithEstimate returns the rooms whose read mark the next list tells.
+func (c *Client) roomsWithEstimate() (rooms []*room) {
 	for _, r := range c.rooms {
-		if r.guessed && r.phase == synced {
+		if r.readMarkEstimated && r.phase == synced {
 			rooms = append(rooms, r)
 		}
 	}
 	return rooms
 }
 
-// listed: a list that was asked for when we were in the room has told what is
+// applyListedUnread: a list that was asked for when we were in the room has told what is
 // unread there. Where nothing is, the server may have no mark yet: it is told
 // one, to count from.
-func (c *Client) listed(r *room) {
-	if !r.guessed || r.cursor == nil {
+func (c *Client) applyListedUnread(r *room) {
+	if !r.readMarkEstimated || r.cursor == nil {
 		return // the user has read meanwhile
 	}
-	unread := c.unreadOf(r.name)
-	r.guessed = false
-	r.leaveUnread(unread, c.me.User)
+	unread := c.listedUnread(r.name)
+	r.readMarkEstimated = false
+	r.setUnread(unread, c.me.User)
 	if unread == 0 {
-		r.toldSeq = 0
+		r.reportedSeq = 0
 	}
 }
 
-func (c *Client) tellRead(r *room, now time.Time, next *alarm) {
-	if due := r.toldAt.Add(markEvery); now.Before(due) {
-		next.by(due)
+func (c *Client) sendReadMark(r *room, now time.Time, next *deadline) {
+	if due := r.reportedAt.Add(readMarkInterval); now.Before(due) {
+		next.before(due)
 		return
 	}
-	c.tellLast(r, now)
+	c.flushReadMark(r, now)
 }
 
-// tellLast does not wait: the room is being left, and after that the server
+// flushReadMark does not wait: the room is being left, and after that the server
 // takes nothing more of it.
-func (c *Client) tellLast(r *room, now time.Time) {
-	if r.phase != synced || r.readSeq <= r.toldSeq {
+func (c *Client) flushReadMark(r *room, now time.Time) {
+	if r.phase != synced || r.readSeq <= r.reportedSeq {
 		return
 	}
 	if c.sendEvent(shared.MarkRead.Frame("", shared.MarkReadPayload{Room: r.name, Seq: r.readSeq})) {
-		r.toldSeq, r.toldAt = r.readSeq, now
+		r.reportedSeq, r.reportedAt = r.readSeq, now
 	}
 }

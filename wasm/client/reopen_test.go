@@ -293,8 +293,8 @@ func TestStoredAndTheAckLost(t *testing.T) {
 		}
 	}
 	v := s.View()
-	if n := len(v.Room.Messages); n != timeline || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Outgoing) != 0 {
-		t.Errorf("view: got %d messages and %d pending, want the log's last %d and none", n, len(v.Room.Outgoing), timeline)
+	if n := len(v.Room.Messages); n != maxTail || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Outgoing) != 0 {
+		t.Errorf("view: got %d messages and %d pending, want the log's last %d and none", n, len(v.Room.Outgoing), maxTail)
 	}
 	if len(log) != 562 {
 		t.Errorf("messages in the log: got %d, want 562", len(log))

@@ -10,12 +10,12 @@ import (
 // gone: the log says so. Everything beyond the cursor at a message's first send
 // is read before the message is sent again.
 
-// behind names the rooms in which messages of an earlier client are still to be
+// roomsNeedingScan names the rooms in which messages of an earlier client are still to be
 // looked for. Nothing is sent there until then, so that order holds.
-func (o *outbox) behind() map[string]bool {
+func (o *outbox) roomsNeedingScan() map[string]bool {
 	var rooms map[string]bool
 	for _, m := range o.messages {
-		if m.lookBack && m.state == Pending {
+		if m.needsScan && m.state == Pending {
 			if rooms == nil {
 				rooms = map[string]bool{}
 			}
@@ -25,16 +25,16 @@ func (o *outbox) behind() map[string]bool {
 	return rooms
 }
 
-// begin returns where to read a room from: where we are, or further back, where
+// resumeCursor returns where to read a room from: where we are, or further back, where
 // the oldest message may be that an earlier client has sent. nil means as the
 // server likes.
 //
 // Sequences of two logs do not compare. A room that we have read tells which log
 // there is now; else it is likely to be the one of the message written last.
-func (c *Client) begin(r *room) *shared.Cursor {
+func (c *Client) resumeCursor(r *room) *shared.Cursor {
 	from := r.cursor
 	for _, m := range slices.Backward(c.outbox.messages) {
-		if m.room != r.name || !m.lookBack || m.state != Pending {
+		if m.room != r.name || !m.needsScan || m.state != Pending {
 			continue
 		}
 		if from == nil || m.after.Epoch == from.Epoch && m.after.Seq < from.Seq {
@@ -44,10 +44,10 @@ func (c *Client) begin(r *room) *shared.Cursor {
 	return from
 }
 
-// recognise strikes a message of ours that came back through the log. While the
+// matchEcho strikes a message of ours that came back through the log. While the
 // server still owes its answer we wait for that: it says that the message is on
 // disk.
-func (c *Client) recognise(n shared.Message) {
+func (c *Client) matchEcho(n shared.Message) {
 	m := c.outbox.byID[n.ID]
 	if m == nil || m.room != n.Room || m.user != n.User {
 		return
@@ -56,10 +56,10 @@ func (c *Client) recognise(n shared.Message) {
 		c.outbox.done(m)
 		return
 	}
-	m.seen, m.place = true, shared.AckPayload{Room: n.Room, Seq: n.Seq, Sent: n.Sent}
-	if m.asked.IsZero() {
+	m.echoed, m.ack = true, shared.AckPayload{Room: n.Room, Seq: n.Seq, Sent: n.Sent}
+	if m.sentAt.IsZero() {
 		c.outbox.done(m)
-		c.sent(m)
+		c.notifyAck(m)
 	}
 }
 
@@ -68,57 +68,57 @@ func (c *Client) recognise(n shared.Message) {
 // arrives.
 func (c *Client) rejoined(r *room, p shared.RoomJoinedPayload, from *shared.Cursor) {
 	for _, m := range slices.Clone(c.outbox.messages) {
-		if m.room != r.name || m.after == nil || !m.asked.IsZero() {
+		if m.room != r.name || m.after == nil || !m.sentAt.IsZero() {
 			continue
 		}
-		if m.lookBack {
+		if m.needsScan {
 			sameLog := from != nil && m.after.Epoch == from.Epoch
 			switch {
 			case from == nil, sameLog && m.after.Seq < from.Seq, !sameLog && m.after.Epoch == p.Cursor.Epoch:
-				continue // not read with this join: settle asks again
+				continue // not read with this join: reconcile asks again
 			}
-			m.lookBack, m.doubt = false, !sameLog
+			m.needsScan, m.uncertain = false, !sameLog
 		}
 		switch p.State {
 		case shared.StateCurrent, shared.StateRecovered:
 		case shared.StateTruncated:
 			// What has gone lies before First.
-			m.doubt = m.doubt || p.Truncated == nil || p.Truncated.First == 0 || m.after.Seq+1 < p.Truncated.First
+			m.uncertain = m.uncertain || p.Truncated == nil || p.Truncated.First == 0 || m.after.Seq+1 < p.Truncated.First
 		case shared.StateReset:
 			if m.state == Sent {
 				c.outbox.done(m) // acked; its row went with the others
 				continue
 			}
-			m.seen, m.doubt = false, true
+			m.echoed, m.uncertain = false, true
 		default:
-			m.doubt = true
+			m.uncertain = true
 		}
 	}
 }
 
-// resolve decides on the messages that were sent before, once everything that
+// resolveUncertain decides on the messages that were sent before, once everything that
 // was missed in their room has arrived: what was found is struck, what may be
 // out of sight is the user's to decide on, the rest is sent again.
-func (c *Client) resolve(r *room) {
+func (c *Client) resolveUncertain(r *room) {
 	for _, m := range slices.Clone(c.outbox.messages) {
-		if m.room != r.name || m.after == nil || !m.asked.IsZero() {
+		if m.room != r.name || m.after == nil || !m.sentAt.IsZero() {
 			continue
 		}
 		switch {
 		case m.state == Sent:
-			if r.cursor.Seq >= m.place.Seq {
+			if r.cursor.Seq >= m.ack.Seq {
 				c.outbox.done(m)
 			}
 		case m.state != Pending:
-		case m.seen:
+		case m.echoed:
 			c.outbox.done(m)
-			c.sent(m)
-		case m.lookBack && m.after.Epoch == r.cursor.Epoch: // settle asks for that part too
-		case m.doubt, m.lookBack:
-			m.lookBack = false
-			m.becomes(Uncertain, "part of the room's log is gone: this message may have been sent")
+			c.notifyAck(m)
+		case m.needsScan && m.after.Epoch == r.cursor.Epoch: // reconcile asks for that part too
+		case m.uncertain, m.needsScan:
+			m.needsScan = false
+			m.setState(Uncertain, "part of the room's log is gone: this message may have been sent")
 		case m.user != c.me.User:
-			m.becomes(Uncertain, "the server knows us as another user now: this message may have been sent")
+			m.setState(Uncertain, "the server knows us as another user now: this message may have been sent")
 		}
 	}
 }

@@ -11,11 +11,11 @@ import (
 const (
 	// timeline is how many messages of a room's tail are kept. For a user who reads
 	// further up there is the window.
-	timeline = 500
+	maxTail = 500
 	// maxGaps is how many missing ranges of a room are kept.
 	maxGaps = 16
-	// typingHolds is how long someone who typed counts as typing.
-	typingHolds = 5 * time.Second
+	// typingTimeout is how long someone who typed counts as typing.
+	typingTimeout = 5 * time.Second
 )
 
 // phase is how far in a room this connection is.
@@ -32,40 +32,40 @@ const (
 // room is what the client knows of a room, over all connections. Guarded by
 // Client.mu.
 type room struct {
-	name   string
-	wanted bool // the user is in it
-	phase  phase
-	leftAt time.Time
+	name    string
+	desired bool // the user is in it
+	phase   phase
+	leftAt  time.Time
 
-	askedAt time.Time     // when joining began
-	refused *shared.Error // why the server does not let us in
-	retryAt time.Time     // when to ask again then; zero means not on this connection
+	requestedAt time.Time     // when joining began
+	refused     *shared.Error // why the server does not let us in
+	retryAt     time.Time     // when to ask again then; zero means not on this connection
 
 	// cursor is up to where everything has been seen, nil before the first join.
 	cursor *shared.Cursor
 	// from is where the server began to send it when it was joined last, heard how
 	// far it has come.
-	from, heard uint64
+	deliveredFrom, deliveredSeq uint64
 	// messages are never changed in place: a View shares them. Appending is fine.
-	messages []shared.Message
-	more     bool // there are older ones
-	window   *window
-	gaps     []shared.Truncated // in order
-	anew     bool               // the log was reset since the user came
-	lives    int                // how often the log was reset: a page of an older life is not for this one
-	fresh    bool               // joined without a past: what is unread shows when it is synced
-	thin     bool               // and so near the end that there is little to show: see fill
+	messages      []shared.Message
+	more          bool // there are older ones
+	window        *window
+	gaps          []shared.Truncated // in order
+	wasReset      bool               // the log was reset since the user came
+	resetCount    int                // how often the log was reset: a page of an older life is not for this one
+	firstJoin     bool               // joined without a past: what is unread shows when it is synced
+	needsBackfill bool               // and so near the end that there is little to show: see backfill
 
 	count   int
 	members []shared.Member // not changed in place
 	typing  map[string]typist
 	typedAt time.Time // when we last said that we type
 
-	readSeq uint64    // read up to here
-	above   int       // unread ones of others before that, which the tail did not reach; -1: not known how many
-	toldSeq uint64    // what the server knows of that
-	toldAt  time.Time // since when
-	guessed bool      // no list that was asked for since we came has told what is unread
+	readSeq           uint64    // read up to here
+	unreadAbove       int       // unread ones of others before that, which the tail did not reach; -1: not known how many
+	reportedSeq       uint64    // what the server knows of that
+	reportedAt        time.Time // since when
+	readMarkEstimated bool      // no list that was asked for since we came has told what is unread
 }
 
 type typist struct {
@@ -73,8 +73,8 @@ type typist struct {
 	until  time.Time
 }
 
-// mayAsk reports whether the room may be asked for now.
-func (r *room) mayAsk(now time.Time, next *alarm) bool {
+// mayRequest reports whether the room may be asked for now.
+func (r *room) mayRequest(now time.Time, next *deadline) bool {
 	if r.refused == nil {
 		return true
 	}
@@ -82,7 +82,7 @@ func (r *room) mayAsk(now time.Time, next *alarm) bool {
 		return false
 	}
 	if now.Before(r.retryAt) {
-		next.by(r.retryAt)
+		next.before(r.retryAt)
 		return false
 	}
 	return true
@@ -90,43 +90,43 @@ func (r *room) mayAsk(now time.Time, next *alarm) bool {
 
 // join takes over from where the server continues.
 func (r *room) join(p shared.RoomJoinedPayload) {
-	had, anew := r.cursor, false
-	r.from, r.heard = p.Cursor.Seq, p.Cursor.Seq
+	had, reset := r.cursor, false
+	r.deliveredFrom, r.deliveredSeq = p.Cursor.Seq, p.Cursor.Seq
 	switch {
 	case had == nil:
 	case p.State == shared.StateReset:
 		r.messages, r.gaps, r.window = nil, nil, nil
-		r.readSeq, r.toldSeq = 0, 0
-		r.lives++
-		r.anew, anew = true, true
+		r.readSeq, r.reportedSeq = 0, 0
+		r.resetCount++
+		r.wasReset, reset = true, true
 	case p.State == shared.StateTruncated && p.Truncated != nil:
 		gap := *p.Truncated
 		if gap.First == 0 || gap.First > had.Seq+1 { // else it lies in what we have seen
 			gap.After = max(gap.After, had.Seq)
-			r.miss(gap)
+			r.addGap(gap)
 		}
 	case p.State == shared.StateNew && p.Cursor.Seq > had.Seq:
-		r.miss(shared.Truncated{After: had.Seq, First: p.Cursor.Seq + 1})
+		r.addGap(shared.Truncated{After: had.Seq, First: p.Cursor.Seq + 1})
 	}
-	if had != nil && !anew {
-		r.reach(p.Cursor)
+	if had != nil && !reset {
+		r.advance(p.Cursor)
 		return
 	}
-	r.cursor, r.more, r.fresh = &p.Cursor, p.Cursor.Seq > 0, true
-	r.thin = had == nil && p.State != shared.StateNew && p.State != shared.StateReset
+	r.cursor, r.more, r.firstJoin = &p.Cursor, p.Cursor.Seq > 0, true
+	r.needsBackfill = had == nil && p.State != shared.StateNew && p.State != shared.StateReset
 }
 
-// reach moves the cursor forward, never back: what it has passed may be on the
+// advance moves the cursor forward, never back: what it has passed may be on the
 // way a second time, if we left the room and came back.
-func (r *room) reach(to shared.Cursor) {
-	r.heard = max(r.heard, to.Seq)
+func (r *room) advance(to shared.Cursor) {
+	r.deliveredSeq = max(r.deliveredSeq, to.Seq)
 	if to.Epoch == r.cursor.Epoch && to.Seq > r.cursor.Seq {
 		r.cursor = &to
 	}
 }
 
-// miss notes a range that is or may be gone.
-func (r *room) miss(gap shared.Truncated) {
+// addGap notes a range that is or may be gone.
+func (r *room) addGap(gap shared.Truncated) {
 	if len(r.messages) == 0 {
 		return
 	}
@@ -146,8 +146,8 @@ func (r *room) miss(gap shared.Truncated) {
 
 // add appends a message and reports whether it is one we did not have.
 func (r *room) add(m shared.Message) bool {
-	late := r.from < m.Seq && m.Seq <= r.heard
-	r.heard = max(r.heard, m.Seq)
+	late := r.deliveredFrom < m.Seq && m.Seq <= r.deliveredSeq
+	r.deliveredSeq = max(r.deliveredSeq, m.Seq)
 	switch {
 	case r.cursor == nil:
 		return false
@@ -155,7 +155,7 @@ func (r *room) add(m shared.Message) bool {
 		return late && r.insert(m)
 	}
 	r.cursor = &shared.Cursor{Epoch: r.cursor.Epoch, Seq: m.Seq, ID: m.ID}
-	if w := r.window; w != nil && len(w.messages) < maxWindow && r.attached() {
+	if w := r.window; w != nil && len(w.messages) < maxWindow && r.windowAtTail() {
 		w.messages = append(w.messages, m)
 	}
 	r.messages = append(r.messages, m)
@@ -203,7 +203,7 @@ func (r *room) prepend(page shared.HistoryPayload) {
 }
 
 func (r *room) trim() {
-	if n := len(r.messages) - timeline; n > 0 {
+	if n := len(r.messages) - maxTail; n > 0 {
 		r.messages = r.messages[n:]
 		r.more = true
 	}
@@ -222,9 +222,9 @@ func (r *room) unread(me string) (n int) {
 	return n
 }
 
-// leaveUnread puts the mark where it leaves the last n messages of others unread,
+// setUnread puts the mark where it leaves the last n messages of others unread,
 // as far as the tail reaches.
-func (r *room) leaveUnread(n int, me string) {
+func (r *room) setUnread(n int, me string) {
 	capped := n > shared.MaxUnread
 	mark := r.cursor.Seq
 	for _, m := range slices.Backward(r.messages) {
@@ -236,8 +236,8 @@ func (r *room) leaveUnread(n int, me string) {
 		}
 		mark = m.Seq - 1
 	}
-	if r.above = n; n > 0 && capped {
-		r.above = -1
+	if r.unreadAbove = n; n > 0 && capped {
+		r.unreadAbove = -1
 	}
-	r.readSeq, r.toldSeq = mark, mark
+	r.readSeq, r.reportedSeq = mark, mark
 }

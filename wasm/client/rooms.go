@@ -11,16 +11,16 @@ const (
 	// maxLeftRooms is how many rooms are remembered after leaving them, so that a
 	// return shows them at once and fetches only what was missed.
 	maxLeftRooms = 16
-	// askAgain is when a join without an answer is asked for again.
-	askAgain = ackTimeout
-	// markEvery and typeEvery are how often at most a room's read mark and typing
+	// rejoinAfter is when a join without an answer is asked for again.
+	rejoinAfter = ackTimeout
+	// readMarkInterval and typingInterval are how often at most a room's read mark and typing
 	// are sent, so that they leave the rate limit to messages.
-	markEvery = time.Second
-	typeEvery = 3 * time.Second
+	readMarkInterval = time.Second
+	typingInterval   = 3 * time.Second
 )
 
-// ask is a join, a change or a leave on the wire.
-type ask struct {
+// pendingRequest is a join, a change or a leave on the wire.
+type pendingRequest struct {
 	room  *room
 	at    time.Time
 	leave bool
@@ -29,8 +29,8 @@ type ask struct {
 	was    phase
 	// after is where a join begins.
 	after *shared.Cursor
-	// fills: it asks for the history before this sequence instead.
-	fills uint64
+	// before: it asks for the history before this sequence instead.
+	before uint64
 }
 
 // ChangeRoom makes name the current room: it leaves the one that was and joins
@@ -45,11 +45,11 @@ func (c *Client) ChangeRoom(name string) error {
 	defer c.mu.Unlock()
 	if name != c.current {
 		if old := c.findRoom(c.current); old != nil {
-			c.unwant(old)
+			c.setUndesired(old)
 		}
 		c.current = name
 	}
-	c.want(name)
+	c.setDesired(name)
 	return nil
 }
 
@@ -64,7 +64,7 @@ func (c *Client) JoinRoom(name string) error {
 	if c.current == "" {
 		c.current = name
 	}
-	c.want(name)
+	c.setDesired(name)
 	return nil
 }
 
@@ -80,186 +80,186 @@ func (c *Client) LeaveRoom(name string) error {
 		c.current = ""
 	}
 	if r := c.findRoom(name); r != nil {
-		c.unwant(r)
+		c.setUndesired(r)
 	}
-	c.settleNow()
+	c.reconcileNow()
 	return nil
 }
 
-func (c *Client) want(name string) {
-	r := c.roomNamed(name)
-	r.wanted = true
+func (c *Client) setDesired(name string) {
+	r := c.getOrCreateRoom(name)
+	r.desired = true
 	r.refused, r.retryAt = nil, time.Time{}
-	c.settleNow()
+	c.reconcileNow()
 }
 
-func (c *Client) unwant(r *room) {
-	r.wanted, r.leftAt = false, time.Now()
-	r.window, r.anew = nil, false
+func (c *Client) setUndesired(r *room) {
+	r.desired, r.leftAt = false, time.Now()
+	r.window, r.wasReset = nil, false
 	if r.phase == out {
-		c.isOut(r)
+		c.onLeft(r)
 	}
 }
 
-// settleNow asks for what has just been wished; tick would only do it later.
-func (c *Client) settleNow() {
+// reconcileNow asks for what has just been wished; tick would only do it later.
+func (c *Client) reconcileNow() {
 	if c.welcomed {
-		c.settle(time.Now(), &alarm{time.Now().Add(time.Hour)})
+		c.reconcile(time.Now(), &deadline{time.Now().Add(time.Hour)})
 	}
-	c.change()
+	c.notifyChange()
 }
 
-// settle brings the server's idea of where we are in line with ours: it joins
+// reconcile brings the server's idea of where we are in line with ours: it joins
 // the rooms that are wanted, or that messages wait for, and leaves the others,
 // tells what was read, and sends what may be sent. After a reconnect, and after
 // whatever went wrong, this is what repairs it. Call it with mu held, welcomed.
-func (c *Client) settle(now time.Time, next *alarm) {
-	if r := c.findRoom(c.current); r != nil && c.asked != r.name && r.mayAsk(now, next) {
-		c.askChange(r, now)
+func (c *Client) reconcile(now time.Time, next *deadline) {
+	if r := c.findRoom(c.current); r != nil && c.serverCurrent != r.name && r.mayRequest(now, next) {
+		c.requestChange(r, now)
 	}
-	behind := c.outbox.behind()
+	needScan := c.outbox.roomsNeedingScan()
 	for _, r := range c.rooms {
-		needed := r.wanted || c.outbox.needs(r.name)
+		needed := r.desired || c.outbox.needs(r.name)
 		switch r.phase {
 		case out:
-			if needed && r.mayAsk(now, next) {
-				c.askJoin(r, now)
+			if needed && r.mayRequest(now, next) {
+				c.requestJoin(r, now)
 			}
 		case joining:
-			if late := r.askedAt.Add(askAgain); now.Before(late) {
-				next.by(late)
-			} else if !c.isAsking(r) {
-				c.askJoin(r, now) // the address asked, and nothing was said
+			if late := r.requestedAt.Add(rejoinAfter); now.Before(late) {
+				next.before(late)
+			} else if !c.isRequesting(r) {
+				c.requestJoin(r, now) // the address asked, and nothing was said
 			}
 		case joined, synced:
 			// In a room we are in the server does not go back: we leave and return.
-			if !needed || r.phase == synced && behind[r.name] {
-				c.askLeave(r, now)
+			if !needed || r.phase == synced && needScan[r.name] {
+				c.requestLeave(r, now)
 			}
 		}
-		if r.phase == synced && r.readSeq > r.toldSeq {
-			c.tellRead(r, now, next)
+		if r.phase == synced && r.readSeq > r.reportedSeq {
+			c.sendReadMark(r, now, next)
 		}
 	}
 	c.flush(now)
 	if c.outbox.pausedUntil.After(now) {
-		next.by(c.outbox.pausedUntil)
+		next.before(c.outbox.pausedUntil)
 	}
 }
 
-func (c *Client) askChange(r *room, now time.Time) {
-	if old := c.findRoom(c.asked); old != nil {
-		c.tellLast(old, now)
+func (c *Client) requestChange(r *room, now time.Time) {
+	if old := c.findRoom(c.serverCurrent); old != nil {
+		c.flushReadMark(old, now)
 	}
 	id := newID()
-	after := c.begin(r)
+	after := c.resumeCursor(r)
 	if !c.sendEvent(shared.ChangeRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
 		return
 	}
-	a := &ask{room: r, at: now, after: after}
-	if old := c.findRoom(c.asked); old != nil {
+	a := &pendingRequest{room: r, at: now, after: after}
+	if old := c.findRoom(c.serverCurrent); old != nil {
 		a.leaves, a.was = old, old.phase
 		old.phase = leaving
 	}
-	c.asks[id], c.asked = a, r.name
+	c.requests[id], c.serverCurrent = a, r.name
 	if r.phase == out || r.phase == leaving {
-		r.phase, r.askedAt = joining, now
+		r.phase, r.requestedAt = joining, now
 	}
 }
 
-func (c *Client) askJoin(r *room, now time.Time) {
-	id, after := newID(), c.begin(r)
+func (c *Client) requestJoin(r *room, now time.Time) {
+	id, after := newID(), c.resumeCursor(r)
 	if c.sendEvent(shared.JoinRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
-		c.asks[id] = &ask{room: r, at: now, after: after}
-		r.phase, r.askedAt = joining, now
+		c.requests[id] = &pendingRequest{room: r, at: now, after: after}
+		r.phase, r.requestedAt = joining, now
 	}
 }
 
-func (c *Client) askLeave(r *room, now time.Time) {
-	c.tellLast(r, now)
+func (c *Client) requestLeave(r *room, now time.Time) {
+	c.flushReadMark(r, now)
 	id := newID()
 	if c.sendEvent(shared.LeaveRoom.Frame(id, shared.LeavePayload{Name: r.name})) {
-		c.asks[id] = &ask{room: r, at: now, leave: true}
+		c.requests[id] = &pendingRequest{room: r, at: now, leave: true}
 		r.phase = leaving
-		if c.asked == r.name {
-			c.asked = ""
+		if c.serverCurrent == r.name {
+			c.serverCurrent = ""
 		}
 	}
 }
 
-// fill asks for history when a room was joined near its end, where a message of
+// backfill asks for history when a room was joined near its end, where a message of
 // the outbox was to be looked for: it shows as much as any other. If the
 // connection ends before the answer, the next one asks again.
-func (c *Client) fill(r *room) {
+func (c *Client) backfill(r *room) {
 	want := shared.JoinBacklog - len(r.messages)
 	if !r.more || want <= 0 {
-		r.thin = false
+		r.needsBackfill = false
 		return
 	}
 	id, before := newID(), r.oldest()
 	if c.sendEvent(shared.LoadHistory.Frame(id, shared.LoadHistoryPayload{Room: r.name, Before: before, Limit: want})) {
-		c.asks[id] = &ask{room: r, at: time.Now(), fills: before}
+		c.requests[id] = &pendingRequest{room: r, at: time.Now(), before: before}
 	}
 }
 
-// takeAsk returns what the event being routed answers, and forgets it.
-func (c *Client) takeAsk() *ask {
-	a := c.asks[c.answering]
-	delete(c.asks, c.answering)
+// takeRequest returns what the event being routed answers, and forgets it.
+func (c *Client) takeRequest() *pendingRequest {
+	a := c.requests[c.answering]
+	delete(c.requests, c.answering)
 	return a
 }
 
-func (c *Client) isAsking(r *room) bool {
-	for _, a := range c.asks {
-		if a.room == r && a.fills == 0 {
+func (c *Client) isRequesting(r *room) bool {
+	for _, a := range c.requests {
+		if a.room == r && a.before == 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// askFailed: the server answered an ask with an error.
-func (c *Client) askFailed(a *ask, e shared.Error, now time.Time) {
+// requestFailed: the server answered a request with an error.
+func (c *Client) requestFailed(a *pendingRequest, e shared.Error, now time.Time) {
 	if a.leaves != nil && a.leaves.phase == leaving {
 		a.leaves.phase = a.was // a refused change leaves nothing
 	}
 	switch {
-	case a.fills != 0: // the user can still ask for it
+	case a.before != 0: // the user can still ask for it
 	case a.leave && a.room.phase == leaving:
-		c.isOut(a.room) // we were not in it
+		c.onLeft(a.room) // we were not in it
 	case !a.leave && a.room.phase == joining:
-		if c.asked == a.room.name {
-			c.asked = ""
+		if c.serverCurrent == a.room.name {
+			c.serverCurrent = ""
 			if a.leaves != nil {
-				c.asked = a.leaves.name
+				c.serverCurrent = a.leaves.name
 			}
 		}
-		c.shutOut(a.room, e, now)
+		c.onJoinRefused(a.room, e, now)
 	}
 }
 
-// shutOut: the server does not let us into a room, now or at all. Messages that
+// onJoinRefused: the server does not let us into a room, now or at all. Messages that
 // were written for it have nowhere to go.
-func (c *Client) shutOut(r *room, e shared.Error, now time.Time) {
+func (c *Client) onJoinRefused(r *room, e shared.Error, now time.Time) {
 	r.phase, r.refused = out, &e
 	if e.RetryAfter > 0 {
 		r.retryAt = now.Add(time.Duration(e.RetryAfter * float64(time.Second)))
 		return
 	}
 	for _, m := range c.outbox.messages {
-		if m.room == r.name && m.waits() {
-			m.becomes(Rejected, e.Message)
+		if m.room == r.name && m.isPending() {
+			m.setState(Rejected, e.Message)
 		}
 	}
 }
 
-// isOut: nothing of the room arrives any more. Of the rooms that we left the
+// onLeft: nothing of the room arrives any more. Of the rooms that we left the
 // latest are remembered.
-func (c *Client) isOut(r *room) {
+func (c *Client) onLeft(r *room) {
 	r.phase, r.typing = out, nil
 	var left []*room
 	for _, r := range c.rooms {
-		if r.phase == out && !r.wanted && !c.outbox.needs(r.name) {
+		if r.phase == out && !r.desired && !c.outbox.needs(r.name) {
 			left = append(left, r)
 		}
 	}
@@ -285,8 +285,8 @@ func (c *Client) findRoom(name string) *room {
 	return nil
 }
 
-// roomNamed returns the room, which it makes if need be.
-func (c *Client) roomNamed(name string) *room {
+// getOrCreateRoom returns the room, which it makes if need be.
+func (c *Client) getOrCreateRoom(name string) *room {
 	r := c.findRoom(name)
 	if r == nil {
 		r = &room{name: name, leftAt: time.Now()}
@@ -304,22 +304,22 @@ func (c *Client) Typing(name string) {
 		name = c.current
 	}
 	r := c.findRoom(name)
-	if now := time.Now(); r != nil && r.phase == synced && !now.Before(r.typedAt.Add(typeEvery)) {
+	if now := time.Now(); r != nil && r.phase == synced && !now.Before(r.typedAt.Add(typingInterval)) {
 		if c.sendEvent(shared.StartTyping.Frame("", shared.RoomPayload{Room: r.name})) {
 			r.typedAt = now
 		}
 	}
 }
 
-func (c *Client) expireTyping(now time.Time, next *alarm) {
+func (c *Client) expireTyping(now time.Time, next *deadline) {
 	for _, r := range c.rooms {
 		for user, t := range r.typing {
 			if now.Before(t.until) {
-				next.by(t.until)
+				next.before(t.until)
 				continue
 			}
 			delete(r.typing, user)
-			c.change()
+			c.notifyChange()
 		}
 	}
 }

@@ -35,7 +35,7 @@ func setupEventHandlers() *shared.Registry[*Client] {
 // it. A type that we do not know is a newer server's: ignored. Call it with mu
 // held.
 func (c *Client) routeEvent(ctx context.Context, frame []byte) {
-	c.tapped(false, frame)
+	c.observe(false, frame)
 	e, err := shared.DecodeEvent(frame)
 	if err == nil {
 		c.answering = e.ID
@@ -48,7 +48,7 @@ func (c *Client) routeEvent(ctx context.Context, frame []byte) {
 	var mistake *shared.Error
 	if errors.As(err, &mistake) && mistake.Code != shared.CodeUnknownType {
 		c.lastError = mistake
-		c.change()
+		c.notifyChange()
 	}
 }
 
@@ -56,9 +56,9 @@ func handleWelcome(_ context.Context, c *Client, p shared.WelcomePayload) error 
 	c.welcomed = true
 	c.me = Me{User: p.User, Name: p.Name, Named: p.Named}
 	c.version, c.limits = p.Version, p.Limits
-	c.beat = time.Duration(p.Heartbeat * float64(time.Second))
-	if c.beat <= 0 {
-		c.beat = defaultBeat
+	c.heartbeat = time.Duration(p.Heartbeat * float64(time.Second))
+	if c.heartbeat <= 0 {
+		c.heartbeat = defaultHeartbeat
 	}
 	if p.Session != "" {
 		c.session = p.Session
@@ -71,17 +71,17 @@ func handleWelcome(_ context.Context, c *Client, p shared.WelcomePayload) error 
 }
 
 func handleRoomJoined(_ context.Context, c *Client, p shared.RoomJoinedPayload) error {
-	r := c.roomNamed(p.Room)
-	from := c.askedAfter
-	if a := c.takeAsk(); a != nil {
+	r := c.getOrCreateRoom(p.Room)
+	from := c.dialCursor
+	if a := c.takeRequest(); a != nil {
 		from = a.after
-		if a.leaves != nil && a.leaves.phase == leaving && !c.isAsking(a.leaves) {
-			c.isOut(a.leaves) // unless we have asked to come back meanwhile
+		if a.leaves != nil && a.leaves.phase == leaving && !c.isRequesting(a.leaves) {
+			c.onLeft(a.leaves) // unless we have asked to come back meanwhile
 		}
 	}
 	r.refused, r.retryAt = nil, time.Time{}
 	r.count, r.members = p.Count, p.Members
-	c.change()
+	c.notifyChange()
 	was := r.phase
 	in := was == joined || was == synced
 	if in && (p.State == shared.StateCurrent || p.State == shared.StateRecovered || p.State == shared.StateNew) {
@@ -109,20 +109,20 @@ func handleSynced(_ context.Context, c *Client, p shared.SyncedPayload) error {
 		return nil
 	}
 	r.phase = synced
-	r.reach(p.Cursor)
-	if r.fresh {
-		r.fresh, r.guessed = false, true
-		r.leaveUnread(c.unreadOf(r.name), c.me.User)
+	r.advance(p.Cursor)
+	if r.firstJoin {
+		r.firstJoin, r.readMarkEstimated = false, true
+		r.setUnread(c.listedUnread(r.name), c.me.User)
 	}
-	c.resolve(r)
-	if r.thin {
-		c.fill(r)
+	c.resolveUncertain(r)
+	if r.needsBackfill {
+		c.backfill(r)
 	}
 	if r.name == c.current {
 		c.attempt = 0
 	}
 	c.flush(time.Now())
-	c.change()
+	c.notifyChange()
 	return nil
 }
 
@@ -132,23 +132,23 @@ func handleNewMessage(_ context.Context, c *Client, m shared.Message) error {
 		return nil // we have left it
 	}
 	added := r.add(m)
-	c.recognise(m)
+	c.matchEcho(m)
 	if !added {
 		return nil // we have it; it comes again when a message is looked for
 	}
 	delete(r.typing, m.User)
 	if c.config.OnMessage != nil {
-		c.tell(func() { c.config.OnMessage(m) })
+		c.enqueueCallback(func() { c.config.OnMessage(m) })
 	}
-	c.change()
+	c.notifyChange()
 	return nil
 }
 
 func handleLeft(_ context.Context, c *Client, p shared.LeavePayload) error {
-	c.takeAsk()
+	c.takeRequest()
 	if r := c.findRoom(p.Name); r != nil && r.phase != joining { // joining: we asked to come back meanwhile
-		c.isOut(r)
-		c.change()
+		c.onLeft(r)
+		c.notifyChange()
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func handlePresence(_ context.Context, c *Client, p shared.PresencePayload) erro
 	for _, user := range p.Left {
 		delete(r.typing, user)
 	}
-	c.change()
+	c.notifyChange()
 	return nil
 }
 
@@ -182,8 +182,8 @@ func handleTyping(_ context.Context, c *Client, p shared.TypingPayload) error {
 	if r.typing == nil {
 		r.typing = map[string]typist{}
 	}
-	r.typing[p.User] = typist{shared.Member{User: p.User, Name: p.Name}, time.Now().Add(typingHolds)}
-	c.change()
+	r.typing[p.User] = typist{shared.Member{User: p.User, Name: p.Name}, time.Now().Add(typingTimeout)}
+	c.notifyChange()
 	return nil
 }
 
@@ -191,36 +191,36 @@ func handleTyping(_ context.Context, c *Client, p shared.TypingPayload) error {
 func handleRead(_ context.Context, c *Client, p shared.MarkReadPayload) error {
 	r := c.findRoom(p.Room)
 	if r != nil && p.Seq > r.readSeq {
-		r.readSeq, r.above = p.Seq, 0
-		r.toldSeq = max(r.toldSeq, p.Seq)
-		c.wasRead(r)
+		r.readSeq, r.unreadAbove = p.Seq, 0
+		r.reportedSeq = max(r.reportedSeq, p.Seq)
+		c.updateListedUnread(r)
 	}
-	if r == nil || !r.wanted {
-		c.stale = true // what the list says of it was true before
+	if r == nil || !r.desired {
+		c.roomsStale = true // what the list says of it was true before
 	}
-	c.change()
+	c.notifyChange()
 	return nil
 }
 
 func handleAck(_ context.Context, c *Client, p shared.AckPayload) error {
-	c.acked(c.answering, p)
+	c.onAck(c.answering, p)
 	c.flush(time.Now())
-	c.change()
+	c.notifyChange()
 	return nil
 }
 
 // handleHistory takes the page that fill has asked for. All others are for the
 // call that waits.
 func handleHistory(_ context.Context, c *Client, p shared.HistoryPayload) error {
-	if c.asks[c.answering] == nil {
+	if c.requests[c.answering] == nil {
 		return nil
 	}
 	// What came meanwhile lies behind the page; if the user has asked for more, or
 	// the log is another one, it is of no use.
-	if a := c.takeAsk(); a.room.thin && a.fills != 0 && a.room.oldest() >= a.fills {
+	if a := c.takeRequest(); a.room.needsBackfill && a.before != 0 && a.room.oldest() >= a.before {
 		a.room.prepend(p)
-		a.room.thin = false
-		c.change()
+		a.room.needsBackfill = false
+		c.notifyChange()
 	}
 	return nil
 }
@@ -229,27 +229,27 @@ func handleHistory(_ context.Context, c *Client, p shared.HistoryPayload) error 
 // call. Without an id it may be about the room that the address asked for.
 func handleFailed(_ context.Context, c *Client, e shared.Error) error {
 	now := time.Now()
-	c.change()
-	if c.refused(c.answering, e, now) {
+	c.notifyChange()
+	if c.onSendRefused(c.answering, e, now) {
 		return nil
 	}
-	if a := c.takeAsk(); a != nil {
-		c.askFailed(a, e, now)
+	if a := c.takeRequest(); a != nil {
+		c.requestFailed(a, e, now)
 		return nil
 	}
 	if c.calls[c.answering] != nil {
 		return nil
 	}
 	c.lastError = &e
-	if r := c.findRoom(c.asked); c.answering == "" && r != nil && r.phase == joining && !c.isAsking(r) {
-		c.asked = ""
-		c.shutOut(r, e, now)
+	if r := c.findRoom(c.serverCurrent); c.answering == "" && r != nil && r.phase == joining && !c.isRequesting(r) {
+		c.serverCurrent = ""
+		c.onJoinRefused(r, e, now)
 	}
 	return nil
 }
 
 func handleClosing(_ context.Context, c *Client, p shared.ClosingPayload) error {
-	c.notUntil = time.Now().Add(time.Duration(p.RetryAfter * float64(time.Second)))
+	c.notBefore = time.Now().Add(time.Duration(p.RetryAfter * float64(time.Second)))
 	return nil
 }
 

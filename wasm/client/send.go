@@ -26,7 +26,7 @@ func (c *Client) sendEvent(frame []byte) bool {
 	default:
 		return false
 	}
-	c.tapped(true, frame)
+	c.observe(true, frame)
 	return true
 }
 
@@ -59,9 +59,9 @@ func (c *Client) Send(room, message string) (id string, err error) {
 		return "", ErrOutboxFull
 	}
 	c.outbox.add(m)
-	c.roomNamed(room).typedAt = time.Time{} // what is typed next is another message
+	c.getOrCreateRoom(room).typedAt = time.Time{} // what is typed next is another message
 	c.flush(now)
-	if !m.kept { // one that went on the wire at once is kept already
+	if !m.persisted { // one that went on the wire at once is kept already
 		if m.state == Pending {
 			err = m.save()
 		}
@@ -69,9 +69,9 @@ func (c *Client) Send(room, message string) (id string, err error) {
 			c.outbox.remove(m)
 			return "", fmt.Errorf("%w: %s", ErrOutboxFull, cmp.Or(m.reason, fmt.Sprint(err)))
 		}
-		m.kept = true
+		m.persisted = true
 	}
-	c.change()
+	c.notifyChange()
 	return m.id, nil
 }
 
@@ -87,14 +87,14 @@ func (c *Client) Retry(id string) error {
 	c.outbox.remove(m)
 	if m.state == Uncertain || c.me.User != "" && m.user != c.me.User {
 		// A new message: where it may have been before, the user has decided on.
-		m.user, m.after, m.lookBack = c.me.User, nil, false
+		m.user, m.after, m.needsScan = c.me.User, nil, false
 	}
-	m.doubt = false
+	m.uncertain = false
 	c.outbox.add(m)
-	m.becomes(Pending, "")
-	c.roomNamed(m.room).refused = nil
+	m.setState(Pending, "")
+	c.getOrCreateRoom(m.room).refused = nil
 	c.flush(time.Now())
-	c.change()
+	c.notifyChange()
 	return nil
 }
 
@@ -108,7 +108,7 @@ func (c *Client) Discard(id string) error {
 		return ErrNoMessage
 	}
 	c.outbox.done(m)
-	c.change()
+	c.notifyChange()
 	return nil
 }
 
@@ -254,7 +254,7 @@ func (c *Client) call(ctx context.Context, id string, frame []byte) (shared.Even
 // were read. Errors are those of Call.
 func (c *Client) ListRooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
 	c.mu.Lock()
-	guessed := c.guessed()
+	estimated := c.roomsWithEstimate()
 	c.mu.Unlock()
 	answer, err := Call(ctx, c, shared.ListRooms, shared.ListRoomsPayload{Filter: filter}, shared.Rooms)
 	if err != nil || filter != "" {
@@ -262,11 +262,11 @@ func (c *Client) ListRooms(ctx context.Context, filter string) ([]shared.RoomSum
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known, c.stale = answer.Rooms, false
-	for _, r := range guessed {
-		c.listed(r)
+	c.roomList, c.roomsStale = answer.Rooms, false
+	for _, r := range estimated {
+		c.applyListedUnread(r)
 	}
-	c.change()
+	c.notifyChange()
 	return slices.Clone(answer.Rooms), nil
 }
 
@@ -279,6 +279,6 @@ func (c *Client) SetName(ctx context.Context, name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.me.Name, c.me.Named = name, true
-	c.change()
+	c.notifyChange()
 	return nil
 }

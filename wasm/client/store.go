@@ -61,17 +61,17 @@ func (m *outgoing) save() error {
 	return m.store.Save(m.id, string(value))
 }
 
-// strike takes the message out of the store for good.
-func (m *outgoing) strike() {
+// deleteStored takes the message out of the store for good.
+func (m *outgoing) deleteStored() {
 	if m.store != nil {
 		m.store.Remove(m.id)
 		m.store = nil
 	}
 }
 
-// becomes sets the state and keeps that. If the store has no room for it, a
+// setState sets the state and keeps that. If the store has no room for it, a
 // client that comes after this one goes on from the state before.
-func (m *outgoing) becomes(s OutgoingState, reason string) {
+func (m *outgoing) setState(s OutgoingState, reason string) {
 	m.state, m.reason = s, reason
 	if err := m.save(); err != nil {
 		log.Printf("client: the outbox keeps message %s as it was: %v", m.id, err)
@@ -87,10 +87,10 @@ func (c *Client) ImportOutbox(store Store) {
 	defer c.mu.Unlock()
 	loaded := c.load(store)
 	for _, m := range loaded {
-		c.roomNamed(m.room)
+		c.getOrCreateRoom(m.room)
 	}
 	c.outbox.messages = append(loaded, c.outbox.messages...)
-	c.change()
+	c.notifyChange()
 }
 
 // load reads a store's messages, in the order written. What is broken is logged
@@ -164,6 +164,6 @@ func parseEntry(id, value string) (*outgoing, error) {
 	return &outgoing{
 		id: id, room: e.Room, message: e.Message, written: e.Written, order: e.Order,
 		user: e.User, after: e.After, state: e.State, reason: e.Reason,
-		kept: true, lookBack: e.After != nil,
+		persisted: true, needsScan: e.After != nil,
 	}, nil
 }

@@ -512,7 +512,7 @@ func TestTheOutboxIsBoundedInBytes(t *testing.T) {
 	}
 	// Discarding a message makes room.
 	c.mu.Lock()
-	c.outbox.messages[0].becomes(Rejected, "")
+	c.outbox.messages[0].setState(Rejected, "")
 	c.mu.Unlock()
 	check(t, c.Discard(c.View().Room.Outgoing[0].ID))
 	if _, err := c.Send("", long); err != nil {

@@ -168,14 +168,14 @@ func (c *Client) View() View {
 	v := View{
 		State: c.state, Retry: c.retry, Reason: c.reason, Code: c.code, Since: c.since,
 		Me: c.me, Version: c.version, Limits: c.limits,
-		Current: c.current, Rooms: c.entries(), RoomsStale: c.stale,
+		Current: c.current, Rooms: c.entries(), RoomsStale: c.roomsStale,
 		PausedUntil: c.outbox.pausedUntil, LastError: c.lastError,
 	}
 	if r := c.findRoom(c.current); r != nil {
 		v.Room = c.viewRoom(r)
 	}
 	for _, m := range c.outbox.messages {
-		if m.waits() {
+		if m.isPending() {
 			v.Queued++
 		}
 	}
@@ -194,19 +194,19 @@ func (c *Client) Room(name string) (RoomView, bool) {
 }
 
 func (c *Client) viewRoom(r *room) RoomView {
-	messages, more, newer := r.shown()
+	messages, more, newer := r.visible()
 	v := RoomView{
-		Name: r.name, Joined: r.wanted, Synced: r.phase == synced, Refused: r.refused,
+		Name: r.name, Joined: r.desired, Synced: r.phase == synced, Refused: r.refused,
 		Messages: slices.Clip(messages), More: more, Newer: newer, Latest: slices.Clip(r.messages),
-		Gaps: r.shownGaps(), WasReset: r.anew,
+		Gaps: r.visibleGaps(), WasReset: r.wasReset,
 		Count: r.count, Members: slices.Clip(r.members),
-		ReadSeq: r.readSeq, Unread: r.unread(c.me.User), ReadKnown: !r.fresh && !r.guessed && r.cursor != nil, UnreadAbove: r.above,
+		ReadSeq: r.readSeq, Unread: r.unread(c.me.User), ReadKnown: !r.firstJoin && !r.readMarkEstimated && r.cursor != nil, UnreadAbove: r.unreadAbove,
 	}
 	if r.cursor != nil {
 		v.Epoch = r.cursor.Epoch
 	}
 	for _, m := range c.outbox.messages {
-		if m.room == r.name && !m.seen {
+		if m.room == r.name && !m.echoed {
 			v.Outgoing = append(v.Outgoing, OutgoingMessage{m.id, m.room, m.message, m.written, m.state, m.reason})
 		}
 	}
@@ -226,7 +226,7 @@ func (c *Client) entries() []RoomEntry {
 			return
 		}
 		listed[e.Name] = true
-		if r := c.findRoom(e.Name); r != nil && r.wanted {
+		if r := c.findRoom(e.Name); r != nil && r.desired {
 			e.Joined = true
 			if n := len(r.messages); n > 0 { // what we see is newer than the list
 				e.LastActivity = r.messages[n-1].Sent
@@ -239,11 +239,11 @@ func (c *Client) entries() []RoomEntry {
 		}
 		list = append(list, e)
 	}
-	for _, k := range c.known {
+	for _, k := range c.roomList {
 		add(RoomEntry{Name: k.Name, LastActivity: k.LastActivity, Unread: k.Unread})
 	}
 	for _, r := range c.rooms {
-		if r.wanted {
+		if r.desired {
 			add(RoomEntry{Name: r.name})
 		}
 	}

@@ -29,19 +29,19 @@ type window struct {
 func (w *window) first() uint64 { return w.messages[0].Seq }
 func (w *window) last() uint64  { return w.messages[len(w.messages)-1].Seq }
 
-// shown returns what the view shows of the room: messages, whether there are
+// visible returns what the view shows of the room: messages, whether there are
 // older ones, and whether there are newer ones.
-func (r *room) shown() (messages []shared.Message, more, newer bool) {
+func (r *room) visible() (messages []shared.Message, more, newer bool) {
 	if w := r.window; w != nil {
-		return w.messages, w.more, !r.attached()
+		return w.messages, w.more, !r.windowAtTail()
 	}
 	return r.messages, r.more, false
 }
 
-// shownGaps returns the missing ranges between, and after, the messages that are
+// visibleGaps returns the missing ranges between, and after, the messages that are
 // shown.
-func (r *room) shownGaps() (gaps []shared.Truncated) {
-	messages, _, newer := r.shown()
+func (r *room) visibleGaps() (gaps []shared.Truncated) {
+	messages, _, newer := r.visible()
 	if len(messages) == 0 {
 		return nil
 	}
@@ -54,26 +54,26 @@ func (r *room) shownGaps() (gaps []shared.Truncated) {
 	return gaps
 }
 
-// attached reports whether the window ends where the tail does.
-func (r *room) attached() bool {
+// windowAtTail reports whether the window ends where the tail does.
+func (r *room) windowAtTail() bool {
 	return r.window.last() >= r.messages[len(r.messages)-1].Seq
 }
 
-// hold opens a window where the tail is now.
-func (r *room) hold() {
+// pinWindow opens a window where the tail is now.
+func (r *room) pinWindow() {
 	if r.window == nil && len(r.messages) > 0 {
 		r.window = &window{messages: slices.Clip(r.messages), more: r.more}
 	}
 }
 
-// older puts a page of history before what is shown. The tail takes it while it
+// extendOlder puts a page of history before what is shown. The tail takes it while it
 // has room.
-func (r *room) older(page shared.HistoryPayload) {
-	if r.window == nil && len(r.messages)+len(page.Messages) <= timeline {
+func (r *room) extendOlder(page shared.HistoryPayload) {
+	if r.window == nil && len(r.messages)+len(page.Messages) <= maxTail {
 		r.prepend(page)
 		return
 	}
-	r.hold()
+	r.pinWindow()
 	w := r.window
 	w.messages = slices.Concat(below(page.Messages, w.first()), w.messages)
 	w.more = page.More
@@ -90,8 +90,8 @@ func below(messages []shared.Message, seq uint64) []shared.Message {
 	return messages
 }
 
-// newer puts messages behind the window, those that are not in it yet.
-func (r *room) newer(messages []shared.Message) {
+// extendNewer puts messages behind the window, those that are not in it yet.
+func (r *room) extendNewer(messages []shared.Message) {
 	w := r.window
 	for len(messages) > 0 && messages[0].Seq <= w.last() {
 		messages = messages[1:]
@@ -113,12 +113,12 @@ func (c *Client) LoadOlder(ctx context.Context, name string) error {
 		c.mu.Unlock()
 		return ErrNoRoom // nothing is known of it that something could be older than
 	}
-	messages, more, _ := r.shown()
+	messages, more, _ := r.visible()
 	if !more {
 		c.mu.Unlock()
 		return nil
 	}
-	w, before, lives := r.window, r.cursor.Seq+1, r.lives
+	w, before, resets := r.window, r.cursor.Seq+1, r.resetCount
 	if len(messages) > 0 {
 		before = messages[0].Seq
 	}
@@ -131,12 +131,12 @@ func (c *Client) LoadOlder(ctx context.Context, name string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	messages, _, _ = r.shown()
-	if r.lives != lives || r.window != w || len(messages) > 0 && messages[0].Seq != before {
+	messages, _, _ = r.visible()
+	if r.resetCount != resets || r.window != w || len(messages) > 0 && messages[0].Seq != before {
 		return nil // the page is of another log, or the user is elsewhere by now
 	}
-	r.older(page)
-	c.change()
+	r.extendOlder(page)
+	c.notifyChange()
 	return nil
 }
 
@@ -146,14 +146,14 @@ func (c *Client) LoadOlder(ctx context.Context, name string) error {
 func (c *Client) LoadNewer(ctx context.Context, name string) error {
 	c.mu.Lock()
 	r := c.findRoom(name)
-	if r == nil || r.window == nil || r.attached() {
+	if r == nil || r.window == nil || r.windowAtTail() {
 		c.mu.Unlock()
 		return nil
 	}
 	w, after := r.window, r.window.last()
 	if r.messages[0].Seq <= after {
-		r.newer(r.messages)
-		c.change()
+		r.extendNewer(r.messages)
+		c.notifyChange()
 		c.mu.Unlock()
 		return nil
 	}
@@ -181,10 +181,10 @@ func (c *Client) LoadNewer(ctx context.Context, name string) error {
 		messages = r.messages
 	}
 	if n := len(last.Messages); len(messages) > 0 && (n == 0 || last.Messages[n-1].Seq != after) {
-		r.miss(shared.Truncated{After: after, First: messages[0].Seq})
+		r.addGap(shared.Truncated{After: after, First: messages[0].Seq})
 	}
-	r.newer(messages)
-	c.change()
+	r.extendNewer(messages)
+	c.notifyChange()
 	return nil
 }
 
@@ -194,7 +194,7 @@ func (c *Client) ShowLatest(name string) {
 	defer c.mu.Unlock()
 	if r := c.findRoom(name); r != nil && r.window != nil {
 		r.window = nil
-		c.change()
+		c.notifyChange()
 	}
 }
 
@@ -203,7 +203,7 @@ func (c *Client) ShowLatest(name string) {
 func (c *Client) PinView(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r := c.findRoom(name); r != nil && r.wanted {
-		r.hold()
+	if r := c.findRoom(name); r != nil && r.desired {
+		r.pinWindow()
 	}
 }

@@ -146,8 +146,8 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		reply(r.p, shared.Ack, id, shared.AckPayload{Room: "general", Seq: 3002})
 		synctest.Wait()
 		v := r.View().Room
-		if latest := v.Latest; sent.Message != "mine" || len(latest) != timeline || latest[timeline-1].Seq != 3002 || len(v.Outgoing) != 0 {
-			t.Errorf("tail after %q: got %d messages and %d pending, want %d up to 3002 and none", sent.Message, len(latest), len(v.Outgoing), timeline)
+		if latest := v.Latest; sent.Message != "mine" || len(latest) != maxTail || latest[maxTail-1].Seq != 3002 || len(v.Outgoing) != 0 {
+			t.Errorf("tail after %q: got %d messages and %d pending, want %d up to 3002 and none", sent.Message, len(latest), len(v.Outgoing), maxTail)
 		}
 		r.wantAcked(id)
 		r.wantShown(1, maxWindow, true)
@@ -168,7 +168,7 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 			t.Errorf("pages asked for: got %d, want at most %d", asked, most)
 		}
 		r.ShowLatest("general")
-		r.wantShown(3002-timeline+1, 3002, false)
+		r.wantShown(3002-maxTail+1, 3002, false)
 		if n := r.load(r.LoadNewer, nil); n != 0 {
 			t.Errorf("pages asked for at the end: got %d, want none", n)
 		}
@@ -207,10 +207,10 @@ func TestTheTailTakesOlderMessagesWhileItHasRoom(t *testing.T) {
 
 func TestWhatIsHeldStaysWhileNewMessagesCome(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := read(t, timeline, 1)
+		r := read(t, maxTail, 1)
 		before := r.View().Room.Messages
 		r.PinView("general")
-		for range maxWindow - timeline {
+		for range maxWindow - maxTail {
 			r.grow(1)
 		}
 		r.wantShown(1, maxWindow, false)
@@ -222,7 +222,7 @@ func TestWhatIsHeldStaysWhileNewMessagesCome(t *testing.T) {
 			t.Errorf("pages asked for what the tail has: got %d, want none", n)
 		}
 		r.wantShown(51, 650, false)
-		if before[0].Seq != 1 || before[timeline-1].Seq != timeline {
+		if before[0].Seq != 1 || before[maxTail-1].Seq != maxTail {
 			t.Error("older view: got it changed, want it as it was")
 		}
 		r.ShowLatest("general")
@@ -389,8 +389,8 @@ func TestReadingAround(t *testing.T) {
 				}
 
 				shown, v := r.shown(), r.View().Room
-				if len(shown) > maxWindow || len(v.Latest) > timeline {
-					t.Fatalf("seed %d: got %d messages shown and %d in the tail, want at most %d and %d", seed, len(shown), len(v.Latest), maxWindow, timeline)
+				if len(shown) > maxWindow || len(v.Latest) > maxTail {
+					t.Fatalf("seed %d: got %d messages shown and %d in the tail, want at most %d and %d", seed, len(shown), len(v.Latest), maxWindow, maxTail)
 				}
 				if last := all[len(all)-1]; v.Latest[len(v.Latest)-1].Seq != last || v.Newer != (shown[len(shown)-1] != last) {
 					t.Fatalf("seed %d: got a tail up to %d, shown up to %d, newer: %v, want a tail up to %d, and newer if less is shown", seed, v.Latest[len(v.Latest)-1].Seq, shown[len(shown)-1], v.Newer, last)

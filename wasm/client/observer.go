@@ -18,14 +18,14 @@ type Frame struct {
 func (c *Client) SetFrameObserver(f func(Frame)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tap = f
+	c.observer = f
 }
 
-// tapped tells the tap. Call it with mu held.
-func (c *Client) tapped(sent bool, text []byte) {
-	if c.tap == nil {
+// observe passes a frame to the observer. Call it with mu held.
+func (c *Client) observe(sent bool, text []byte) {
+	if c.observer == nil {
 		return
 	}
-	tap, f := c.tap, Frame{sent, time.Now(), text}
-	c.tell(func() { tap(f) })
+	observer, f := c.observer, Frame{sent, time.Now(), text}
+	c.enqueueCallback(func() { observer(f) })
 }
