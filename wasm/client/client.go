@@ -11,8 +11,6 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -215,11 +213,4 @@ func (c *Client) runCallbacks() {
 	if changed && c.config.OnChange != nil {
 		c.config.OnChange()
 	}
-}
-
-// newID returns a random id of 16 characters for an event.
-func newID() string {
-	var b [12]byte
-	rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
 }

@@ -254,7 +254,7 @@ func (c *Client) checkLiveness(l *link, now time.Time, next *deadline) error {
 	}
 	l.pingedAt = now
 	next.before(now.Add(grace))
-	c.sendEvent(shared.Ping.Frame(newID(), shared.Empty{}))
+	c.sendEvent(shared.Ping.Frame(shared.NewID(), shared.Empty{}))
 	return nil
 }
 

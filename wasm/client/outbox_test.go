@@ -462,17 +462,6 @@ func TestSendSaysNoBeforeTheServerHasTo(t *testing.T) {
 	}
 }
 
-func TestIDs(t *testing.T) {
-	seen := map[string]bool{}
-	for range 1000 {
-		id := newID()
-		if len(id) != 16 || seen[id] || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
-			t.Fatalf("id: got %q, want 16 characters of base64url that are new", id)
-		}
-		seen[id] = true
-	}
-}
-
 // A room that we cannot send to yet does not hold up the others.
 func TestRoomsDoNotWaitForEachOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -151,7 +151,7 @@ func (c *Client) requestChange(r *room, now time.Time) {
 	if old := c.findRoom(c.serverCurrent); old != nil {
 		c.flushReadMark(old, now)
 	}
-	id := newID()
+	id := shared.NewID()
 	after := c.resumeCursor(r)
 	if !c.sendEvent(shared.ChangeRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
 		return
@@ -168,7 +168,7 @@ func (c *Client) requestChange(r *room, now time.Time) {
 }
 
 func (c *Client) requestJoin(r *room, now time.Time) {
-	id, after := newID(), c.resumeCursor(r)
+	id, after := shared.NewID(), c.resumeCursor(r)
 	if c.sendEvent(shared.JoinRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
 		c.requests[id] = &pendingRequest{room: r, at: now, after: after}
 		r.phase, r.requestedAt = joining, now
@@ -177,7 +177,7 @@ func (c *Client) requestJoin(r *room, now time.Time) {
 
 func (c *Client) requestLeave(r *room, now time.Time) {
 	c.flushReadMark(r, now)
-	id := newID()
+	id := shared.NewID()
 	if c.sendEvent(shared.LeaveRoom.Frame(id, shared.LeavePayload{Name: r.name})) {
 		c.requests[id] = &pendingRequest{room: r, at: now, leave: true}
 		r.phase = leaving
@@ -196,7 +196,7 @@ func (c *Client) backfill(r *room) {
 		r.needsBackfill = false
 		return
 	}
-	id, before := newID(), r.oldest()
+	id, before := shared.NewID(), r.oldest()
 	if c.sendEvent(shared.LoadHistory.Frame(id, shared.LoadHistoryPayload{Room: r.name, Before: before, Limit: want})) {
 		c.requests[id] = &pendingRequest{room: r, at: time.Now(), before: before}
 	}

@@ -1,10 +1,8 @@
 package client
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -54,7 +52,7 @@ func (c *Client) Send(room, message string) (id string, err error) {
 		return "", ErrNoRoom
 	}
 	now := time.Now()
-	m := &outgoing{id: newID(), room: room, message: message, written: now, state: Pending, user: c.me.User, store: c.config.Store}
+	m := &outgoing{id: shared.NewID(), room: room, message: message, written: now, state: Pending, user: c.me.User, store: c.config.Store}
 	if c.outbox.full(m) {
 		return "", ErrOutboxFull
 	}
@@ -119,9 +117,9 @@ func (c *Client) Discard(id string) error {
 func (c *Client) SendEvent(eventType string, payload any) error {
 	e := shared.Event{Type: eventType}
 	if payload != nil {
-		raw, err := encode(payload)
+		raw, err := shared.EncodeJSON(payload)
 		if err != nil {
-			return err
+			return fmt.Errorf("client: %w", err)
 		}
 		e.Payload = raw
 	}
@@ -132,7 +130,7 @@ func (c *Client) SendEvent(eventType string, payload any) error {
 // have that one. What the methods do gets an id of theirs.
 func (c *Client) SendRaw(e shared.Event) error {
 	if e.ID == "" {
-		e.ID = newID()
+		e.ID = shared.NewID()
 	}
 	switch e.Type {
 	case shared.SendMessage.Name():
@@ -148,9 +146,9 @@ func (c *Client) SendRaw(e shared.Event) error {
 		return with(shared.LeaveRoom, e, func(p shared.LeavePayload) error { return c.LeaveRoom(p.Name) })
 	}
 
-	frame, err := encode(e)
+	frame, err := shared.EncodeJSON(e)
 	if err != nil {
-		return err
+		return fmt.Errorf("client: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,18 +165,6 @@ func (c *Client) SendRaw(e shared.Event) error {
 		return ErrBusy
 	}
 	return nil
-}
-
-// encode writes JSON as it is read by people in DevTools: with <, > and & as they
-// are.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return nil, fmt.Errorf("client: %w", err)
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // with decodes e's payload and does something with it.
@@ -204,7 +190,7 @@ func Call[Question, Answer any](ctx context.Context, c *Client,
 			return none, err
 		}
 	}
-	id := newID()
+	id := shared.NewID()
 	e, err := c.call(ctx, id, ask.Frame(id, question))
 	switch {
 	case err != nil:

@@ -51,7 +51,7 @@ func (m *outgoing) save() error {
 	if m.store == nil {
 		return nil
 	}
-	value, err := encode(entry{
+	value, err := shared.EncodeJSON(entry{
 		Version: entryVersion, Order: m.order, Room: m.room, Message: m.message, Written: m.written,
 		User: m.user, After: m.after, State: m.state, Reason: m.reason,
 	})
