@@ -61,7 +61,7 @@ func BenchmarkNewMessage(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c.routeEvent(b.Context(), f.next())
-		c.callbacks = c.callbacks[:0]
+		c.callbacks.queue = c.callbacks.queue[:0]
 	}
 	if r := c.findRoom("general"); r.cursor.Seq != f.seq || len(r.messages) != min(maxTail, int(f.seq)) {
 		b.Fatalf("room after %d messages: got cursor %d and %d messages, want %d and %d", f.seq, r.cursor.Seq, len(r.messages), f.seq, min(maxTail, int(f.seq)))

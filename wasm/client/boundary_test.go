@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/conn"
 )
 
 // These tests go through one conversation frame by frame. At each frame in each
@@ -420,9 +421,9 @@ func (b *cable) swapped(d direction, frame, after []byte) {
 func (b *cable) hold(s *strand, d direction, frame []byte, by time.Duration) {
 	b.mu.Lock()
 	s.late, s.by, s.up, s.asks = time.Now(), by, d == toServer, asks(frame)
-	patience := ackTimeout + grace // for an answer; then there is a ping, and its grace
+	patience := conn.AckTimeout + conn.Grace // for an answer; then there is a ping, and its grace
 	if what := describe(frame); what == "ping" || what == "pong" {
-		patience = grace
+		patience = conn.Grace
 	}
 	b.slow = b.slow || by > patience
 	b.mu.Unlock()
@@ -675,7 +676,7 @@ func run(t *testing.T, seed uint64, faults ...fault) (b *cable) {
 		for _, f := range faults {
 			switch {
 			case f.kind == outage:
-				time.Sleep((refusals + 1) * maxBackoff)
+				time.Sleep((refusals + 1) * conn.MaxBackoff)
 			case f.delay() > 0:
 				time.Sleep(2 * f.delay())
 			}
@@ -900,8 +901,8 @@ func TestAWelcomeIsNotASuccess(t *testing.T) {
 		h.accept()
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if took := h.dialed[46].Sub(h.dialed[6]); took < 40*maxBackoff/8 {
-			t.Errorf("40 waits of up to %v: got %v in all, want at least %v", maxBackoff, took, 40*maxBackoff/8)
+		if took := h.dialed[46].Sub(h.dialed[6]); took < 40*conn.MaxBackoff/8 {
+			t.Errorf("40 waits of up to %v: got %v in all, want at least %v", conn.MaxBackoff, took, 40*conn.MaxBackoff/8)
 		}
 	})
 }

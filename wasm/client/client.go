@@ -15,9 +15,15 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
-	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/conn"
+)
+
+// Conn is a connection, as Config.Dial opens it; CloseError says how one ended.
+type (
+	Conn       = conn.Conn
+	CloseError = conn.CloseError
 )
 
 // Config says where to connect and whom to tell. URL is all that is needed.
@@ -55,58 +61,32 @@ type Config struct {
 
 // Errors of the client's own. Those of the server are *shared.Error.
 var (
-	ErrDisconnected = errors.New("client: not connected")
+	ErrDisconnected = conn.ErrDisconnected
+	ErrBusy         = conn.ErrBusy
+	ErrRunning      = conn.ErrRunning
 	ErrOutboxFull   = errors.New("client: too many messages wait to be sent")
-	ErrBusy         = errors.New("client: the connection does not keep up")
 	ErrNoRoom       = errors.New("client: not in a room")
-	ErrRunning      = errors.New("client: Run is running already")
 	ErrNoMessage    = errors.New("client: no such message waits for a decision")
 )
-
-// CloseError is how a connection ended with a close frame. Run returns one when
-// the code is final.
-type CloseError struct {
-	Code   int
-	Reason string
-}
-
-func (e *CloseError) Error() string {
-	if e.Reason == "" {
-		return fmt.Sprintf("the connection was closed with code %d", e.Code)
-	}
-	return fmt.Sprintf("the connection was closed with code %d: %s", e.Code, e.Reason)
-}
 
 // Client is one user's end of the chat. All methods may be called from any
 // goroutine and before, during and after Run.
 //
 // What happens on the connection happens on Run's goroutine. Other goroutines
-// change the state under mu, put frames into the connection's egress, and poke
-// Run to look what has changed.
+// change the state under mu and notify Run. Locks are taken in this order: mu, the
+// Supervisor's, the callbackQueue's.
 type Client struct {
 	// Static.
 	config   Config
 	url      *url.URL
 	handlers *shared.Registry[*Client]
 
-	// poked wakes Run's goroutine; one token says as much as many.
-	notified chan struct{}
+	conn      *conn.Supervisor
+	callbacks callbackQueue
 
 	// mu guards all that follows. Nothing that can block is called under it.
-	mu             sync.Mutex
-	running        bool
-	state          State
-	reason         string
-	code           int // the close code that Ended us
-	since          time.Time
-	retry          time.Time
-	attempt        int           // attempts to connect since a connection was synced
-	checkRequested bool          // CheckNow was called and not heeded yet
-	notBefore      time.Time     // closing said not to come back earlier
-	session        string        // to present instead of a cookie
-	link           *link         // the connection, nil without one
-	welcomed       bool          // on this connection
-	heartbeat      time.Duration // the server is never silent for longer
+	mu      sync.Mutex
+	session string // to present instead of a cookie
 
 	me        Me
 	version   string
@@ -122,13 +102,8 @@ type Client struct {
 	roomsStale bool                 // the user has read since, elsewhere
 	outbox     outbox
 
-	answering string                       // id of the event being routed
-	requests  map[string]*pendingRequest   // joins and leaves without an answer yet, by id
-	calls     map[string]chan shared.Event // calls without an answer yet, by id
-
-	observer  func(Frame) // is told every frame; nil mostly
-	callbacks []func()    // for Run's goroutine to call
-	changed   bool        // the View, since the last OnChange
+	answering string                     // id of the event being routed
+	requests  map[string]*pendingRequest // joins and leaves without an answer yet, by id
 }
 
 // New returns a client that Run starts. It fails if the configuration cannot
@@ -148,7 +123,7 @@ func New(config Config) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	if config.Dial == nil {
-		config.Dial = dialWebSocket
+		config.Dial = conn.DialWebSocket
 	}
 	handlers := setupEventHandlers()
 	if err := handlers.Check(); err != nil {
@@ -158,13 +133,21 @@ func New(config Config) (*Client, error) {
 		config:   config,
 		url:      u,
 		handlers: handlers,
-		notified: make(chan struct{}, 1),
-		state:    Connecting,
-		since:    time.Now(),
 		session:  config.Session,
 		current:  config.Room,
-		observer: config.OnFrame,
 	}
+	c.conn = conn.New(config.Dial, conn.Owner{
+		Address:       c.address,
+		Connected:     c.connected,
+		Receive:       c.receive,
+		Disconnected:  c.disconnected,
+		Tick:          c.tick,
+		RunCallbacks:  c.callbacks.run,
+		StatusChanged: c.callbacks.notifyChange,
+		Sent:          func(frame []byte) { c.callbacks.observe(true, frame) },
+	})
+	c.callbacks.wake, c.callbacks.onChange = c.conn.Notify, config.OnChange
+	c.callbacks.setObserver(config.OnFrame)
 	c.getOrCreateRoom(config.Room).desired = true
 	if config.Store != nil {
 		c.ImportOutbox(config.Store)
@@ -180,37 +163,18 @@ func (c *Client) Session() string {
 	return c.session
 }
 
-// notify makes Run's goroutine look again.
-func (c *Client) notify() {
-	select {
-	case c.notified <- struct{}{}:
-	default:
-	}
-}
+// Run connects and stays connected until ctx ends, then returns ctx's error, or
+// until the server closes with a code that is final, then returns a
+// *CloseError. All goroutines of the client have ended when it returns. It may
+// be called again then; what waits in the outbox is still there.
+func (c *Client) Run(ctx context.Context) error { return c.conn.Run(ctx) }
 
-// notifyChange notes that the View is another one. Call it with mu held.
-func (c *Client) notifyChange() {
-	c.changed = true
-	c.notify()
-}
+// CheckNow says that the network or the page has come back: a client that waits
+// connects at once, one that is connected finds out with one ping whether it
+// still is.
+func (c *Client) CheckNow() { c.conn.CheckNow() }
 
-// enqueueCallback leaves a callback for Run's goroutine. Call it with mu held.
-func (c *Client) enqueueCallback(callback func()) {
-	c.callbacks = append(c.callbacks, callback)
-	c.notify()
-}
-
-// runCallbacks calls the callbacks that wait, in order, then OnChange if it is due.
-// Only Run's goroutine calls it.
-func (c *Client) runCallbacks() {
-	c.mu.Lock()
-	callbacks, changed := c.callbacks, c.changed
-	c.callbacks, c.changed = nil, false
-	c.mu.Unlock()
-	for _, callback := range callbacks {
-		callback()
-	}
-	if changed && c.config.OnChange != nil {
-		c.config.OnChange()
-	}
-}
+// SetFrameObserver tells f every frame from now on, in place of Config.OnFrame or of who was
+// told before. nil tells nobody: then a frame costs one comparison. What was on
+// its way to the one before is still told to him.
+func (c *Client) SetFrameObserver(f func(Frame)) { c.callbacks.setObserver(f) }

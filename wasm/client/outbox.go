@@ -1,7 +1,6 @@
 package client
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -145,15 +144,11 @@ func (o *outbox) oldestInFlight() (oldest time.Time) {
 // room is synced again. If the server closed because of a message, that was the
 // oldest one without an answer: it is not sent again by itself.
 func (o *outbox) disconnected(cause error) {
-	var closed *CloseError
-	if errors.As(cause, &closed) {
-		switch closed.Code {
-		case shared.CloseUnsupportedData, shared.CloseInvalidText, shared.ClosePolicy, shared.CloseTooBig:
-			oldest := o.oldestInFlight()
-			i := slices.IndexFunc(o.messages, func(m *outgoing) bool { return !m.sentAt.IsZero() && m.sentAt.Equal(oldest) })
-			if i >= 0 {
-				o.messages[i].setState(Failed, closed.Error())
-			}
+	if causedByMessage(cause) {
+		oldest := o.oldestInFlight()
+		i := slices.IndexFunc(o.messages, func(m *outgoing) bool { return !m.sentAt.IsZero() && m.sentAt.Equal(oldest) })
+		if i >= 0 {
+			o.messages[i].setState(Failed, cause.Error())
 		}
 	}
 	for _, m := range o.messages {
@@ -167,16 +162,16 @@ func (o *outbox) disconnected(cause error) {
 func (c *Client) flush(now time.Time) {
 	o := &c.outbox
 	free := c.inFlightLimit() - o.inFlightCount()
-	if !c.welcomed || now.Before(o.pausedUntil) || o.draining && o.inFlightCount() > 0 {
+	if !c.conn.Ready() || now.Before(o.pausedUntil) || o.draining && o.inFlightCount() > 0 {
 		return
 	}
 	if !o.pausedUntil.IsZero() {
-		c.notifyChange()
+		c.callbacks.notifyChange()
 	}
 	o.draining, o.pausedUntil = false, time.Time{}
 	needScan := o.roomsNeedingScan()
 	for _, m := range o.messages {
-		if free <= 0 || c.egressFull() {
+		if free <= 0 || !c.conn.CanSend() {
 			return // the writer pokes us when there is room again
 		}
 		r := c.findRoom(m.room)
@@ -274,6 +269,6 @@ func (c *Client) onSendRefused(id string, e shared.Error, now time.Time) bool {
 // notifyAck tells OnAck.
 func (c *Client) notifyAck(m *outgoing) {
 	if id, place := m.id, m.ack; c.config.OnAck != nil {
-		c.enqueueCallback(func() { c.config.OnAck(id, place) })
+		c.callbacks.enqueue(func() { c.config.OnAck(id, place) })
 	}
 }

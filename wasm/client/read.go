@@ -28,7 +28,7 @@ func (c *Client) MarkRead(name string, seq uint64) {
 	if seq = min(seq, r.cursor.Seq); seq > r.readSeq {
 		r.readSeq, r.unreadAbove, r.readMarkEstimated = seq, 0, false
 		c.updateListedUnread(r)
-		c.notifyChange()
+		c.callbacks.notifyChange()
 	}
 }
 
@@ -66,9 +66,9 @@ func (c *Client) applyListedUnread(r *room) {
 	}
 }
 
-func (c *Client) sendReadMark(r *room, now time.Time, next *deadline) {
+func (c *Client) sendReadMark(r *room, now time.Time, wakeAt func(time.Time)) {
 	if due := r.reportedAt.Add(readMarkInterval); now.Before(due) {
-		next.before(due)
+		wakeAt(due)
 		return
 	}
 	c.flushReadMark(r, now)

@@ -74,7 +74,7 @@ type typist struct {
 }
 
 // mayRequest reports whether the room may be asked for now.
-func (r *room) mayRequest(now time.Time, next *deadline) bool {
+func (r *room) mayRequest(now time.Time, wakeAt func(time.Time)) bool {
 	if r.refused == nil {
 		return true
 	}
@@ -82,7 +82,7 @@ func (r *room) mayRequest(now time.Time, next *deadline) bool {
 		return false
 	}
 	if now.Before(r.retryAt) {
-		next.before(r.retryAt)
+		wakeAt(r.retryAt)
 		return false
 	}
 	return true

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/conn"
 )
 
 const (
@@ -12,7 +13,7 @@ const (
 	// return shows them at once and fetches only what was missed.
 	maxLeftRooms = 16
 	// rejoinAfter is when a join without an answer is asked for again.
-	rejoinAfter = ackTimeout
+	rejoinAfter = conn.AckTimeout
 	// readMarkInterval and typingInterval are how often at most a room's read mark and typing
 	// are sent, so that they leave the rate limit to messages.
 	readMarkInterval = time.Second
@@ -103,18 +104,18 @@ func (c *Client) setUndesired(r *room) {
 
 // reconcileNow asks for what has just been wished; tick would only do it later.
 func (c *Client) reconcileNow() {
-	if c.welcomed {
-		c.reconcile(time.Now(), &deadline{time.Now().Add(time.Hour)})
+	if c.conn.Ready() {
+		c.reconcile(time.Now(), func(time.Time) {})
 	}
-	c.notifyChange()
+	c.callbacks.notifyChange()
 }
 
 // reconcile brings the server's idea of where we are in line with ours: it joins
 // the rooms that are wanted, or that messages wait for, and leaves the others,
 // tells what was read, and sends what may be sent. After a reconnect, and after
 // whatever went wrong, this is what repairs it. Call it with mu held, welcomed.
-func (c *Client) reconcile(now time.Time, next *deadline) {
-	if r := c.findRoom(c.current); r != nil && c.serverCurrent != r.name && r.mayRequest(now, next) {
+func (c *Client) reconcile(now time.Time, wakeAt func(time.Time)) {
+	if r := c.findRoom(c.current); r != nil && c.serverCurrent != r.name && r.mayRequest(now, wakeAt) {
 		c.requestChange(r, now)
 	}
 	needScan := c.outbox.roomsNeedingScan()
@@ -122,12 +123,12 @@ func (c *Client) reconcile(now time.Time, next *deadline) {
 		needed := r.desired || c.outbox.needs(r.name)
 		switch r.phase {
 		case out:
-			if needed && r.mayRequest(now, next) {
+			if needed && r.mayRequest(now, wakeAt) {
 				c.requestJoin(r, now)
 			}
 		case joining:
 			if late := r.requestedAt.Add(rejoinAfter); now.Before(late) {
-				next.before(late)
+				wakeAt(late)
 			} else if !c.isRequesting(r) {
 				c.requestJoin(r, now) // the address asked, and nothing was said
 			}
@@ -138,12 +139,12 @@ func (c *Client) reconcile(now time.Time, next *deadline) {
 			}
 		}
 		if r.phase == synced && r.readSeq > r.reportedSeq {
-			c.sendReadMark(r, now, next)
+			c.sendReadMark(r, now, wakeAt)
 		}
 	}
 	c.flush(now)
 	if c.outbox.pausedUntil.After(now) {
-		next.before(c.outbox.pausedUntil)
+		wakeAt(c.outbox.pausedUntil)
 	}
 }
 
@@ -311,15 +312,15 @@ func (c *Client) Typing(name string) {
 	}
 }
 
-func (c *Client) expireTyping(now time.Time, next *deadline) {
+func (c *Client) expireTyping(now time.Time, wakeAt func(time.Time)) {
 	for _, r := range c.rooms {
 		for user, t := range r.typing {
 			if now.Before(t.until) {
-				next.before(t.until)
+				wakeAt(t.until)
 				continue
 			}
 			delete(r.typing, user)
-			c.notifyChange()
+			c.callbacks.notifyChange()
 		}
 	}
 }

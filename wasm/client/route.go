@@ -35,38 +35,30 @@ func setupEventHandlers() *shared.Registry[*Client] {
 // it. A type that we do not know is a newer server's: ignored. Call it with mu
 // held.
 func (c *Client) routeEvent(ctx context.Context, frame []byte) {
-	c.observe(false, frame)
+	c.callbacks.observe(false, frame)
 	e, err := shared.DecodeEvent(frame)
 	if err == nil {
 		c.answering = e.ID
 		err = c.handlers.Route(ctx, c, e)
 	}
-	if answer := c.calls[e.ID]; answer != nil {
-		delete(c.calls, e.ID)
-		answer <- e
-	}
+	c.conn.Answer(e)
 	var mistake *shared.Error
 	if errors.As(err, &mistake) && mistake.Code != shared.CodeUnknownType {
 		c.lastError = mistake
-		c.notifyChange()
+		c.callbacks.notifyChange()
 	}
 }
 
 func handleWelcome(_ context.Context, c *Client, p shared.WelcomePayload) error {
-	c.welcomed = true
 	c.me = Me{User: p.User, Name: p.Name, Named: p.Named}
 	c.version, c.limits = p.Version, p.Limits
-	c.heartbeat = time.Duration(p.Heartbeat * float64(time.Second))
-	if c.heartbeat <= 0 {
-		c.heartbeat = defaultHeartbeat
-	}
 	if p.Session != "" {
 		c.session = p.Session
 	}
 	if c.current == "" {
-		c.attempt = 0 // there is nothing to be synced
+		c.conn.ResetBackoff() // there is nothing to be synced
 	}
-	c.setState(Online, "")
+	c.conn.Welcomed(time.Duration(p.Heartbeat * float64(time.Second)))
 	return nil
 }
 
@@ -81,7 +73,7 @@ func handleRoomJoined(_ context.Context, c *Client, p shared.RoomJoinedPayload) 
 	}
 	r.refused, r.retryAt = nil, time.Time{}
 	r.count, r.members = p.Count, p.Members
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	was := r.phase
 	in := was == joined || was == synced
 	if in && (p.State == shared.StateCurrent || p.State == shared.StateRecovered || p.State == shared.StateNew) {
@@ -119,10 +111,10 @@ func handleSynced(_ context.Context, c *Client, p shared.SyncedPayload) error {
 		c.backfill(r)
 	}
 	if r.name == c.current {
-		c.attempt = 0
+		c.conn.ResetBackoff()
 	}
 	c.flush(time.Now())
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }
 
@@ -138,9 +130,9 @@ func handleNewMessage(_ context.Context, c *Client, m shared.Message) error {
 	}
 	delete(r.typing, m.User)
 	if c.config.OnMessage != nil {
-		c.enqueueCallback(func() { c.config.OnMessage(m) })
+		c.callbacks.enqueue(func() { c.config.OnMessage(m) })
 	}
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }
 
@@ -148,7 +140,7 @@ func handleLeft(_ context.Context, c *Client, p shared.LeavePayload) error {
 	c.takeRequest()
 	if r := c.findRoom(p.Name); r != nil && r.phase != joining { // joining: we asked to come back meanwhile
 		c.onLeft(r)
-		c.notifyChange()
+		c.callbacks.notifyChange()
 	}
 	return nil
 }
@@ -170,7 +162,7 @@ func handlePresence(_ context.Context, c *Client, p shared.PresencePayload) erro
 	for _, user := range p.Left {
 		delete(r.typing, user)
 	}
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }
 
@@ -183,7 +175,7 @@ func handleTyping(_ context.Context, c *Client, p shared.TypingPayload) error {
 		r.typing = map[string]typist{}
 	}
 	r.typing[p.User] = typist{shared.Member{User: p.User, Name: p.Name}, time.Now().Add(typingTimeout)}
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }
 
@@ -198,14 +190,14 @@ func handleRead(_ context.Context, c *Client, p shared.MarkReadPayload) error {
 	if r == nil || !r.desired {
 		c.roomsStale = true // what the list says of it was true before
 	}
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }
 
 func handleAck(_ context.Context, c *Client, p shared.AckPayload) error {
 	c.onAck(c.answering, p)
 	c.flush(time.Now())
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }
 
@@ -220,7 +212,7 @@ func handleHistory(_ context.Context, c *Client, p shared.HistoryPayload) error 
 	if a := c.takeRequest(); a.room.needsBackfill && a.before != 0 && a.room.oldest() >= a.before {
 		a.room.prepend(p)
 		a.room.needsBackfill = false
-		c.notifyChange()
+		c.callbacks.notifyChange()
 	}
 	return nil
 }
@@ -229,7 +221,7 @@ func handleHistory(_ context.Context, c *Client, p shared.HistoryPayload) error 
 // call. Without an id it may be about the room that the address asked for.
 func handleFailed(_ context.Context, c *Client, e shared.Error) error {
 	now := time.Now()
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	if c.onSendRefused(c.answering, e, now) {
 		return nil
 	}
@@ -237,7 +229,7 @@ func handleFailed(_ context.Context, c *Client, e shared.Error) error {
 		c.requestFailed(a, e, now)
 		return nil
 	}
-	if c.calls[c.answering] != nil {
+	if c.conn.HasCall(c.answering) {
 		return nil
 	}
 	c.lastError = &e
@@ -249,7 +241,7 @@ func handleFailed(_ context.Context, c *Client, e shared.Error) error {
 }
 
 func handleClosing(_ context.Context, c *Client, p shared.ClosingPayload) error {
-	c.notBefore = time.Now().Add(time.Duration(p.RetryAfter * float64(time.Second)))
+	c.conn.RetryNotBefore(time.Now().Add(time.Duration(p.RetryAfter * float64(time.Second))))
 	return nil
 }
 

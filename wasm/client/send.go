@@ -10,28 +10,6 @@ import (
 	"websockets/shared"
 )
 
-// maxCalls is how many calls may wait for their answers.
-const maxCalls = 64
-
-// sendEvent puts a frame into the connection's egress and reports whether there
-// was a connection and room. It never blocks. Call it with mu held.
-func (c *Client) sendEvent(frame []byte) bool {
-	if c.link == nil {
-		return false
-	}
-	select {
-	case c.link.egress <- frame:
-	default:
-		return false
-	}
-	c.observe(true, frame)
-	return true
-}
-
-// egressFull reports whether sendEvent would find no room. Call it with mu held
-// and a connection.
-func (c *Client) egressFull() bool { return len(c.link.egress) == cap(c.link.egress) }
-
 // Send puts a message for a room into the outbox and returns its id; an empty
 // room means the current one. It is sent once, after everything written before
 // it for the same room, as soon as we are in that room, now or after the
@@ -69,7 +47,7 @@ func (c *Client) Send(room, message string) (id string, err error) {
 		}
 		m.persisted = true
 	}
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return m.id, nil
 }
 
@@ -92,7 +70,7 @@ func (c *Client) Retry(id string) error {
 	m.setState(Pending, "")
 	c.getOrCreateRoom(m.room).refused = nil
 	c.flush(time.Now())
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }
 
@@ -106,7 +84,7 @@ func (c *Client) Discard(id string) error {
 		return ErrNoMessage
 	}
 	c.outbox.done(m)
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }
 
@@ -159,7 +137,7 @@ func (c *Client) SendRaw(e shared.Event) error {
 	switch {
 	case len(frame) > most:
 		return fmt.Errorf("client: a frame of %d bytes: the server takes %d at most", len(frame), most)
-	case !c.welcomed:
+	case !c.conn.Ready():
 		return ErrDisconnected
 	case !c.sendEvent(frame):
 		return ErrBusy
@@ -191,7 +169,7 @@ func Call[Question, Answer any](ctx context.Context, c *Client,
 		}
 	}
 	id := shared.NewID()
-	e, err := c.call(ctx, id, ask.Frame(id, question))
+	e, err := c.conn.Call(ctx, id, ask.Frame(id, question))
 	switch {
 	case err != nil:
 		return none, err
@@ -205,34 +183,6 @@ func Call[Question, Answer any](ctx context.Context, c *Client,
 		return none, fmt.Errorf("client: %s was answered with %s instead of %s", ask.Name(), e.Type, answer.Name())
 	}
 	return answer.Decode(e)
-}
-
-func (c *Client) call(ctx context.Context, id string, frame []byte) (shared.Event, error) {
-	answer := make(chan shared.Event, 1)
-	c.mu.Lock()
-	switch {
-	case !c.welcomed:
-		c.mu.Unlock()
-		return shared.Event{}, ErrDisconnected
-	case len(c.calls) >= maxCalls || !c.sendEvent(frame):
-		c.mu.Unlock()
-		return shared.Event{}, ErrBusy
-	}
-	c.calls[id] = answer
-	c.mu.Unlock()
-
-	select {
-	case e, ok := <-answer:
-		if !ok {
-			return e, ErrDisconnected
-		}
-		return e, nil
-	case <-ctx.Done():
-		c.mu.Lock()
-		delete(c.calls, id) // its answer will find nobody
-		c.mu.Unlock()
-		return shared.Event{}, ctx.Err()
-	}
 }
 
 // ListRooms waits for the list of rooms whose name contains filter. Without a
@@ -252,7 +202,7 @@ func (c *Client) ListRooms(ctx context.Context, filter string) ([]shared.RoomSum
 	for _, r := range estimated {
 		c.applyListedUnread(r)
 	}
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return slices.Clone(answer.Rooms), nil
 }
 
@@ -265,6 +215,6 @@ func (c *Client) SetName(ctx context.Context, name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.me.Name, c.me.Named = name, true
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }

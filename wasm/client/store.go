@@ -90,7 +90,7 @@ func (c *Client) ImportOutbox(store Store) {
 		c.getOrCreateRoom(m.room)
 	}
 	c.outbox.messages = append(loaded, c.outbox.messages...)
-	c.notifyChange()
+	c.callbacks.notifyChange()
 }
 
 // load reads a store's messages, in the order written. What is broken is logged

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/conn"
 )
 
 // View is what there is to show, at one moment: a snapshot that the caller may
@@ -55,13 +56,13 @@ type View struct {
 }
 
 // State is the state of the connection.
-type State string
+type State = conn.State
 
 const (
-	Connecting State = "connecting" // dialling, or not welcomed yet
-	Online     State = "online"     // welcomed
-	Offline    State = "offline"    // waiting for the next attempt
-	Ended      State = "ended"      // Run has returned
+	Connecting = conn.Connecting
+	Online     = conn.Online
+	Offline    = conn.Offline
+	Ended      = conn.Ended
 )
 
 // Me is the user that the server knows us as.
@@ -165,8 +166,9 @@ const (
 func (c *Client) View() View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	status := c.conn.Status()
 	v := View{
-		State: c.state, Retry: c.retry, Reason: c.reason, Code: c.code, Since: c.since,
+		State: status.State, Retry: status.Retry, Reason: status.Reason, Code: status.Code, Since: status.Since,
 		Me: c.me, Version: c.version, Limits: c.limits,
 		Current: c.current, Rooms: c.entries(), RoomsStale: c.roomsStale,
 		PausedUntil: c.outbox.pausedUntil, LastError: c.lastError,

@@ -136,7 +136,7 @@ func (c *Client) LoadOlder(ctx context.Context, name string) error {
 		return nil // the page is of another log, or the user is elsewhere by now
 	}
 	r.extendOlder(page)
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }
 
@@ -153,7 +153,7 @@ func (c *Client) LoadNewer(ctx context.Context, name string) error {
 	w, after := r.window, r.window.last()
 	if r.messages[0].Seq <= after {
 		r.extendNewer(r.messages)
-		c.notifyChange()
+		c.callbacks.notifyChange()
 		c.mu.Unlock()
 		return nil
 	}
@@ -184,7 +184,7 @@ func (c *Client) LoadNewer(ctx context.Context, name string) error {
 		r.addGap(shared.Truncated{After: after, First: messages[0].Seq})
 	}
 	r.extendNewer(messages)
-	c.notifyChange()
+	c.callbacks.notifyChange()
 	return nil
 }
 
@@ -194,7 +194,7 @@ func (c *Client) ShowLatest(name string) {
 	defer c.mu.Unlock()
 	if r := c.findRoom(name); r != nil && r.window != nil {
 		r.window = nil
-		c.notifyChange()
+		c.callbacks.notifyChange()
 	}
 }
 

@@ -81,7 +81,7 @@ func (p *pipe) Write(_ context.Context, frame []byte) error {
 }
 
 func (p *pipe) Close(code int, reason string) error {
-	p.end(errors.New("closed by the client"), &CloseError{code, reason})
+	p.end(errors.New("closed by the client"), &CloseError{Code: code, Reason: reason})
 	return nil
 }
 
@@ -191,7 +191,7 @@ func (p *peer) message(room string, seq uint64, user, id string) {
 func (p *peer) drop() { p.end(errors.New("connection reset"), nil) }
 
 // shut closes the connection with a close frame.
-func (p *peer) shut(code int, reason string) { p.end(&CloseError{code, reason}, nil) }
+func (p *peer) shut(code int, reason string) { p.end(&CloseError{Code: code, Reason: reason}, nil) }
 
 // at is a cursor of the log "e1".
 func at(seq uint64) shared.Cursor {
@@ -336,7 +336,7 @@ func (h *harness) left() (messages, calls int) {
 	synctest.Wait()
 	h.Client.mu.Lock()
 	defer h.Client.mu.Unlock()
-	return len(h.outbox.messages), len(h.calls)
+	return len(h.outbox.messages), h.conn.Status().Calls
 }
 
 // changed returns how often OnChange was called.
