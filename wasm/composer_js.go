@@ -135,7 +135,7 @@ func (p *Page) edit(id string) {
 		if m.ID != id || p.client.Discard(id) != nil {
 			continue
 		}
-		text := m.Message
+		text := m.Text
 		if draft := p.composer.text(); strings.TrimSpace(draft) != "" {
 			text += "\n" + draft
 		}

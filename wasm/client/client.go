@@ -18,12 +18,15 @@ import (
 
 	"websockets/shared"
 	"websockets/wasm/client/conn"
+	"websockets/wasm/client/outbox"
 )
 
 // Conn is a connection, as Config.Dial opens it; CloseError says how one ended.
+// Store keeps an outbox beyond the life of its Client.
 type (
 	Conn       = conn.Conn
 	CloseError = conn.CloseError
+	Store      = outbox.Store
 )
 
 // Config says where to connect and whom to tell. URL is all that is needed.
@@ -64,9 +67,9 @@ var (
 	ErrDisconnected = conn.ErrDisconnected
 	ErrBusy         = conn.ErrBusy
 	ErrRunning      = conn.ErrRunning
-	ErrOutboxFull   = errors.New("client: too many messages wait to be sent")
+	ErrOutboxFull   = outbox.ErrFull
 	ErrNoRoom       = errors.New("client: not in a room")
-	ErrNoMessage    = errors.New("client: no such message waits for a decision")
+	ErrNoMessage    = outbox.ErrNoMessage
 )
 
 // Client is one user's end of the chat. All methods may be called from any
@@ -100,7 +103,7 @@ type Client struct {
 	dialCursor *shared.Cursor
 	roomList   []shared.RoomSummary // the last ListRooms
 	roomsStale bool                 // the user has read since, elsewhere
-	outbox     outbox
+	outbox     *outbox.Outbox
 
 	answering string                     // id of the event being routed
 	requests  map[string]*pendingRequest // joins and leaves without an answer yet, by id
@@ -148,6 +151,13 @@ func New(config Config) (*Client, error) {
 	})
 	c.callbacks.wake, c.callbacks.onChange = c.conn.Notify, config.OnChange
 	c.callbacks.setObserver(config.OnFrame)
+	c.outbox = outbox.New(outbox.Config{
+		Store:    config.Store,
+		Position: c.position,
+		CanSend:  c.conn.CanSend,
+		Send:     c.sendEvent,
+		Acked:    c.acked,
+	})
 	c.getOrCreateRoom(config.Room).desired = true
 	if config.Store != nil {
 		c.ImportOutbox(config.Store)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"websockets/shared"
@@ -24,7 +23,7 @@ func (c *Client) address() (url, session string) {
 	c.serverCurrent, c.dialCursor = c.current, nil
 	if r := c.findRoom(c.current); r != nil {
 		q.Set("room", r.name)
-		if c.dialCursor = c.resumeCursor(r); c.dialCursor != nil {
+		if c.dialCursor = c.outbox.ResumeCursor(r.name, r.cursor); c.dialCursor != nil {
 			after, _ := json.Marshal(c.dialCursor) // a struct of strings and a number
 			q.Set("after", string(after))
 		}
@@ -52,7 +51,7 @@ func (c *Client) disconnected(cause error) {
 		r.phase, r.typing = out, nil
 		r.refused, r.retryAt = nil, time.Time{}
 	}
-	c.outbox.disconnected(cause)
+	c.outbox.Disconnected(failureOf(cause))
 	c.callbacks.notifyChange()
 }
 
@@ -79,7 +78,7 @@ func (c *Client) tick(now time.Time, wakeAt func(time.Time)) (unanswered time.Ti
 // oldestUnanswered returns when the oldest question was asked that has no answer
 // yet, or zero.
 func (c *Client) oldestUnanswered() time.Time {
-	oldest := c.outbox.oldestInFlight()
+	oldest := c.outbox.OldestInFlight()
 	for _, a := range c.requests {
 		if oldest.IsZero() || a.at.Before(oldest) {
 			oldest = a.at
@@ -88,18 +87,16 @@ func (c *Client) oldestUnanswered() time.Time {
 	return oldest
 }
 
-// sendEvent puts a frame into the connection's egress. It reports false if there is
-// no connection or the egress is full.
-func (c *Client) sendEvent(frame []byte) bool { return c.conn.Send(frame) }
-
-// causedByMessage reports whether the server closed the connection because of
-// something that it was sent.
-func causedByMessage(cause error) bool {
+// failureOf returns why the server closed the connection if that was because of
+// something it was sent; otherwise it is empty.
+func failureOf(cause error) string {
 	var closed *conn.CloseError
 	if !errors.As(cause, &closed) {
-		return false
+		return ""
 	}
-	return slices.Contains([]int{
-		shared.CloseUnsupportedData, shared.CloseInvalidText, shared.ClosePolicy, shared.CloseTooBig,
-	}, closed.Code)
+	switch closed.Code {
+	case shared.CloseUnsupportedData, shared.CloseInvalidText, shared.ClosePolicy, shared.CloseTooBig:
+		return closed.Error()
+	}
+	return ""
 }

@@ -56,7 +56,7 @@ func ExampleClient_View() {
 		fmt.Println(m.From, m.Message)
 	}
 	for _, p := range v.Room.Outgoing {
-		fmt.Printf("%s (%s)\n", p.Message, p.State)
+		fmt.Printf("%s (%s)\n", p.Text, p.State)
 	}
 	// Output:
 	// connecting, in general, 1 queued

@@ -118,9 +118,9 @@ func (c *Client) reconcile(now time.Time, wakeAt func(time.Time)) {
 	if r := c.findRoom(c.current); r != nil && c.serverCurrent != r.name && r.mayRequest(now, wakeAt) {
 		c.requestChange(r, now)
 	}
-	needScan := c.outbox.roomsNeedingScan()
+	needScan := c.outbox.RoomsNeedingScan()
 	for _, r := range c.rooms {
-		needed := r.desired || c.outbox.needs(r.name)
+		needed := r.desired || c.outbox.NeedsRoom(r.name)
 		switch r.phase {
 		case out:
 			if needed && r.mayRequest(now, wakeAt) {
@@ -143,8 +143,8 @@ func (c *Client) reconcile(now time.Time, wakeAt func(time.Time)) {
 		}
 	}
 	c.flush(now)
-	if c.outbox.pausedUntil.After(now) {
-		wakeAt(c.outbox.pausedUntil)
+	if c.outbox.PausedUntil().After(now) {
+		wakeAt(c.outbox.PausedUntil())
 	}
 }
 
@@ -153,7 +153,7 @@ func (c *Client) requestChange(r *room, now time.Time) {
 		c.flushReadMark(old, now)
 	}
 	id := shared.NewID()
-	after := c.resumeCursor(r)
+	after := c.outbox.ResumeCursor(r.name, r.cursor)
 	if !c.sendEvent(shared.ChangeRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
 		return
 	}
@@ -169,7 +169,7 @@ func (c *Client) requestChange(r *room, now time.Time) {
 }
 
 func (c *Client) requestJoin(r *room, now time.Time) {
-	id, after := shared.NewID(), c.resumeCursor(r)
+	id, after := shared.NewID(), c.outbox.ResumeCursor(r.name, r.cursor)
 	if c.sendEvent(shared.JoinRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
 		c.requests[id] = &pendingRequest{room: r, at: now, after: after}
 		r.phase, r.requestedAt = joining, now
@@ -247,11 +247,7 @@ func (c *Client) onJoinRefused(r *room, e shared.Error, now time.Time) {
 		r.retryAt = now.Add(time.Duration(e.RetryAfter * float64(time.Second)))
 		return
 	}
-	for _, m := range c.outbox.messages {
-		if m.room == r.name && m.isPending() {
-			m.setState(Rejected, e.Message)
-		}
-	}
+	c.outbox.RejectRoom(r.name, e.Message)
 }
 
 // onLeft: nothing of the room arrives any more. Of the rooms that we left the
@@ -260,7 +256,7 @@ func (c *Client) onLeft(r *room) {
 	r.phase, r.typing = out, nil
 	var left []*room
 	for _, r := range c.rooms {
-		if r.phase == out && !r.desired && !c.outbox.needs(r.name) {
+		if r.phase == out && !r.desired && !c.outbox.NeedsRoom(r.name) {
 			left = append(left, r)
 		}
 	}
@@ -269,11 +265,7 @@ func (c *Client) onLeft(r *room) {
 	}
 	oldest := slices.MinFunc(left, func(a, b *room) int { return a.leftAt.Compare(b.leftAt) })
 	c.rooms = slices.DeleteFunc(c.rooms, func(r *room) bool { return r == oldest })
-	for _, m := range slices.Clone(c.outbox.messages) {
-		if m.room == oldest.name && m.state == Sent {
-			c.outbox.done(m) // its row will never be seen to arrive
-		}
-	}
+	c.outbox.ForgetRoom(oldest.name)
 }
 
 // findRoom returns the room, or nil.

@@ -52,6 +52,7 @@ func (c *Client) routeEvent(ctx context.Context, frame []byte) {
 func handleWelcome(_ context.Context, c *Client, p shared.WelcomePayload) error {
 	c.me = Me{User: p.User, Name: p.Name, Named: p.Named}
 	c.version, c.limits = p.Version, p.Limits
+	c.outbox.Welcomed(p.User, p.Limits.InFlight)
 	if p.Session != "" {
 		c.session = p.Session
 	}
@@ -86,7 +87,7 @@ func handleRoomJoined(_ context.Context, c *Client, p shared.RoomJoinedPayload) 
 	// sent is answered on this connection, so it is not in doubt.
 	goesOn := in && p.State == shared.StateTruncated
 	if !goesOn || was == joined {
-		c.rejoined(r, p, from)
+		c.outbox.MarkUncertain(p, from)
 	}
 	r.join(p)
 	if !goesOn && was != leaving {
@@ -106,7 +107,7 @@ func handleSynced(_ context.Context, c *Client, p shared.SyncedPayload) error {
 		r.firstJoin, r.readMarkEstimated = false, true
 		r.setUnread(c.listedUnread(r.name), c.me.User)
 	}
-	c.resolveUncertain(r)
+	c.outbox.ResolveUncertain(r.name, *r.cursor)
 	if r.needsBackfill {
 		c.backfill(r)
 	}
@@ -124,7 +125,7 @@ func handleNewMessage(_ context.Context, c *Client, m shared.Message) error {
 		return nil // we have left it
 	}
 	added := r.add(m)
-	c.matchEcho(m)
+	c.outbox.MatchEcho(m)
 	if !added {
 		return nil // we have it; it comes again when a message is looked for
 	}
@@ -195,7 +196,7 @@ func handleRead(_ context.Context, c *Client, p shared.MarkReadPayload) error {
 }
 
 func handleAck(_ context.Context, c *Client, p shared.AckPayload) error {
-	c.onAck(c.answering, p)
+	c.outbox.Ack(c.answering, p)
 	c.flush(time.Now())
 	c.callbacks.notifyChange()
 	return nil
@@ -222,7 +223,12 @@ func handleHistory(_ context.Context, c *Client, p shared.HistoryPayload) error 
 func handleFailed(_ context.Context, c *Client, e shared.Error) error {
 	now := time.Now()
 	c.callbacks.notifyChange()
-	if c.onSendRefused(c.answering, e, now) {
+	rejoin, ok := c.outbox.Refuse(c.answering, e, now)
+	if ok {
+		// We thought that we were in it: join again.
+		if r := c.findRoom(rejoin); r != nil && (r.phase == synced || r.phase == joined) {
+			r.phase = out
+		}
 		return nil
 	}
 	if a := c.takeRequest(); a != nil {

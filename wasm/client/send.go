@@ -1,10 +1,6 @@
 package client
 
 import (
-	"cmp"
-	"context"
-	"fmt"
-	"slices"
 	"time"
 
 	"websockets/shared"
@@ -30,25 +26,18 @@ func (c *Client) Send(room, message string) (id string, err error) {
 		return "", ErrNoRoom
 	}
 	now := time.Now()
-	m := &outgoing{id: shared.NewID(), room: room, message: message, written: now, state: Pending, user: c.me.User, store: c.config.Store}
-	if c.outbox.full(m) {
-		return "", ErrOutboxFull
+	id, err = c.outbox.Add(room, message, now)
+	if err != nil {
+		return "", err
 	}
-	c.outbox.add(m)
 	c.getOrCreateRoom(room).typedAt = time.Time{} // what is typed next is another message
 	c.flush(now)
-	if !m.persisted { // one that went on the wire at once is kept already
-		if m.state == Pending {
-			err = m.save()
-		}
-		if m.state != Pending || err != nil {
-			c.outbox.remove(m)
-			return "", fmt.Errorf("%w: %s", ErrOutboxFull, cmp.Or(m.reason, fmt.Sprint(err)))
-		}
-		m.persisted = true
+	err = c.outbox.Persist(id)
+	if err != nil {
+		return "", err
 	}
 	c.callbacks.notifyChange()
-	return m.id, nil
+	return id, nil
 }
 
 // Retry sends a message that is Failed, Rejected or Uncertain again, after all that
@@ -56,19 +45,11 @@ func (c *Client) Send(room, message string) (id string, err error) {
 func (c *Client) Retry(id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := c.outbox.undecided(id)
-	if m == nil {
-		return ErrNoMessage
+	room, err := c.outbox.Retry(id)
+	if err != nil {
+		return err
 	}
-	c.outbox.remove(m)
-	if m.state == Uncertain || c.me.User != "" && m.user != c.me.User {
-		// A new message: where it may have been before, the user has decided on.
-		m.user, m.after, m.needsScan = c.me.User, nil, false
-	}
-	m.uncertain = false
-	c.outbox.add(m)
-	m.setState(Pending, "")
-	c.getOrCreateRoom(m.room).refused = nil
+	c.getOrCreateRoom(room).refused = nil
 	c.flush(time.Now())
 	c.callbacks.notifyChange()
 	return nil
@@ -79,142 +60,50 @@ func (c *Client) Retry(id string) error {
 func (c *Client) Discard(id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := c.outbox.undecided(id)
-	if m == nil {
-		return ErrNoMessage
-	}
-	c.outbox.done(m)
-	c.callbacks.notifyChange()
-	return nil
-}
-
-// SendEvent sends any event, for a developer's console. Messages go through the
-// outbox as with Send, and change_room, join_room and leave_room do what the
-// methods do; anything else is sent as it is, now or never: ErrDisconnected,
-// ErrBusy. payload is what encoding/json takes; nil means {}.
-func (c *Client) SendEvent(eventType string, payload any) error {
-	e := shared.Event{Type: eventType}
-	if payload != nil {
-		raw, err := shared.EncodeJSON(payload)
-		if err != nil {
-			return fmt.Errorf("client: %w", err)
-		}
-		e.Payload = raw
-	}
-	return c.SendRaw(e)
-}
-
-// SendRaw is SendEvent for an event that is written out, with an id if it shall
-// have that one. What the methods do gets an id of theirs.
-func (c *Client) SendRaw(e shared.Event) error {
-	if e.ID == "" {
-		e.ID = shared.NewID()
-	}
-	switch e.Type {
-	case shared.SendMessage.Name():
-		return with(shared.SendMessage, e, func(p shared.SendMessagePayload) error {
-			_, err := c.Send(p.Room, p.Message)
-			return err
-		})
-	case shared.ChangeRoom.Name():
-		return with(shared.ChangeRoom, e, func(p shared.JoinPayload) error { return c.ChangeRoom(p.Name) })
-	case shared.JoinRoom.Name():
-		return with(shared.JoinRoom, e, func(p shared.JoinPayload) error { return c.JoinRoom(p.Name) })
-	case shared.LeaveRoom.Name():
-		return with(shared.LeaveRoom, e, func(p shared.LeavePayload) error { return c.LeaveRoom(p.Name) })
-	}
-
-	frame, err := shared.EncodeJSON(e)
-	if err != nil {
-		return fmt.Errorf("client: %w", err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	most := shared.MaxFrameBytes
-	if c.limits.FrameBytes > 0 {
-		most = c.limits.FrameBytes
-	}
-	switch {
-	case len(frame) > most:
-		return fmt.Errorf("client: a frame of %d bytes: the server takes %d at most", len(frame), most)
-	case !c.conn.Ready():
-		return ErrDisconnected
-	case !c.sendEvent(frame):
-		return ErrBusy
-	}
-	return nil
-}
-
-// with decodes e's payload and does something with it.
-func with[T any](t shared.Type[T], e shared.Event, do func(T) error) error {
-	payload, err := t.Decode(e)
+	err := c.outbox.Discard(id)
 	if err != nil {
 		return err
 	}
-	return do(payload)
-}
-
-// Call sends an event with a fresh id and waits for its answer. The error is an
-// *shared.Error if the server answered with one or the question is not valid,
-// ctx's error, ErrDisconnected if there is no connection or it ended before the
-// answer came, or ErrBusy.
-//
-//	page, err := client.Call(ctx, c, shared.LoadHistory, shared.LoadHistoryPayload{Room: "general", Before: 42}, shared.History)
-func Call[Question, Answer any](ctx context.Context, c *Client,
-	ask shared.Type[Question], question Question, answer shared.Type[Answer]) (Answer, error) {
-	var none Answer
-	if v, ok := any(question).(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
-			return none, err
-		}
-	}
-	id := shared.NewID()
-	e, err := c.conn.Call(ctx, id, ask.Frame(id, question))
-	switch {
-	case err != nil:
-		return none, err
-	case e.Type == shared.Failed.Name():
-		failed, err := shared.Failed.Decode(e)
-		if err != nil {
-			return none, err
-		}
-		return none, &failed
-	case e.Type != answer.Name():
-		return none, fmt.Errorf("client: %s was answered with %s instead of %s", ask.Name(), e.Type, answer.Name())
-	}
-	return answer.Decode(e)
-}
-
-// ListRooms waits for the list of rooms whose name contains filter. Without a
-// filter View.Rooms shows it, and it tells how far rooms that were joined before
-// were read. Errors are those of Call.
-func (c *Client) ListRooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
-	c.mu.Lock()
-	estimated := c.roomsWithEstimate()
-	c.mu.Unlock()
-	answer, err := Call(ctx, c, shared.ListRooms, shared.ListRoomsPayload{Filter: filter}, shared.Rooms)
-	if err != nil || filter != "" {
-		return answer.Rooms, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.roomList, c.roomsStale = answer.Rooms, false
-	for _, r := range estimated {
-		c.applyListedUnread(r)
-	}
-	c.callbacks.notifyChange()
-	return slices.Clone(answer.Rooms), nil
-}
-
-// SetName chooses the user's display name and waits for the answer. Errors are
-// those of Call.
-func (c *Client) SetName(ctx context.Context, name string) error {
-	if _, err := Call(ctx, c, shared.SetName, shared.SetNamePayload{Name: name}, shared.Ack); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.me.Name, c.me.Named = name, true
 	c.callbacks.notifyChange()
 	return nil
+}
+
+// ImportOutbox takes over what another client has left in its store, such as the one of
+// a tab that was closed. Its messages go before our own and stay in their store
+// until they are done; nobody else may use it any more. What was sent before is
+// looked for in the log before it is sent again.
+func (c *Client) ImportOutbox(store Store) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, room := range c.outbox.Import(store) {
+		c.getOrCreateRoom(room)
+	}
+	c.callbacks.notifyChange()
+}
+
+// flush sends what may be sent. Call it with mu held.
+func (c *Client) flush(now time.Time) {
+	if c.conn.Ready() && c.outbox.Flush(now) {
+		c.callbacks.notifyChange()
+	}
+}
+
+// sendEvent puts a frame into the connection's egress. It reports false if there is
+// no connection or the egress is full.
+func (c *Client) sendEvent(frame []byte) bool { return c.conn.Send(frame) }
+
+// acked tells OnAck.
+func (c *Client) acked(id string, ack shared.AckPayload) {
+	if c.config.OnAck != nil {
+		c.callbacks.enqueue(func() { c.config.OnAck(id, ack) })
+	}
+}
+
+// position returns up to where a room has been read, and whether it is synced.
+func (c *Client) position(room string) (cursor *shared.Cursor, isSynced bool) {
+	r := c.findRoom(room)
+	if r == nil {
+		return nil, false
+	}
+	return r.cursor, r.phase == synced
 }

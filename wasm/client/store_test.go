@@ -85,7 +85,7 @@ func TestWhatSendTookIsKept(t *testing.T) {
 		h.end()
 
 		h = start(t, store.with)
-		if v := h.View(); v.Queued != len(ids) || v.Room.Outgoing[3].Message != "message 3" {
+		if v := h.View(); v.Queued != len(ids) || v.Room.Outgoing[3].Text != "message 3" {
 			t.Errorf("queued after a restart: got %d: %v, want %d in order", v.Queued, v.Room.Outgoing, len(ids))
 		}
 		p := h.accept()
@@ -491,33 +491,6 @@ func TestAFullStore(t *testing.T) {
 			t.Errorf("sent: got %s, want %s", id, queued)
 		}
 	})
-}
-
-func TestTheOutboxIsBoundedInBytes(t *testing.T) {
-	c, err := New(Config{URL: "ws://chat.test/ws", Store: newMemoryStore()})
-	check(t, err)
-	long := strings.Repeat("€", shared.MaxMessageLength)
-	n := 0
-	for ; n <= maxOutbox; n++ {
-		if _, err = c.Send("", long); err != nil {
-			break
-		}
-	}
-	kept := 0
-	for _, value := range c.config.Store.Load() {
-		kept += len(value)
-	}
-	if want := maxOutboxBytes / (len(long) + messageOverhead); err != ErrOutboxFull || n != want || kept > maxOutboxBytes {
-		t.Errorf("messages of %d bytes: got %d, %d bytes kept and %v, want %d, at most %d and %v", len(long), n, kept, err, want, maxOutboxBytes, ErrOutboxFull)
-	}
-	// Discarding a message makes room.
-	c.mu.Lock()
-	c.outbox.messages[0].setState(Rejected, "")
-	c.mu.Unlock()
-	check(t, c.Discard(c.View().Room.Outgoing[0].ID))
-	if _, err := c.Send("", long); err != nil {
-		t.Errorf("Send with room again: got %v, want no error", err)
-	}
 }
 
 func TestGarbageInTheStore(t *testing.T) {

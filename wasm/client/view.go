@@ -8,6 +8,7 @@ import (
 
 	"websockets/shared"
 	"websockets/wasm/client/conn"
+	"websockets/wasm/client/outbox"
 )
 
 // View is what there is to show, at one moment: a snapshot that the caller may
@@ -139,26 +140,19 @@ func (v View) Key(m shared.Message) string {
 	return "#" + strconv.FormatUint(m.Seq, 10) // the # is in no id
 }
 
-// OutgoingMessage is a message of ours on its way.
-type OutgoingMessage struct {
-	ID      string
-	Room    string
-	Message string
-	Written time.Time
-	State   OutgoingState
-	// Reason says why it was not sent: set in Failed, Rejected and Uncertain.
-	Reason string
-}
-
-// OutgoingState is how far a message of ours has come.
-type OutgoingState string
+// OutgoingMessage is a message of ours on its way, OutgoingState how far it has
+// come.
+type (
+	OutgoingMessage = outbox.Message
+	OutgoingState   = outbox.State
+)
 
 const (
-	Pending   OutgoingState = "pending"  // not acked yet; it will be sent, or is on the wire
-	Sent      OutgoingState = "sent"     // acked; its place in Messages comes in a moment
-	Failed    OutgoingState = "failed"   // the connection was closed because of it: Retry or Discard
-	Rejected  OutgoingState = "rejected" // the server refused it: Retry or Discard
-	Uncertain OutgoingState = "unsure"   // it may have been sent, and that part of the log is gone: Retry or Discard
+	Pending   = outbox.Pending
+	Sent      = outbox.Sent
+	Failed    = outbox.Failed
+	Rejected  = outbox.Rejected
+	Uncertain = outbox.Uncertain
 )
 
 // View returns a snapshot. It is cheap: messages are shared, not copied. Safe
@@ -171,15 +165,10 @@ func (c *Client) View() View {
 		State: status.State, Retry: status.Retry, Reason: status.Reason, Code: status.Code, Since: status.Since,
 		Me: c.me, Version: c.version, Limits: c.limits,
 		Current: c.current, Rooms: c.entries(), RoomsStale: c.roomsStale,
-		PausedUntil: c.outbox.pausedUntil, LastError: c.lastError,
+		Queued: c.outbox.Queued(), PausedUntil: c.outbox.PausedUntil(), LastError: c.lastError,
 	}
 	if r := c.findRoom(c.current); r != nil {
 		v.Room = c.viewRoom(r)
-	}
-	for _, m := range c.outbox.messages {
-		if m.isPending() {
-			v.Queued++
-		}
 	}
 	return v
 }
@@ -200,17 +189,12 @@ func (c *Client) viewRoom(r *room) RoomView {
 	v := RoomView{
 		Name: r.name, Joined: r.desired, Synced: r.phase == synced, Refused: r.refused,
 		Messages: slices.Clip(messages), More: more, Newer: newer, Latest: slices.Clip(r.messages),
-		Gaps: r.visibleGaps(), WasReset: r.wasReset,
+		Outgoing: c.outbox.ForRoom(r.name), Gaps: r.visibleGaps(), WasReset: r.wasReset,
 		Count: r.count, Members: slices.Clip(r.members),
 		ReadSeq: r.readSeq, Unread: r.unread(c.me.User), ReadKnown: !r.firstJoin && !r.readMarkEstimated && r.cursor != nil, UnreadAbove: r.unreadAbove,
 	}
 	if r.cursor != nil {
 		v.Epoch = r.cursor.Epoch
-	}
-	for _, m := range c.outbox.messages {
-		if m.room == r.name && !m.echoed {
-			v.Outgoing = append(v.Outgoing, OutgoingMessage{m.id, m.room, m.message, m.written, m.state, m.reason})
-		}
 	}
 	for _, t := range r.typing {
 		v.Typing = append(v.Typing, t.member)
@@ -249,12 +233,9 @@ func (c *Client) entries() []RoomEntry {
 			add(RoomEntry{Name: r.name})
 		}
 	}
-	for _, m := range c.outbox.messages {
-		if m.state == Pending || m.state == Sent {
-			continue
-		}
-		add(RoomEntry{Name: m.room})
-		i := slices.IndexFunc(list, func(e RoomEntry) bool { return e.Name == m.room })
+	for _, m := range c.outbox.Undecided() {
+		add(RoomEntry{Name: m.Room})
+		i := slices.IndexFunc(list, func(e RoomEntry) bool { return e.Name == m.Room })
 		list[i].Undecided++
 	}
 	slices.SortStableFunc(list, func(a, b RoomEntry) int {

@@ -336,7 +336,7 @@ func (h *harness) left() (messages, calls int) {
 	synctest.Wait()
 	h.Client.mu.Lock()
 	defer h.Client.mu.Unlock()
-	return len(h.outbox.messages), h.conn.Status().Calls
+	return h.outbox.Len(), h.conn.Status().Calls
 }
 
 // changed returns how often OnChange was called.

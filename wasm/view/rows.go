@@ -144,7 +144,7 @@ func (t *Timeline) entry(v client.View, names Names, m shared.Message) Entry {
 // outgoingEntry is the row of a message of ours that the room does not have yet.
 func outgoingEntry(v client.View, names Names, m client.OutgoingMessage) Entry {
 	e := Entry{Kind: Message, Key: m.ID, User: v.Me.User, From: v.Me.Name, Tag: names.Tag(v.Me.Name, v.Me.User),
-		Text: m.Message, Sent: m.Written.UnixMilli(), State: string(m.State), Reason: Sentence(m.Reason)}
+		Text: m.Text, Sent: m.Written.UnixMilli(), State: string(m.State), Reason: Sentence(m.Reason)}
 	switch m.State {
 	case client.Pending:
 		e.Word = "Sending…"

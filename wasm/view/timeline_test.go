@@ -87,7 +87,7 @@ func TestRowsOfARoom(t *testing.T) {
 			message(9, "bob", 24*60),
 		},
 		Gaps:     []shared.Truncated{{After: 4, First: 5}, {After: 9, First: 20}},
-		Outgoing: []client.OutgoingMessage{{ID: "next", Message: "text", Written: noon.Add(24 * time.Hour), State: client.Pending}},
+		Outgoing: []client.OutgoingMessage{{ID: "next", Text: "text", Written: noon.Add(24 * time.Hour), State: client.Pending}},
 	}}
 	v.Room.Latest = v.Room.Messages
 	var timeline Timeline
