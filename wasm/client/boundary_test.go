@@ -17,6 +17,7 @@ import (
 
 	"websockets/shared"
 	"websockets/wasm/client/conn"
+	"websockets/wasm/client/roomsync"
 )
 
 // These tests go through one conversation frame by frame. At each frame in each
@@ -211,8 +212,8 @@ func (b *cable) look() {
 				break
 			}
 		}
-		if len(r.Members) > 1 || len(r.Typing) > 0 && time.Since(b.typed) > typingTimeout {
-			b.wrong("%s: got members %v and typing %v, want at most one member, and nobody typing after %v", room, r.Members, r.Typing, typingTimeout)
+		if len(r.Members) > 1 || len(r.Typing) > 0 && time.Since(b.typed) > roomsync.TypingTimeout {
+			b.wrong("%s: got members %v and typing %v, want at most one member, and nobody typing after %v", room, r.Members, r.Typing, roomsync.TypingTimeout)
 		}
 		for _, m := range r.Outgoing {
 			rows[m.ID]++
@@ -483,7 +484,7 @@ func (b *cable) expect(frame []byte) {
 		c := b.client.Client
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if r := c.findRoom(c.current); r != nil && r.name == roomOf(frame) && r.phase == joined {
+		if r := c.rooms.Find(c.rooms.Current()); r != nil && r.Name() == roomOf(frame) && r.Phase() == roomsync.Joined {
 			b.attempt = 0
 		}
 	case "typing":
@@ -756,7 +757,7 @@ func (b *cable) judge() {
 				room, r.Joined, r.Synced, r.Refused, len(r.Gaps), r.WasReset, len(r.Outgoing))
 		}
 		h.Client.mu.Lock()
-		cursor := h.findRoom(room).cursor
+		cursor := h.rooms.Find(room).Cursor()
 		h.Client.mu.Unlock()
 		if want := b.model.cursor(room, len(log)); cursor == nil || *cursor != want {
 			b.wrong("cursor in %s: got %v, want %v", room, cursor, want)

@@ -1,17 +1,7 @@
-// Package client is the chat's client: the browser's page, the command line and
-// the tests all stand on it. It keeps one connection to the server alive, knows
-// what was seen of every room and what was written but not acked, and offers a
-// snapshot of what there is to show. It is plain Go without a DOM and builds
-// natively and for js/wasm.
-//
-// The way of a message out: Send puts it into the outbox, sendEvent into the
-// connection's egress, writeMessages on the wire. The way in: readMessages,
-// routeEvent, a handler, the room's timeline, OnMessage and the View.
 package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"sync"
@@ -19,6 +9,7 @@ import (
 	"websockets/shared"
 	"websockets/wasm/client/conn"
 	"websockets/wasm/client/outbox"
+	"websockets/wasm/client/roomsync"
 )
 
 // Conn is a connection, as Config.Dial opens it; CloseError says how one ended.
@@ -29,36 +20,36 @@ type (
 	Store      = outbox.Store
 )
 
-// Config says where to connect and whom to tell. URL is all that is needed.
+// Config configures a Client. Only URL is required.
 //
-// The callbacks are called one at a time, on the goroutine that called Run, with
-// no lock held: they may use the Client, except that they must not wait for
-// Call or what uses it (LoadOlder, LoadNewer, ListRooms, SetName), whose answer comes
-// through the same goroutine. While one runs, nothing else arrives.
+// The callbacks are called one at a time, on the goroutine that called Run, with no
+// lock held. They may use the Client, except that they must not wait for Call or what
+// uses it (LoadOlder, LoadNewer, ListRooms, SetName): the answer arrives through the
+// same goroutine. While a callback runs, nothing else arrives.
 type Config struct {
 	// URL is the server's, such as wss://chat.example/ws.
 	URL string
 	// Room is the first room; empty means shared.DefaultRoom.
 	Room string
-	// Session makes a client without cookies the same user again. See
+	// Session makes a client without cookies the same user again, see
 	// Client.Session. A browser leaves it empty.
 	Session string
-	// Store keeps the outbox for a client that comes after this one, with what
-	// another one left in it; nil means that it ends with the Client.
+	// Store keeps the outbox for a later client, and may have what an earlier one left
+	// there. nil means that the outbox ends with the Client.
 	Store Store
 	// Dial opens a connection and gives up when ctx ends; nil means a WebSocket.
 	Dial func(ctx context.Context, url, session string) (Conn, error)
 
-	// OnMessage is told every message of every room we are in exactly once, in
-	// the room's order, whatever happens to connections in between. A room that was
-	// joined without a cursor begins up to shared.JoinBacklog messages back, and so
-	// does one whose log is not the one it was.
+	// OnMessage receives every message of every room that we are in, exactly once and
+	// in the room's order, whatever happens to connections meanwhile. A room that is
+	// joined without a cursor begins up to shared.JoinBacklog messages back, and so does
+	// one whose log was replaced.
 	OnMessage func(shared.Message)
-	// OnAck is told once for every message of ours that the server's log has.
+	// OnAck is called once for each of our messages that the server's log has.
 	OnAck func(id string, ack shared.AckPayload)
-	// OnFrame is told every frame, until SetFrameObserver names another.
+	// OnFrame receives every frame, until SetFrameObserver replaces it.
 	OnFrame func(Frame)
-	// OnChange is told that View has changed, once for several changes.
+	// OnChange says that View has changed, once for several changes.
 	OnChange func()
 }
 
@@ -68,77 +59,63 @@ var (
 	ErrBusy         = conn.ErrBusy
 	ErrRunning      = conn.ErrRunning
 	ErrOutboxFull   = outbox.ErrFull
-	ErrNoRoom       = errors.New("client: not in a room")
 	ErrNoMessage    = outbox.ErrNoMessage
+	ErrNoRoom       = roomsync.ErrNoRoom
 )
 
-// Client is one user's end of the chat. All methods may be called from any
-// goroutine and before, during and after Run.
-//
-// What happens on the connection happens on Run's goroutine. Other goroutines
-// change the state under mu and notify Run. Locks are taken in this order: mu, the
-// Supervisor's, the callbackQueue's.
+// Client is one user's end of the chat. Its methods may be called from any
+// goroutine, before, during and after Run. Those that take a context may block; the
+// others do not.
 type Client struct {
 	// Static.
 	config   Config
 	url      *url.URL
 	handlers *shared.Registry[*Client]
 
+	// These two have locks of their own. The order is: mu, conn's, callbacks'.
 	conn      *conn.Supervisor
 	callbacks callbackQueue
 
-	// mu guards all that follows. Nothing that can block is called under it.
-	mu      sync.Mutex
-	session string // to present instead of a cookie
+	// mu guards all that follows, and what outbox and rooms point to. Nothing that can
+	// block is called under it.
+	mu     sync.Mutex
+	outbox *outbox.Outbox
+	rooms  *roomsync.Rooms
 
+	session   string // to present instead of a cookie
 	me        Me
-	version   string
+	version   string // of the server
 	limits    shared.Limits
 	lastError *shared.Error
-
-	rooms         []*room // those we are in and some that we left
-	current       string  // the current room's name, empty without one
-	serverCurrent string  // the room that we have last asked the server to make the current one
-	// dialCursor is where the connection's address asked it to begin.
-	dialCursor *shared.Cursor
-	roomList   []shared.RoomSummary // the last ListRooms
-	roomsStale bool                 // the user has read since, elsewhere
-	outbox     *outbox.Outbox
-
-	answering string                     // id of the event being routed
-	requests  map[string]*pendingRequest // joins and leaves without an answer yet, by id
+	answering string // id of the event that is being routed
 }
 
-// New returns a client that Run starts. It fails if the configuration cannot
-// work or an event type of the catalogue has no handler here.
+// New returns a Client that Run starts. It fails if the configuration is not valid,
+// or if an event type of the catalogue has no handler.
 func New(config Config) (*Client, error) {
 	u, err := url.Parse(config.URL)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	if u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
-		return nil, fmt.Errorf("client: %q is not a ws:// or wss:// address", config.URL)
+		return nil, fmt.Errorf("client: %q is not a ws:// or wss:// URL", config.URL)
 	}
 	if config.Room == "" {
 		config.Room = shared.DefaultRoom
 	}
-	if err := shared.ValidateRoom(config.Room); err != nil {
+	err = shared.ValidateRoom(config.Room)
+	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	if config.Dial == nil {
 		config.Dial = conn.DialWebSocket
 	}
 	handlers := setupEventHandlers()
-	if err := handlers.Check(); err != nil {
+	err = handlers.Check()
+	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	c := &Client{
-		config:   config,
-		url:      u,
-		handlers: handlers,
-		session:  config.Session,
-		current:  config.Room,
-	}
+	c := &Client{config: config, url: u, handlers: handlers, session: config.Session}
 	c.conn = conn.New(config.Dial, conn.Owner{
 		Address:       c.address,
 		Connected:     c.connected,
@@ -158,33 +135,42 @@ func New(config Config) (*Client, error) {
 		Send:     c.sendEvent,
 		Acked:    c.acked,
 	})
-	c.getOrCreateRoom(config.Room).desired = true
+	c.rooms = roomsync.New(config.Room, c.outbox, c.sendEvent)
 	if config.Store != nil {
 		c.ImportOutbox(config.Store)
 	}
 	return c, nil
 }
 
-// Session returns what to put into Config.Session next time, empty if the server
-// has not told it.
+// Run connects and stays connected. It returns ctx's error when ctx ends, and a
+// *CloseError when the server closes with a code that is final. All goroutines of the
+// Client have ended by then. Run may be called again afterwards: what is in the
+// outbox is still there. ErrRunning means that it has not returned yet.
+func (c *Client) Run(ctx context.Context) error { return c.conn.Run(ctx) }
+
+// CheckNow says that the network or the page may have been away. A Client that waits
+// for its next attempt to connect begins it; one that is connected finds out with one
+// ping whether it still is.
+func (c *Client) CheckNow() { c.conn.CheckNow() }
+
+// SetFrameObserver passes every frame from now on to observer, in place of
+// Config.OnFrame or the observer before. Frames that already wait for that one still
+// go there. With nil, a frame costs one comparison.
+func (c *Client) SetFrameObserver(observer func(Frame)) { c.callbacks.setObserver(observer) }
+
+// Session returns what to put into Config.Session next time, empty if the server has
+// not sent it.
 func (c *Client) Session() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.session
 }
 
-// Run connects and stays connected until ctx ends, then returns ctx's error, or
-// until the server closes with a code that is final, then returns a
-// *CloseError. All goroutines of the client have ended when it returns. It may
-// be called again then; what waits in the outbox is still there.
-func (c *Client) Run(ctx context.Context) error { return c.conn.Run(ctx) }
-
-// CheckNow says that the network or the page has come back: a client that waits
-// connects at once, one that is connected finds out with one ping whether it
-// still is.
-func (c *Client) CheckNow() { c.conn.CheckNow() }
-
-// SetFrameObserver tells f every frame from now on, in place of Config.OnFrame or of who was
-// told before. nil tells nobody: then a frame costs one comparison. What was on
-// its way to the one before is still told to him.
-func (c *Client) SetFrameObserver(f func(Frame)) { c.callbacks.setObserver(f) }
+// position returns up to where a room has been read, and whether it is synced.
+func (c *Client) position(room string) (cursor *shared.Cursor, synced bool) {
+	r := c.rooms.Find(room)
+	if r == nil {
+		return nil, false
+	}
+	return r.Cursor(), r.Phase() == roomsync.Synced
+}

@@ -15,6 +15,7 @@ import (
 
 	"websockets/server/servertest"
 	"websockets/shared"
+	"websockets/wasm/client/roomsync"
 )
 
 // These tests run against the real server. They close a client while a message is
@@ -293,8 +294,8 @@ func TestStoredAndTheAckLost(t *testing.T) {
 		}
 	}
 	v := s.View()
-	if n := len(v.Room.Messages); n != maxTail || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Outgoing) != 0 {
-		t.Errorf("view: got %d messages and %d pending, want the log's last %d and none", n, len(v.Room.Outgoing), maxTail)
+	if n := len(v.Room.Messages); n != roomsync.MaxTail || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Outgoing) != 0 {
+		t.Errorf("view: got %d messages and %d pending, want the log's last %d and none", n, len(v.Room.Outgoing), roomsync.MaxTail)
 	}
 	if len(log) != 562 {
 		t.Errorf("messages in the log: got %d, want 562", len(log))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/roomsync"
 )
 
 func TestExactlyOnceInOrderAcrossConnections(t *testing.T) {
@@ -134,20 +135,20 @@ func TestTheTimelineIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
-		for seq := range uint64(maxTail + 100) {
+		for seq := range uint64(roomsync.MaxTail + 100) {
 			p.message("general", seq+1, "you", fmt.Sprint("m", seq+1))
 		}
 		synctest.Wait()
 		before := h.View().Room
-		if len(before.Messages) != maxTail || before.Messages[0].Seq != 101 || !before.More || before.Unread != shared.MaxUnread+1 {
-			t.Errorf("timeline: got %d messages from %d on, more: %v, unread: %d, want %d from 101 on, more, unread: %d", len(before.Messages), before.Messages[0].Seq, before.More, before.Unread, maxTail, shared.MaxUnread+1)
+		if len(before.Messages) != roomsync.MaxTail || before.Messages[0].Seq != 101 || !before.More || before.Unread != shared.MaxUnread+1 {
+			t.Errorf("timeline: got %d messages from %d on, more: %v, unread: %d, want %d from 101 on, more, unread: %d", len(before.Messages), before.Messages[0].Seq, before.More, before.Unread, roomsync.MaxTail, shared.MaxUnread+1)
 		}
 
-		for seq := range uint64(maxWindow) {
-			p.message("general", seq+maxTail+101, "you", "m")
+		for seq := range uint64(roomsync.MaxWindow) {
+			p.message("general", seq+roomsync.MaxTail+101, "you", "m")
 		}
 		synctest.Wait()
-		if before.Messages[0].Seq != 101 || before.Messages[maxTail-1].Seq != maxTail+100 {
+		if before.Messages[0].Seq != 101 || before.Messages[roomsync.MaxTail-1].Seq != roomsync.MaxTail+100 {
 			t.Error("older view: got it changed, want it as it was")
 		}
 	})
@@ -223,8 +224,8 @@ func TestUnreadAndReadMarks(t *testing.T) {
 		if v := h.View().Room; v.Unread != 0 {
 			t.Errorf("unread after MarkRead: got %d, want 0", v.Unread)
 		}
-		if _, mark := expect(p, shared.MarkRead); mark.Seq != 4 || time.Since(marked) != readMarkInterval {
-			t.Errorf("read mark: got %+v after %v, want 4 after %v", mark, time.Since(marked), readMarkInterval)
+		if _, mark := expect(p, shared.MarkRead); mark.Seq != 4 || time.Since(marked) != roomsync.ReadMarkInterval {
+			t.Errorf("read mark: got %+v after %v, want 4 after %v", mark, time.Since(marked), roomsync.ReadMarkInterval)
 		}
 		p.message("general", 5, "you", "m5")
 		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "general", Seq: 5})
@@ -528,7 +529,7 @@ func TestTypingComesAndGoes(t *testing.T) {
 			t.Errorf("typing sent: got %+v, want general", payload)
 		}
 		p.quiet()
-		time.Sleep(typingInterval)
+		time.Sleep(roomsync.TypingInterval)
 		h.Typing("")
 		expect(p, shared.StartTyping)
 		h.send("done") // which begins another message

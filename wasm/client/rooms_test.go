@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/roomsync"
 )
 
 func TestChangeRoom(t *testing.T) {
@@ -263,7 +264,7 @@ func TestRoomsThatWereLeftAreForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
-		for i := range maxLeftRooms + 10 {
+		for i := range roomsync.MaxLeftRooms + 10 {
 			time.Sleep(time.Second)
 			name := fmt.Sprint("room-", i)
 			if err := h.ChangeRoom(name); err != nil {
@@ -275,10 +276,10 @@ func TestRoomsThatWereLeftAreForgotten(t *testing.T) {
 			synctest.Wait()
 		}
 		h.Client.mu.Lock()
-		n := len(h.rooms)
+		n := h.rooms.Len()
 		h.Client.mu.Unlock()
-		if n != maxLeftRooms+1 {
-			t.Errorf("rooms remembered: got %d, want %d", n, maxLeftRooms+1)
+		if n != roomsync.MaxLeftRooms+1 {
+			t.Errorf("rooms remembered: got %d, want %d", n, roomsync.MaxLeftRooms+1)
 		}
 		if _, ok := h.Room("general"); ok {
 			t.Error("room that was left first: got it remembered, want it forgotten")

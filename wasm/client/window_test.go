@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"websockets/shared"
+	"websockets/wasm/client/roomsync"
 )
 
 // roomLog is a room's log as a test keeps it: its sequences in order. Retention
@@ -128,12 +129,12 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		pages := 0
 		for r.View().Room.More {
 			pages += r.load(r.LoadOlder, nil)
-			if n := len(r.shown()); n > maxWindow {
-				t.Fatalf("messages kept: got %d, want at most %d", n, maxWindow)
+			if n := len(r.shown()); n > roomsync.MaxWindow {
+				t.Fatalf("messages kept: got %d, want at most %d", n, roomsync.MaxWindow)
 			}
 		}
-		r.wantShown(1, maxWindow, true)
-		if want := 2500/windowPage + 1; pages != want {
+		r.wantShown(1, roomsync.MaxWindow, true)
+		if want := 2500/roomsync.PageSize + 1; pages != want {
 			t.Errorf("pages asked for: got %d, want %d", pages, want)
 		}
 
@@ -146,11 +147,11 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		reply(r.p, shared.Ack, id, shared.AckPayload{Room: "general", Seq: 3002})
 		synctest.Wait()
 		v := r.View().Room
-		if latest := v.Latest; sent.Message != "mine" || len(latest) != maxTail || latest[maxTail-1].Seq != 3002 || len(v.Outgoing) != 0 {
-			t.Errorf("tail after %q: got %d messages and %d pending, want %d up to 3002 and none", sent.Message, len(latest), len(v.Outgoing), maxTail)
+		if latest := v.Latest; sent.Message != "mine" || len(latest) != roomsync.MaxTail || latest[roomsync.MaxTail-1].Seq != 3002 || len(v.Outgoing) != 0 {
+			t.Errorf("tail after %q: got %d messages and %d pending, want %d up to 3002 and none", sent.Message, len(latest), len(v.Outgoing), roomsync.MaxTail)
 		}
 		r.wantAcked(id)
-		r.wantShown(1, maxWindow, true)
+		r.wantShown(1, roomsync.MaxWindow, true)
 		r.MarkRead("general", 3002)
 		if _, mark := expect(r.p, shared.MarkRead); mark.Seq != 3002 {
 			t.Errorf("read mark: got %d, want 3002", mark.Seq)
@@ -159,16 +160,16 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		asked := 0
 		for r.View().Room.Newer {
 			asked += r.load(r.LoadNewer, nil)
-			if n := len(r.shown()); n > maxWindow {
-				t.Fatalf("messages kept: got %d, want at most %d", n, maxWindow)
+			if n := len(r.shown()); n > roomsync.MaxWindow {
+				t.Fatalf("messages kept: got %d, want at most %d", n, roomsync.MaxWindow)
 			}
 		}
-		r.wantShown(3002-maxWindow+1, 3002, false)
-		if most := 2 * (3000/windowPage + 1); asked > most {
+		r.wantShown(3002-roomsync.MaxWindow+1, 3002, false)
+		if most := 2 * (3000/roomsync.PageSize + 1); asked > most {
 			t.Errorf("pages asked for: got %d, want at most %d", asked, most)
 		}
 		r.ShowLatest("general")
-		r.wantShown(3002-maxTail+1, 3002, false)
+		r.wantShown(3002-roomsync.MaxTail+1, 3002, false)
 		if n := r.load(r.LoadNewer, nil); n != 0 {
 			t.Errorf("pages asked for at the end: got %d, want none", n)
 		}
@@ -207,22 +208,22 @@ func TestTheTailTakesOlderMessagesWhileItHasRoom(t *testing.T) {
 
 func TestWhatIsHeldStaysWhileNewMessagesCome(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := read(t, maxTail, 1)
+		r := read(t, roomsync.MaxTail, 1)
 		before := r.View().Room.Messages
 		r.PinView("general")
-		for range maxWindow - maxTail {
+		for range roomsync.MaxWindow - roomsync.MaxTail {
 			r.grow(1)
 		}
-		r.wantShown(1, maxWindow, false)
+		r.wantShown(1, roomsync.MaxWindow, false)
 		for range 50 {
 			r.grow(1)
 		}
-		r.wantShown(1, maxWindow, true)
+		r.wantShown(1, roomsync.MaxWindow, true)
 		if n := r.load(r.LoadNewer, nil); n != 0 {
 			t.Errorf("pages asked for what the tail has: got %d, want none", n)
 		}
 		r.wantShown(51, 650, false)
-		if before[0].Seq != 1 || before[maxTail-1].Seq != maxTail {
+		if before[0].Seq != 1 || before[roomsync.MaxTail-1].Seq != roomsync.MaxTail {
 			t.Error("older view: got it changed, want it as it was")
 		}
 		r.ShowLatest("general")
@@ -230,13 +231,13 @@ func TestWhatIsHeldStaysWhileNewMessagesCome(t *testing.T) {
 	})
 }
 
-// away makes a reader see messages 1 to maxWindow of a room of 3,000.
+// away makes a reader see messages 1 to roomsync.MaxWindow of a room of 3,000.
 func away(t *testing.T) *reader {
 	r := read(t, 3000, 1)
 	for r.View().Room.More {
 		r.load(r.LoadOlder, nil)
 	}
-	r.wantShown(1, maxWindow, true)
+	r.wantShown(1, roomsync.MaxWindow, true)
 	return r
 }
 
@@ -389,8 +390,8 @@ func TestReadingAround(t *testing.T) {
 				}
 
 				shown, v := r.shown(), r.View().Room
-				if len(shown) > maxWindow || len(v.Latest) > maxTail {
-					t.Fatalf("seed %d: got %d messages shown and %d in the tail, want at most %d and %d", seed, len(shown), len(v.Latest), maxWindow, maxTail)
+				if len(shown) > roomsync.MaxWindow || len(v.Latest) > roomsync.MaxTail {
+					t.Fatalf("seed %d: got %d messages shown and %d in the tail, want at most %d and %d", seed, len(shown), len(v.Latest), roomsync.MaxWindow, roomsync.MaxTail)
 				}
 				if last := all[len(all)-1]; v.Latest[len(v.Latest)-1].Seq != last || v.Newer != (shown[len(shown)-1] != last) {
 					t.Fatalf("seed %d: got a tail up to %d, shown up to %d, newer: %v, want a tail up to %d, and newer if less is shown", seed, v.Latest[len(v.Latest)-1].Seq, shown[len(shown)-1], v.Newer, last)
