@@ -44,7 +44,7 @@ func TestReconnectsWithFullJitter(t *testing.T) {
 	})
 }
 
-func TestBackoffStartsAnewAfterASyncedConnection(t *testing.T) {
+func TestBackoffIsResetByASyncedConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, func(h *harness, _ *Config) { h.refuse = errors.New("no route") })
 		time.Sleep(10 * time.Minute)

@@ -36,7 +36,7 @@ func TestFrameObserverIsToldWhatPassesWhileItIsThere(t *testing.T) {
 		p.message("general", 1, "you", "x")
 		synctest.Wait()
 		if len(seen) != 2 {
-			t.Errorf("seen after the tap was removed: got %q, want the same two", seen)
+			t.Errorf("seen after the observer was removed: got %q, want the same two", seen)
 		}
 	})
 }

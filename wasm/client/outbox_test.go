@@ -120,7 +120,7 @@ func TestRecoveredMessagesAreNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestASeenMessageWithoutAckIsStruckOnReconnect(t *testing.T) {
+func TestAnEchoedMessageWithoutAckIsFinishedOnReconnect(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -137,12 +137,12 @@ func TestASeenMessageWithoutAckIsStruckOnReconnect(t *testing.T) {
 	})
 }
 
-func TestDoubtIsTheUsers(t *testing.T) {
+func TestUncertainIsUpToTheUser(t *testing.T) {
 	for _, state := range []string{shared.StateTruncated, shared.StateReset, shared.StateNew} {
 		bubble(t, func(t *testing.T) {
 			h := start(t)
 			ids := lostAck(h)
-			new := h.send("written later") // never sent: no doubt about it
+			new := h.send("written later") // never sent, so it is not uncertain
 			p := h.accept()
 			begin := at(10)
 			if state == shared.StateReset {
@@ -185,7 +185,7 @@ func TestDoubtIsTheUsers(t *testing.T) {
 
 // Messages that were seen in a log that has been replaced say nothing about the
 // new one.
-func TestSeenInALogThatWasReset(t *testing.T) {
+func TestEchoedInALogThatWasReset(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -204,7 +204,7 @@ func TestSeenInALogThatWasReset(t *testing.T) {
 
 // A gap that opened on a connection that broke before it was synced is still a
 // gap when the next connection continues behind it.
-func TestDoubtOutlivesTheConnection(t *testing.T) {
+func TestUncertaintyOutlivesTheConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		ids := lostAck(h)

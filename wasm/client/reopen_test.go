@@ -279,7 +279,7 @@ func TestStoredAndTheAckLost(t *testing.T) {
 
 	s := openScreen(t, server.Addr, session, store)
 	s.awaitSynced()
-	s.await("the strikes", func() bool { return len(store.ids()) == 0 })
+	s.await("an empty store", func() bool { return len(store.ids()) == 0 })
 	log := everything(t, server)
 	for _, id := range ids {
 		told, sent, acked := s.times(id)
@@ -419,7 +419,7 @@ func TestTheLogIsAnotherOne(t *testing.T) {
 }
 
 // A tab that shows the room takes over the messages of a closed tab.
-func TestAdoptedWhileItRuns(t *testing.T) {
+func TestImportedWhileItRuns(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
@@ -442,7 +442,7 @@ func TestAdoptedWhileItRuns(t *testing.T) {
 	others.write(200)
 	s.ImportOutbox(store)
 	s.ImportOutbox(second)
-	s.await("the strikes", func() bool { return len(store.ids()) == 0 && len(second.ids()) == 0 })
+	s.await("an empty store", func() bool { return len(store.ids()) == 0 && len(second.ids()) == 0 })
 	s.awaitTold(lost)
 	others.write(1)
 	if told, sent, acked := s.times(stored[0]); told > 1 || sent != 0 || acked != 1 {

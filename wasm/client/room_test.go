@@ -89,7 +89,7 @@ func TestGapAndReset(t *testing.T) {
 		p.welcome("general", shared.StateReset, shared.Cursor{Epoch: "e2", Seq: 3, ID: "x3"})
 		synctest.Wait()
 		if v := h.View(); len(v.Room.Messages) != 0 || len(v.Room.Gaps) != 0 || !v.Room.WasReset || !v.Room.More {
-			t.Errorf("view after reset: got %+v, want no messages, no gaps, started over, and more", v.Room)
+			t.Errorf("view after reset: got %+v, want no messages, no gaps, reset, and more", v.Room)
 		}
 		p.message("general", 4, "you", "x4")
 		h.wantSeen("m1", "m10", "m21", "x4")

@@ -31,7 +31,7 @@ func (c *Client) Send(room, message string) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	c.rooms.Remember(room).ResetTyping()
+	c.rooms.GetOrCreate(room).ResetTyping()
 	c.flush(now)
 	err = c.outbox.Persist(id)
 	if err != nil {
@@ -50,7 +50,7 @@ func (c *Client) Retry(id string) error {
 	if err != nil {
 		return err
 	}
-	c.rooms.Remember(room).ClearRefusal()
+	c.rooms.GetOrCreate(room).ClearRefusal()
 	c.flush(time.Now())
 	c.callbacks.notifyChange()
 	return nil
@@ -77,7 +77,7 @@ func (c *Client) ImportOutbox(store Store) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, room := range c.outbox.Import(store) {
-		c.rooms.Remember(room)
+		c.rooms.GetOrCreate(room)
 	}
 	c.callbacks.notifyChange()
 }

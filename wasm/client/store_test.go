@@ -261,7 +261,7 @@ func TestTruncatedOrResetIsTheUsers(t *testing.T) {
 	}
 }
 
-// A range that is lost before a message's cursor does not put it in doubt.
+// A range that is lost before a message's cursor does not make it uncertain.
 func TestTruncatedBeforeItWasSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
@@ -325,7 +325,7 @@ func TestWrittenAsAnotherUser(t *testing.T) {
 
 // Another tab is closed while this one shows the room and is ahead of it. The
 // room is read again from where that tab was, and no message is shown twice.
-func TestAdoptedInTheMiddle(t *testing.T) {
+func TestImportedInTheMiddle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		closed := newMemoryStore()
 		ids := sentAndClosed(t, closed, "stored", "not stored")
@@ -366,13 +366,13 @@ func TestAdoptedInTheMiddle(t *testing.T) {
 			t.Errorf("kept of our own: got %v, want %s", kept, mine)
 		}
 		if v := h.View(); v.Current != "general" || len(v.Room.Gaps) != 0 || v.Room.WasReset || len(v.Room.Messages) != 3 {
-			t.Errorf("view: got %+v, want general with 3 messages, no gaps, not started over", v.Room)
+			t.Errorf("view: got %+v, want general with 3 messages, no gaps, not reset", v.Room)
 		}
 	})
 }
 
 // A lost range is a gap only where it reaches beyond what the view has shown.
-func TestAdoptedBehindWhatIsGone(t *testing.T) {
+func TestImportedBehindWhatIsGone(t *testing.T) {
 	for first, gap := range map[uint64]shared.Truncated{9: {}, 10: {}, 50: {After: 9, First: 50}, 0: {After: 9}} {
 		bubble(t, func(t *testing.T) {
 			closed := newMemoryStore()
@@ -400,7 +400,7 @@ func TestAdoptedBehindWhatIsGone(t *testing.T) {
 }
 
 // A message sent to a log that has been replaced cannot be looked for.
-func TestAdoptedFromAnotherLog(t *testing.T) {
+func TestImportedFromAnotherLog(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		closed := newMemoryStore()
 		id := sentAndClosed(t, closed, "old")[0]
@@ -608,7 +608,7 @@ func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
 					m.step()
 				}
 				if random.IntN(2) == 0 {
-					m.settle()
+					m.wait()
 				}
 				time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond)
 			}

@@ -251,7 +251,7 @@ func TestTheLogIsReplacedWhileReading(t *testing.T) {
 		})
 		r.wantShown(51, 51, false)
 		if v := r.View().Room; !v.WasReset || v.Epoch != "e2" || !v.More {
-			t.Errorf("view after the reset: got %+v, want epoch e2, started over, and more", v)
+			t.Errorf("view after the reset: got %+v, want epoch e2, reset, and more", v)
 		}
 		check(t, r.ChangeRoom("other"))
 		if v, _ := r.Room("general"); v.WasReset {

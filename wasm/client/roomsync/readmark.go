@@ -27,12 +27,12 @@ type readMark struct {
 }
 
 // reset forgets what was read: it was in another log.
-func (k *readMark) reset() { k.seq, k.reportedSeq = 0, 0 }
+func (rm *readMark) reset() { rm.seq, rm.reportedSeq = 0, 0 }
 
 // unread counts the messages of others after the mark, up to shared.MaxUnread+1.
-func (k *readMark) unread(tail []shared.Message, me string) (n int) {
+func (rm *readMark) unread(tail []shared.Message, me string) (n int) {
 	for _, m := range slices.Backward(tail) {
-		if m.Seq <= k.seq || n > shared.MaxUnread {
+		if m.Seq <= rm.seq || n > shared.MaxUnread {
 			break
 		}
 		if m.User != me {
@@ -44,7 +44,7 @@ func (k *readMark) unread(tail []shared.Message, me string) (n int) {
 
 // setUnread puts the mark where it leaves the last n messages of others unread, as
 // far as the tail reaches. end is the sequence at which the tail ends.
-func (k *readMark) setUnread(n int, tail []shared.Message, end uint64, me string) {
+func (rm *readMark) setUnread(n int, tail []shared.Message, end uint64, me string) {
 	atLeast := n > shared.MaxUnread // the server does not count further
 	seq := end
 	for _, m := range slices.Backward(tail) {
@@ -56,11 +56,11 @@ func (k *readMark) setUnread(n int, tail []shared.Message, end uint64, me string
 		}
 		seq = m.Seq - 1
 	}
-	k.unreadAbove = n
+	rm.unreadAbove = n
 	if n > 0 && atLeast {
-		k.unreadAbove = -1
+		rm.unreadAbove = -1
 	}
-	k.seq, k.reportedSeq = seq, seq
+	rm.seq, rm.reportedSeq = seq, seq
 }
 
 // roomList is the last list of rooms that the server sent.
@@ -71,9 +71,9 @@ type roomList struct {
 
 // unread returns the room's unread count, 0 if it is not in the list.
 func (l *roomList) unread(room string) int {
-	for _, k := range l.rooms {
-		if k.Name == room {
-			return k.Unread
+	for _, summary := range l.rooms {
+		if summary.Name == room {
+			return summary.Unread
 		}
 	}
 	return 0
@@ -82,9 +82,9 @@ func (l *roomList) unread(room string) int {
 // lower corrects the room's unread count after the user has read.
 func (l *roomList) lower(room string, unread int) {
 	for i := range l.rooms {
-		k := &l.rooms[i]
-		if k.Name == room {
-			k.Unread = min(k.Unread, unread)
+		summary := &l.rooms[i]
+		if summary.Name == room {
+			summary.Unread = min(summary.Unread, unread)
 		}
 	}
 }

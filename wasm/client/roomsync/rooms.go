@@ -44,7 +44,7 @@ type Rooms struct {
 // that took it.
 func New(room string, box *outbox.Outbox, send func(frame []byte) bool) *Rooms {
 	rs := &Rooms{outbox: box, send: send, current: room}
-	rs.Remember(room).desired = true
+	rs.GetOrCreate(room).desired = true
 	return rs
 }
 
@@ -64,8 +64,8 @@ func (rs *Rooms) Find(name string) *Room {
 	return nil
 }
 
-// Remember returns the room, and makes it if there is none.
-func (rs *Rooms) Remember(name string) *Room {
+// GetOrCreate returns the room, and makes it if there is none.
+func (rs *Rooms) GetOrCreate(name string) *Room {
 	r := rs.Find(name)
 	if r == nil {
 		r = &Room{name: name, leftAt: time.Now()}
@@ -103,7 +103,7 @@ func (rs *Rooms) Leave(name string) {
 }
 
 func (rs *Rooms) setDesired(name string) {
-	r := rs.Remember(name)
+	r := rs.GetOrCreate(name)
 	r.desired = true
 	r.ClearRefusal()
 }
@@ -282,7 +282,7 @@ func (rs *Rooms) OldestRequest() time.Time { return rs.requests.oldest() }
 // the outbox has to know: the payload, with the state reset if the log is another
 // one, and where the join asked to resume. Otherwise resumed is nil.
 func (rs *Rooms) Joined(id string, p shared.RoomJoinedPayload) (resumed *shared.RoomJoinedPayload, from *shared.Cursor) {
-	r := rs.Remember(p.Room)
+	r := rs.GetOrCreate(p.Room)
 	from = rs.dialCursor
 	request := rs.requests.take(id)
 	if request != nil {
@@ -304,12 +304,12 @@ func (rs *Rooms) Joined(id string, p shared.RoomJoinedPayload) (resumed *shared.
 	}
 	r.join(p)
 	// In a room that we are in, truncated says that a range is gone that was still to be
-	// read; nothing begins anew.
-	goesOn := isIn && p.State == shared.StateTruncated
-	if !goesOn && was != Leaving {
+	// read. The room just continues behind it.
+	continues := isIn && p.State == shared.StateTruncated
+	if !continues && was != Leaving {
 		r.phase = Joined
 	}
-	if goesOn && was == Synced {
+	if continues && was == Synced {
 		return nil, nil // what we sent is answered on this connection
 	}
 	return &p, from

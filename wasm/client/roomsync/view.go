@@ -104,8 +104,8 @@ func (rs *Rooms) Entries() []RoomEntry {
 			entries = append(entries, rs.entry(e))
 		}
 	}
-	for _, k := range rs.list.rooms {
-		add(RoomEntry{Name: k.Name, LastActivity: k.LastActivity, Unread: k.Unread})
+	for _, s := range rs.list.rooms {
+		add(RoomEntry{Name: s.Name, LastActivity: s.LastActivity, Unread: s.Unread})
 	}
 	for _, r := range rs.rooms {
 		if r.desired {
