@@ -145,3 +145,32 @@ func TestStoredMessagesAreReadBack(t *testing.T) {
 		}
 	}
 }
+
+// Browsers have outboxes in this format, and other versions of the page read them.
+func TestTheStoredFormat(t *testing.T) {
+	store := mapStore{}
+	o, s := connect(store)
+	s.cursor = shared.Cursor{Epoch: "e1", Seq: 5, ID: "m5"}
+	id, err := o.Add("general", "1 < 2", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(when, value string) {
+		t.Helper()
+		if got := store[id]; got != value {
+			t.Errorf("stored %s: got\n%s\nwant\n%s", when, got, value)
+		}
+	}
+	err = o.Persist(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin = `{"v":1,"order":1,"room":"general","message":"1 < 2","written":"2026-01-02T03:04:05Z","user":"me",`
+	want("when it was written", begin+`"state":"pending"}`)
+	o.Flush(time.Now())
+	want("before it was sent", begin+`"after":{"epoch":"e1","seq":5,"id":"m5"},"state":"pending"}`)
+	for state, text := range map[State]string{Failed: "failed", Rejected: "rejected", Uncertain: "unsure"} {
+		o.byID[id].setState(state, "because")
+		want("as "+text, begin+`"after":{"epoch":"e1","seq":5,"id":"m5"},"state":"`+text+`","reason":"because"}`)
+	}
+}
