@@ -24,7 +24,7 @@ axe=axe-core@4.14.1
 # Packages whose tests run in their own process, without a browser.
 unit_packages=(./server ./server/bench ./server/chat ./server/eventlog/... ./server/identity ./server/presence ./server/quota
 	./server/timeline ./server/topics ./server/web ./server/wsframe
-	./shared ./static/... ./wasm/client ./wasm/view)
+	./shared ./static/... ./wasm/client/... ./wasm/view)
 js_packages=(./shared ./wasm/...)
 
 # need_go ends with one clear line when Go is missing or older than go.mod asks.

@@ -40,8 +40,10 @@ func TestHouseRulesCanBreak(t *testing.T) {
 		"wasm/dial_js.go":      `package main; import _ "github.com/gorilla/websocket"; var f = js.FuncOf(nil)`,
 		"wasm/kept_js.go":      "package main\n\nvar f = js.FuncOf(nil) // as long as the page",
 		"wasm/page.go":         `package main; import _ "syscall/js"`,
-		"wasm/client/dial.go":  `package client; import _ "nhooyr.io/websocket"`,
 		"wasm/view/dial.go":    `package view; import _ "nhooyr.io/websocket"`,
+
+		"wasm/client/conn/websocket.go": `package conn; import _ "nhooyr.io/websocket"`,
+		"wasm/client/outbox/outbox.go":  `package outbox; import (_ "websockets/shared"; _ "websockets/wasm/client/conn"; _ "golang.org/x/net/html")`,
 	} {
 		file = filepath.Join(root, filepath.FromSlash(file))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -59,11 +61,14 @@ func TestHouseRulesCanBreak(t *testing.T) {
 		"shared/event.go: net/http may not be imported in shared",
 		"static/index.html: document.write makes HTML of a string: use textContent",
 		"static/more.js: static/load.js is the only script of ours",
+		"wasm/client/outbox/outbox.go: websockets/wasm/client/conn may not be imported in wasm/client/outbox",
+		"wasm/client/outbox/outbox.go: golang.org/x/net/html may not be imported in wasm/client/outbox",
 		"wasm/dial_js.go: github.com/gorilla/websocket may be imported in server only",
+		"wasm/dial_js.go: github.com/gorilla/websocket may not be imported in wasm",
 		"wasm/dial_js.go: a js.Func that nobody releases is never collected: Release it, or say \"as long as the page\" behind it",
 		"wasm/page.go: syscall/js may be imported in files named _js.go only",
 		"wasm/page.go: package main of wasm only touches the DOM: name it _js.go, or move it to wasm/view or wasm/client",
-		"wasm/view/dial.go: nhooyr.io/websocket may be imported in wasm/client/dial.go only",
+		"wasm/view/dial.go: nhooyr.io/websocket may be imported in wasm/client/conn/websocket.go only",
 	}
 	if got := broken(t, root); !slices.Equal(got, want) {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -81,7 +86,7 @@ var importRules = []struct {
 	{"github.com/synadia-io", regexp.MustCompile(`^server/eventlog/jetstream/`), "server/eventlog/jetstream only"},
 	{"github.com/gorilla/websocket", regexp.MustCompile(`^server/|_test\.go$`), "server only"},
 	// The day it is replaced by its successor, one file changes.
-	{"nhooyr.io/websocket", regexp.MustCompile(`^wasm/client/dial\.go$`), "wasm/client/dial.go only"},
+	{"nhooyr.io/websocket", regexp.MustCompile(`^wasm/client/conn/websocket\.go$`), "wasm/client/conn/websocket.go only"},
 	// What is in no such file runs natively too, and is tested there.
 	{"syscall/js", regexp.MustCompile(`_js(_test)?\.go$`), "files named _js.go only"},
 }
@@ -97,6 +102,18 @@ var keptOut = []struct {
 	// Data and rules: server/chat locks, waits and sends.
 	{"server/presence", []string{"context", "net", "sync", "websockets/server", "github.com/gorilla/websocket"}},
 	{"server/quota", []string{"context", "net/http", "websockets/server", "github.com/gorilla/websocket"}},
+}
+
+// clientImports say which of our packages the packages of the browser client may
+// import, so that its parts stay apart. Of others' packages they import nhooyr's only.
+// Tests may import what they like.
+var clientImports = map[string][]string{
+	"wasm":                 {"shared", "wasm/client", "wasm/view"},
+	"wasm/view":            {"shared", "wasm/client"},
+	"wasm/client":          {"shared", "wasm/client/conn", "wasm/client/outbox", "wasm/client/roomsync"},
+	"wasm/client/roomsync": {"shared", "wasm/client/outbox"},
+	"wasm/client/outbox":   {"shared"},
+	"wasm/client/conn":     {"shared"},
 }
 
 // htmlFromString finds what makes HTML of a string. The page's texts come from
@@ -189,6 +206,9 @@ func brokenByImport(file, text string) (says []string) {
 				says = append(says, fmt.Sprintf("%s may be imported in %s", imported, rule.says))
 			}
 		}
+		if within(file, "wasm") && !strings.HasSuffix(file, "_test.go") && !isClientImport(path.Dir(file), imported) {
+			says = append(says, fmt.Sprintf("%s may not be imported in %s", imported, path.Dir(file)))
+		}
 		for _, rule := range keptOut {
 			keeps := func(other string) bool { return within(imported, other) }
 			if within(file, rule.folder) && slices.ContainsFunc(rule.packages, keeps) {
@@ -197,6 +217,18 @@ func brokenByImport(file, text string) (says []string) {
 		}
 	}
 	return says
+}
+
+// isClientImport reports whether a package of the browser client may import another.
+func isClientImport(folder, imported string) bool {
+	first, ours, _ := strings.Cut(imported, "/")
+	switch {
+	case first == "websockets":
+		return slices.Contains(clientImports[folder], ours)
+	case strings.Contains(first, "."):
+		return within(imported, "nhooyr.io/websocket") // see importRules
+	}
+	return true
 }
 
 // within reports whether a path is that one or below it.

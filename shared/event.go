@@ -139,14 +139,23 @@ func badEnvelope(err error) error {
 	return Errorf(CodeBadJSON, `an event is {"type":"…","payload":{…},"id":"…"}`)
 }
 
-// encode writes v as JSON without escaping <, > and &: frames are read by people
-// in DevTools, and never as HTML by a program.
-func encode(v any) []byte {
+// EncodeJSON writes v as JSON without escaping <, > and &: frames are read by
+// people in DevTools, and never as HTML by a program.
+func EncodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// encode is EncodeJSON for the catalogue's payloads, which cannot fail.
+func encode(v any) []byte {
+	text, err := EncodeJSON(v)
+	if err != nil {
 		panic(fmt.Sprintf("shared: %T cannot be written as JSON: %v", v, err))
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return text
 }

@@ -131,11 +131,11 @@ func (p *Page) send() {
 
 // edit takes a message that was not accepted back into the field.
 func (p *Page) edit(id string) {
-	for _, m := range p.view.Room.Pending {
+	for _, m := range p.view.Room.Outgoing {
 		if m.ID != id || p.client.Discard(id) != nil {
 			continue
 		}
-		text := m.Message
+		text := m.Text
 		if draft := p.composer.text(); strings.TrimSpace(draft) != "" {
 			text += "\n" + draft
 		}

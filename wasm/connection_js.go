@@ -79,7 +79,7 @@ func (p *Page) tick(d time.Duration) {
 func (p *Page) reconnect() {
 	switch p.connection.now.Do {
 	case view.DoNow:
-		p.client.Wake()
+		p.client.CheckNow()
 	case view.DoConnect:
 		p.connectAgain()
 	case view.DoContinue:

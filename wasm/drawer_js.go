@@ -117,7 +117,7 @@ func (p *Page) openDrawer() {
 	d := p.drawer
 	d.open = true
 	setHidden(d.panel, false)
-	p.client.Tap(func(f client.Frame) {
+	p.client.SetFrameObserver(func(f client.Frame) {
 		p.post(func() {
 			if d.open {
 				p.changeDrawer(func() { d.events.Add(f) })
@@ -130,7 +130,7 @@ func (p *Page) openDrawer() {
 // closeDrawer forgets what the drawer has seen.
 func (p *Page) closeDrawer() {
 	d := p.drawer
-	p.client.Tap(nil)
+	p.client.SetFrameObserver(nil)
 	d.open, d.events = false, view.Drawer{}
 	d.rows.clear()
 	setHidden(d.panel, true)

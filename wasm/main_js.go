@@ -27,7 +27,7 @@ func main() {
 	}
 	page.client = c
 	if outboxes != nil {
-		outboxes.adopt(c)
+		outboxes.importAbandoned(c)
 		go outboxes.watch(c)
 	}
 	// The socket is dialled first, so that the page is made ready while the browser

@@ -149,8 +149,8 @@ func (o *outboxes) store(tab string) client.Store {
 	return tabStore{o.storage, outboxPrefix + tab + "/"}
 }
 
-// adopt gives the client the outboxes whose tab is gone.
-func (o *outboxes) adopt(c *client.Client) {
+// importAbandoned gives the client the outboxes whose tab is gone.
+func (o *outboxes) importAbandoned(c *client.Client) {
 	tried := make(map[string]bool)
 	for _, key := range keysOf(o.storage) {
 		rest, ok := strings.CutPrefix(key, outboxPrefix)
@@ -161,7 +161,7 @@ func (o *outboxes) adopt(c *client.Client) {
 		tried[tab] = true
 		if o.hold(tab) {
 			o.ours[tab] = true
-			c.Adopt(o.store(tab))
+			c.ImportOutbox(o.store(tab))
 		}
 	}
 }
@@ -178,7 +178,7 @@ func (o *outboxes) watch(c *client.Client) {
 				o.lease(tab)
 			}
 		}
-		o.adopt(c)
+		o.importAbandoned(c)
 	}
 }
 

@@ -223,9 +223,9 @@ func (p *Page) draw() {
 	p.drawing = false
 	defer p.rest(time.Now())
 	if p.timeline.AtEnd {
-		p.client.ToLatest(p.current)
+		p.client.ShowLatest(p.current)
 	} else {
-		p.client.Hold(p.current)
+		p.client.PinView(p.current)
 	}
 	v := p.client.View()
 	p.view = v
@@ -265,7 +265,7 @@ func (p *Page) draw() {
 		p.probed = true
 		p.load(view.Older, false)
 	}
-	setHidden(p.empty, !room.Synced || len(room.Messages)+len(room.Pending)+len(room.Gaps) > 0)
+	setHidden(p.empty, !room.Synced || len(room.Messages)+len(room.Outgoing)+len(room.Gaps) > 0)
 	p.drawTimeline(v, names)
 	p.read()
 
@@ -310,20 +310,20 @@ func (p *Page) listenToWindow() {
 	// What may mean that the network or the page was away: the client finds out with
 	// one ping. A page that was frozen gets resume, or nothing but the focus.
 	listen(window, "online", func(js.Value) {
-		p.client.Wake()
+		p.client.CheckNow()
 		p.changed()
 	})
 	listen(window, "offline", func(js.Value) {
 		p.post(func() {
 			if p.view.State == client.Online {
-				p.client.Wake()
+				p.client.CheckNow()
 			}
 			p.redraw()
 		})
 	})
-	listen(window, "focus", func(js.Value) { p.client.Wake() })
-	listen(window, "pageshow", func(js.Value) { p.client.Wake() })
-	listen(document, "resume", func(js.Value) { p.client.Wake() })
+	listen(window, "focus", func(js.Value) { p.client.CheckNow() })
+	listen(window, "pageshow", func(js.Value) { p.client.CheckNow() })
+	listen(document, "resume", func(js.Value) { p.client.CheckNow() })
 	listen(window, "popstate", func(js.Value) { p.post(p.followAddress) })
 	listen(window, "beforeunload", func(event js.Value) {
 		if p.queued.Load() > 0 {
@@ -333,7 +333,7 @@ func (p *Page) listenToWindow() {
 	listen(document, "visibilitychange", func(js.Value) {
 		p.post(func() {
 			if !document.Get("hidden").Bool() {
-				p.client.Wake()
+				p.client.CheckNow()
 				p.listRooms()
 			}
 			p.draw() // a frame asked for before may never come

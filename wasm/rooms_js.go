@@ -113,7 +113,7 @@ func (p *Page) drawRooms(v client.View) {
 		r.results.set(r.shown.Said)
 	}
 	p.drawRefusal(v)
-	if v.Stale {
+	if v.RoomsStale {
 		p.listRooms()
 	}
 }

@@ -186,6 +186,7 @@ func (p *Page) load(which view.Load, asked bool) {
 		p.timeline.older.set("Loading…")
 	}
 	room := p.view.Current
+	p.timeline.beginQuiet() // the client may show what it has loaded before load returns
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -200,7 +201,7 @@ func (p *Page) load(which view.Load, asked bool) {
 			if err != nil && asked && room == p.view.Current {
 				p.sayNotice(words(err))
 			}
-			p.timeline.quiet()
+			p.timeline.endQuiet()
 			p.redraw()
 		})
 	}()

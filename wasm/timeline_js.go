@@ -31,7 +31,7 @@ type timeline struct {
 	end    size // when the reader was brought to the end
 	rows   *list[row]
 	flood  bool // at the end all rows in sight were others than before, and more
-	quiets int  // calls of quiet whose time is not over
+	quiets int  // calls of beginQuiet that have not ended
 }
 
 func newTimeline(after func(time.Duration, func())) *timeline {
@@ -102,8 +102,19 @@ func (t *timeline) place(entries []view.Entry) {
 // quiet keeps a screen reader from reading out what is added now: history is not
 // news.
 func (t *timeline) quiet() {
+	t.beginQuiet()
+	t.endQuiet()
+}
+
+// beginQuiet keeps a screen reader from reading out what is added until endQuiet.
+func (t *timeline) beginQuiet() {
 	t.scroll.Call("setAttribute", "aria-live", "off")
 	t.quiets++
+}
+
+// endQuiet ends what beginQuiet began, when the screen reader has had the time to
+// notice what was added.
+func (t *timeline) endQuiet() {
 	t.after(time.Second, func() {
 		if t.quiets--; t.quiets == 0 {
 			t.scroll.Call("removeAttribute", "aria-live")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/roomsync"
 )
 
 // frames makes the frames of a room's messages, one after the other.
@@ -61,10 +62,12 @@ func BenchmarkNewMessage(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c.routeEvent(b.Context(), f.next())
-		c.callbacks = c.callbacks[:0]
+		c.callbacks.queue = c.callbacks.queue[:0]
 	}
-	if r := c.findRoom("general"); r.cursor.Seq != f.seq || len(r.messages) != min(timeline, int(f.seq)) {
-		b.Fatalf("room after %d messages: got cursor %d and %d messages, want %d and %d", f.seq, r.cursor.Seq, len(r.messages), f.seq, min(timeline, int(f.seq)))
+	r, _ := c.rooms.View("general")
+	last := r.Messages[len(r.Messages)-1].Seq
+	if last != f.seq || len(r.Messages) != min(roomsync.MaxTail, int(f.seq)) {
+		b.Fatalf("room after %d messages: got %d up to %d, want %d up to %d", f.seq, len(r.Messages), last, min(roomsync.MaxTail, int(f.seq)), f.seq)
 	}
 }
 
@@ -113,7 +116,7 @@ func BenchmarkReceive(b *testing.B) {
 // BenchmarkHistory decodes a page of the log, as LoadOlder does.
 func BenchmarkHistory(b *testing.B) {
 	page := shared.HistoryPayload{Room: "general", More: true}
-	for seq := range uint64(windowPage) {
+	for seq := range uint64(roomsync.PageSize) {
 		page.Messages = append(page.Messages, shared.Message{
 			Seq: seq + 1, ID: fmt.Sprint("id", seq), Room: "general", User: "u-0123456789abcdef", From: "Somebody",
 			Message: "a line of a long conversation about nothing in particular", Sent: time.UnixMilli(1_790_000_000_123).UTC(),
@@ -130,5 +133,5 @@ func BenchmarkHistory(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*windowPage), "ns/message")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*roomsync.PageSize), "ns/message")
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/conn"
+	"websockets/wasm/client/roomsync"
 )
 
 // These tests go through one conversation frame by frame. At each frame in each
@@ -75,9 +77,9 @@ type fault struct {
 	kind
 }
 
-// cable joins the client to a model. It carries frames one after the other, as
+// faultyLink joins the client to a model. It carries frames one after the other, as
 // TCP does, except where a fault says otherwise.
-type cable struct {
+type faultyLink struct {
 	client *harness
 	store  *memoryStore
 	faults []fault
@@ -89,7 +91,7 @@ type cable struct {
 	did    []string    // the faults that happened, each with its frame
 	wrongs []string
 
-	conns    []*strand
+	conns    []*linkConn
 	attempt  int       // attempts to connect since the current room was synced
 	gone     time.Time // when the last connection or attempt ended; zero before
 	notUntil time.Time // closing said so
@@ -111,8 +113,8 @@ type cable struct {
 // waits holds the waits before attempts to connect, by the limit of each.
 type waits map[time.Duration][]time.Duration
 
-// strand is one connection of a cable.
-type strand struct {
+// linkConn is one connection of a faultyLink.
+type linkConn struct {
 	near    *pipe // the client's
 	far     *modelConn
 	severed bool          // frames on their way to the server do not arrive
@@ -122,65 +124,65 @@ type strand struct {
 	asks    bool          // and the client waits for an answer to it
 }
 
-func newCable(random *rand.Rand, faults ...fault) *cable {
-	b := &cable{
+func newFaultyLink(random *rand.Rand, faults ...fault) *faultyLink {
+	l := &faultyLink{
 		faults: faults, store: newMemoryStore(), model: newModel(random), written: map[string][]string{}, waits: waits{},
 		synced: map[string]bool{}, unacked: map[string]bool{}, messages: map[string]bool{},
 	}
-	b.model.backlog, b.model.inFlight = 3, 3
-	b.model.wrong = b.wrong
-	return b
+	l.model.backlog, l.model.inFlight = 3, 3
+	l.model.wrong = l.wrong
+	return l
 }
 
 // wrong records a violation. Call it with mu held.
-func (b *cable) wrong(format string, args ...any) {
-	b.wrongs = append(b.wrongs, fmt.Sprintf(format, args...))
+func (l *faultyLink) wrong(format string, args ...any) {
+	l.wrongs = append(l.wrongs, fmt.Sprintf(format, args...))
 }
 
-// serve makes a client connect through the cable and watches its callbacks.
-func (b *cable) serve(h *harness, c *Config) {
-	b.client = h
-	c.Dial, c.Store = b.dial, b.store
+// serve makes a client connect through the link and watches its callbacks.
+func (l *faultyLink) serve(h *harness, c *Config) {
+	l.client = h
+	c.Dial, c.Store = l.dial, l.store
 	told, acked := c.OnMessage, c.OnAck
 	c.OnMessage = func(m shared.Message) {
-		b.messages[m.ID] = true
+		l.messages[m.ID] = true
 		told(m)
 	}
 	c.OnAck = func(id string, ack shared.AckPayload) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if b.model.stored[id] != 1 {
-			b.wrong("acked message %s in the log: got %d times, want once", id, b.model.stored[id])
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.model.stored[id] != 1 {
+			l.wrong("acked message %s in the log: got %d times, want once", id, l.model.stored[id])
 		}
-		if b.store.Load()[id] != "" {
-			b.wrong("acked message %s in the store: got it kept, want it removed", id)
+		if l.store.Load()[id] != "" {
+			l.wrong("acked message %s in the store: got it kept, want it removed", id)
 		}
 		acked(id, ack)
 	}
-	c.OnChange = b.look
+	c.OnChange = l.look
 	c.OnFrame = func(f Frame) {
 		frame := f.Text
-		b.mu.Lock()
-		defer b.mu.Unlock()
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		id := field(frame, "id") // of the event: a message's is the last too
 		switch field(frame, "type") {
 		case "synced":
-			b.synced[roomOf(frame)] = true
+			l.synced[roomOf(frame)] = true
 		case "ack", "error":
-			delete(b.unacked, id)
+			delete(l.unacked, id)
 		case "send_message":
-			b.unacked[id] = true
-			if n := len(b.unacked); n > b.model.inFlight {
-				b.wrong("messages in flight: got %d, want at most %d", n, b.model.inFlight)
+			l.unacked[id] = true
+			if n := len(l.unacked); n > l.model.inFlight {
+				l.wrong("messages in flight: got %d, want at most %d", n, l.model.inFlight)
 			}
-			if !strings.Contains(b.store.Load()[id], `"after":`) {
-				b.wrong("kept message %s, now on the wire: got no cursor, want one", id)
+			if !strings.Contains(l.store.Load()[id], `"after":`) {
+				l.wrong("kept message %s, now on the wire: got no cursor, want one", id)
 			}
-			if b.messages[id] {
-				b.wrong("%s, which was shown: got it sent again, want it sent no more", id)
+			if l.messages[id] {
+				l.wrong("%s, which was shown: got it sent again, want it sent no more", id)
 			}
-			if room := roomOf(frame); !b.synced[room] {
-				b.wrong("%s: got it sent before %s was synced on this connection, want it sent after", id, room)
+			if room := roomOf(frame); !l.synced[room] {
+				l.wrong("%s: got it sent before %s was synced on this connection, want it sent after", id, room)
 			}
 		}
 	}
@@ -188,14 +190,14 @@ func (b *cable) serve(h *harness, c *Config) {
 
 // look compares the view with the log. At any moment it must show a part of the
 // log without a gap, and each message of ours once: there, or as pending.
-func (b *cable) look() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.misordered {
+func (l *faultyLink) look() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.misordered {
 		return
 	}
-	for room, log := range b.model.logs {
-		r, known := b.client.Room(room)
+	for room, log := range l.model.logs {
+		r, known := l.client.Room(room)
 		if !known {
 			continue
 		}
@@ -203,25 +205,25 @@ func (b *cable) look() {
 		for i, m := range r.Messages {
 			rows[m.ID]++
 			if i == 0 {
-				from = slices.IndexFunc(log, func(l shared.Message) bool { return l.ID == m.ID })
+				from = slices.IndexFunc(log, func(logged shared.Message) bool { return logged.ID == m.ID })
 			}
 			if from < 0 || from+i >= len(log) || log[from+i].ID != m.ID {
-				b.wrong("%s: got %s shown where the log does not have it, want it as in the log", room, m.ID)
+				l.wrong("%s: got %s shown where the log does not have it, want it as in the log", room, m.ID)
 				break
 			}
 		}
-		if len(r.Members) > 1 || len(r.Typing) > 0 && time.Since(b.typed) > typingHolds {
-			b.wrong("%s: got members %v and typing %v, want at most one member, and nobody typing after %v", room, r.Members, r.Typing, typingHolds)
+		if len(r.Members) > 1 || len(r.Typing) > 0 && time.Since(l.typed) > roomsync.TypingTimeout {
+			l.wrong("%s: got members %v and typing %v, want at most one member, and nobody typing after %v", room, r.Members, r.Typing, roomsync.TypingTimeout)
 		}
-		for _, m := range r.Pending {
+		for _, m := range r.Outgoing {
 			rows[m.ID]++
-			if m.State != Waiting && m.State != Sent {
-				b.wrong("state of %s: got %s (%s), want %s or %s", m.ID, m.State, m.Reason, Waiting, Sent)
+			if m.State != Pending && m.State != Sent {
+				l.wrong("state of %s: got %s (%s), want %s or %s", m.ID, m.State, m.Reason, Pending, Sent)
 			}
 		}
-		for _, id := range b.written[room] {
+		for _, id := range l.written[room] {
 			if rows[id] != 1 {
-				b.wrong("%s in the rows of %s: got %d times, want once", id, room, rows[id])
+				l.wrong("%s in the rows of %s: got %d times, want once", id, room, rows[id])
 			}
 		}
 	}
@@ -229,57 +231,57 @@ func (b *cable) look() {
 
 // dial connects. The client's wait before it is random; dial waits for the rest
 // of the limit, so that a run is the same every time.
-func (b *cable) dial(_ context.Context, address, _ string) (Conn, error) {
-	b.mu.Lock()
+func (l *faultyLink) dial(_ context.Context, address, _ string) (Conn, error) {
+	l.mu.Lock()
 	due := time.Now()
-	if !b.gone.IsZero() {
-		from := b.gone
-		if b.notUntil.After(from) {
-			from = b.notUntil
+	if !l.gone.IsZero() {
+		from := l.gone
+		if l.notUntil.After(from) {
+			from = l.notUntil
 		}
-		limit := min(20*time.Second, 500*time.Millisecond<<b.attempt)
+		limit := min(20*time.Second, 500*time.Millisecond<<l.attempt)
 		wait := due.Sub(from)
 		if wait < 0 || wait > limit {
-			b.wrong("attempt %d to connect: got a wait of %v, want 0 to %v", b.attempt+1, wait, limit)
+			l.wrong("attempt %d to connect: got a wait of %v, want 0 to %v", l.attempt+1, wait, limit)
 		}
-		b.waits[limit] = append(b.waits[limit], wait)
-		b.attempt++
+		l.waits[limit] = append(l.waits[limit], wait)
+		l.attempt++
 		due = from.Add(limit + time.Millisecond)
 	}
-	b.mu.Unlock()
+	l.mu.Unlock()
 	time.Sleep(time.Until(due))
 
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.refuse > 0 {
-		b.refuse--
-		b.gone = time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refuse > 0 {
+		l.refuse--
+		l.gone = time.Now()
 		return nil, errors.New("no route")
 	}
-	clear(b.synced)
-	clear(b.unacked)
+	clear(l.synced)
+	clear(l.unacked)
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, err
 	}
-	s := &strand{near: newPipeOf(128), far: &modelConn{pipe: newPipeOf(128), url: u, rooms: map[string]int{}}}
-	b.conns = append(b.conns, s)
-	b.model.conns = append(b.model.conns, s.far)
-	b.model.greet(s.far)
+	s := &linkConn{near: newPipeOf(128), far: &modelConn{pipe: newPipeOf(128), url: u, rooms: map[string]int{}}}
+	l.conns = append(l.conns, s)
+	l.model.conns = append(l.model.conns, s.far)
+	l.model.greet(s.far)
 	// The client comes back for what it has not shown, no more and no less.
-	if last := b.lastTold(u.Query().Get("room")); last.Seq != 0 && !strings.Contains(u.Query().Get("after"), fmt.Sprintf(`"seq":%d,"id":"%s"`, last.Seq, last.ID)) {
-		b.wrong("cursor of a reconnect: got %q, want message %d, which was shown last", u.Query().Get("after"), last.Seq)
+	if last := l.lastTold(u.Query().Get("room")); last.Seq != 0 && !strings.Contains(u.Query().Get("after"), fmt.Sprintf(`"seq":%d,"id":"%s"`, last.Seq, last.ID)) {
+		l.wrong("cursor of a reconnect: got %q, want message %d, which was shown last", u.Query().Get("after"), last.Seq)
 	}
-	go b.carry(s, toClient)
-	go b.carry(s, toServer)
-	go b.watch(s)
+	go l.carry(s, toClient)
+	go l.carry(s, toServer)
+	go l.watch(s)
 	return s.near, nil
 }
 
-func (b *cable) lastTold(room string) (last shared.Message) {
-	b.client.mu.Lock()
-	defer b.client.mu.Unlock()
-	for _, m := range b.client.messages {
+func (l *faultyLink) lastTold(room string) (last shared.Message) {
+	l.client.mu.Lock()
+	defer l.client.mu.Unlock()
+	for _, m := range l.client.messages {
 		if m.Room == room {
 			last = m
 		}
@@ -288,14 +290,14 @@ func (b *cable) lastTold(room string) (last shared.Message) {
 }
 
 // watch notes the end of a connection.
-func (b *cable) watch(s *strand) {
+func (l *faultyLink) watch(s *linkConn) {
 	<-s.near.closed
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.gone = time.Now()
-	b.model.conns = slices.DeleteFunc(b.model.conns, func(c *modelConn) bool { return c == s.far })
-	if by := s.near.byClient; by != nil && by.Code == shared.CloseSilent && !b.slow {
-		b.wrong("slow connection: got it given up (%s), want it kept", by.Reason)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = time.Now()
+	l.model.conns = slices.DeleteFunc(l.model.conns, func(c *modelConn) bool { return c == s.far })
+	if by := s.near.byClient; by != nil && by.Code == shared.CloseSilent && !l.slow {
+		l.wrong("slow connection: got it given up (%s), want it kept", by.Reason)
 	}
 	if s.late.IsZero() || s.by < delaySilent.delay() {
 		return
@@ -304,41 +306,41 @@ func (b *cable) watch(s *strand) {
 	// connection for this long and no longer.
 	held := time.Since(s.late)
 	if most := 46 * time.Second; (!s.up || s.asks) && held > most {
-		b.wrong("stalled connection: got it kept for %v, want at most %v", held, most)
+		l.wrong("stalled connection: got it kept for %v, want at most %v", held, most)
 	}
 }
 
 // carry takes frames from one end to the other until the connection ends.
-func (b *cable) carry(s *strand, d direction) {
+func (l *faultyLink) carry(s *linkConn, d direction) {
 	for {
 		frame := s.next(d, time.Hour)
 		if frame == nil {
 			return
 		}
-		f := b.count(d, frame)
+		f := l.count(d, frame)
 		time.Sleep(d.latency())
 		switch {
 		case f == nil:
-			b.deliver(s, d, frame)
+			l.deliver(s, d, frame)
 		case f.kind == double:
-			b.deliver(s, d, frame)
-			b.deliver(s, d, frame)
+			l.deliver(s, d, frame)
+			l.deliver(s, d, frame)
 		case f.kind == swap:
 			after := s.next(d, 3*time.Second) // if there is one
 			if after != nil {
 				time.Sleep(d.latency()) // it travels as long as any other frame
-				b.swapped(d, frame, after)
-				b.deliver(s, d, after)
+				l.swapped(d, frame, after)
+				l.deliver(s, d, after)
 			}
-			b.deliver(s, d, frame)
+			l.deliver(s, d, frame)
 		case f.delay() > 0:
-			b.hold(s, d, frame, f.delay())
-			b.deliver(s, d, frame)
+			l.hold(s, d, frame, f.delay())
+			l.deliver(s, d, frame)
 		default:
 			if f.kind == cutAfter {
-				b.deliver(s, d, frame)
+				l.deliver(s, d, frame)
 			}
-			b.cut(s, d, f.kind)
+			l.cut(s, d, f.kind)
 			return
 		}
 	}
@@ -347,7 +349,7 @@ func (b *cable) carry(s *strand, d direction) {
 // next waits for the next frame of a direction. It returns nil if none comes in
 // time or the connection ends; frames that the client wrote before the end still
 // come.
-func (s *strand) next(d direction, patience time.Duration) []byte {
+func (s *linkConn) next(d direction, patience time.Duration) []byte {
 	from := s.far.toClient
 	if d == toServer {
 		from = s.near.toServer
@@ -381,7 +383,7 @@ func (s *strand) next(d direction, patience time.Duration) []byte {
 }
 
 // open returns the frame. A nil frame is the server's close: see shut.
-func (s *strand) open(frame []byte) []byte {
+func (s *linkConn) open(frame []byte) []byte {
 	if frame == nil {
 		time.Sleep(toClient.latency())
 		s.near.end(&CloseError{Code: shared.CloseRestart}, nil)
@@ -390,17 +392,17 @@ func (s *strand) open(frame []byte) []byte {
 }
 
 // count notes a frame and returns what is to happen to it.
-func (b *cable) count(d direction, frame []byte) *fault {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := len(b.frames[d])
-	b.frames[d] = append(b.frames[d], describe(frame))
-	if len(b.faults) == 0 && field(frame, "type") == "error" {
-		b.wrong("without a fault: got the answer %s, want no error", frame)
+func (l *faultyLink) count(d direction, frame []byte) *fault {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.frames[d])
+	l.frames[d] = append(l.frames[d], describe(frame))
+	if len(l.faults) == 0 && field(frame, "type") == "error" {
+		l.wrong("without a fault: got the answer %s, want no error", frame)
 	}
-	for _, f := range b.faults {
+	for _, f := range l.faults {
 		if f.direction == d && f.at == n {
-			b.did = append(b.did, fmt.Sprintf("%v (%s)", f, describe(frame)))
+			l.did = append(l.did, fmt.Sprintf("%v (%s)", f, describe(frame)))
 			return &f
 		}
 	}
@@ -408,45 +410,45 @@ func (b *cable) count(d direction, frame []byte) *fault {
 }
 
 // swapped notes that a frame comes after the one that was behind it.
-func (b *cable) swapped(d direction, frame, after []byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.frames[d] = append(b.frames[d], describe(after))
-	b.did[len(b.did)-1] += fmt.Sprintf(" (%s)", describe(after))
-	b.misordered = b.misordered || !lawful(frame, after)
+func (l *faultyLink) swapped(d direction, frame, after []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.frames[d] = append(l.frames[d], describe(after))
+	l.did[len(l.did)-1] += fmt.Sprintf(" (%s)", describe(after))
+	l.misordered = l.misordered || !lawful(frame, after)
 }
 
 // hold delays a frame, and all frames behind it.
-func (b *cable) hold(s *strand, d direction, frame []byte, by time.Duration) {
-	b.mu.Lock()
+func (l *faultyLink) hold(s *linkConn, d direction, frame []byte, by time.Duration) {
+	l.mu.Lock()
 	s.late, s.by, s.up, s.asks = time.Now(), by, d == toServer, asks(frame)
-	patience := ackTimeout + grace // for an answer; then there is a ping, and its grace
+	patience := conn.AckTimeout + conn.Grace // for an answer; then there is a ping, and its grace
 	if what := describe(frame); what == "ping" || what == "pong" {
-		patience = grace
+		patience = conn.Grace
 	}
-	b.slow = b.slow || by > patience
-	b.mu.Unlock()
+	l.slow = l.slow || by > patience
+	l.mu.Unlock()
 	time.Sleep(by)
 }
 
 // cut breaks the connection. Frames behind this one do not arrive.
-func (b *cable) cut(s *strand, d direction, k kind) {
-	b.mu.Lock()
+func (l *faultyLink) cut(s *linkConn, d direction, k kind) {
+	l.mu.Lock()
 	s.severed = d == toServer
 	if k == outage {
-		b.refuse = refusals
+		l.refuse = refusals
 	}
-	b.mu.Unlock()
+	l.mu.Unlock()
 	s.near.end(errors.New("connection reset"), nil)
 }
 
-func (b *cable) deliver(s *strand, d direction, frame []byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (l *faultyLink) deliver(s *linkConn, d direction, frame []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if d == toServer {
 		if !s.severed {
 			s.far.toServer <- frame
-			b.model.read(s.far, false)
+			l.model.read(s.far, false)
 		}
 	} else {
 		select {
@@ -454,21 +456,21 @@ func (b *cable) deliver(s *strand, d direction, frame []byte) {
 			return
 		default:
 		}
-		b.expect(frame)
+		l.expect(frame)
 		s.near.toClient <- frame
 	}
 	// If the client's tab were closed now, only its store would know the messages.
 	var kept map[string]string
-	for _, written := range b.written {
+	for _, written := range l.written {
 		for _, id := range written {
-			if b.model.stored[id] > 0 {
+			if l.model.stored[id] > 0 {
 				continue
 			}
 			if kept == nil {
-				kept = b.store.Load()
+				kept = l.store.Load()
 			}
 			if kept[id] == "" {
-				b.wrong("%s: got it neither in the log nor in the store, want it in one of them", id)
+				l.wrong("%s: got it neither in the log nor in the store, want it in one of them", id)
 			}
 		}
 	}
@@ -476,21 +478,21 @@ func (b *cable) deliver(s *strand, d direction, frame []byte) {
 
 // expect records the events for the client that decide when it reconnects and
 // how long it shows somebody typing. Call it with mu held.
-func (b *cable) expect(frame []byte) {
+func (l *faultyLink) expect(frame []byte) {
 	switch field(frame, "type") {
 	case "synced":
-		c := b.client.Client
+		c := l.client.Client
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if r := c.findRoom(c.current); r != nil && r.name == roomOf(frame) && r.phase == joined {
-			b.attempt = 0
+		if r := c.rooms.Find(c.rooms.Current()); r != nil && r.Name() == roomOf(frame) && r.Phase() == roomsync.Joined {
+			l.attempt = 0
 		}
 	case "typing":
-		b.typed = time.Now()
+		l.typed = time.Now()
 	case "closing":
 		e, _ := shared.DecodeEvent(frame)
 		p, _ := shared.Closing.Decode(e)
-		b.notUntil = time.Now().Add(time.Duration(p.RetryAfter * float64(time.Second)))
+		l.notUntil = time.Now().Add(time.Duration(p.RetryAfter * float64(time.Second)))
 	}
 }
 
@@ -551,66 +553,66 @@ func lawful(a, b []byte) bool {
 }
 
 // other stores a message of another user.
-func (b *cable) other(room, id string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.model.store(room, shared.Message{ID: id, Room: room, User: "you", Message: id}, func(shared.Message) {})
+func (l *faultyLink) other(room, id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.model.store(room, shared.Message{ID: id, Room: room, User: "you", Message: id}, func(shared.Message) {})
 }
 
 // tell sends an event to all connections.
-func (b *cable) tell(frame []byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range b.model.conns {
+func (l *faultyLink) tell(frame []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.model.conns {
 		c.toClient <- frame
 	}
 }
 
 // shut closes the connections from the server, after what it has sent.
-func (b *cable) shut() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range b.model.conns {
+func (l *faultyLink) shut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.model.conns {
 		c.toClient <- shared.Closing.Frame("", shared.ClosingPayload{Reason: "restart", RetryAfter: 0.2})
 		c.toClient <- nil
 	}
 }
 
 // write sends messages from the client.
-func (b *cable) write(t *testing.T, room string, n int) {
+func (l *faultyLink) write(t *testing.T, room string, n int) {
 	for range n {
-		id, err := b.client.Send(room, "text")
+		id, err := l.client.Send(room, "text")
 		check(t, err)
-		b.mu.Lock()
-		b.written[room] = append(b.written[room], id)
-		b.mu.Unlock()
+		l.mu.Lock()
+		l.written[room] = append(l.written[room], id)
+		l.mu.Unlock()
 	}
 }
 
 // conversation plays what the client and the others do, whatever the line does.
-func (b *cable) conversation(t *testing.T) {
-	h := b.client
+func (l *faultyLink) conversation(t *testing.T) {
+	h := l.client
 	you := shared.Member{User: "you", Name: "You"}
 	pause := func() { time.Sleep(3 * time.Second) }
 
 	pause() // welcome, and general from three messages back
-	b.write(t, "general", 3)
+	l.write(t, "general", 3)
 	time.Sleep(2 * time.Millisecond)
-	b.other("general", "a1") // between the sends and their acks
-	b.other("general", "a2")
+	l.other("general", "a1") // between the sends and their acks
+	l.other("general", "a2")
 	pause()
 	h.Typing("general")
 	h.MarkRead("general", 100)
-	b.tell(shared.Presence.Frame("", shared.PresencePayload{Room: "general", Joined: []shared.Member{you}, Count: 2}))
-	b.tell(shared.Typing.Frame("", shared.TypingPayload{Room: "general", User: "you", Name: "You"}))
-	b.other("general", "a3")
+	l.tell(shared.Presence.Frame("", shared.PresencePayload{Room: "general", Joined: []shared.Member{you}, Count: 2}))
+	l.tell(shared.Typing.Frame("", shared.TypingPayload{Room: "general", User: "you", Name: "You"}))
+	l.other("general", "a3")
 	pause()
 	check(t, h.JoinRoom("other"))
 	pause()
-	b.write(t, "other", 1)
-	b.other("general", "a4")
-	b.other("other", "b1")
-	b.write(t, "general", 1)
+	l.write(t, "other", 1)
+	l.other("general", "a4")
+	l.other("other", "b1")
+	l.write(t, "general", 1)
 	pause()
 	history, give := context.WithTimeout(context.Background(), time.Minute)
 	defer give()
@@ -619,107 +621,107 @@ func (b *cable) conversation(t *testing.T) {
 		defer close(loaded)
 		// It returns a page or an error, but doesn't hang.
 		if err := h.LoadOlder(history, "general"); errors.Is(err, context.DeadlineExceeded) {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.wrong("LoadOlder: got no answer in a minute, want a page or an error")
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.wrong("LoadOlder: got no answer in a minute, want a page or an error")
 		}
 	}()
 	pause()
 	check(t, h.ChangeRoom("other")) // and leave general
-	b.other("general", "a5")
-	b.write(t, "other", 1)
+	l.other("general", "a5")
+	l.write(t, "other", 1)
 	pause()
-	b.other("general", "a6")
+	l.other("general", "a6")
 	check(t, h.ChangeRoom("general")) // and leave other, and read what was missed in general
-	b.other("other", "b2")
+	l.other("other", "b2")
 	pause()
 	check(t, h.JoinRoom("side"))
-	b.write(t, "side", 2)
+	l.write(t, "side", 2)
 	check(t, h.LeaveRoom("side")) // once they are sent
 	pause()
 	check(t, h.JoinRoom("other"))
-	b.other("side", "c1")
+	l.other("side", "c1")
 	pause()
 	time.Sleep(40 * time.Second) // a ping, and its pong
-	b.look()
-	b.shut()
-	b.write(t, "general", 5)
+	l.look()
+	l.shut()
+	l.write(t, "general", 5)
 	time.Sleep(100 * time.Millisecond)
-	b.write(t, "other", 1)
-	b.other("general", "a7") // while the client is away
-	b.other("other", "b3")
+	l.write(t, "other", 1)
+	l.other("general", "a7") // while the client is away
+	l.other("other", "b3")
 	pause()
-	b.write(t, "general", 1)
+	l.write(t, "general", 1)
 	pause()
 	<-loaded
 }
 
 // run goes through the conversation with these faults, lets the line recover, and
-// returns the cable with the violations it recorded.
-func run(t *testing.T, seed uint64, faults ...fault) (b *cable) {
+// returns the link with the violations it recorded.
+func run(t *testing.T, seed uint64, faults ...fault) (l *faultyLink) {
 	bubble(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 3))
-		b = newCable(random, faults...)
+		l = newFaultyLink(random, faults...)
 		for i := range 6 {
-			b.other("general", fmt.Sprint("a0", i))
+			l.other("general", fmt.Sprint("a0", i))
 		}
-		b.other("other", "b00")
-		b.other("other", "b01")
-		start(t, b.serve)
-		b.conversation(t)
-		b.mu.Lock()
-		frames := b.frames // those of the conversation
-		b.mu.Unlock()
+		l.other("other", "b00")
+		l.other("other", "b01")
+		start(t, l.serve)
+		l.conversation(t)
+		l.mu.Lock()
+		frames := l.frames // those of the conversation
+		l.mu.Unlock()
 
 		time.Sleep(time.Minute)
 		for _, f := range faults {
 			switch {
 			case f.kind == outage:
-				time.Sleep((refusals + 1) * maxRetry)
+				time.Sleep((refusals + 1) * conn.MaxBackoff)
 			case f.delay() > 0:
 				time.Sleep(2 * f.delay())
 			}
 		}
 		for _, room := range []string{"general", "other", "side"} {
-			check(t, b.client.JoinRoom(room))
-			b.other(room, "last of "+room)
+			check(t, l.client.JoinRoom(room))
+			l.other(room, "last of "+room)
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		b.judge()
-		b.frames = frames
+		l.judge()
+		l.frames = frames
 	})
-	return b
+	return l
 }
 
 // judge compares what the client has with the server's logs.
-func (b *cable) judge() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	h := b.client
-	all := slices.Concat(b.written["general"], b.written["other"], b.written["side"])
+func (l *faultyLink) judge() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.client
+	all := slices.Concat(l.written["general"], l.written["other"], l.written["side"])
 	for _, id := range all {
-		if n := b.model.stored[id]; n != 1 {
-			b.wrong("%s in the log: got %d times, want once", id, n)
+		if n := l.model.stored[id]; n != 1 {
+			l.wrong("%s in the log: got %d times, want once", id, n)
 		}
 	}
 	acked := h.ackedIDs()
 	slices.Sort(acked)
 	slices.Sort(all)
 	if !slices.Equal(acked, all) {
-		b.wrong("acked: got\n%v\nwant those written\n%v", acked, all)
+		l.wrong("acked: got\n%v\nwant those written\n%v", acked, all)
 	}
 	if n, calls := h.left(); n != 0 || calls != 0 {
-		b.wrong("left in the client: got %d messages and %d calls, want none", n, calls)
+		l.wrong("left in the client: got %d messages and %d calls, want none", n, calls)
 	}
-	if kept := b.store.ids(); len(kept) > 0 {
-		b.wrong("kept in the store: got %v, want none", kept)
+	if kept := l.store.ids(); len(kept) > 0 {
+		l.wrong("kept in the store: got %v, want none", kept)
 	}
 	view := h.View()
-	if view.State != Online || view.Current != "general" || view.Queued != 0 || view.LastError != nil && !b.doubledQuestion() {
-		b.wrong("view: got %s in %q, %d queued, last error %v, want %s in general, none queued, no error", view.State, view.Current, view.Queued, view.LastError, Online)
+	if view.State != Online || view.Current != "general" || view.Queued != 0 || view.LastError != nil && !l.doubledQuestion() {
+		l.wrong("view: got %s in %q, %d queued, last error %v, want %s in general, none queued, no error", view.State, view.Current, view.Queued, view.LastError, Online)
 	}
-	for room, log := range b.model.logs {
+	for room, log := range l.model.logs {
 		var logged, mine, told, shown []string
 		for _, m := range log {
 			logged = append(logged, m.ID)
@@ -736,36 +738,36 @@ func (b *cable) judge() {
 		for _, m := range r.Messages {
 			shown = append(shown, m.ID)
 		}
-		if b.misordered { // see lawful
+		if l.misordered { // see lawful
 			slices.SortFunc(told, func(x, y string) int { return slices.Index(logged, x) - slices.Index(logged, y) })
 			slices.Sort(mine)
-			slices.Sort(b.written[room])
+			slices.Sort(l.written[room])
 		}
 		if n := len(logged) - len(told); n < 0 || !slices.Equal(told, logged[n:]) {
-			b.wrong("messages told in %s: got\n%v\nwant the end of\n%v", room, told, logged)
+			l.wrong("messages told in %s: got\n%v\nwant the end of\n%v", room, told, logged)
 		}
 		if n := len(logged) - len(shown); n < 0 || len(shown) < len(told) || !slices.Equal(shown, logged[n:]) {
-			b.wrong("messages shown in %s: got\n%v\nwant at least the last %d of\n%v", room, shown, len(told), logged)
+			l.wrong("messages shown in %s: got\n%v\nwant at least the last %d of\n%v", room, shown, len(told), logged)
 		}
-		if !slices.Equal(mine, b.written[room]) {
-			b.wrong("our messages in the log of %s: got\n%v\nwant\n%v", room, mine, b.written[room])
+		if !slices.Equal(mine, l.written[room]) {
+			l.wrong("our messages in the log of %s: got\n%v\nwant\n%v", room, mine, l.written[room])
 		}
-		if !r.Joined || !r.Synced || r.Refused != nil || len(r.Gaps) > 0 || r.StartedOver || len(r.Pending) > 0 {
-			b.wrong("%s: got joined: %v, synced: %v, refused: %v, %d gaps, started over: %v, %d pending, want it joined and synced, and nothing else",
-				room, r.Joined, r.Synced, r.Refused, len(r.Gaps), r.StartedOver, len(r.Pending))
+		if !r.Joined || !r.Synced || r.Refused != nil || len(r.Gaps) > 0 || r.WasReset || len(r.Outgoing) > 0 {
+			l.wrong("%s: got joined: %v, synced: %v, refused: %v, %d gaps, reset: %v, %d pending, want it joined and synced, and nothing else",
+				room, r.Joined, r.Synced, r.Refused, len(r.Gaps), r.WasReset, len(r.Outgoing))
 		}
 		h.Client.mu.Lock()
-		cursor := h.findRoom(room).cursor
+		cursor := h.rooms.Find(room).Cursor()
 		h.Client.mu.Unlock()
-		if want := b.model.cursor(room, len(log)); cursor == nil || *cursor != want {
-			b.wrong("cursor in %s: got %v, want %v", room, cursor, want)
+		if want := l.model.cursor(room, len(log)); cursor == nil || *cursor != want {
+			l.wrong("cursor in %s: got %v, want %v", room, cursor, want)
 		}
 	}
 	// One connection to begin with, one after the server's restart, and one after
 	// each cut. A restart may happen while there is no connection, and a stalled
 	// connection may be given up.
 	cuts, slow := 0, 0
-	for _, f := range b.faults {
+	for _, f := range l.faults {
 		switch f.kind {
 		case cutBefore, cutAfter, outage:
 			cuts++
@@ -773,15 +775,15 @@ func (b *cable) judge() {
 			slow++
 		}
 	}
-	if n := len(b.conns); n < 1 || n > 2+cuts+slow || len(b.faults) == 0 && n != 2 {
-		b.wrong("connections: got %d, want 1 to %d, and 2 without a fault", n, 2+cuts+slow)
+	if n := len(l.conns); n < 1 || n > 2+cuts+slow || len(l.faults) == 0 && n != 2 {
+		l.wrong("connections: got %d, want 1 to %d, and 2 without a fault", n, 2+cuts+slow)
 	}
 }
 
 // doubledQuestion reports whether the server may have answered an event twice,
 // the second time with an error that nobody asked for.
-func (b *cable) doubledQuestion() bool {
-	return slices.ContainsFunc(b.faults, func(f fault) bool { return f.direction == toServer && (f.kind == double || f.kind == swap) })
+func (l *faultyLink) doubledQuestion() bool {
+	return slices.ContainsFunc(l.faults, func(f fault) bool { return f.direction == toServer && (f.kind == double || f.kind == swap) })
 }
 
 // TestTwoFaults puts two faults into one conversation. The second often happens
@@ -803,23 +805,23 @@ func TestTwoFaults(t *testing.T) {
 			}
 			first := one(0)
 			second := one(float64(first.at) / float64(len(clean.frames[first.direction])+1))
-			b := run(t, seed, first, second)
-			b.report(t, fmt.Sprintf("seed %d: %v and %v: ", seed, first, second))
+			l := run(t, seed, first, second)
+			l.report(t, fmt.Sprintf("seed %d: %v and %v: ", seed, first, second))
 			if seed >= 5 {
 				return
 			}
 			again := run(t, seed, first, second)
-			if !slices.Equal(again.did, b.did) || !slices.EqualFunc(again.frames[:], b.frames[:], slices.Equal) {
-				t.Errorf("seed %d, second run: got %q with frames %v, want %q with %v", seed, again.did, again.frames, b.did, b.frames)
+			if !slices.Equal(again.did, l.did) || !slices.EqualFunc(again.frames[:], l.frames[:], slices.Equal) {
+				t.Errorf("seed %d, second run: got %q with frames %v, want %q with %v", seed, again.did, again.frames, l.did, l.frames)
 			}
 		})
 	}
 }
 
-func (b *cable) report(t *testing.T, prefix string) {
+func (l *faultyLink) report(t *testing.T, prefix string) {
 	t.Helper()
-	if len(b.wrongs) > 0 {
-		t.Errorf("%s%s\n\t%s", prefix, strings.Join(b.did, ", "), strings.Join(b.wrongs, "\n\t"))
+	if len(l.wrongs) > 0 {
+		t.Errorf("%s%s\n\t%s", prefix, strings.Join(l.did, ", "), strings.Join(l.wrongs, "\n\t"))
 	}
 }
 
@@ -854,12 +856,12 @@ func TestEveryBoundary(t *testing.T) {
 						if !isTried(at, nth) {
 							continue
 						}
-						b := run(t, 1, fault{d, at, k})
-						if len(b.did) == 0 || !strings.Contains(b.did[0], what) {
-							t.Errorf("fault at frame %d %s: got %q, want it at %q as in every run", at, d, b.did, what)
+						l := run(t, 1, fault{d, at, k})
+						if len(l.did) == 0 || !strings.Contains(l.did[0], what) {
+							t.Errorf("fault at frame %d %s: got %q, want it at %q as in every run", at, d, l.did, what)
 						}
-						b.report(t, "")
-						for limit, waited := range b.waits {
+						l.report(t, "")
+						for limit, waited := range l.waits {
 							all[limit] = append(all[limit], waited...)
 						}
 					}
@@ -900,8 +902,8 @@ func TestAWelcomeIsNotASuccess(t *testing.T) {
 		h.accept()
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if took := h.dialed[46].Sub(h.dialed[6]); took < 40*maxRetry/8 {
-			t.Errorf("40 waits of up to %v: got %v in all, want at least %v", maxRetry, took, 40*maxRetry/8)
+		if took := h.dialed[46].Sub(h.dialed[6]); took < 40*conn.MaxBackoff/8 {
+			t.Errorf("40 waits of up to %v: got %v in all, want at least %v", conn.MaxBackoff, took, 40*conn.MaxBackoff/8)
 		}
 	})
 }

@@ -1,225 +1,176 @@
-// Package client is the chat's client: the browser's page, the command line and
-// the tests all stand on it. It keeps one connection to the server alive, knows
-// what was seen of every room and what was written but not acked, and offers a
-// snapshot of what there is to show. It is plain Go without a DOM and builds
-// natively and for js/wasm.
-//
-// The way of a message out: Send puts it into the outbox, sendEvent into the
-// connection's egress, writeMessages on the wire. The way in: readMessages,
-// routeEvent, a handler, the room's timeline, OnMessage and the View.
 package client
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/url"
 	"sync"
-	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/conn"
+	"websockets/wasm/client/outbox"
+	"websockets/wasm/client/roomsync"
 )
 
-// Config says where to connect and whom to tell. URL is all that is needed.
+// Conn is a connection, as Config.Dial opens it; CloseError says how one ended.
+// Store keeps an outbox beyond the life of its Client.
+type (
+	Conn       = conn.Conn
+	CloseError = conn.CloseError
+	Store      = outbox.Store
+)
+
+// Config configures a Client. Only URL is required.
 //
-// The callbacks are called one at a time, on the goroutine that called Run, with
-// no lock held: they may use the Client, except that they must not wait for
-// Call or what uses it (LoadOlder, LoadNewer, ListRooms, SetName), whose answer comes
-// through the same goroutine. While one runs, nothing else arrives.
+// The callbacks are called one at a time, on the goroutine that called Run, with no
+// lock held. They may use the Client, except that they must not wait for Call or what
+// uses it (LoadOlder, LoadNewer, ListRooms, SetName): the answer arrives through the
+// same goroutine. While a callback runs, nothing else arrives.
 type Config struct {
 	// URL is the server's, such as wss://chat.example/ws.
 	URL string
 	// Room is the first room; empty means shared.DefaultRoom.
 	Room string
-	// Session makes a client without cookies the same user again. See
+	// Session makes a client without cookies the same user again, see
 	// Client.Session. A browser leaves it empty.
 	Session string
-	// Store keeps the outbox for a client that comes after this one, with what
-	// another one left in it; nil means that it ends with the Client.
+	// Store keeps the outbox for a later client, and may have what an earlier one left
+	// there. nil means that the outbox ends with the Client.
 	Store Store
 	// Dial opens a connection and gives up when ctx ends; nil means a WebSocket.
 	Dial func(ctx context.Context, url, session string) (Conn, error)
 
-	// OnMessage is told every message of every room we are in exactly once, in
-	// the room's order, whatever happens to connections in between. A room that was
-	// joined without a cursor begins up to shared.JoinBacklog messages back, and so
-	// does one whose log is not the one it was.
+	// OnMessage receives every message of every room that we are in, exactly once and
+	// in the room's order, whatever happens to connections meanwhile. A room that is
+	// joined without a cursor begins up to shared.JoinBacklog messages back, and so does
+	// one whose log was replaced.
 	OnMessage func(shared.Message)
-	// OnAck is told once for every message of ours that the server's log has.
+	// OnAck is called once for each of our messages that the server's log has.
 	OnAck func(id string, ack shared.AckPayload)
-	// OnFrame is told every frame, until Tap names another.
+	// OnFrame receives every frame, until SetFrameObserver replaces it.
 	OnFrame func(Frame)
-	// OnChange is told that View has changed, once for several changes.
+	// OnChange says that View has changed, once for several changes.
 	OnChange func()
 }
 
 // Errors of the client's own. Those of the server are *shared.Error.
 var (
-	ErrDisconnected = errors.New("client: not connected")
-	ErrOutboxFull   = errors.New("client: too many messages wait to be sent")
-	ErrBusy         = errors.New("client: the connection does not keep up")
-	ErrNoRoom       = errors.New("client: not in a room")
-	ErrRunning      = errors.New("client: Run is running already")
-	ErrNoMessage    = errors.New("client: no such message waits for a decision")
+	ErrDisconnected = conn.ErrDisconnected
+	ErrBusy         = conn.ErrBusy
+	ErrRunning      = conn.ErrRunning
+	ErrOutboxFull   = outbox.ErrFull
+	ErrNoMessage    = outbox.ErrNoMessage
+	ErrNoRoom       = roomsync.ErrNoRoom
 )
 
-// CloseError is how a connection ended with a close frame. Run returns one when
-// the code is final.
-type CloseError struct {
-	Code   int
-	Reason string
-}
-
-func (e *CloseError) Error() string {
-	if e.Reason == "" {
-		return fmt.Sprintf("the connection was closed with code %d", e.Code)
-	}
-	return fmt.Sprintf("the connection was closed with code %d: %s", e.Code, e.Reason)
-}
-
-// Client is one user's end of the chat. All methods may be called from any
-// goroutine and before, during and after Run.
-//
-// What happens on the connection happens on Run's goroutine. Other goroutines
-// change the state under mu, put frames into the connection's egress, and poke
-// Run to look what has changed.
+// Client is one user's end of the chat. Its methods may be called from any
+// goroutine, before, during and after Run. Those that take a context may block; the
+// others do not.
 type Client struct {
 	// Static.
 	config   Config
 	url      *url.URL
 	handlers *shared.Registry[*Client]
 
-	// poked wakes Run's goroutine; one token says as much as many.
-	poked chan struct{}
+	// These two have locks of their own. The order is: mu, conn's, callbacks'.
+	conn      *conn.Supervisor
+	callbacks callbackQueue
 
-	// mu guards all that follows. Nothing that can block is called under it.
-	mu       sync.Mutex
-	running  bool
-	state    State
-	reason   string
-	code     int // the close code that Ended us
-	since    time.Time
-	retry    time.Time
-	attempt  int           // attempts to connect since a connection was synced
-	woken    bool          // Wake was called and not heeded yet
-	notUntil time.Time     // closing said not to come back earlier
-	session  string        // to present instead of a cookie
-	link     *link         // the connection, nil without one
-	welcomed bool          // on this connection
-	beat     time.Duration // the server is never silent for longer
+	// mu guards all that follows, and what outbox and rooms point to. Nothing that can
+	// block is called under it.
+	mu     sync.Mutex
+	outbox *outbox.Outbox
+	rooms  *roomsync.Rooms
 
+	session   string // to present instead of a cookie
 	me        Me
-	version   string
+	version   string // of the server
 	limits    shared.Limits
 	lastError *shared.Error
-
-	rooms   []*room // those we are in and some that we left
-	current string  // the current room's name, empty without one
-	asked   string  // the room that we have last asked the server to make the current one
-	// askedAfter is where the connection's address asked it to begin.
-	askedAfter *shared.Cursor
-	known      []shared.RoomSummary // the last ListRooms
-	stale      bool                 // the user has read since, elsewhere
-	outbox     outbox
-
-	answering string                       // id of the event being routed
-	asks      map[string]*ask              // joins and leaves without an answer yet, by id
-	calls     map[string]chan shared.Event // calls without an answer yet, by id
-
-	tap       func(Frame) // is told every frame; nil mostly
-	callbacks []func()    // for Run's goroutine to call
-	changed   bool        // the View, since the last OnChange
+	answering string // id of the event that is being routed
 }
 
-// New returns a client that Run starts. It fails if the configuration cannot
-// work or an event type of the catalogue has no handler here.
+// New returns a Client that Run starts. It fails if the configuration is not valid,
+// or if an event type of the catalogue has no handler.
 func New(config Config) (*Client, error) {
 	u, err := url.Parse(config.URL)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	if u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
-		return nil, fmt.Errorf("client: %q is not a ws:// or wss:// address", config.URL)
+		return nil, fmt.Errorf("client: %q is not a ws:// or wss:// URL", config.URL)
 	}
 	if config.Room == "" {
 		config.Room = shared.DefaultRoom
 	}
-	if err := shared.ValidateRoom(config.Room); err != nil {
+	err = shared.ValidateRoom(config.Room)
+	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	if config.Dial == nil {
-		config.Dial = dialWebSocket
+		config.Dial = conn.DialWebSocket
 	}
 	handlers := setupEventHandlers()
-	if err := handlers.Check(); err != nil {
+	err = handlers.Check()
+	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	c := &Client{
-		config:   config,
-		url:      u,
-		handlers: handlers,
-		poked:    make(chan struct{}, 1),
-		state:    Connecting,
-		since:    time.Now(),
-		session:  config.Session,
-		current:  config.Room,
-		tap:      config.OnFrame,
-	}
-	c.roomNamed(config.Room).wanted = true
+	c := &Client{config: config, url: u, handlers: handlers, session: config.Session}
+	c.conn = conn.New(config.Dial, conn.Owner{
+		Address:       c.address,
+		Connected:     c.connected,
+		Receive:       c.receive,
+		Disconnected:  c.disconnected,
+		Tick:          c.tick,
+		RunCallbacks:  c.callbacks.run,
+		StatusChanged: c.callbacks.notifyChange,
+		Sent:          func(frame []byte) { c.callbacks.observe(true, frame) },
+	})
+	c.callbacks.wake, c.callbacks.onChange = c.conn.Notify, config.OnChange
+	c.callbacks.setObserver(config.OnFrame)
+	c.outbox = outbox.New(outbox.Config{
+		Store:    config.Store,
+		Position: c.position,
+		CanSend:  c.conn.CanSend,
+		Send:     c.sendEvent,
+		Acked:    c.acked,
+	})
+	c.rooms = roomsync.New(config.Room, c.outbox, c.sendEvent)
 	if config.Store != nil {
-		c.Adopt(config.Store)
+		c.ImportOutbox(config.Store)
 	}
 	return c, nil
 }
 
-// Session returns what to put into Config.Session next time, empty if the server
-// has not told it.
+// Run connects and stays connected. It returns ctx's error when ctx ends, and a
+// *CloseError when the server closes with a code that is final. All goroutines of the
+// Client have ended by then. Run may be called again afterwards: what is in the
+// outbox is still there. ErrRunning means that it has not returned yet.
+func (c *Client) Run(ctx context.Context) error { return c.conn.Run(ctx) }
+
+// CheckNow says that the network or the page may have been away. A Client that waits
+// for its next attempt to connect begins it; one that is connected finds out with one
+// ping whether it still is.
+func (c *Client) CheckNow() { c.conn.CheckNow() }
+
+// SetFrameObserver passes every frame from now on to observer, in place of
+// Config.OnFrame or the observer before. Frames that already wait for that one still
+// go there. With nil, a frame costs one comparison.
+func (c *Client) SetFrameObserver(observer func(Frame)) { c.callbacks.setObserver(observer) }
+
+// Session returns what to put into Config.Session next time, empty if the server has
+// not sent it.
 func (c *Client) Session() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.session
 }
 
-// poke makes Run's goroutine look again.
-func (c *Client) poke() {
-	select {
-	case c.poked <- struct{}{}:
-	default:
+// position returns up to where a room has been read, and whether it is synced.
+func (c *Client) position(room string) (cursor *shared.Cursor, synced bool) {
+	r := c.rooms.Find(room)
+	if r == nil {
+		return nil, false
 	}
-}
-
-// change notes that the View is another one. Call it with mu held.
-func (c *Client) change() {
-	c.changed = true
-	c.poke()
-}
-
-// tell leaves a callback for Run's goroutine. Call it with mu held.
-func (c *Client) tell(callback func()) {
-	c.callbacks = append(c.callbacks, callback)
-	c.poke()
-}
-
-// deliver calls the callbacks that wait, in order, then OnChange if it is due.
-// Only Run's goroutine calls it.
-func (c *Client) deliver() {
-	c.mu.Lock()
-	callbacks, changed := c.callbacks, c.changed
-	c.callbacks, c.changed = nil, false
-	c.mu.Unlock()
-	for _, callback := range callbacks {
-		callback()
-	}
-	if changed && c.config.OnChange != nil {
-		c.config.OnChange()
-	}
-}
-
-// newID returns a random id of 16 characters for an event.
-func newID() string {
-	var b [12]byte
-	rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	return r.Cursor(), r.Phase() == roomsync.Synced
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/conn"
 )
 
 func TestReconnectsWithFullJitter(t *testing.T) {
@@ -20,19 +21,19 @@ func TestReconnectsWithFullJitter(t *testing.T) {
 		dialed := h.dialed
 		h.mu.Unlock()
 
-		limit, short, sum, n := firstRetry, 0, time.Duration(0), 0
+		limit, short, sum, n := conn.MinBackoff, 0, time.Duration(0), 0
 		for i := 1; i < len(dialed); i++ {
 			wait := dialed[i].Sub(dialed[i-1])
 			if wait < 0 || wait > limit {
 				t.Fatalf("wait before attempt %d: got %v, want at most %v", i, wait, limit)
 			}
-			if limit == maxRetry {
+			if limit == conn.MaxBackoff {
 				n, sum = n+1, sum+wait
-				if wait < maxRetry/4 {
+				if wait < conn.MaxBackoff/4 {
 					short++
 				}
 			}
-			limit = min(2*limit, maxRetry)
+			limit = min(2*limit, conn.MaxBackoff)
 		}
 		// Over an hour about 360 waits of 0 to 20 s: their mean is 10 s within ±2 s
 		// (7 standard errors), and about a quarter are short.
@@ -43,7 +44,7 @@ func TestReconnectsWithFullJitter(t *testing.T) {
 	})
 }
 
-func TestBackoffStartsAnewAfterASyncedConnection(t *testing.T) {
+func TestBackoffIsResetByASyncedConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, func(h *harness, _ *Config) { h.refuse = errors.New("no route") })
 		time.Sleep(10 * time.Minute)
@@ -52,9 +53,7 @@ func TestBackoffStartsAnewAfterASyncedConnection(t *testing.T) {
 		h.mu.Unlock()
 		h.accept().drop() // connected, but never synced
 		synctest.Wait()
-		h.Client.mu.Lock()
-		attempts := h.attempt
-		h.Client.mu.Unlock()
+		attempts := h.Client.conn.Status().Attempts
 		if attempts < 10 {
 			t.Errorf("attempts counted after a connection that was not synced: got %d, want at least 10", attempts)
 		}
@@ -62,8 +61,8 @@ func TestBackoffStartsAnewAfterASyncedConnection(t *testing.T) {
 		broken := time.Now()
 		p.drop()
 		h.accept()
-		if wait := time.Since(broken); wait > firstRetry {
-			t.Errorf("wait after a synced connection broke: got %v, want at most %v", wait, firstRetry)
+		if wait := time.Since(broken); wait > conn.MinBackoff {
+			t.Errorf("wait after a synced connection broke: got %v, want at most %v", wait, conn.MinBackoff)
 		}
 	})
 }
@@ -86,7 +85,7 @@ func TestOfflineSaysWhen(t *testing.T) {
 	})
 }
 
-func TestWakeConnectsAtOnce(t *testing.T) {
+func TestCheckNowConnectsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, func(h *harness, _ *Config) { h.refuse = errors.New("no route") })
 		time.Sleep(10 * time.Minute)
@@ -94,16 +93,16 @@ func TestWakeConnectsAtOnce(t *testing.T) {
 		h.mu.Lock()
 		h.refuse = nil
 		h.mu.Unlock()
-		woken := time.Now()
-		h.Wake()
+		checked := time.Now()
+		h.CheckNow()
 		h.accept()
-		if wait := time.Since(woken); wait != 0 {
-			t.Errorf("wait after Wake: got %v, want 0", wait)
+		if wait := time.Since(checked); wait != 0 {
+			t.Errorf("wait after CheckNow: got %v, want 0", wait)
 		}
 	})
 }
 
-func TestWakeDuringAnAttempt(t *testing.T) {
+func TestCheckNowDuringAnAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var attempts atomic.Int64
 		h := start(t, func(_ *harness, c *Config) {
@@ -117,7 +116,7 @@ func TestWakeDuringAnAttempt(t *testing.T) {
 		for n := attempts.Load(); attempts.Load() == n; {
 			time.Sleep(time.Millisecond)
 		}
-		h.Wake()
+		h.CheckNow()
 		n := attempts.Load()
 		time.Sleep(50 * time.Millisecond)
 		if attempts.Load() == n {
@@ -134,10 +133,10 @@ func TestClosingIsHeeded(t *testing.T) {
 		reply(p, shared.Closing, "", shared.ClosingPayload{Reason: "restart", RetryAfter: 7})
 		p.shut(shared.CloseRestart, "restart")
 		synctest.Wait()
-		h.Wake()
+		h.CheckNow()
 		p = h.accept()
-		if wait := time.Since(told); wait < 7*time.Second || wait > 7*time.Second+firstRetry {
-			t.Errorf("wait after closing: got %v, want 7s to %v", wait, 7*time.Second+firstRetry)
+		if wait := time.Since(told); wait < 7*time.Second || wait > 7*time.Second+conn.MinBackoff {
+			t.Errorf("wait after closing: got %v, want 7s to %v", wait, 7*time.Second+conn.MinBackoff)
 		}
 		// RetryAfter holds for one reconnect only.
 		p.welcome("general", shared.StateCurrent, at(0))
@@ -145,8 +144,8 @@ func TestClosingIsHeeded(t *testing.T) {
 		p.drop()
 		told = time.Now()
 		h.accept()
-		if wait := time.Since(told); wait > firstRetry {
-			t.Errorf("wait after a drop: got %v, want at most %v", wait, firstRetry)
+		if wait := time.Since(told); wait > conn.MinBackoff {
+			t.Errorf("wait after a drop: got %v, want at most %v", wait, conn.MinBackoff)
 		}
 	})
 }
@@ -220,8 +219,8 @@ func TestSilenceIsAnsweredWithOnePingThenTheEnd(t *testing.T) {
 		began = time.Now()
 		expect(p, shared.Ping)
 		next := h.accept() // nothing came after the ping
-		if wait := time.Since(began); wait < 45*time.Second || wait > 45*time.Second+firstRetry {
-			t.Errorf("silence until the connection was given up: got %v, want 45s to %v", wait, 45*time.Second+firstRetry)
+		if wait := time.Since(began); wait < 45*time.Second || wait > 45*time.Second+conn.MinBackoff {
+			t.Errorf("silence until the connection was given up: got %v, want 45s to %v", wait, 45*time.Second+conn.MinBackoff)
 		}
 		p.quiet() // one ping
 		if p.byClient == nil || p.byClient.Code != shared.CloseSilent {
@@ -240,7 +239,7 @@ func TestASlowCallbackIsNotSilence(t *testing.T) {
 		h := start(t, func(_ *harness, c *Config) {
 			c.OnFrame = func(f Frame) {
 				if f.Sent { // the ping
-					time.Sleep(2 * grace)
+					time.Sleep(2 * conn.Grace)
 				}
 			}
 		})
@@ -259,15 +258,15 @@ func TestASleeperPingsWhenItWakes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
-		time.Sleep(justHeard / 2)
-		h.Wake()
+		time.Sleep(conn.RecentActivity / 2)
+		h.CheckNow()
 		p.quiet() // heard a moment ago
 		time.Sleep(5 * time.Second)
-		h.Wake()
-		h.Wake()
+		h.CheckNow()
+		h.CheckNow()
 		synctest.Wait()
 		if len(p.toServer) != 1 {
-			t.Fatalf("pings after Wake on a connection that was silent for 5 s: got %d, want 1", len(p.toServer))
+			t.Fatalf("pings after CheckNow on a connection that was silent for 5 s: got %d, want 1", len(p.toServer))
 		}
 		expect(p, shared.Ping)
 	})
@@ -279,8 +278,8 @@ func TestAWelcomeThatDoesNotCome(t *testing.T) {
 		began := time.Now()
 		expect(h.accept(), shared.Ping)
 		h.accept()
-		if wait := time.Since(began); wait > 20*time.Second+firstRetry {
-			t.Errorf("wait for a welcome: got %v, want at most %v", wait, 20*time.Second+firstRetry)
+		if wait := time.Since(began); wait > 20*time.Second+conn.MinBackoff {
+			t.Errorf("wait for a welcome: got %v, want at most %v", wait, 20*time.Second+conn.MinBackoff)
 		}
 	})
 }
@@ -293,12 +292,12 @@ func TestALateAckMakesTheConnectionSuspect(t *testing.T) {
 		id := h.send("hello")
 		expect(p, shared.SendMessage)
 		expect(p, shared.Ping)
-		if wait := time.Since(began); wait != ackTimeout {
-			t.Errorf("wait for the ping: got %v, want %v", wait, ackTimeout)
+		if wait := time.Since(began); wait != conn.AckTimeout {
+			t.Errorf("wait for the ping: got %v, want %v", wait, conn.AckTimeout)
 		}
 		next := h.accept()
-		if wait := time.Since(began); wait < 20*time.Second || wait > 20*time.Second+firstRetry {
-			t.Errorf("wait until the connection was given up: got %v, want 20s to %v", wait, 20*time.Second+firstRetry)
+		if wait := time.Since(began); wait < 20*time.Second || wait > 20*time.Second+conn.MinBackoff {
+			t.Errorf("wait until the connection was given up: got %v, want 20s to %v", wait, 20*time.Second+conn.MinBackoff)
 		}
 		p.quiet() // nothing was resent on it
 		next.welcome("general", shared.StateCurrent, at(0))
@@ -324,8 +323,8 @@ func TestAnAckThatNeverComesAmongOtherTraffic(t *testing.T) {
 				t.Fatal("connection without the ack: got it kept, want it given up")
 			}
 		}
-		if wait := time.Since(began); wait < lateAck || wait > lateAck+6*time.Second {
-			t.Errorf("wait for the ack: got %v, want %v to %v", wait, lateAck, lateAck+6*time.Second)
+		if wait := time.Since(began); wait < conn.MaxAckTimeout || wait > conn.MaxAckTimeout+6*time.Second {
+			t.Errorf("wait for the ack: got %v, want %v to %v", wait, conn.MaxAckTimeout, conn.MaxAckTimeout+6*time.Second)
 		}
 	})
 }

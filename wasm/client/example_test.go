@@ -55,8 +55,8 @@ func ExampleClient_View() {
 	for _, m := range v.Room.Messages {
 		fmt.Println(m.From, m.Message)
 	}
-	for _, p := range v.Room.Pending {
-		fmt.Printf("%s (%s)\n", p.Message, p.State)
+	for _, p := range v.Room.Outgoing {
+		fmt.Printf("%s (%s)\n", p.Text, p.State)
 	}
 	// Output:
 	// connecting, in general, 1 queued

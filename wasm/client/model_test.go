@@ -220,8 +220,8 @@ func (m *model) read(c *modelConn, fail bool) {
 	c.toClient <- shared.Failed.Frame(e.ID, shared.Error{Code: shared.CodeUnavailable, Message: "later", RetryAfter: 0.3})
 }
 
-// settle waits until the clients have read everything.
-func (m *model) settle() {
+// wait waits until the clients have read everything.
+func (m *model) wait() {
 	synctest.Wait()
 	for _, c := range m.conns {
 		c.failing = c.failing && len(c.toServer) > 0
@@ -296,7 +296,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 				case 5:
 					check(t, h.JoinRoom([]string{"general", "other"}[random.IntN(2)]))
 				case 6:
-					h.Wake()
+					h.CheckNow()
 				}
 			}
 			for range 300 {
@@ -307,7 +307,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 					m.step()
 				}
 				if random.IntN(2) == 0 {
-					m.settle()
+					m.wait()
 				}
 				time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond)
 			}
@@ -362,7 +362,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 func (m *model) calm() {
 	for range 400 {
 		time.Sleep(100 * time.Millisecond)
-		m.settle()
+		m.wait()
 		m.accept()
 		m.conns = slices.DeleteFunc(m.conns, func(c *modelConn) bool {
 			select {

@@ -15,6 +15,7 @@ import (
 
 	"websockets/server/servertest"
 	"websockets/shared"
+	"websockets/wasm/client/roomsync"
 )
 
 // These tests run against the real server. They close a client while a message is
@@ -175,8 +176,8 @@ func (s *screen) awaitTold(id string) {
 	s.await("message "+id, func() bool { told, _, _ := s.times(id); return told > 0 })
 }
 
-func (s *screen) state(id string) PendingState {
-	for _, m := range s.View().Room.Pending {
+func (s *screen) state(id string) OutgoingState {
+	for _, m := range s.View().Room.Outgoing {
 		if m.ID == id {
 			return m.State
 		}
@@ -278,7 +279,7 @@ func TestStoredAndTheAckLost(t *testing.T) {
 
 	s := openScreen(t, server.Addr, session, store)
 	s.awaitSynced()
-	s.await("the strikes", func() bool { return len(store.ids()) == 0 })
+	s.await("an empty store", func() bool { return len(store.ids()) == 0 })
 	log := everything(t, server)
 	for _, id := range ids {
 		told, sent, acked := s.times(id)
@@ -293,8 +294,8 @@ func TestStoredAndTheAckLost(t *testing.T) {
 		}
 	}
 	v := s.View()
-	if n := len(v.Room.Messages); n != timeline || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Pending) != 0 {
-		t.Errorf("view: got %d messages and %d pending, want the log's last %d and none", n, len(v.Room.Pending), timeline)
+	if n := len(v.Room.Messages); n != roomsync.MaxTail || v.Room.Messages[n-1].ID != log[len(log)-1] || len(v.Room.Outgoing) != 0 {
+		t.Errorf("view: got %d messages and %d pending, want the log's last %d and none", n, len(v.Room.Outgoing), roomsync.MaxTail)
 	}
 	if len(log) != 562 {
 		t.Errorf("messages in the log: got %d, want 562", len(log))
@@ -367,7 +368,7 @@ func newDeadAddr(t *testing.T) string {
 func askedAndDone(t *testing.T, server *servertest.Process, s *screen, store *memoryStore, ids []string) {
 	t.Helper()
 	for _, id := range ids {
-		s.await("the question", func() bool { return s.state(id) == Unsure })
+		s.await("the question", func() bool { return s.state(id) == Uncertain })
 		if _, sent, _ := s.times(id); sent != 0 {
 			t.Errorf("%s: got it sent %d times without asking, want 0", id, sent)
 		}
@@ -418,7 +419,7 @@ func TestTheLogIsAnotherOne(t *testing.T) {
 }
 
 // A tab that shows the room takes over the messages of a closed tab.
-func TestAdoptedWhileItRuns(t *testing.T) {
+func TestImportedWhileItRuns(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
@@ -439,9 +440,9 @@ func TestAdoptedWhileItRuns(t *testing.T) {
 	s := openScreen(t, server.Addr, session, newMemoryStore())
 	s.awaitSynced()
 	others.write(200)
-	s.Adopt(store)
-	s.Adopt(second)
-	s.await("the strikes", func() bool { return len(store.ids()) == 0 && len(second.ids()) == 0 })
+	s.ImportOutbox(store)
+	s.ImportOutbox(second)
+	s.await("an empty store", func() bool { return len(store.ids()) == 0 && len(second.ids()) == 0 })
 	s.awaitTold(lost)
 	others.write(1)
 	if told, sent, acked := s.times(stored[0]); told > 1 || sent != 0 || acked != 1 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/roomsync"
 )
 
 func TestExactlyOnceInOrderAcrossConnections(t *testing.T) {
@@ -71,7 +72,7 @@ func TestGapAndReset(t *testing.T) {
 		p.message("general", 10, "you", "m10")
 		p.synced("general", at(10))
 		synctest.Wait()
-		if v := h.View(); !slices.Equal(v.Room.Gaps, []shared.Truncated{gap}) || len(v.Room.Messages) != 2 || v.Room.StartedOver {
+		if v := h.View(); !slices.Equal(v.Room.Gaps, []shared.Truncated{gap}) || len(v.Room.Messages) != 2 || v.Room.WasReset {
 			t.Errorf("view after truncated: got %+v, want 2 messages and one gap", v.Room)
 		}
 		// The server may find a gap later too, while it reads for a slow client.
@@ -87,8 +88,8 @@ func TestGapAndReset(t *testing.T) {
 		p = h.accept()
 		p.welcome("general", shared.StateReset, shared.Cursor{Epoch: "e2", Seq: 3, ID: "x3"})
 		synctest.Wait()
-		if v := h.View(); len(v.Room.Messages) != 0 || len(v.Room.Gaps) != 0 || !v.Room.StartedOver || !v.Room.More {
-			t.Errorf("view after reset: got %+v, want no messages, no gaps, started over, and more", v.Room)
+		if v := h.View(); len(v.Room.Messages) != 0 || len(v.Room.Gaps) != 0 || !v.Room.WasReset || !v.Room.More {
+			t.Errorf("view after reset: got %+v, want no messages, no gaps, reset, and more", v.Room)
 		}
 		p.message("general", 4, "you", "x4")
 		h.wantSeen("m1", "m10", "m21", "x4")
@@ -134,20 +135,20 @@ func TestTheTimelineIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
-		for seq := range uint64(timeline + 100) {
+		for seq := range uint64(roomsync.MaxTail + 100) {
 			p.message("general", seq+1, "you", fmt.Sprint("m", seq+1))
 		}
 		synctest.Wait()
 		before := h.View().Room
-		if len(before.Messages) != timeline || before.Messages[0].Seq != 101 || !before.More || before.Unread != shared.MaxUnread+1 {
-			t.Errorf("timeline: got %d messages from %d on, more: %v, unread: %d, want %d from 101 on, more, unread: %d", len(before.Messages), before.Messages[0].Seq, before.More, before.Unread, timeline, shared.MaxUnread+1)
+		if len(before.Messages) != roomsync.MaxTail || before.Messages[0].Seq != 101 || !before.More || before.Unread != shared.MaxUnread+1 {
+			t.Errorf("timeline: got %d messages from %d on, more: %v, unread: %d, want %d from 101 on, more, unread: %d", len(before.Messages), before.Messages[0].Seq, before.More, before.Unread, roomsync.MaxTail, shared.MaxUnread+1)
 		}
 
-		for seq := range uint64(maxWindow) {
-			p.message("general", seq+timeline+101, "you", "m")
+		for seq := range uint64(roomsync.MaxWindow) {
+			p.message("general", seq+roomsync.MaxTail+101, "you", "m")
 		}
 		synctest.Wait()
-		if before.Messages[0].Seq != 101 || before.Messages[timeline-1].Seq != timeline+100 {
+		if before.Messages[0].Seq != 101 || before.Messages[roomsync.MaxTail-1].Seq != roomsync.MaxTail+100 {
 			t.Error("older view: got it changed, want it as it was")
 		}
 	})
@@ -223,8 +224,8 @@ func TestUnreadAndReadMarks(t *testing.T) {
 		if v := h.View().Room; v.Unread != 0 {
 			t.Errorf("unread after MarkRead: got %d, want 0", v.Unread)
 		}
-		if _, mark := expect(p, shared.MarkRead); mark.Seq != 4 || time.Since(marked) != markEvery {
-			t.Errorf("read mark: got %+v after %v, want 4 after %v", mark, time.Since(marked), markEvery)
+		if _, mark := expect(p, shared.MarkRead); mark.Seq != 4 || time.Since(marked) != roomsync.ReadMarkInterval {
+			t.Errorf("read mark: got %+v after %v, want 4 after %v", mark, time.Since(marked), roomsync.ReadMarkInterval)
 		}
 		p.message("general", 5, "you", "m5")
 		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "general", Seq: 5})
@@ -465,13 +466,13 @@ func TestReadElsewhere(t *testing.T) {
 		p := h.connect()
 		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "general", Seq: 1})
 		synctest.Wait()
-		if h.View().Stale {
-			t.Error("Stale after a mark in a room we are in: got true, want false")
+		if h.View().RoomsStale {
+			t.Error("RoomsStale after a mark in a room we are in: got true, want false")
 		}
 		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "other", Seq: 1})
 		synctest.Wait()
-		if !h.View().Stale {
-			t.Error("Stale after a mark in another room: got false, want true")
+		if !h.View().RoomsStale {
+			t.Error("RoomsStale after a mark in another room: got false, want true")
 		}
 		listed := make(chan error)
 		go func() {
@@ -480,8 +481,8 @@ func TestReadElsewhere(t *testing.T) {
 		}()
 		id, _ := expect(p, shared.ListRooms)
 		reply(p, shared.Rooms, id, shared.RoomsPayload{})
-		if err := <-listed; err != nil || h.View().Stale {
-			t.Errorf("after the list: got %v, stale: %v, want no error and false", err, h.View().Stale)
+		if err := <-listed; err != nil || h.View().RoomsStale {
+			t.Errorf("after the list: got %v, stale: %v, want no error and false", err, h.View().RoomsStale)
 		}
 	})
 }
@@ -528,7 +529,7 @@ func TestTypingComesAndGoes(t *testing.T) {
 			t.Errorf("typing sent: got %+v, want general", payload)
 		}
 		p.quiet()
-		time.Sleep(typeEvery)
+		time.Sleep(roomsync.TypingInterval)
 		h.Typing("")
 		expect(p, shared.StartTyping)
 		h.send("done") // which begins another message

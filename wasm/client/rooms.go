@@ -1,325 +1,173 @@
 package client
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"websockets/shared"
 )
 
-const (
-	// maxLeftRooms is how many rooms are remembered after leaving them, so that a
-	// return shows them at once and fetches only what was missed.
-	maxLeftRooms = 16
-	// askAgain is when a join without an answer is asked for again.
-	askAgain = ackTimeout
-	// markEvery and typeEvery are how often at most a room's read mark and typing
-	// are sent, so that they leave the rate limit to messages.
-	markEvery = time.Second
-	typeEvery = 3 * time.Second
-)
-
-// ask is a join, a change or a leave on the wire.
-type ask struct {
-	room  *room
-	at    time.Time
-	leave bool
-	// leaves is the room that a change leaves, was its phase before.
-	leaves *room
-	was    phase
-	// after is where a join begins.
-	after *shared.Cursor
-	// fills: it asks for the history before this sequence instead.
-	fills uint64
-}
-
 // ChangeRoom makes name the current room: it leaves the one that was and joins
 // this one. It does not block; without a connection it is done as soon as there
 // is one. Messages for the old room that are not acked yet are still sent. The
 // error is an *shared.Error if name is not a room's.
-func (c *Client) ChangeRoom(name string) error {
-	if err := shared.ValidateRoom(name); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if name != c.current {
-		if old := c.findRoom(c.current); old != nil {
-			c.unwant(old)
-		}
-		c.current = name
-	}
-	c.want(name)
-	return nil
-}
+func (c *Client) ChangeRoom(name string) error { return c.setRoom(name, c.rooms.Change) }
 
 // JoinRoom joins a further room beside the current one; it becomes the current
-// one if there is none. Otherwise like ChangeRoom.
-func (c *Client) JoinRoom(name string) error {
-	if err := shared.ValidateRoom(name); err != nil {
+// one if there is none. Otherwise it is like ChangeRoom.
+func (c *Client) JoinRoom(name string) error { return c.setRoom(name, c.rooms.Join) }
+
+// LeaveRoom leaves a room, after its pending messages have been sent. Otherwise it
+// is like ChangeRoom.
+func (c *Client) LeaveRoom(name string) error { return c.setRoom(name, c.rooms.Leave) }
+
+func (c *Client) setRoom(name string, set func(string)) error {
+	err := shared.ValidateRoom(name)
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.current == "" {
-		c.current = name
+	set(name)
+	if c.conn.Ready() { // otherwise tick does it once there is a connection
+		c.reconcile(time.Now(), func(time.Time) {})
 	}
-	c.want(name)
+	c.callbacks.notifyChange()
 	return nil
 }
 
-// LeaveRoom leaves a room, after its messages that wait have been sent.
-// Otherwise like ChangeRoom.
-func (c *Client) LeaveRoom(name string) error {
-	if err := shared.ValidateRoom(name); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current == name {
-		c.current = ""
-	}
-	if r := c.findRoom(name); r != nil {
-		c.unwant(r)
-	}
-	c.settleNow()
-	return nil
-}
-
-func (c *Client) want(name string) {
-	r := c.roomNamed(name)
-	r.wanted = true
-	r.refused, r.retryAt = nil, time.Time{}
-	c.settleNow()
-}
-
-func (c *Client) unwant(r *room) {
-	r.wanted, r.leftAt = false, time.Now()
-	r.window, r.anew = nil, false
-	if r.phase == out {
-		c.isOut(r)
-	}
-}
-
-// settleNow asks for what has just been wished; tick would only do it later.
-func (c *Client) settleNow() {
-	if c.welcomed {
-		c.settle(time.Now(), &alarm{time.Now().Add(time.Hour)})
-	}
-	c.change()
-}
-
-// settle brings the server's idea of where we are in line with ours: it joins
-// the rooms that are wanted, or that messages wait for, and leaves the others,
-// tells what was read, and sends what may be sent. After a reconnect, and after
-// whatever went wrong, this is what repairs it. Call it with mu held, welcomed.
-func (c *Client) settle(now time.Time, next *alarm) {
-	if r := c.findRoom(c.current); r != nil && c.asked != r.name && r.mayAsk(now, next) {
-		c.askChange(r, now)
-	}
-	behind := c.outbox.behind()
-	for _, r := range c.rooms {
-		needed := r.wanted || c.outbox.needs(r.name)
-		switch r.phase {
-		case out:
-			if needed && r.mayAsk(now, next) {
-				c.askJoin(r, now)
-			}
-		case joining:
-			if late := r.askedAt.Add(askAgain); now.Before(late) {
-				next.by(late)
-			} else if !c.isAsking(r) {
-				c.askJoin(r, now) // the address asked, and nothing was said
-			}
-		case joined, synced:
-			// In a room we are in the server does not go back: we leave and return.
-			if !needed || r.phase == synced && behind[r.name] {
-				c.askLeave(r, now)
-			}
-		}
-		if r.phase == synced && r.readSeq > r.toldSeq {
-			c.tellRead(r, now, next)
-		}
-	}
+// reconcile requests and sends what the rooms and the outbox want. Call it with mu
+// held, and only if the connection is Ready.
+func (c *Client) reconcile(now time.Time, wakeAt func(time.Time)) {
+	c.rooms.Reconcile(now, wakeAt)
 	c.flush(now)
-	if c.outbox.pausedUntil.After(now) {
-		next.by(c.outbox.pausedUntil)
+	paused := c.outbox.PausedUntil()
+	if paused.After(now) {
+		wakeAt(paused)
 	}
 }
 
-func (c *Client) askChange(r *room, now time.Time) {
-	if old := c.findRoom(c.asked); old != nil {
-		c.tellLast(old, now)
-	}
-	id := newID()
-	after := c.begin(r)
-	if !c.sendEvent(shared.ChangeRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
-		return
-	}
-	a := &ask{room: r, at: now, after: after}
-	if old := c.findRoom(c.asked); old != nil {
-		a.leaves, a.was = old, old.phase
-		old.phase = leaving
-	}
-	c.asks[id], c.asked = a, r.name
-	if r.phase == out || r.phase == leaving {
-		r.phase, r.askedAt = joining, now
-	}
-}
-
-func (c *Client) askJoin(r *room, now time.Time) {
-	id, after := newID(), c.begin(r)
-	if c.sendEvent(shared.JoinRoom.Frame(id, shared.JoinPayload{Name: r.name, After: after})) {
-		c.asks[id] = &ask{room: r, at: now, after: after}
-		r.phase, r.askedAt = joining, now
-	}
-}
-
-func (c *Client) askLeave(r *room, now time.Time) {
-	c.tellLast(r, now)
-	id := newID()
-	if c.sendEvent(shared.LeaveRoom.Frame(id, shared.LeavePayload{Name: r.name})) {
-		c.asks[id] = &ask{room: r, at: now, leave: true}
-		r.phase = leaving
-		if c.asked == r.name {
-			c.asked = ""
-		}
-	}
-}
-
-// fill asks for history when a room was joined near its end, where a message of
-// the outbox was to be looked for: it shows as much as any other. If the
-// connection ends before the answer, the next one asks again.
-func (c *Client) fill(r *room) {
-	want := shared.JoinBacklog - len(r.messages)
-	if !r.more || want <= 0 {
-		r.thin = false
-		return
-	}
-	id, before := newID(), r.oldest()
-	if c.sendEvent(shared.LoadHistory.Frame(id, shared.LoadHistoryPayload{Room: r.name, Before: before, Limit: want})) {
-		c.asks[id] = &ask{room: r, at: time.Now(), fills: before}
-	}
-}
-
-// takeAsk returns what the event being routed answers, and forgets it.
-func (c *Client) takeAsk() *ask {
-	a := c.asks[c.answering]
-	delete(c.asks, c.answering)
-	return a
-}
-
-func (c *Client) isAsking(r *room) bool {
-	for _, a := range c.asks {
-		if a.room == r && a.fills == 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// askFailed: the server answered an ask with an error.
-func (c *Client) askFailed(a *ask, e shared.Error, now time.Time) {
-	if a.leaves != nil && a.leaves.phase == leaving {
-		a.leaves.phase = a.was // a refused change leaves nothing
-	}
-	switch {
-	case a.fills != 0: // the user can still ask for it
-	case a.leave && a.room.phase == leaving:
-		c.isOut(a.room) // we were not in it
-	case !a.leave && a.room.phase == joining:
-		if c.asked == a.room.name {
-			c.asked = ""
-			if a.leaves != nil {
-				c.asked = a.leaves.name
-			}
-		}
-		c.shutOut(a.room, e, now)
-	}
-}
-
-// shutOut: the server does not let us into a room, now or at all. Messages that
-// were written for it have nowhere to go.
-func (c *Client) shutOut(r *room, e shared.Error, now time.Time) {
-	r.phase, r.refused = out, &e
-	if e.RetryAfter > 0 {
-		r.retryAt = now.Add(time.Duration(e.RetryAfter * float64(time.Second)))
-		return
-	}
-	for _, m := range c.outbox.messages {
-		if m.room == r.name && m.waits() {
-			m.becomes(Rejected, e.Message)
-		}
-	}
-}
-
-// isOut: nothing of the room arrives any more. Of the rooms that we left the
-// latest are remembered.
-func (c *Client) isOut(r *room) {
-	r.phase, r.typing = out, nil
-	var left []*room
-	for _, r := range c.rooms {
-		if r.phase == out && !r.wanted && !c.outbox.needs(r.name) {
-			left = append(left, r)
-		}
-	}
-	if len(left) <= maxLeftRooms {
-		return
-	}
-	oldest := slices.MinFunc(left, func(a, b *room) int { return a.leftAt.Compare(b.leftAt) })
-	c.rooms = slices.DeleteFunc(c.rooms, func(r *room) bool { return r == oldest })
-	for _, m := range slices.Clone(c.outbox.messages) {
-		if m.room == oldest.name && m.state == Sent {
-			c.outbox.done(m) // its row will never be seen to arrive
-		}
-	}
-}
-
-// findRoom returns the room, or nil.
-func (c *Client) findRoom(name string) *room {
-	for _, r := range c.rooms {
-		if r.name == name {
-			return r
-		}
-	}
-	return nil
-}
-
-// roomNamed returns the room, which it makes if need be.
-func (c *Client) roomNamed(name string) *room {
-	r := c.findRoom(name)
-	if r == nil {
-		r = &room{name: name, leftAt: time.Now()}
-		c.rooms = append(c.rooms, r)
-	}
-	return r
-}
-
-// Typing tells the room that the user is writing, at most every 3 s; empty means
-// the current room. Without a connection it does nothing.
+// Typing tells the room that the user is typing, at most every 3 s; an empty name
+// means the current room. Without a connection it does nothing.
 func (c *Client) Typing(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if name == "" {
-		name = c.current
+		name = c.rooms.Current()
 	}
-	r := c.findRoom(name)
-	if now := time.Now(); r != nil && r.phase == synced && !now.Before(r.typedAt.Add(typeEvery)) {
-		if c.sendEvent(shared.StartTyping.Frame("", shared.RoomPayload{Room: r.name})) {
-			r.typedAt = now
-		}
+	c.rooms.Typing(name, time.Now())
+}
+
+// MarkRead says that the user has read the room up to seq. The server is told at
+// most once a second, and after a reconnect if need be.
+func (c *Client) MarkRead(name string, seq uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rooms.MarkRead(name, seq) {
+		c.callbacks.notifyChange()
 	}
 }
 
-func (c *Client) expireTyping(now time.Time, next *alarm) {
-	for _, r := range c.rooms {
-		for user, t := range r.typing {
-			if now.Before(t.until) {
-				next.by(t.until)
-				continue
-			}
-			delete(r.typing, user)
-			c.change()
-		}
+// ListRooms waits for the list of rooms whose name contains filter. Without a
+// filter, View.Rooms has it too, and it tells how far rooms were read that had been
+// joined before. Errors are those of Call.
+func (c *Client) ListRooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
+	c.mu.Lock()
+	estimated := c.rooms.Estimated()
+	c.mu.Unlock()
+	answer, err := Call(ctx, c, shared.ListRooms, shared.ListRoomsPayload{Filter: filter}, shared.Rooms)
+	if err != nil || filter != "" {
+		return answer.Rooms, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rooms.SetList(answer.Rooms, estimated)
+	c.callbacks.notifyChange()
+	return slices.Clone(answer.Rooms), nil
+}
+
+// LoadOlder waits for a page of messages before the first one that the room's view
+// shows, and shows it. The view shows a bounded part of the room: what it gains at
+// one end it loses at the other, see RoomView.Newer. Errors are those of Call, and
+// ErrNoRoom if the room was never joined.
+func (c *Client) LoadOlder(ctx context.Context, name string) error {
+	c.mu.Lock()
+	r := c.rooms.Find(name)
+	if r == nil || r.Cursor() == nil {
+		c.mu.Unlock()
+		return ErrNoRoom
+	}
+	page := r.OlderPage()
+	c.mu.Unlock()
+	if page == nil {
+		return nil
+	}
+
+	answer, err := Call(ctx, c, shared.LoadHistory, page.Request(), shared.History)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if page.Apply(answer) {
+		c.callbacks.notifyChange()
+	}
+	return nil
+}
+
+// LoadNewer is LoadOlder in the other direction, for a view that does not reach the
+// room's newest messages. It asks the server only for what lies between the view and
+// them. For a room that was never joined it does nothing.
+func (c *Client) LoadNewer(ctx context.Context, name string) error {
+	c.mu.Lock()
+	r := c.rooms.Find(name)
+	if r == nil {
+		c.mu.Unlock()
+		return nil
+	}
+	page, extended := r.NewerPage()
+	if extended {
+		c.callbacks.notifyChange()
+	}
+	c.mu.Unlock()
+	if page == nil {
+		return nil
+	}
+
+	answer, err := Call(ctx, c, shared.LoadHistory, page.Request(), shared.History)
+	if err != nil {
+		return err
+	}
+	check, err := Call(ctx, c, shared.LoadHistory, page.CheckRequest(), shared.History)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if page.Apply(answer, check) {
+		c.callbacks.notifyChange()
+	}
+	return nil
+}
+
+// PinView keeps what the room's view shows in place when new messages come: the
+// user reads further up. It ends with ShowLatest, or when the room is left.
+func (c *Client) PinView(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.rooms.Find(name)
+	if r != nil {
+		r.Pin()
+	}
+}
+
+// ShowLatest makes the room's view show its newest messages again.
+func (c *Client) ShowLatest(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.rooms.Find(name)
+	if r != nil && r.ShowLatest() {
+		c.callbacks.notifyChange()
 	}
 }

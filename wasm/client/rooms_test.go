@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/roomsync"
 )
 
 func TestChangeRoom(t *testing.T) {
@@ -18,7 +19,7 @@ func TestChangeRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		written := h.send("hello") // "" is the new room at once
-		if v := h.View(); v.Current != "other" || v.Room.Synced || len(v.Room.Pending) != 1 {
+		if v := h.View(); v.Current != "other" || v.Room.Synced || len(v.Room.Outgoing) != 1 {
 			t.Errorf("view: got %+v, want other, not synced, with one pending", v)
 		}
 		id, payload := expect(p, shared.ChangeRoom)
@@ -112,7 +113,7 @@ func TestARefusedRoom(t *testing.T) {
 			t.Errorf("left: got %s, want general", leave.Name)
 		}
 		reply(p, shared.Left, id, leave)
-		h.wantPending(written, Rejected)
+		h.wantState(written, Rejected)
 		if v := h.View(); v.Room.Refused == nil || v.Room.Refused.Code != "forbidden" {
 			t.Errorf("refused: got %v, want forbidden", v.Room.Refused)
 		}
@@ -136,7 +137,7 @@ func TestARefusedLeaveIsNotARefusedJoin(t *testing.T) {
 		written := h.send("hello")
 		join, _ := expect(p, shared.ChangeRoom)
 		reply(p, shared.Failed, leave, shared.Error{Code: shared.CodeNotMember, Message: "you are not in it"})
-		h.wantPending(written, Waiting)
+		h.wantState(written, Pending)
 		p.joined(join, "general", shared.StateCurrent, at(0))
 		p.synced("general", at(0))
 		if id, _ := expect(p, shared.SendMessage); id != written {
@@ -263,7 +264,7 @@ func TestRoomsThatWereLeftAreForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
-		for i := range maxLeftRooms + 10 {
+		for i := range roomsync.MaxLeftRooms + 10 {
 			time.Sleep(time.Second)
 			name := fmt.Sprint("room-", i)
 			if err := h.ChangeRoom(name); err != nil {
@@ -275,10 +276,10 @@ func TestRoomsThatWereLeftAreForgotten(t *testing.T) {
 			synctest.Wait()
 		}
 		h.Client.mu.Lock()
-		n := len(h.rooms)
+		n := h.rooms.Len()
 		h.Client.mu.Unlock()
-		if n != maxLeftRooms+1 {
-			t.Errorf("rooms remembered: got %d, want %d", n, maxLeftRooms+1)
+		if n != roomsync.MaxLeftRooms+1 {
+			t.Errorf("rooms remembered: got %d, want %d", n, roomsync.MaxLeftRooms+1)
 		}
 		if _, ok := h.Room("general"); ok {
 			t.Error("room that was left first: got it remembered, want it forgotten")

@@ -3,14 +3,13 @@ package client
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"websockets/shared"
 )
 
-// setupEventHandlers says what is done with each event from the server. The
-// handlers run on Run's goroutine with mu held.
+// setupEventHandlers says what each event from the server means to the parts of the
+// Client. The handlers run on Run's goroutine with mu held.
 func setupEventHandlers() *shared.Registry[*Client] {
 	r := shared.NewRegistry[*Client](shared.ToClient)
 	shared.On(r, shared.Welcome, handleWelcome)
@@ -25,232 +24,155 @@ func setupEventHandlers() *shared.Registry[*Client] {
 	shared.On(r, shared.History, handleHistory)
 	shared.On(r, shared.Failed, handleFailed)
 	shared.On(r, shared.Closing, handleClosing)
-	// The call that asked takes these; that one has arrived is all a pong says.
+	// These only answer calls. That a pong has arrived is all that it says.
 	shared.On(r, shared.Rooms, handleAnswer[shared.RoomsPayload])
 	shared.On(r, shared.Pong, handleAnswer[shared.Empty])
 	return r
 }
 
-// routeEvent hands a frame to its event's handler, and to the call that waits for
-// it. A type that we do not know is a newer server's: ignored. Call it with mu
-// held.
+// routeEvent passes a frame to its event's handler, and to the call that it answers.
+// Events of unknown types are a newer server's and are ignored. Call it with mu held.
 func (c *Client) routeEvent(ctx context.Context, frame []byte) {
-	c.tapped(false, frame)
+	c.callbacks.observe(false, frame)
 	e, err := shared.DecodeEvent(frame)
 	if err == nil {
 		c.answering = e.ID
 		err = c.handlers.Route(ctx, c, e)
 	}
-	if answer := c.calls[e.ID]; answer != nil {
-		delete(c.calls, e.ID)
-		answer <- e
-	}
+	c.conn.Answer(e)
 	var mistake *shared.Error
 	if errors.As(err, &mistake) && mistake.Code != shared.CodeUnknownType {
 		c.lastError = mistake
-		c.change()
+		c.callbacks.notifyChange()
 	}
 }
 
 func handleWelcome(_ context.Context, c *Client, p shared.WelcomePayload) error {
-	c.welcomed = true
 	c.me = Me{User: p.User, Name: p.Name, Named: p.Named}
 	c.version, c.limits = p.Version, p.Limits
-	c.beat = time.Duration(p.Heartbeat * float64(time.Second))
-	if c.beat <= 0 {
-		c.beat = defaultBeat
-	}
 	if p.Session != "" {
 		c.session = p.Session
 	}
-	if c.current == "" {
-		c.attempt = 0 // there is nothing to be synced
+	c.rooms.Welcomed(p.User)
+	c.outbox.Welcomed(p.User, p.Limits.InFlight)
+	c.conn.Welcomed(seconds(p.Heartbeat))
+	if c.rooms.Current() == "" {
+		c.conn.ResetBackoff() // there is nothing to sync
 	}
-	c.setState(Online, "")
 	return nil
 }
 
 func handleRoomJoined(_ context.Context, c *Client, p shared.RoomJoinedPayload) error {
-	r := c.roomNamed(p.Room)
-	from := c.askedAfter
-	if a := c.takeAsk(); a != nil {
-		from = a.after
-		if a.leaves != nil && a.leaves.phase == leaving && !c.isAsking(a.leaves) {
-			c.isOut(a.leaves) // unless we have asked to come back meanwhile
-		}
+	resumed, from := c.rooms.Joined(c.answering, p)
+	if resumed != nil {
+		c.outbox.MarkUncertain(*resumed, from)
 	}
-	r.refused, r.retryAt = nil, time.Time{}
-	r.count, r.members = p.Count, p.Members
-	c.change()
-	was := r.phase
-	in := was == joined || was == synced
-	if in && (p.State == shared.StateCurrent || p.State == shared.StateRecovered || p.State == shared.StateNew) {
-		return nil // we are in already: it became the current room, and goes on
-	}
-	if r.cursor != nil && r.cursor.Epoch != p.Cursor.Epoch {
-		p.State = shared.StateReset // whatever it is called: sequences of two logs do not compare
-	}
-	// In a room that is synced a range that was still to be read has gone: what we
-	// sent is answered on this connection, so it is not in doubt.
-	goesOn := in && p.State == shared.StateTruncated
-	if !goesOn || was == joined {
-		c.rejoined(r, p, from)
-	}
-	r.join(p)
-	if !goesOn && was != leaving {
-		r.phase = joined
-	}
+	c.callbacks.notifyChange()
 	return nil
 }
 
 func handleSynced(_ context.Context, c *Client, p shared.SyncedPayload) error {
-	r := c.findRoom(p.Room)
-	if r == nil || r.phase != joined {
+	r := c.rooms.Synced(p)
+	if r == nil {
 		return nil
 	}
-	r.phase = synced
-	r.reach(p.Cursor)
-	if r.fresh {
-		r.fresh, r.guessed = false, true
-		r.leaveUnread(c.unreadOf(r.name), c.me.User)
-	}
-	c.resolve(r)
-	if r.thin {
-		c.fill(r)
-	}
-	if r.name == c.current {
-		c.attempt = 0
+	c.outbox.ResolveUncertain(r.Name(), *r.Cursor())
+	if r.Name() == c.rooms.Current() {
+		c.conn.ResetBackoff()
 	}
 	c.flush(time.Now())
-	c.change()
+	c.callbacks.notifyChange()
 	return nil
 }
 
 func handleNewMessage(_ context.Context, c *Client, m shared.Message) error {
-	r := c.findRoom(m.Room)
+	r := c.rooms.Find(m.Room)
 	if r == nil {
 		return nil // we have left it
 	}
-	added := r.add(m)
-	c.recognise(m)
+	added := r.Add(m)
+	c.outbox.MatchEcho(m)
 	if !added {
-		return nil // we have it; it comes again when a message is looked for
+		return nil // it was sent again because the outbox looks for one
 	}
-	delete(r.typing, m.User)
 	if c.config.OnMessage != nil {
-		c.tell(func() { c.config.OnMessage(m) })
+		c.callbacks.enqueue(func() { c.config.OnMessage(m) })
 	}
-	c.change()
+	c.callbacks.notifyChange()
 	return nil
 }
 
 func handleLeft(_ context.Context, c *Client, p shared.LeavePayload) error {
-	c.takeAsk()
-	if r := c.findRoom(p.Name); r != nil && r.phase != joining { // joining: we asked to come back meanwhile
-		c.isOut(r)
-		c.change()
+	if c.rooms.Left(c.answering, p) {
+		c.callbacks.notifyChange()
 	}
 	return nil
 }
 
 func handlePresence(_ context.Context, c *Client, p shared.PresencePayload) error {
-	r := c.findRoom(p.Room)
-	if r == nil {
-		return nil
+	r := c.rooms.Find(p.Room)
+	if r != nil {
+		r.UpdatePresence(p)
+		c.callbacks.notifyChange()
 	}
-	r.count = p.Count
-	came := func(m shared.Member) bool {
-		return slices.ContainsFunc(p.Joined, func(j shared.Member) bool { return j.User == m.User })
-	}
-	members := slices.DeleteFunc(slices.Clone(r.members), func(m shared.Member) bool {
-		return came(m) || slices.Contains(p.Left, m.User)
-	})
-	members = append(members, p.Joined...)
-	r.members = members[:min(len(members), shared.MaxListedMembers)]
-	for _, user := range p.Left {
-		delete(r.typing, user)
-	}
-	c.change()
 	return nil
 }
 
 func handleTyping(_ context.Context, c *Client, p shared.TypingPayload) error {
-	r := c.findRoom(p.Room)
-	if r == nil || p.User == c.me.User || len(r.typing) >= shared.MaxListedMembers {
-		return nil
+	r := c.rooms.Find(p.Room)
+	if r != nil && p.User != c.me.User {
+		r.ShowTyping(shared.Member{User: p.User, Name: p.Name}, time.Now())
+		c.callbacks.notifyChange()
 	}
-	if r.typing == nil {
-		r.typing = map[string]typist{}
-	}
-	r.typing[p.User] = typist{shared.Member{User: p.User, Name: p.Name}, time.Now().Add(typingHolds)}
-	c.change()
 	return nil
 }
 
-// handleRead: the user has read the room on another device.
 func handleRead(_ context.Context, c *Client, p shared.MarkReadPayload) error {
-	r := c.findRoom(p.Room)
-	if r != nil && p.Seq > r.readSeq {
-		r.readSeq, r.above = p.Seq, 0
-		r.toldSeq = max(r.toldSeq, p.Seq)
-		c.wasRead(r)
-	}
-	if r == nil || !r.wanted {
-		c.stale = true // what the list says of it was true before
-	}
-	c.change()
+	c.rooms.ReadElsewhere(p)
+	c.callbacks.notifyChange()
 	return nil
 }
 
 func handleAck(_ context.Context, c *Client, p shared.AckPayload) error {
-	c.acked(c.answering, p)
+	c.outbox.Ack(c.answering, p)
 	c.flush(time.Now())
-	c.change()
+	c.callbacks.notifyChange()
 	return nil
 }
 
-// handleHistory takes the page that fill has asked for. All others are for the
-// call that waits.
 func handleHistory(_ context.Context, c *Client, p shared.HistoryPayload) error {
-	if c.asks[c.answering] == nil {
-		return nil
-	}
-	// What came meanwhile lies behind the page; if the user has asked for more, or
-	// the log is another one, it is of no use.
-	if a := c.takeAsk(); a.room.thin && a.fills != 0 && a.room.oldest() >= a.fills {
-		a.room.prepend(p)
-		a.room.thin = false
-		c.change()
+	if c.rooms.History(c.answering, p) {
+		c.callbacks.notifyChange()
 	}
 	return nil
 }
 
-// handleFailed finds what the error answers: a message of ours, a join, or a
-// call. Without an id it may be about the room that the address asked for.
+// handleFailed finds what the error answers: a message of ours, a request of the
+// rooms, or a call. Without an id it may be about the room that the address
+// requested.
 func handleFailed(_ context.Context, c *Client, e shared.Error) error {
 	now := time.Now()
-	c.change()
-	if c.refused(c.answering, e, now) {
-		return nil
-	}
-	if a := c.takeAsk(); a != nil {
-		c.askFailed(a, e, now)
-		return nil
-	}
-	if c.calls[c.answering] != nil {
-		return nil
-	}
-	c.lastError = &e
-	if r := c.findRoom(c.asked); c.answering == "" && r != nil && r.phase == joining && !c.isAsking(r) {
-		c.asked = ""
-		c.shutOut(r, e, now)
+	c.callbacks.notifyChange()
+	rejoin, isMessage := c.outbox.Refuse(c.answering, e, now)
+	switch {
+	case isMessage:
+		c.rooms.NotMember(rejoin)
+	case c.rooms.RequestFailed(c.answering, e, now):
+	case c.conn.HasCall(c.answering):
+	default:
+		c.lastError = &e
+		if c.answering == "" {
+			c.rooms.AddressFailed(e, now)
+		}
 	}
 	return nil
 }
 
 func handleClosing(_ context.Context, c *Client, p shared.ClosingPayload) error {
-	c.notUntil = time.Now().Add(time.Duration(p.RetryAfter * float64(time.Second)))
+	c.conn.RetryNotBefore(time.Now().Add(seconds(p.RetryAfter)))
 	return nil
 }
 
 func handleAnswer[T any](context.Context, *Client, T) error { return nil }
+
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }

@@ -1,284 +1,101 @@
 package client
 
 import (
-	"bytes"
-	"cmp"
-	"context"
-	"encoding/json"
-	"fmt"
-	"slices"
 	"time"
 
 	"websockets/shared"
 )
 
-// maxCalls is how many calls may wait for their answers.
-const maxCalls = 64
-
-// sendEvent puts a frame into the connection's egress and reports whether there
-// was a connection and room. It never blocks. Call it with mu held.
-func (c *Client) sendEvent(frame []byte) bool {
-	if c.link == nil {
-		return false
-	}
-	select {
-	case c.link.egress <- frame:
-	default:
-		return false
-	}
-	c.tapped(true, frame)
-	return true
-}
-
-// egressFull reports whether sendEvent would find no room. Call it with mu held
-// and a connection.
-func (c *Client) egressFull() bool { return len(c.link.egress) == cap(c.link.egress) }
-
-// Send puts a message for a room into the outbox and returns its id; an empty
-// room means the current one. It is sent once, after everything written before
-// it for the same room, as soon as we are in that room, now or after the
-// connection has come back. OnAck and View tell how it went. It does not block.
+// Send puts a message for a room into the outbox and returns its id; an empty room
+// means the current one. The message is sent once, after everything written before
+// it for the same room, as soon as we are in that room: now, or after a reconnect.
+// OnAck and View tell how it goes. Send does not block.
 //
-// The error is an *shared.Error if the message is not one a room takes,
-// ErrNoRoom, or one that wraps ErrOutboxFull: nothing is kept or sent then.
+// The error is a *shared.Error if the message is not valid, ErrNoRoom, or one that
+// wraps ErrOutboxFull. Nothing is kept or sent then.
 func (c *Client) Send(room, message string) (id string, err error) {
-	if err := (shared.SendMessagePayload{Room: room, Message: message}).Validate(); err != nil {
+	err = shared.SendMessagePayload{Room: room, Message: message}.Validate()
+	if err != nil {
 		return "", err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if room == "" {
-		room = c.current
+		room = c.rooms.Current()
 	}
 	if room == "" {
 		return "", ErrNoRoom
 	}
 	now := time.Now()
-	m := &outgoing{id: newID(), room: room, message: message, written: now, state: Waiting, user: c.me.User, store: c.config.Store}
-	if c.outbox.full(m) {
-		return "", ErrOutboxFull
+	id, err = c.outbox.Add(room, message, now)
+	if err != nil {
+		return "", err
 	}
-	c.outbox.add(m)
-	c.roomNamed(room).typedAt = time.Time{} // what is typed next is another message
+	c.rooms.GetOrCreate(room).ResetTyping()
 	c.flush(now)
-	if !m.kept { // one that went on the wire at once is kept already
-		if m.state == Waiting {
-			err = m.save()
-		}
-		if m.state != Waiting || err != nil {
-			c.outbox.remove(m)
-			return "", fmt.Errorf("%w: %s", ErrOutboxFull, cmp.Or(m.reason, fmt.Sprint(err)))
-		}
-		m.kept = true
+	err = c.outbox.Persist(id)
+	if err != nil {
+		return "", err
 	}
-	c.change()
-	return m.id, nil
+	c.callbacks.notifyChange()
+	return id, nil
 }
 
-// Retry sends a message that is Failed, Rejected or Unsure again, after all that
-// waits now. ErrNoMessage if there is none.
+// Retry sends a message that is Failed, Rejected or Uncertain again, after all that
+// is pending now. The error is ErrNoMessage.
 func (c *Client) Retry(id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := c.outbox.undecided(id)
-	if m == nil {
-		return ErrNoMessage
+	room, err := c.outbox.Retry(id)
+	if err != nil {
+		return err
 	}
-	c.outbox.remove(m)
-	if m.state == Unsure || c.me.User != "" && m.user != c.me.User {
-		// A new message: where it may have been before, the user has decided on.
-		m.user, m.after, m.lookBack = c.me.User, nil, false
-	}
-	m.doubt = false
-	c.outbox.add(m)
-	m.becomes(Waiting, "")
-	c.roomNamed(m.room).refused = nil
+	c.rooms.GetOrCreate(room).ClearRefusal()
 	c.flush(time.Now())
-	c.change()
+	c.callbacks.notifyChange()
 	return nil
 }
 
-// Discard forgets a message that is Failed, Rejected or Unsure. ErrNoMessage if
-// there is none.
+// Discard removes a message that is Failed, Rejected or Uncertain. The error is
+// ErrNoMessage.
 func (c *Client) Discard(id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := c.outbox.undecided(id)
-	if m == nil {
-		return ErrNoMessage
-	}
-	c.outbox.done(m)
-	c.change()
-	return nil
-}
-
-// SendEvent sends any event, for a developer's console. Messages go through the
-// outbox as with Send, and change_room, join_room and leave_room do what the
-// methods do; anything else is sent as it is, now or never: ErrDisconnected,
-// ErrBusy. payload is what encoding/json takes; nil means {}.
-func (c *Client) SendEvent(eventType string, payload any) error {
-	e := shared.Event{Type: eventType}
-	if payload != nil {
-		raw, err := encode(payload)
-		if err != nil {
-			return err
-		}
-		e.Payload = raw
-	}
-	return c.SendRaw(e)
-}
-
-// SendRaw is SendEvent for an event that is written out, with an id if it shall
-// have that one. What the methods do gets an id of theirs.
-func (c *Client) SendRaw(e shared.Event) error {
-	if e.ID == "" {
-		e.ID = newID()
-	}
-	switch e.Type {
-	case shared.SendMessage.Name():
-		return with(shared.SendMessage, e, func(p shared.SendMessagePayload) error {
-			_, err := c.Send(p.Room, p.Message)
-			return err
-		})
-	case shared.ChangeRoom.Name():
-		return with(shared.ChangeRoom, e, func(p shared.JoinPayload) error { return c.ChangeRoom(p.Name) })
-	case shared.JoinRoom.Name():
-		return with(shared.JoinRoom, e, func(p shared.JoinPayload) error { return c.JoinRoom(p.Name) })
-	case shared.LeaveRoom.Name():
-		return with(shared.LeaveRoom, e, func(p shared.LeavePayload) error { return c.LeaveRoom(p.Name) })
-	}
-
-	frame, err := encode(e)
+	err := c.outbox.Discard(id)
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	most := shared.MaxFrameBytes
-	if c.limits.FrameBytes > 0 {
-		most = c.limits.FrameBytes
-	}
-	switch {
-	case len(frame) > most:
-		return fmt.Errorf("client: a frame of %d bytes: the server takes %d at most", len(frame), most)
-	case !c.welcomed:
-		return ErrDisconnected
-	case !c.sendEvent(frame):
-		return ErrBusy
-	}
+	c.callbacks.notifyChange()
 	return nil
 }
 
-// encode writes JSON as it is read by people in DevTools: with <, > and & as they
-// are.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return nil, fmt.Errorf("client: %w", err)
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// with decodes e's payload and does something with it.
-func with[T any](t shared.Type[T], e shared.Event, do func(T) error) error {
-	payload, err := t.Decode(e)
-	if err != nil {
-		return err
-	}
-	return do(payload)
-}
-
-// Call sends an event with a fresh id and waits for its answer. The error is an
-// *shared.Error if the server answered with one or the question is not valid,
-// ctx's error, ErrDisconnected if there is no connection or it ended before the
-// answer came, or ErrBusy.
-//
-//	page, err := client.Call(ctx, c, shared.LoadHistory, shared.LoadHistoryPayload{Room: "general", Before: 42}, shared.History)
-func Call[Question, Answer any](ctx context.Context, c *Client,
-	ask shared.Type[Question], question Question, answer shared.Type[Answer]) (Answer, error) {
-	var none Answer
-	if v, ok := any(question).(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
-			return none, err
-		}
-	}
-	id := newID()
-	e, err := c.call(ctx, id, ask.Frame(id, question))
-	switch {
-	case err != nil:
-		return none, err
-	case e.Type == shared.Failed.Name():
-		failed, err := shared.Failed.Decode(e)
-		if err != nil {
-			return none, err
-		}
-		return none, &failed
-	case e.Type != answer.Name():
-		return none, fmt.Errorf("client: %s was answered with %s instead of %s", ask.Name(), e.Type, answer.Name())
-	}
-	return answer.Decode(e)
-}
-
-func (c *Client) call(ctx context.Context, id string, frame []byte) (shared.Event, error) {
-	answer := make(chan shared.Event, 1)
-	c.mu.Lock()
-	switch {
-	case !c.welcomed:
-		c.mu.Unlock()
-		return shared.Event{}, ErrDisconnected
-	case len(c.calls) >= maxCalls || !c.sendEvent(frame):
-		c.mu.Unlock()
-		return shared.Event{}, ErrBusy
-	}
-	c.calls[id] = answer
-	c.mu.Unlock()
-
-	select {
-	case e, ok := <-answer:
-		if !ok {
-			return e, ErrDisconnected
-		}
-		return e, nil
-	case <-ctx.Done():
-		c.mu.Lock()
-		delete(c.calls, id) // its answer will find nobody
-		c.mu.Unlock()
-		return shared.Event{}, ctx.Err()
-	}
-}
-
-// ListRooms waits for the list of rooms whose name contains filter. Without a
-// filter View.Rooms shows it, and it tells how far rooms that were joined before
-// were read. Errors are those of Call.
-func (c *Client) ListRooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
-	c.mu.Lock()
-	guessed := c.guessed()
-	c.mu.Unlock()
-	answer, err := Call(ctx, c, shared.ListRooms, shared.ListRoomsPayload{Filter: filter}, shared.Rooms)
-	if err != nil || filter != "" {
-		return answer.Rooms, err
-	}
+// ImportOutbox takes over what another client has left in its store, such as the one
+// of a tab that was closed. Its messages go before our own and stay in their store
+// until they are done; nobody else may use that store any more. What that client has
+// sent is looked for in the log before it is sent again.
+func (c *Client) ImportOutbox(store Store) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known, c.stale = answer.Rooms, false
-	for _, r := range guessed {
-		c.listed(r)
+	for _, room := range c.outbox.Import(store) {
+		c.rooms.GetOrCreate(room)
 	}
-	c.change()
-	return slices.Clone(answer.Rooms), nil
+	c.callbacks.notifyChange()
 }
 
-// SetName chooses the user's display name and waits for the answer. Errors are
-// those of Call.
-func (c *Client) SetName(ctx context.Context, name string) error {
-	if _, err := Call(ctx, c, shared.SetName, shared.SetNamePayload{Name: name}, shared.Ack); err != nil {
-		return err
+// flush sends what may be sent. Call it with mu held.
+func (c *Client) flush(now time.Time) {
+	if c.conn.Ready() && c.outbox.Flush(now) {
+		c.callbacks.notifyChange()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.me.Name, c.me.Named = name, true
-	c.change()
-	return nil
+}
+
+// sendEvent puts a frame into the connection's egress. It reports false if there is
+// no connection or the egress is full.
+func (c *Client) sendEvent(frame []byte) bool { return c.conn.Send(frame) }
+
+// acked calls OnAck soon.
+func (c *Client) acked(id string, ack shared.AckPayload) {
+	if c.config.OnAck != nil {
+		c.callbacks.enqueue(func() { c.config.OnAck(id, ack) })
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/conn"
 )
 
 func TestCall(t *testing.T) {
@@ -91,7 +92,7 @@ func TestCallsAreBounded(t *testing.T) {
 		h := start(t)
 		h.connect()
 		ctx, cancel := context.WithCancel(t.Context())
-		for range maxCalls {
+		for range conn.MaxCalls {
 			go func() { _, _ = h.ListRooms(ctx, "") }()
 		}
 		synctest.Wait()
@@ -127,7 +128,7 @@ func TestSendEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		id, m := expect(p, shared.SendMessage)
-		if m.Message != "hi" || h.pending(id) != Waiting {
+		if m.Message != "hi" || h.stateOf(id) != Pending {
 			t.Errorf("send_message: got %+v, want hi and it in the outbox", m)
 		}
 		if err := h.SendEvent("no_such_thing", json.RawMessage(`{"a":"<b>"}`)); err != nil {
@@ -162,7 +163,7 @@ func TestSendEvent(t *testing.T) {
 		}
 		expect(p, shared.JoinRoom)
 		// The pipe and the egress together hold no more, however fast the writer is.
-		most := cap(p.toServer) + egressLength + 1
+		most := cap(p.toServer) + conn.EgressLength + 1
 		for n, err := 0, error(nil); err != ErrBusy; n, err = n+1, h.SendEvent("typing", nil) {
 			if err != nil || n > most {
 				t.Fatalf("flood of events: got %v after %d, want %v after %d at most", err, n, ErrBusy, most)

@@ -85,8 +85,8 @@ func TestWhatSendTookIsKept(t *testing.T) {
 		h.end()
 
 		h = start(t, store.with)
-		if v := h.View(); v.Queued != len(ids) || v.Room.Pending[3].Message != "message 3" {
-			t.Errorf("queued after a restart: got %d: %v, want %d in order", v.Queued, v.Room.Pending, len(ids))
+		if v := h.View(); v.Queued != len(ids) || v.Room.Outgoing[3].Text != "message 3" {
+			t.Errorf("queued after a restart: got %d: %v, want %d in order", v.Queued, v.Room.Outgoing, len(ids))
 		}
 		p := h.accept()
 		if p.after() != nil {
@@ -130,7 +130,7 @@ func TestTheStoreKnowsFirst(t *testing.T) {
 		if kept := store.ids(); len(kept) != 0 {
 			t.Errorf("kept after the ack: got %v, want none", kept)
 		}
-		h.wantPending(id, Sent)
+		h.wantState(id, Sent)
 	})
 }
 
@@ -235,7 +235,7 @@ func TestTruncatedOrResetIsTheUsers(t *testing.T) {
 			}
 			p.quiet()
 			for _, id := range ids {
-				h.wantPending(id, Unsure)
+				h.wantState(id, Uncertain)
 			}
 			h.end()
 
@@ -243,7 +243,7 @@ func TestTruncatedOrResetIsTheUsers(t *testing.T) {
 			h = start(t, store.with)
 			p = h.connect()
 			p.quiet()
-			h.wantPending(ids[0], Unsure)
+			h.wantState(ids[0], Uncertain)
 			check(t, h.Discard(ids[0]))
 			check(t, h.Retry(ids[1]))
 			if id, _ := expect(p, shared.SendMessage); id != ids[1] {
@@ -261,7 +261,7 @@ func TestTruncatedOrResetIsTheUsers(t *testing.T) {
 	}
 }
 
-// A range that is lost before a message's cursor does not put it in doubt.
+// A range that is lost before a message's cursor does not make it uncertain.
 func TestTruncatedBeforeItWasSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
@@ -292,7 +292,7 @@ func TestTruncatedBeforeItWasSent(t *testing.T) {
 			t.Errorf("sent: got %s, want %s", id, young)
 		}
 		p.quiet()
-		h.wantPending(old, Unsure)
+		h.wantState(old, Uncertain)
 	})
 }
 
@@ -314,8 +314,8 @@ func TestWrittenAsAnotherUser(t *testing.T) {
 		p.synced("general", at(5))
 		p.toServerSkipHistory(t)
 		p.quiet()
-		h.wantPending(sent, Unsure)
-		h.wantPending(unsent, Unsure)
+		h.wantState(sent, Uncertain)
+		h.wantState(unsent, Uncertain)
 		check(t, h.Retry(sent))
 		if id, _ := expect(p, shared.SendMessage); id != sent {
 			t.Errorf("sent: got %s, want %s", id, sent)
@@ -325,7 +325,7 @@ func TestWrittenAsAnotherUser(t *testing.T) {
 
 // Another tab is closed while this one shows the room and is ahead of it. The
 // room is read again from where that tab was, and no message is shown twice.
-func TestAdoptedInTheMiddle(t *testing.T) {
+func TestImportedInTheMiddle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		closed := newMemoryStore()
 		ids := sentAndClosed(t, closed, "stored", "not stored")
@@ -335,7 +335,7 @@ func TestAdoptedInTheMiddle(t *testing.T) {
 		p.welcome("general", shared.StateNew, at(7))
 		p.message("general", 8, "you", "m8")
 		synctest.Wait()
-		h.Adopt(closed)
+		h.ImportOutbox(closed)
 		leave, _ := expect(p, shared.LeaveRoom)
 		mine := h.send("mine")
 		p.message("general", 9, "you", "m9") // was on its way
@@ -365,14 +365,14 @@ func TestAdoptedInTheMiddle(t *testing.T) {
 		if kept := own.ids(); !slices.Equal(kept, []string{mine}) {
 			t.Errorf("kept of our own: got %v, want %s", kept, mine)
 		}
-		if v := h.View(); v.Current != "general" || len(v.Room.Gaps) != 0 || v.Room.StartedOver || len(v.Room.Messages) != 3 {
-			t.Errorf("view: got %+v, want general with 3 messages, no gaps, not started over", v.Room)
+		if v := h.View(); v.Current != "general" || len(v.Room.Gaps) != 0 || v.Room.WasReset || len(v.Room.Messages) != 3 {
+			t.Errorf("view: got %+v, want general with 3 messages, no gaps, not reset", v.Room)
 		}
 	})
 }
 
 // A lost range is a gap only where it reaches beyond what the view has shown.
-func TestAdoptedBehindWhatIsGone(t *testing.T) {
+func TestImportedBehindWhatIsGone(t *testing.T) {
 	for first, gap := range map[uint64]shared.Truncated{9: {}, 10: {}, 50: {After: 9, First: 50}, 0: {After: 9}} {
 		bubble(t, func(t *testing.T) {
 			closed := newMemoryStore()
@@ -382,7 +382,7 @@ func TestAdoptedBehindWhatIsGone(t *testing.T) {
 			p.welcome("general", shared.StateNew, at(8))
 			p.message("general", 9, "you", "m9")
 			synctest.Wait()
-			h.Adopt(closed)
+			h.ImportOutbox(closed)
 			leave, _ := expect(p, shared.LeaveRoom)
 			change, _ := expect(p, shared.ChangeRoom)
 			reply(p, shared.Left, leave, shared.LeavePayload{Name: "general"})
@@ -391,7 +391,7 @@ func TestAdoptedBehindWhatIsGone(t *testing.T) {
 			})
 			p.synced("general", at(max(9, first)))
 			p.quiet()
-			h.wantPending(id, Unsure)
+			h.wantState(id, Uncertain)
 			if gaps := h.View().Room.Gaps; gap.After == 0 && len(gaps) != 0 || gap.After != 0 && !slices.Equal(gaps, []shared.Truncated{gap}) {
 				t.Errorf("gaps when all before %d is gone: got %v, want %v", first, gaps, gap)
 			}
@@ -400,7 +400,7 @@ func TestAdoptedBehindWhatIsGone(t *testing.T) {
 }
 
 // A message sent to a log that has been replaced cannot be looked for.
-func TestAdoptedFromAnotherLog(t *testing.T) {
+func TestImportedFromAnotherLog(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		closed := newMemoryStore()
 		id := sentAndClosed(t, closed, "old")[0]
@@ -408,7 +408,7 @@ func TestAdoptedFromAnotherLog(t *testing.T) {
 		p := h.accept()
 		p.welcome("general", shared.StateNew, shared.Cursor{Epoch: "e2", Seq: 3, ID: "m3"})
 		synctest.Wait()
-		h.Adopt(closed)
+		h.ImportOutbox(closed)
 		leave, _ := expect(p, shared.LeaveRoom)
 		change, ask := expect(p, shared.ChangeRoom)
 		if ask.After == nil || ask.After.Epoch != "e2" {
@@ -418,7 +418,7 @@ func TestAdoptedFromAnotherLog(t *testing.T) {
 		p.joined(change, "general", shared.StateCurrent, *ask.After)
 		p.synced("general", *ask.After)
 		p.quiet()
-		h.wantPending(id, Unsure)
+		h.wantState(id, Uncertain)
 	})
 }
 
@@ -444,7 +444,7 @@ func TestTwoLogsInTheOutbox(t *testing.T) {
 		if ask.After == nil || ask.After.Epoch != "e2" || ask.After.Seq != 3 {
 			t.Fatalf("changed to: got %+v, want 3 in epoch e2", ask.After)
 		}
-		h.wantPending("old", Unsure)
+		h.wantState("old", Uncertain)
 		reply(p, shared.Left, leave, shared.LeavePayload{Name: "general"})
 		p.joined(change, "general", shared.StateRecovered, *ask.After)
 		p.message("general", 4, "me", "new")
@@ -474,50 +474,23 @@ func TestAFullStore(t *testing.T) {
 		// It is kept as never sent. If it went on the wire, the next client would send
 		// it again.
 		p.quiet()
-		h.wantPending(queued, Failed)
+		h.wantState(queued, Failed)
 		if _, err := h.Send("", "online"); !errors.Is(err, ErrOutboxFull) {
 			t.Errorf("Send online: got %v, want %v", err, ErrOutboxFull)
 		}
 		p.quiet()
-		if n := len(h.View().Room.Pending); n != 1 {
+		if n := len(h.View().Room.Outgoing); n != 1 {
 			t.Errorf("pending: got %d, want 1", n)
 		}
 		check(t, h.Retry(queued)) // the store is still full
 		p.quiet()
-		h.wantPending(queued, Failed)
+		h.wantState(queued, Failed)
 		store.refuse(nil)
 		check(t, h.Retry(queued))
 		if id, _ := expect(p, shared.SendMessage); id != queued {
 			t.Errorf("sent: got %s, want %s", id, queued)
 		}
 	})
-}
-
-func TestTheOutboxIsBoundedInBytes(t *testing.T) {
-	c, err := New(Config{URL: "ws://chat.test/ws", Store: newMemoryStore()})
-	check(t, err)
-	long := strings.Repeat("€", shared.MaxMessageLength)
-	n := 0
-	for ; n <= maxOutbox; n++ {
-		if _, err = c.Send("", long); err != nil {
-			break
-		}
-	}
-	kept := 0
-	for _, value := range c.config.Store.Load() {
-		kept += len(value)
-	}
-	if want := maxOutboxBytes / (len(long) + messageOverhead); err != ErrOutboxFull || n != want || kept > maxOutboxBytes {
-		t.Errorf("messages of %d bytes: got %d, %d bytes kept and %v, want %d, at most %d and %v", len(long), n, kept, err, want, maxOutboxBytes, ErrOutboxFull)
-	}
-	// Discarding a message makes room.
-	c.mu.Lock()
-	c.outbox.messages[0].becomes(Rejected, "")
-	c.mu.Unlock()
-	check(t, c.Discard(c.View().Room.Pending[0].ID))
-	if _, err := c.Send("", long); err != nil {
-		t.Errorf("Send with room again: got %v, want no error", err)
-	}
 }
 
 func TestGarbageInTheStore(t *testing.T) {
@@ -544,8 +517,8 @@ func TestGarbageInTheStore(t *testing.T) {
 		c, err := New(Config{URL: "ws://chat.test/ws", Store: store})
 		log.SetOutput(log.Default().Writer())
 		check(t, err)
-		if v := c.View(); v.Queued != 1 || v.Room.Pending[0].ID != "good" {
-			t.Errorf("outbox with %q %s: got %v, want good alone", id, value, v.Room.Pending)
+		if v := c.View(); v.Queued != 1 || v.Room.Outgoing[0].ID != "good" {
+			t.Errorf("outbox with %q %s: got %v, want good alone", id, value, v.Room.Outgoing)
 		}
 		if got := store.ids(); !slices.Equal(got, []string{"good"}) {
 			t.Errorf("kept with %q %s: got %v, want good alone", id, value, got)
@@ -616,13 +589,13 @@ func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
 				case 5:
 					check(t, tab.ChangeRoom(rooms[random.IntN(2)]))
 				case 6:
-					tab.Wake()
+					tab.CheckNow()
 				case 7:
 					tab.end()
 					tabs[i] = open()
 					heir := tabs[random.IntN(2)]
 					for _, store := range tab.stores {
-						heir.Adopt(store)
+						heir.ImportOutbox(store)
 						heir.stores = append(heir.stores, store)
 					}
 				}
@@ -635,7 +608,7 @@ func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
 					m.step()
 				}
 				if random.IntN(2) == 0 {
-					m.settle()
+					m.wait()
 				}
 				time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond)
 			}

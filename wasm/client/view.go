@@ -1,68 +1,57 @@
 package client
 
 import (
-	"cmp"
-	"slices"
 	"strconv"
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/conn"
+	"websockets/wasm/client/outbox"
+	"websockets/wasm/client/roomsync"
 )
 
-// View is what there is to show, at one moment: a snapshot that the caller may
-// keep and read from any goroutine, and must not change.
+// View is what there is to show at one moment: a snapshot that the caller may keep
+// and read from any goroutine, but must not change.
 type View struct {
-	// State is the connection's; the next three say more about it.
+	// State is the connection's; the next four say more about it.
 	State State
 	// Retry is when the next attempt to connect begins; set in Offline only.
 	Retry time.Time
-	// Reason says why the last connection or attempt ended, for people; empty while
+	// Reason says, for people, why the last connection or attempt ended; empty while
 	// Online.
 	Reason string
-	// Code is the close code that was final; set in Ended only, and 0 there if it
-	// was our side that ended it.
+	// Code is the final close code; set in Ended only, and 0 there if this side ended
+	// the connection.
 	Code int
 	// Since is when the connection was last lost, zero while Online.
 	Since time.Time
 
 	// Me is who the server says we are; zero before the first welcome.
 	Me Me
-	// Version is the server's build, as the last welcome told it.
+	// Version is the server's build, from the last welcome.
 	Version string
-	// Limits are the server's, as the last welcome told them.
+	// Limits are the server's, from the last welcome.
 	Limits shared.Limits
 
-	// Current is the name of the current room, empty if there is none; Room is
-	// that room.
+	// Current is the name of the current room, empty if there is none; Room is that
+	// room.
 	Current string
 	Room    RoomView
-	// Rooms are the rooms we are in, those of the last ListRooms, and those that
-	// have messages for the user to decide on, by recent activity.
+	// Rooms are the rooms that we are in, those of the last ListRooms, and those with
+	// messages for the user to decide about, by recent activity.
 	Rooms []RoomEntry
+	// RoomsStale says that the user has read one of Rooms on another device since
+	// ListRooms, which would tell what is unread now.
+	RoomsStale bool
 
-	// Stale says that the user has read one of Rooms on another device since
-	// ListRooms: it tells what is unread now.
-	Stale bool
-
-	// Queued counts the messages of all rooms that wait to be sent or for their
-	// ack.
+	// Queued counts the messages of all rooms that wait to be sent or acked.
 	Queued int
-	// PausedUntil is set while the server wants no messages from us (rate limit,
-	// log not reachable): sending goes on by itself then.
+	// PausedUntil is set while the server wants no messages from us, because of a rate
+	// limit or because it cannot reach its log. Sending resumes by itself then.
 	PausedUntil time.Time
-	// LastError is the last error event that answered nothing we asked for.
+	// LastError is the last error event that did not answer anything we asked for.
 	LastError *shared.Error
 }
-
-// State is the state of the connection.
-type State string
-
-const (
-	Connecting State = "connecting" // dialling, or not welcomed yet
-	Online     State = "online"     // welcomed
-	Offline    State = "offline"    // waiting for the next attempt
-	Ended      State = "ended"      // Run has returned
-)
 
 // Me is the user that the server knows us as.
 type Me struct {
@@ -71,192 +60,65 @@ type Me struct {
 	Named bool // the user chose the name
 }
 
-// RoomEntry is a room in a list.
-type RoomEntry struct {
-	Name         string
-	LastActivity time.Time // zero if not known
-	Unread       int       // up to shared.MaxUnread+1
-	Joined       bool      // we are in it, or will be as soon as there is a connection
-	Undecided    int       // our messages there that wait for the user's decision
+// State is the state of the connection.
+type State = conn.State
+
+const (
+	Connecting = conn.Connecting
+	Online     = conn.Online
+	Offline    = conn.Offline
+	Ended      = conn.Ended
+)
+
+// RoomView is a room as it is to be shown, RoomEntry a room in a list.
+type (
+	RoomView  = roomsync.RoomView
+	RoomEntry = roomsync.RoomEntry
+)
+
+// OutgoingMessage is one of our messages on its way, OutgoingState how far it has
+// come.
+type (
+	OutgoingMessage = outbox.Message
+	OutgoingState   = outbox.State
+)
+
+const (
+	Pending   = outbox.Pending
+	Sent      = outbox.Sent
+	Failed    = outbox.Failed
+	Rejected  = outbox.Rejected
+	Uncertain = outbox.Uncertain
+)
+
+// View returns a snapshot. It is cheap: messages are shared, not copied.
+func (c *Client) View() View {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	status := c.conn.Status()
+	v := View{
+		State: status.State, Retry: status.Retry, Reason: status.Reason, Code: status.Code, Since: status.Since,
+		Me: c.me, Version: c.version, Limits: c.limits,
+		Current: c.rooms.Current(), Rooms: c.rooms.Entries(), RoomsStale: c.rooms.ListStale(),
+		Queued: c.outbox.Queued(), PausedUntil: c.outbox.PausedUntil(), LastError: c.lastError,
+	}
+	v.Room, _ = c.rooms.View(v.Current)
+	return v
 }
 
-// RoomView is a room as it is to be shown. Messages come first, then Pending.
-type RoomView struct {
-	Name string
-	// Joined says that we are in it or will be as soon as there is a connection.
-	// Synced says that nothing is missing at the end of Messages right now.
-	Joined bool
-	Synced bool
-	// Refused is why the server does not let us in.
-	Refused *shared.Error
-
-	// Messages are the part of the room that is to be shown, in the room's order,
-	// oldest first. Key names their rows.
-	Messages []shared.Message
-	// More says that older ones are to be had with LoadOlder, Newer that newer ones
-	// are with LoadNewer or ToLatest.
-	More, Newer bool
-	// Latest are the room's newest messages, whichever part is shown. They are
-	// Messages unless the user reads further up.
-	Latest []shared.Message
-	// Epoch names the log that the sequences count in, empty before the first join.
-	Epoch string
-	// Gaps are the ranges that are or may be gone, in order: beyond After, before
-	// First.
-	Gaps []shared.Truncated
-	// StartedOver says that the server's log is not the one it was when the user
-	// came to the room: what was shown before is gone.
-	StartedOver bool
-	// Pending are our own messages that are not in Latest yet, in the order written.
-	Pending []Pending
-
-	// Count is how many users are in the room, Members some of them, at most
-	// shared.MaxListedMembers.
-	Count   int
-	Members []shared.Member
-	// Typing are the others who are writing right now.
-	Typing []shared.Member
-
-	// ReadSeq is up to where the user has read, Unread how many messages of others
-	// lie after it, up to shared.MaxUnread+1.
-	ReadSeq uint64
-	Unread  int
-	// ReadKnown says that the server has told how much of the room is unread, with
-	// the room's messages or with a list that was asked for since. UnreadAbove is
-	// how many of others before ReadSeq are unread too, which the view did not reach
-	// when that was told; -1 is an unknown number.
-	ReadKnown   bool
-	UnreadAbove int
+// Room returns a snapshot of one room. ok is false if the client neither is in it
+// nor remembers it.
+func (c *Client) Room(name string) (view RoomView, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rooms.View(name)
 }
 
-// Key returns what identifies m's row. For a message of ours it is its id, the
-// same as Pending.ID, so that one row goes from pending to sent.
+// Key identifies m's row. For a message of ours it is its id, the same as
+// OutgoingMessage.ID, so that a message keeps its row when it has been sent.
 func (v View) Key(m shared.Message) string {
 	if m.User == v.Me.User {
 		return m.ID
 	}
 	return "#" + strconv.FormatUint(m.Seq, 10) // the # is in no id
-}
-
-// Pending is a message of ours on its way.
-type Pending struct {
-	ID      string
-	Room    string
-	Message string
-	Written time.Time
-	State   PendingState
-	// Reason says why it was not sent: set in Failed, Rejected and Unsure.
-	Reason string
-}
-
-// PendingState is how far a message of ours has come.
-type PendingState string
-
-const (
-	Waiting  PendingState = "pending"  // not acked yet; it will be sent, or is on the wire
-	Sent     PendingState = "sent"     // acked; its place in Messages comes in a moment
-	Failed   PendingState = "failed"   // the connection was closed because of it: Retry or Discard
-	Rejected PendingState = "rejected" // the server refused it: Retry or Discard
-	Unsure   PendingState = "unsure"   // it may have been sent, and that part of the log is gone: Retry or Discard
-)
-
-// View returns a snapshot. It is cheap: messages are shared, not copied. Safe
-// from any goroutine, and from the callbacks.
-func (c *Client) View() View {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	v := View{
-		State: c.state, Retry: c.retry, Reason: c.reason, Code: c.code, Since: c.since,
-		Me: c.me, Version: c.version, Limits: c.limits,
-		Current: c.current, Rooms: c.entries(), Stale: c.stale,
-		PausedUntil: c.outbox.pausedUntil, LastError: c.lastError,
-	}
-	if r := c.findRoom(c.current); r != nil {
-		v.Room = c.viewRoom(r)
-	}
-	for _, m := range c.outbox.messages {
-		if m.waits() {
-			v.Queued++
-		}
-	}
-	return v
-}
-
-// Room returns a snapshot of one room that the client is in or remembers.
-func (c *Client) Room(name string) (RoomView, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r := c.findRoom(name)
-	if r == nil {
-		return RoomView{}, false
-	}
-	return c.viewRoom(r), true
-}
-
-func (c *Client) viewRoom(r *room) RoomView {
-	messages, more, newer := r.shown()
-	v := RoomView{
-		Name: r.name, Joined: r.wanted, Synced: r.phase == synced, Refused: r.refused,
-		Messages: slices.Clip(messages), More: more, Newer: newer, Latest: slices.Clip(r.messages),
-		Gaps: r.shownGaps(), StartedOver: r.anew,
-		Count: r.count, Members: slices.Clip(r.members),
-		ReadSeq: r.readSeq, Unread: r.unread(c.me.User), ReadKnown: !r.fresh && !r.guessed && r.cursor != nil, UnreadAbove: r.above,
-	}
-	if r.cursor != nil {
-		v.Epoch = r.cursor.Epoch
-	}
-	for _, m := range c.outbox.messages {
-		if m.room == r.name && !m.seen {
-			v.Pending = append(v.Pending, Pending{m.id, m.room, m.message, m.written, m.state, m.reason})
-		}
-	}
-	for _, t := range r.typing {
-		v.Typing = append(v.Typing, t.member)
-	}
-	slices.SortStableFunc(v.Typing, func(a, b shared.Member) int { return cmp.Compare(a.Name+a.User, b.Name+b.User) })
-	return v
-}
-
-// entries lists the rooms by recent activity, those with the same by name.
-func (c *Client) entries() []RoomEntry {
-	var list []RoomEntry
-	listed := map[string]bool{}
-	add := func(e RoomEntry) {
-		if listed[e.Name] {
-			return
-		}
-		listed[e.Name] = true
-		if r := c.findRoom(e.Name); r != nil && r.wanted {
-			e.Joined = true
-			if n := len(r.messages); n > 0 { // what we see is newer than the list
-				e.LastActivity = r.messages[n-1].Sent
-				unread := r.unread(c.me.User)
-				if r.phase != synced { // the list may know of some that are on their way
-					unread = max(unread, e.Unread)
-				}
-				e.Unread = unread
-			}
-		}
-		list = append(list, e)
-	}
-	for _, k := range c.known {
-		add(RoomEntry{Name: k.Name, LastActivity: k.LastActivity, Unread: k.Unread})
-	}
-	for _, r := range c.rooms {
-		if r.wanted {
-			add(RoomEntry{Name: r.name})
-		}
-	}
-	for _, m := range c.outbox.messages {
-		if m.state == Waiting || m.state == Sent {
-			continue
-		}
-		add(RoomEntry{Name: m.room})
-		i := slices.IndexFunc(list, func(e RoomEntry) bool { return e.Name == m.room })
-		list[i].Undecided++
-	}
-	slices.SortStableFunc(list, func(a, b RoomEntry) int {
-		return cmp.Or(b.LastActivity.Compare(a.LastActivity), cmp.Compare(a.Name, b.Name))
-	})
-	return list
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"websockets/shared"
+	"websockets/wasm/client/roomsync"
 )
 
 // roomLog is a room's log as a test keeps it: its sequences in order. Retention
@@ -128,12 +129,12 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		pages := 0
 		for r.View().Room.More {
 			pages += r.load(r.LoadOlder, nil)
-			if n := len(r.shown()); n > maxWindow {
-				t.Fatalf("messages kept: got %d, want at most %d", n, maxWindow)
+			if n := len(r.shown()); n > roomsync.MaxWindow {
+				t.Fatalf("messages kept: got %d, want at most %d", n, roomsync.MaxWindow)
 			}
 		}
-		r.wantShown(1, maxWindow, true)
-		if want := 2500/windowPage + 1; pages != want {
+		r.wantShown(1, roomsync.MaxWindow, true)
+		if want := 2500/roomsync.PageSize + 1; pages != want {
 			t.Errorf("pages asked for: got %d, want %d", pages, want)
 		}
 
@@ -146,11 +147,11 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		reply(r.p, shared.Ack, id, shared.AckPayload{Room: "general", Seq: 3002})
 		synctest.Wait()
 		v := r.View().Room
-		if latest := v.Latest; sent.Message != "mine" || len(latest) != timeline || latest[timeline-1].Seq != 3002 || len(v.Pending) != 0 {
-			t.Errorf("tail after %q: got %d messages and %d pending, want %d up to 3002 and none", sent.Message, len(latest), len(v.Pending), timeline)
+		if latest := v.Latest; sent.Message != "mine" || len(latest) != roomsync.MaxTail || latest[roomsync.MaxTail-1].Seq != 3002 || len(v.Outgoing) != 0 {
+			t.Errorf("tail after %q: got %d messages and %d pending, want %d up to 3002 and none", sent.Message, len(latest), len(v.Outgoing), roomsync.MaxTail)
 		}
 		r.wantAcked(id)
-		r.wantShown(1, maxWindow, true)
+		r.wantShown(1, roomsync.MaxWindow, true)
 		r.MarkRead("general", 3002)
 		if _, mark := expect(r.p, shared.MarkRead); mark.Seq != 3002 {
 			t.Errorf("read mark: got %d, want 3002", mark.Seq)
@@ -159,16 +160,16 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 		asked := 0
 		for r.View().Room.Newer {
 			asked += r.load(r.LoadNewer, nil)
-			if n := len(r.shown()); n > maxWindow {
-				t.Fatalf("messages kept: got %d, want at most %d", n, maxWindow)
+			if n := len(r.shown()); n > roomsync.MaxWindow {
+				t.Fatalf("messages kept: got %d, want at most %d", n, roomsync.MaxWindow)
 			}
 		}
-		r.wantShown(3002-maxWindow+1, 3002, false)
-		if most := 2 * (3000/windowPage + 1); asked > most {
+		r.wantShown(3002-roomsync.MaxWindow+1, 3002, false)
+		if most := 2 * (3000/roomsync.PageSize + 1); asked > most {
 			t.Errorf("pages asked for: got %d, want at most %d", asked, most)
 		}
-		r.ToLatest("general")
-		r.wantShown(3002-timeline+1, 3002, false)
+		r.ShowLatest("general")
+		r.wantShown(3002-roomsync.MaxTail+1, 3002, false)
 		if n := r.load(r.LoadNewer, nil); n != 0 {
 			t.Errorf("pages asked for at the end: got %d, want none", n)
 		}
@@ -200,43 +201,43 @@ func TestTheTailTakesOlderMessagesWhileItHasRoom(t *testing.T) {
 		if v := r.View().Room; len(v.Latest) != 450 {
 			t.Errorf("messages in the tail: got %d, want 450", len(v.Latest))
 		}
-		r.ToLatest("general")
+		r.ShowLatest("general")
 		r.wantShown(551, 1000, false)
 	})
 }
 
 func TestWhatIsHeldStaysWhileNewMessagesCome(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := read(t, timeline, 1)
+		r := read(t, roomsync.MaxTail, 1)
 		before := r.View().Room.Messages
-		r.Hold("general")
-		for range maxWindow - timeline {
+		r.PinView("general")
+		for range roomsync.MaxWindow - roomsync.MaxTail {
 			r.grow(1)
 		}
-		r.wantShown(1, maxWindow, false)
+		r.wantShown(1, roomsync.MaxWindow, false)
 		for range 50 {
 			r.grow(1)
 		}
-		r.wantShown(1, maxWindow, true)
+		r.wantShown(1, roomsync.MaxWindow, true)
 		if n := r.load(r.LoadNewer, nil); n != 0 {
 			t.Errorf("pages asked for what the tail has: got %d, want none", n)
 		}
 		r.wantShown(51, 650, false)
-		if before[0].Seq != 1 || before[timeline-1].Seq != timeline {
+		if before[0].Seq != 1 || before[roomsync.MaxTail-1].Seq != roomsync.MaxTail {
 			t.Error("older view: got it changed, want it as it was")
 		}
-		r.ToLatest("general")
+		r.ShowLatest("general")
 		r.wantShown(151, 650, false)
 	})
 }
 
-// away makes a reader see messages 1 to maxWindow of a room of 3,000.
+// away makes a reader see messages 1 to roomsync.MaxWindow of a room of 3,000.
 func away(t *testing.T) *reader {
 	r := read(t, 3000, 1)
 	for r.View().Room.More {
 		r.load(r.LoadOlder, nil)
 	}
-	r.wantShown(1, maxWindow, true)
+	r.wantShown(1, roomsync.MaxWindow, true)
 	return r
 }
 
@@ -249,12 +250,12 @@ func TestTheLogIsReplacedWhileReading(t *testing.T) {
 			synctest.Wait()
 		})
 		r.wantShown(51, 51, false)
-		if v := r.View().Room; !v.StartedOver || v.Epoch != "e2" || !v.More {
-			t.Errorf("view after the reset: got %+v, want epoch e2, started over, and more", v)
+		if v := r.View().Room; !v.WasReset || v.Epoch != "e2" || !v.More {
+			t.Errorf("view after the reset: got %+v, want epoch e2, reset, and more", v)
 		}
 		check(t, r.ChangeRoom("other"))
-		if v, _ := r.Room("general"); v.StartedOver {
-			t.Error("StartedOver of the room that was left: got true, want false")
+		if v, _ := r.Room("general"); v.WasReset {
+			t.Error("WasReset of the room that was left: got true, want false")
 		}
 	})
 }
@@ -263,17 +264,17 @@ func TestTheLogIsReplacedWhileReading(t *testing.T) {
 func TestAtTheEndWhileAPageIsOnItsWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := read(t, 3000, 1)
-		r.Hold("general")
-		r.load(r.LoadOlder, func() { r.ToLatest("general") })
+		r.PinView("general")
+		r.load(r.LoadOlder, func() { r.ShowLatest("general") })
 		r.wantShown(2501, 3000, false)
-		r.Hold("general")
+		r.PinView("general")
 		for range 4 {
 			r.load(r.LoadOlder, nil)
 		}
-		r.load(r.LoadNewer, func() { r.ToLatest("general") })
+		r.load(r.LoadNewer, func() { r.ShowLatest("general") })
 		r.wantShown(2501, 3000, false)
 		check(t, r.ChangeRoom("other"))
-		r.Hold("general")
+		r.PinView("general")
 		r.grow(1)
 		synctest.Wait()
 		if v, _ := r.Room("general"); v.Messages[0].Seq != 2502 {
@@ -313,7 +314,7 @@ func TestARangeGoesWhileReading(t *testing.T) {
 			t.Errorf("gaps at the end: got %v, want one after 1100 up to 2501", v.Gaps)
 		}
 		// Nothing is left before the tail.
-		r.ToLatest("general")
+		r.ShowLatest("general")
 		r.load(r.LoadOlder, nil)
 		if v := r.View().Room; v.More || len(v.Gaps) != 0 || v.Messages[0].Seq != 2501 {
 			t.Errorf("tail: got it from %d on with gaps %v, more: %v, want 2501, none and no more", v.Messages[0].Seq, v.Gaps, v.More)
@@ -377,7 +378,7 @@ func TestReadingAround(t *testing.T) {
 				case 8:
 					switch random.IntN(4) {
 					case 0:
-						r.ToLatest("general")
+						r.ShowLatest("general")
 					case 1:
 						n := random.IntN(300)
 						if n < len(r.log)-100 { // other tests cover the tail
@@ -385,12 +386,12 @@ func TestReadingAround(t *testing.T) {
 						}
 					}
 				case 9:
-					r.Hold("general")
+					r.PinView("general")
 				}
 
 				shown, v := r.shown(), r.View().Room
-				if len(shown) > maxWindow || len(v.Latest) > timeline {
-					t.Fatalf("seed %d: got %d messages shown and %d in the tail, want at most %d and %d", seed, len(shown), len(v.Latest), maxWindow, timeline)
+				if len(shown) > roomsync.MaxWindow || len(v.Latest) > roomsync.MaxTail {
+					t.Fatalf("seed %d: got %d messages shown and %d in the tail, want at most %d and %d", seed, len(shown), len(v.Latest), roomsync.MaxWindow, roomsync.MaxTail)
 				}
 				if last := all[len(all)-1]; v.Latest[len(v.Latest)-1].Seq != last || v.Newer != (shown[len(shown)-1] != last) {
 					t.Fatalf("seed %d: got a tail up to %d, shown up to %d, newer: %v, want a tail up to %d, and newer if less is shown", seed, v.Latest[len(v.Latest)-1].Seq, shown[len(shown)-1], v.Newer, last)

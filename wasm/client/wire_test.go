@@ -81,7 +81,7 @@ func (p *pipe) Write(_ context.Context, frame []byte) error {
 }
 
 func (p *pipe) Close(code int, reason string) error {
-	p.end(errors.New("closed by the client"), &CloseError{code, reason})
+	p.end(errors.New("closed by the client"), &CloseError{Code: code, Reason: reason})
 	return nil
 }
 
@@ -191,7 +191,7 @@ func (p *peer) message(room string, seq uint64, user, id string) {
 func (p *peer) drop() { p.end(errors.New("connection reset"), nil) }
 
 // shut closes the connection with a close frame.
-func (p *peer) shut(code int, reason string) { p.end(&CloseError{code, reason}, nil) }
+func (p *peer) shut(code int, reason string) { p.end(&CloseError{Code: code, Reason: reason}, nil) }
 
 // at is a cursor of the log "e1".
 func at(seq uint64) shared.Cursor {
@@ -336,7 +336,7 @@ func (h *harness) left() (messages, calls int) {
 	synctest.Wait()
 	h.Client.mu.Lock()
 	defer h.Client.mu.Unlock()
-	return len(h.outbox.messages), len(h.calls)
+	return h.outbox.Len(), h.conn.Status().Calls
 }
 
 // changed returns how often OnChange was called.
@@ -349,9 +349,9 @@ func (h *harness) changed() int {
 
 // pending returns the state of a message of ours in the current room's view,
 // empty if it is not pending there.
-func (h *harness) pending(id string) PendingState {
+func (h *harness) stateOf(id string) OutgoingState {
 	synctest.Wait()
-	for _, m := range h.View().Room.Pending {
+	for _, m := range h.View().Room.Outgoing {
 		if m.ID == id {
 			return m.State
 		}
@@ -373,9 +373,9 @@ func (h *harness) wantAcked(ids ...string) {
 	}
 }
 
-func (h *harness) wantPending(id string, want PendingState) {
+func (h *harness) wantState(id string, want OutgoingState) {
 	h.t.Helper()
-	if got := h.pending(id); got != want {
+	if got := h.stateOf(id); got != want {
 		h.t.Errorf("state of message %s: got %q, want %q", id, got, want)
 	}
 }

@@ -179,7 +179,7 @@ func RefusalOf(v client.View, before string) *Refusal {
 	if v.Current == "" {
 		return &Refusal{Title: "No room is open", Why: "Choose one from the list, or begin with the general one.", Back: shared.DefaultRoom}
 	}
-	if room.Refused == nil || len(room.Messages)+len(room.Pending) > 0 {
+	if room.Refused == nil || len(room.Messages)+len(room.Outgoing) > 0 {
 		return nil
 	}
 	back := before

@@ -67,13 +67,13 @@ func (c Clock) dayName(day string) string {
 func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int) []Entry {
 	room := v.Room
 	messages := room.Messages
-	list := make([]Entry, 0, to-from+len(room.Pending)+8)
+	list := make([]Entry, 0, to-from+len(room.Outgoing)+8)
 	note := func(key, text string) { list = append(list, Entry{Kind: Note, Key: key, Text: text}) }
 	if from == 0 {
 		if room.Refused != nil {
 			note("refused", "The server does not let you into this room: "+room.Refused.Message)
 		}
-		if room.StartedOver {
+		if room.WasReset {
 			note("started over", "The room's log was replaced; what was shown before is gone.")
 		}
 	}
@@ -124,9 +124,9 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 	if to < len(messages) || room.Newer {
 		return list
 	}
-	for _, m := range room.Pending {
+	for _, m := range room.Outgoing {
 		begin(m.Written)
-		add(pendingEntry(v, names, m))
+		add(outgoingEntry(v, names, m))
 	}
 	return list
 }
@@ -141,12 +141,12 @@ func (t *Timeline) entry(v client.View, names Names, m shared.Message) Entry {
 	return e
 }
 
-// pendingEntry is the row of a message of ours that the room does not have yet.
-func pendingEntry(v client.View, names Names, m client.Pending) Entry {
+// outgoingEntry is the row of a message of ours that the room does not have yet.
+func outgoingEntry(v client.View, names Names, m client.OutgoingMessage) Entry {
 	e := Entry{Kind: Message, Key: m.ID, User: v.Me.User, From: v.Me.Name, Tag: names.Tag(v.Me.Name, v.Me.User),
-		Text: m.Message, Sent: m.Written.UnixMilli(), State: string(m.State), Reason: Sentence(m.Reason)}
+		Text: m.Text, Sent: m.Written.UnixMilli(), State: string(m.State), Reason: Sentence(m.Reason)}
 	switch m.State {
-	case client.Waiting:
+	case client.Pending:
 		e.Word = "Sending…"
 		if v.State != client.Online {
 			e.Word = "Waiting for the connection"
@@ -157,7 +157,7 @@ func pendingEntry(v client.View, names Names, m client.Pending) Entry {
 		e.Word, e.Retry = "Not sent", "Retry"
 	case client.Rejected:
 		e.Word, e.Reason = "Not accepted: "+m.Reason, ""
-	case client.Unsure:
+	case client.Uncertain:
 		e.Word, e.Retry = "May have been sent already", "Send again"
 	}
 	return e

@@ -80,14 +80,14 @@ func TestRowsOfARoom(t *testing.T) {
 	mine := message(6, "me", 8)
 	mine.ID = "mine"
 	v := client.View{State: client.Online, Me: client.Me{User: "me", Name: "me"}, Room: client.RoomView{
-		Name: "ops", Epoch: "e", ReadSeq: 7, StartedOver: true,
+		Name: "ops", Epoch: "e", ReadSeq: 7, WasReset: true,
 		Messages: []shared.Message{
 			message(1, "ann", 0), message(2, "ann", 4), message(3, "ann", 9), message(4, "bob", 9), message(5, "bob", 9),
 			mine, message(7, "ann", 24*60), message(8, "ann", 0), // by a clock that went back
 			message(9, "bob", 24*60),
 		},
-		Gaps:    []shared.Truncated{{After: 4, First: 5}, {After: 9, First: 20}},
-		Pending: []client.Pending{{ID: "next", Message: "text", Written: noon.Add(24 * time.Hour), State: client.Waiting}},
+		Gaps:     []shared.Truncated{{After: 4, First: 5}, {After: 9, First: 20}},
+		Outgoing: []client.OutgoingMessage{{ID: "next", Text: "text", Written: noon.Add(24 * time.Hour), State: client.Pending}},
 	}}
 	v.Room.Latest = v.Room.Messages
 	var timeline Timeline
@@ -124,21 +124,21 @@ next pending
 
 func TestStatesInWords(t *testing.T) {
 	for _, test := range []struct {
-		pending             client.Pending
+		outgoing            client.OutgoingMessage
 		state               client.State
 		word, reason, retry string
 	}{
-		{client.Pending{State: client.Waiting}, client.Online, "Sending…", "", ""},
-		{client.Pending{State: client.Waiting}, client.Offline, "Waiting for the connection", "", ""},
-		{client.Pending{State: client.Sent}, client.Online, "Sent", "", ""},
-		{client.Pending{State: client.Failed}, client.Online, "Not sent", "", "Retry"},
-		{client.Pending{State: client.Failed, Reason: "closed with code 1009"}, client.Online, "Not sent", "Closed with code 1009.", "Retry"},
-		{client.Pending{State: client.Rejected, Reason: "too long"}, client.Online, "Not accepted: too long", "", ""},
-		{client.Pending{State: client.Unsure, Reason: "it may be"}, client.Online, "May have been sent already", "It may be.", "Send again"},
+		{client.OutgoingMessage{State: client.Pending}, client.Online, "Sending…", "", ""},
+		{client.OutgoingMessage{State: client.Pending}, client.Offline, "Waiting for the connection", "", ""},
+		{client.OutgoingMessage{State: client.Sent}, client.Online, "Sent", "", ""},
+		{client.OutgoingMessage{State: client.Failed}, client.Online, "Not sent", "", "Retry"},
+		{client.OutgoingMessage{State: client.Failed, Reason: "closed with code 1009"}, client.Online, "Not sent", "Closed with code 1009.", "Retry"},
+		{client.OutgoingMessage{State: client.Rejected, Reason: "too long"}, client.Online, "Not accepted: too long", "", ""},
+		{client.OutgoingMessage{State: client.Uncertain, Reason: "it may be"}, client.Online, "May have been sent already", "It may be.", "Send again"},
 	} {
-		e := pendingEntry(client.View{State: test.state}, Names{}, test.pending)
-		if e.Word != test.word || e.Reason != test.reason || e.Retry != test.retry || e.State != string(test.pending.State) {
-			t.Errorf("%+v: got %q, %q, %q, want %q, %q, %q", test.pending, e.Word, e.Reason, e.Retry, test.word, test.reason, test.retry)
+		e := outgoingEntry(client.View{State: test.state}, Names{}, test.outgoing)
+		if e.Word != test.word || e.Reason != test.reason || e.Retry != test.retry || e.State != string(test.outgoing.State) {
+			t.Errorf("%+v: got %q, %q, %q, want %q, %q, %q", test.outgoing, e.Word, e.Reason, e.Retry, test.word, test.reason, test.retry)
 		}
 	}
 }
@@ -207,7 +207,7 @@ func TestTheWayDownTellsWhatIsNew(t *testing.T) {
 	// that.
 	timeline.Scrolled(false)
 	v.Room.Newer = true
-	v.Room.Pending = []client.Pending{{ID: "mine", State: client.Failed}}
+	v.Room.Outgoing = []client.OutgoingMessage{{ID: "mine", State: client.Failed}}
 	if rowOf(timeline.show(v), "mine") >= 0 {
 		t.Error("a pending message with newer ones to load: got it shown, want it left out")
 	}

@@ -8,12 +8,12 @@ import (
 	"websockets/shared"
 )
 
-func TestTapIsToldWhatPassesWhileItIsThere(t *testing.T) {
+func TestFrameObserverIsToldWhatPassesWhileItIsThere(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
 		var seen []string
-		h.Tap(func(f Frame) {
+		h.SetFrameObserver(func(f Frame) {
 			e, err := shared.DecodeEvent(f.Text)
 			if err != nil || time.Since(f.At) != 0 {
 				t.Errorf("frame: got %s at %v (%v), want an event at %v", f.Text, f.At, err, time.Now())
@@ -32,11 +32,11 @@ func TestTapIsToldWhatPassesWhileItIsThere(t *testing.T) {
 		if len(seen) != 2 || seen[0] != "> ping mine" || seen[1] != "pong mine" {
 			t.Errorf("seen: got %q, want the ping and the pong", seen)
 		}
-		h.Tap(nil)
+		h.SetFrameObserver(nil)
 		p.message("general", 1, "you", "x")
 		synctest.Wait()
 		if len(seen) != 2 {
-			t.Errorf("seen after the tap was removed: got %q, want the same two", seen)
+			t.Errorf("seen after the observer was removed: got %q, want the same two", seen)
 		}
 	})
 }

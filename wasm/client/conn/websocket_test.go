@@ -1,6 +1,6 @@
 //go:build !js
 
-package client
+package conn
 
 import (
 	"context"
@@ -36,7 +36,7 @@ func TestDialPresentsItsSession(t *testing.T) {
 	headers := make(chan string, 2)
 	url := serveSocket(t, func(r *http.Request, _ *websocket.Conn) { headers <- r.Header.Get("Authorization") })
 	for session, want := range map[string]string{"secret": "Bearer secret", "": ""} {
-		conn, err := dialWebSocket(t.Context(), url, session)
+		conn, err := DialWebSocket(t.Context(), url, session)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestReadTellsTheCloseFrame(t *testing.T) {
 		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1008, "flood"), time.Now().Add(time.Second))
 		_, _, _ = conn.ReadMessage()
 	})
-	conn, err := dialWebSocket(t.Context(), url, "")
+	conn, err := DialWebSocket(t.Context(), url, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestReadTellsTheCloseFrame(t *testing.T) {
 
 func TestABrokenConnectionHasNoCloseCode(t *testing.T) {
 	url := serveSocket(t, func(_ *http.Request, conn *websocket.Conn) {})
-	conn, err := dialWebSocket(t.Context(), url, "")
+	conn, err := DialWebSocket(t.Context(), url, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestAFrameOf1MiBIsRead(t *testing.T) {
 		_ = conn.WriteMessage(websocket.TextMessage, []byte(big+"x"))
 		_, _, _ = conn.ReadMessage()
 	})
-	conn, err := dialWebSocket(t.Context(), url, "")
+	conn, err := DialWebSocket(t.Context(), url, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestCloseDoesNotWaitForEver(t *testing.T) {
 	release := make(chan struct{})
 	url := serveSocket(t, func(*http.Request, *websocket.Conn) { <-release })
 	defer close(release)
-	conn, err := dialWebSocket(t.Context(), url, "")
+	conn, err := DialWebSocket(t.Context(), url, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	defer close(release)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := dialWebSocket(ctx, "ws"+strings.TrimPrefix(s.URL, "http"), ""); err == nil {
+	if _, err := DialWebSocket(ctx, "ws"+strings.TrimPrefix(s.URL, "http"), ""); err == nil {
 		t.Error("dialing a server that does not answer: got a connection, want an error")
 	}
 	http.DefaultClient.CloseIdleConnections()

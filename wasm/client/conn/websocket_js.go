@@ -1,4 +1,4 @@
-package client
+package conn
 
 import (
 	"context"
@@ -7,14 +7,14 @@ import (
 	"websockets/shared"
 )
 
-// newDialOptions has nothing to say: a browser sends its cookies by itself and
-// takes no headers.
+// newDialOptions returns none: a browser sends its cookies by itself and does not
+// accept headers.
 func newDialOptions(string) dialOptions { return dialOptions{} }
 
-// openWithin calls open and leaves it alone when ctx ends first: a browser's
-// socket that is still connecting cannot be given up with the codes that the
-// library would use, and would stay open unseen. It is closed when it comes
-// about; this goroutine may outlive Run.
+// openWithin calls open and stops waiting for it when ctx ends first. A browser's
+// socket cannot be aborted while it connects, at least not with the close codes
+// that the library uses, and would stay open unnoticed. So it is closed as soon as
+// it has opened; that goroutine may outlive Run.
 func openWithin(ctx context.Context, open func(context.Context) (Conn, error)) (Conn, error) {
 	type result struct {
 		conn Conn
@@ -30,18 +30,19 @@ func openWithin(ctx context.Context, open func(context.Context) (Conn, error)) (
 		return r.conn, r.err
 	case <-ctx.Done():
 		go func() {
-			if r := <-opened; r.err == nil {
-				r.conn.Close(shared.CloseNormal, "too late")
+			r := <-opened
+			if r.err == nil {
+				r.conn.Close(shared.CloseNormal, "dial timed out")
 			}
 		}()
 		return nil, ctx.Err()
 	}
 }
 
-// hiddenClose digs the close frame out of the library's connection. In a browser
-// its Read says only that the connection is closed, and keeps the code, which
-// decides whether we may come back, in the field closeErr. Code 0 means that
-// there was none.
+// hiddenClose reads the close frame from the library's connection. In a browser,
+// Read says only that the connection is closed. The code, which decides whether to
+// reconnect, is in the unexported field closeErr. Code 0 means that there was no
+// close frame.
 func hiddenClose(conn any) (code int, reason string) {
 	v := reflect.ValueOf(conn).Elem().FieldByName("closeErr")
 	for v.IsValid() {
@@ -51,7 +52,8 @@ func hiddenClose(conn any) (code int, reason string) {
 		if v.Kind() != reflect.Struct {
 			break
 		}
-		if c, r := v.FieldByName("Code"), v.FieldByName("Reason"); c.IsValid() && r.IsValid() {
+		c, r := v.FieldByName("Code"), v.FieldByName("Reason")
+		if c.IsValid() && r.IsValid() {
 			return int(c.Int()), r.String()
 		}
 		v = v.FieldByName("err")

@@ -1,13 +1,13 @@
 //go:build !js
 
-package client
+package conn
 
 import (
 	"context"
 	"net/http"
 )
 
-// newDialOptions presents the session as a header: there are no cookies here.
+// newDialOptions presents the session in a header: there are no cookies here.
 func newDialOptions(session string) dialOptions {
 	var options dialOptions
 	if session != "" {
@@ -21,5 +21,5 @@ func openWithin(ctx context.Context, open func(context.Context) (Conn, error)) (
 	return open(ctx)
 }
 
-// hiddenClose is for browsers: here Read's error has the close frame.
+// hiddenClose is needed in browsers only: here Read's error has the close frame.
 func hiddenClose(any) (code int, reason string) { return 0, "" }

@@ -1,0 +1,13 @@
+package shared
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+)
+
+// NewID returns a random id for an event: 16 characters, 96 bits.
+func NewID() string {
+	var b [12]byte
+	rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
