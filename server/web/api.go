@@ -134,7 +134,12 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 		Message string `json:"message"`
 		From    string `json:"from"`
 	}
-	if err := json.Unmarshal(body, &draft); err != nil {
+	var told *shared.Error
+	err = shared.Unmarshal(body, &draft)
+	switch {
+	case errors.As(err, &told):
+		return 0, nil, told
+	case err != nil:
 		return 0, nil, shared.Errorf(shared.CodeBadJSON, "the body is not JSON like {\"message\": \"…\", \"from\": \"…\"}")
 	}
 	if draft.From == "" {

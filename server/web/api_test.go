@@ -191,6 +191,7 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 		"no right to delete":     {readToken, "DELETE", "/api/sessions/x", "", nil, 403, shared.CodeForbidden},
 		"no room":                {allToken, "POST", "/api/rooms/NO%20ROOM/messages", `{"message":"x"}`, nil, 400, shared.CodeBadRoom},
 		"no JSON":                {allToken, "POST", messages, `{"message":`, nil, 400, shared.CodeBadJSON},
+		"a key in another case":  {allToken, "POST", messages, `{"message":"x","FROM":"y"}`, nil, 400, shared.CodeBadJSON},
 		"no text":                {allToken, "POST", messages, `{}`, nil, 400, shared.CodeBadMessage},
 		"long text":              {allToken, "POST", messages, `{"message":"` + strings.Repeat("x", shared.MaxMessageLength+1) + `"}`, nil, 400, shared.CodeBadMessage},
 		"a name that lies":       {allToken, "POST", messages, `{"message":"x","from":"a\u202eb"}`, nil, 400, shared.CodeBadName},
