@@ -52,9 +52,22 @@ type block struct {
 	seq    uint64 // the last one, of this block or one before
 }
 
+// known reports whether this is the format that is read here: what begins the block
+// may be a record, or there is a good one further on.
+func (b *block) known() bool {
+	const most = 1 << 20 // bytes of a record: none of ours is longer
+	start := b.length(0)
+	if minRecord <= start && start <= most || len(bytes.Trim(b.data, "\x00")) == 0 {
+		return true
+	}
+	part := block{data: b.data[:min(len(b.data), most)], hash: b.hash}
+	next, _ := part.resync(0)
+	return next < len(part.data)
+}
+
 // repair puts an erased record over what cannot be read. It returns what that was,
-// and the data as it was if it has changed any of it.
-func (b *block) repair() (lost []span, was []byte) {
+// and whether it has changed the data.
+func (b *block) repair() (lost []span, changed bool) {
 	for at := 0; at < len(b.data); {
 		length, seq, ok := b.record(at)
 		if ok {
@@ -76,14 +89,12 @@ func (b *block) repair() (lost []span, was []byte) {
 			lost = append(lost, gone)
 		}
 		if next-at >= minRecord {
-			if was == nil {
-				was = bytes.Clone(b.data)
-			}
+			changed = true
 			b.erase(at, next, max(gone.first, gone.last))
 		}
 		at = next
 	}
-	return lost, was
+	return lost, changed
 }
 
 func (b *block) passed(seq uint64) {
