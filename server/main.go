@@ -43,6 +43,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Description(description),
 		kong.DefaultEnvars("WEBSOCKETS"),
 		kong.Vars{"version": versionLine(assets), "bench": benchHelp},
+		serveHelp, authHelp, benchFlagHelp,
 		kong.UsageOnError(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exit = code }),
