@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"websockets/server/chat"
+	"websockets/server/identity"
 	"websockets/server/roomlog"
 	"websockets/server/web"
 	"websockets/static"
@@ -30,83 +31,140 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		return err
 	}
 	logger := s.logger(stderr)
+	c, err := s.open(ctx, assets, logger)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if !assets.Built() {
+		logger.Warn("the browser client is not built: ./build.sh builds it")
+	}
+	logger.Info("listening", "open", c.address, "log", s.describe())
+	err = c.serve(ctx)
+	logger.Info("stopping")
+	c.stop(ctx)
+	return err
+}
+
+// chatServer is all that a running server consists of.
+type chatServer struct {
+	logger   *slog.Logger
+	address  string // for a browser
+	listener net.Listener
+	log      *roomlog.Log
+	door     identity.Door
+	manager  *chat.Manager
+	http     *http.Server
+}
+
+// open opens the port and the log, and what is between them. Nothing is served
+// yet. close closes what was opened.
+func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *slog.Logger) (_ *chatServer, err error) {
+	trusted, err := web.ParseProxies(s.TrustedProxy)
+	if err != nil {
+		return nil, fmt.Errorf("--trusted-proxy: %w", err)
+	}
+	backends, err := s.backends()
+	if err != nil {
+		return nil, err
+	}
+	c := &chatServer{logger: logger}
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	err = s.listen(c)
+	if err != nil {
+		return nil, err
+	}
+	c.log, err = roomlog.Open(ctx, roomlog.Options{
+		Servers: s.NATS, Replicas: s.Replicas,
+		NewEpoch: s.NewEpoch, Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(s.MaxBytes),
+		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.door, err = s.door(ctx, c.log, logger)
+	if err != nil {
+		return nil, err
+	}
+	c.manager, err = chat.NewManager(c.log, c.door, chat.Config{
+		Rate: s.Rate, MaxConnsPerAddress: s.MaxConnsPerAddress, AllowOrigins: s.AllowOrigin, Version: assets.Version(), Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.http = &http.Server{
+		Handler: web.Handler(web.Options{
+			Assets: assets, Manager: c.manager, Door: c.door, Backends: backends, Trusted: trusted, Ready: c.log.Ready,
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+	return c, nil
+}
+
+// listen opens the port, with TLS if there is a certificate.
+func (s *serveCommand) listen(c *chatServer) error {
+	certificate, err := s.tlsFlags.config(c.logger)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", s.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s is in use: stop what listens there, or choose another with --listen", s.Listen)
 	} else if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", s.Listen, err)
 	}
-	defer listener.Close()
-	trusted, err := web.ParseProxies(s.TrustedProxy)
-	if err != nil {
-		return fmt.Errorf("--trusted-proxy: %w", err)
+	c.listener, c.address = listener, "http://"+listener.Addr().String()
+	if certificate != nil {
+		c.listener, c.address = tls.NewListener(listener, certificate), "https://"+listener.Addr().String()
 	}
-	backends, err := s.backends()
-	if err != nil {
-		return err
-	}
-	certificate, err := s.tlsFlags.config(logger)
-	if err != nil {
-		return err
-	}
+	return nil
+}
 
-	log, err := roomlog.Open(ctx, roomlog.Options{
-		Servers: s.NATS, Replicas: s.Replicas,
-		NewEpoch: s.NewEpoch, Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(s.MaxBytes),
-		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
-	})
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	door, err := s.door(ctx, log, logger)
-	if err != nil {
-		return err
-	}
-	manager, err := chat.NewManager(log, door, chat.Config{
-		Rate: s.Rate, MaxConnsPerAddress: s.MaxConnsPerAddress, AllowOrigins: s.AllowOrigin, Version: assets.Version(), Logger: logger,
-	})
-	if err != nil {
-		return err
-	}
-
-	server := &http.Server{
-		Handler:           web.Handler(web.Options{Assets: assets, Manager: manager, Door: door, Backends: backends, Trusted: trusted, Ready: log.Ready}),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}
-	var looking sync.WaitGroup
-	defer looking.Wait()
+// serve serves until ctx ends, or what it needs has failed.
+func (c *chatServer) serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	defer background.Wait()
 	defer stop()
-	if door.Guests != nil {
-		looking.Go(func() { keepKeys(ctx, log, door.Guests, logger) })
+	if c.door.Guests != nil {
+		background.Go(func() { keepKeys(ctx, c.log, c.door.Guests, c.logger) })
 	}
 	served := make(chan error, 1)
-	open := "http://" + listener.Addr().String()
-	if certificate != nil {
-		open = "https://" + listener.Addr().String()
-		listener = tls.NewListener(listener, certificate)
-	}
-	go func() { served <- server.Serve(listener) }()
-	if !assets.Built() {
-		logger.Warn("the browser client is not built: ./build.sh builds it")
-	}
-	logger.Info("listening", "open", open, "log", s.describe())
-
+	go func() { served <- c.http.Serve(c.listener) }()
 	select {
-	case err = <-served:
-	case err = <-log.Failed():
+	case err := <-served:
+		return err
+	case err := <-c.log.Failed():
+		return err
 	case <-ctx.Done():
+		return nil
 	}
-	logger.Info("stopping")
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+}
+
+// stop tells the connections, and waits for what is under way for stopWithin at
+// most. ctx may have ended.
+func (c *chatServer) stop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
-	manager.Shutdown(ending)
-	_ = server.Shutdown(ending)
-	return err
+	c.manager.Shutdown(ctx)
+	_ = c.http.Shutdown(ctx)
+}
+
+// close closes the log and the port, as far as they are open.
+func (c *chatServer) close() {
+	if c.log != nil {
+		c.log.Close()
+	}
+	if c.listener != nil {
+		_ = c.listener.Close()
+	}
 }
 
 // backends reads who may use the HTTP API, nil if there is none.
