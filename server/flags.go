@@ -34,8 +34,9 @@ var serveHelp = kong.Vars{
 	"rate": "Events a connection may send in a second, three times as many in a burst; 0 is no limit.",
 	"max_conns_per_address": "Connections that one address may have; an IPv6 network of 64 bits counts as one. " +
 		"0 is no limit, for users neither.",
-	"max_bytes": "How much the log may hold; the oldest messages go first.",
-	"max_age":   "How long messages are kept, as in 720h; 0 is for ever.",
+	"max_bytes":  "How much the log may hold; the oldest messages go first.",
+	"log_format": "Format of the log on standard error. Default text.",
+	"max_age":    "How long messages are kept, as in 720h; 0 is for ever.",
 }
 
 type serveCommand struct {
@@ -58,7 +59,8 @@ type serveCommand struct {
 	MaxAge          time.Duration `default:"0" placeholder:"DURATION" help:"${max_age} Default ${default}."`
 	MaxRoomMessages int64         `default:"0" placeholder:"N" help:"How many messages a room keeps; 0 is no limit. Default ${default}."`
 
-	Log string `default:"text" enum:"text,json" placeholder:"text|json" help:"Format of the log on standard error. Default ${default}."`
+	// LogFormat was --log once.
+	LogFormat string `aliases:"log" env:"WEBSOCKETS_LOG_FORMAT,WEBSOCKETS_LOG" default:"text" enum:"text,json" placeholder:"text|json" help:"${log_format}"`
 }
 
 // check refuses flags that contradict each other.

@@ -196,7 +196,7 @@ func (s *serveCommand) describe() string {
 }
 
 func (s *serveCommand) logger(w io.Writer) *slog.Logger {
-	if s.Log == "json" {
+	if s.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, nil))
 	}
 	return slog.New(slog.NewTextHandler(w, nil))
