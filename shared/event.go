@@ -154,14 +154,22 @@ func badEnvelope(err error) error {
 	return Errorf(CodeBadJSON, `an event is {"type":"…","payload":{…},"id":"…"}`)
 }
 
-// encode writes v as JSON without escaping <, > and &: frames are read by people
-// in DevTools, and never as HTML by a program.
-func encode(v any) []byte {
+// EncodeJSON returns v as JSON and leaves <, > and & as they are: frames are read by
+// people in DevTools, and never as HTML by a program. Its errors are those of
+// json.Marshal.
+func EncodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// encode is EncodeJSON for values that can always be written.
+func encode(v any) []byte {
+	text, err := EncodeJSON(v)
+	if err != nil {
 		panic(fmt.Sprintf("shared: %T cannot be written as JSON: %v", v, err))
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return text
 }
