@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"websockets/server/bench"
 )
 
@@ -19,19 +21,34 @@ A server holds one address to 100 connections and 200 events a second: the defau
 
 The server's memory and CPU are told if it runs on this machine and /proc can be read. Then the two share its cores: measure from another machine to know what the server can do.`
 
+// benchFlagHelp are the longer texts of benchCommand's flags, which their tags name.
+var benchFlagHelp = kong.Vars{
+	"bench_url": "The server's address: http, https, ws or wss.",
+	"bench_rate": "Messages a second of all senders together, sent when they are due whatever becomes of the ones before. " +
+		"0: as fast as they are delivered, see --in-flight.",
+	"bench_in_flight": "With --rate 0: how many messages each sender keeps under way; one is until it is acked and every member that " +
+		"reads has it.",
+	"bench_senders": "How many of the connections send. Default: all that read, at most 1000 in a room; with --rate 0 one a room, " +
+		"at least 4.",
+	"bench_slow": "How many connections stop reading during the load; afterwards they read to the end " +
+		"and must have missed nothing.",
+	"bench_token": "What the server takes instead of a guest, for --auth=jwt; its user may be in the rooms bench-*. " +
+		"Better in the environment as WEBSOCKETS_TOKEN, where other users of this machine do not see it.",
+}
+
 // benchCommand's flags are named as serve's, so only the token is taken from the
 // environment.
 type benchCommand struct {
-	URL         string        `arg:"" optional:"" default:"http://127.0.0.1:8080" help:"The server's address: http, https, ws or wss. Default ${default}."`
+	URL         string        `arg:"" optional:"" default:"http://127.0.0.1:8080" help:"${bench_url} Default ${default}."`
 	Connections int           `env:"-" default:"100" placeholder:"N" help:"Connections, spread over the rooms. Default ${default}."`
 	Rooms       int           `env:"-" default:"1" placeholder:"N" help:"Rooms. Default ${default}."`
-	Rate        float64       `env:"-" default:"100" placeholder:"N" help:"Messages a second of all senders together, sent when they are due whatever becomes of the ones before. 0: as fast as they are delivered, see --in-flight. Default ${default}."`
-	InFlight    int           `env:"-" default:"16" placeholder:"N" help:"With --rate 0: how many messages each sender keeps under way; one is until it is acked and every member that reads has it. Default ${default}."`
-	Senders     int           `env:"-" default:"0" placeholder:"N" help:"How many of the connections send. Default: all that read, at most 1000 in a room; with --rate 0 one a room, at least 4."`
-	Slow        int           `env:"-" default:"0" placeholder:"N" help:"How many connections stop reading during the load; afterwards they read to the end and must have missed nothing. Default ${default}."`
+	Rate        float64       `env:"-" default:"100" placeholder:"N" help:"${bench_rate} Default ${default}."`
+	InFlight    int           `env:"-" default:"16" placeholder:"N" help:"${bench_in_flight} Default ${default}."`
+	Senders     int           `env:"-" default:"0" placeholder:"N" help:"${bench_senders}"`
+	Slow        int           `env:"-" default:"0" placeholder:"N" help:"${bench_slow} Default ${default}."`
 	Duration    time.Duration `env:"-" default:"10s" placeholder:"DURATION" help:"How long messages are sent. Default ${default}."`
 	Size        int           `env:"-" default:"128" placeholder:"BYTES" help:"Length of a message's text. Default ${default}."`
-	Token       string        `placeholder:"TOKEN" help:"What the server takes instead of a guest, for --auth=jwt; its user may be in the rooms bench-*. Better in the environment as WEBSOCKETS_TOKEN, where other users of this machine do not see it."`
+	Token       string        `placeholder:"TOKEN" help:"${bench_token}"`
 }
 
 // Run measures, prints what came of it, and returns an error if anything was not

@@ -7,16 +7,26 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/alecthomas/kong"
+
 	"websockets/server/eventlog"
 	"websockets/server/identity"
 )
 
+// authHelp are the longer texts of authFlags, which their tags name.
+var authHelp = kong.Vars{
+	"auth":          "Who may come in: everyone as a 'guest', or users of your own with a 'jwt' of your identity provider.",
+	"jwt_algorithm": "With --auth=jwt: how tokens are signed, HS256, RS256, ES256, EdDSA and so on. Nothing else is taken.",
+	"jwt_key":       "With --auth=jwt: file with the shared secret (HS…) or the public key (PEM) that tokens are signed with.",
+	"jwt_jwks":      "With --auth=jwt, instead of --jwt-key: address where the provider publishes its keys; new ones are fetched.",
+}
+
 // authFlags say who may come in.
 type authFlags struct {
-	Auth         string `enum:"guest,jwt" default:"guest" placeholder:"guest|jwt" help:"Who may come in: everyone as a 'guest', or users of your own with a 'jwt' of your identity provider. Default ${default}."`
-	JWTAlgorithm string `name:"jwt-algorithm" placeholder:"ALG" help:"With --auth=jwt: how tokens are signed, HS256, RS256, ES256, EdDSA and so on. Nothing else is taken."`
-	JWTKey       string `name:"jwt-key" placeholder:"FILE" help:"With --auth=jwt: file with the shared secret (HS…) or the public key (PEM) that tokens are signed with."`
-	JWKS         string `name:"jwt-jwks" placeholder:"URL" help:"With --auth=jwt, instead of --jwt-key: address where the provider publishes its keys; new ones are fetched."`
+	Auth         string `enum:"guest,jwt" default:"guest" placeholder:"guest|jwt" help:"${auth} Default ${default}."`
+	JWTAlgorithm string `name:"jwt-algorithm" placeholder:"ALG" help:"${jwt_algorithm}"`
+	JWTKey       string `name:"jwt-key" placeholder:"FILE" help:"${jwt_key}"`
+	JWKS         string `name:"jwt-jwks" placeholder:"URL" help:"${jwt_jwks}"`
 	JWTIssuer    string `name:"jwt-issuer" placeholder:"ISS" help:"With --auth=jwt: what a token's iss has to be."`
 	JWTAudience  string `name:"jwt-audience" placeholder:"AUD" help:"With --auth=jwt: what a token's aud has to be."`
 	ForgetGuests bool   `help:"The keys of guests' sessions are known to others: everyone becomes another guest. For one start."`

@@ -12,7 +12,7 @@ import (
 
 // tlsFlags are the server's certificate.
 type tlsFlags struct {
-	TLSCert string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain (PEM) to serve over TLS with; needs --tls-key. Both are read again when they change."`
+	TLSCert string `name:"tls-cert" placeholder:"FILE" help:"${tls_cert}"`
 	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"The certificate's private key (PEM)."`
 }
 

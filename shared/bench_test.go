@@ -92,7 +92,7 @@ func BenchmarkCheckStrict(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(frame)))
 			for b.Loop() {
-				if err := checkStrict(frame); err != nil {
+				if _, err := checkStrict(frame); err != nil {
 					b.Fatal(err)
 				}
 			}

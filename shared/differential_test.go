@@ -50,20 +50,26 @@ func wellFormed(frame []byte) (valid, twice bool) {
 }
 
 // compare fails if DecodeEvent and encoding/json do not agree about a frame: it
-// accepts no invalid JSON and no key twice, and calls nothing "not JSON" or
-// "twice" that is valid.
+// accepts no invalid JSON, no key twice and no type under another key, and calls
+// nothing "not JSON" or "twice" that is valid.
 func compare(t *testing.T, frame []byte) (accepted bool) {
 	t.Helper()
 	valid, twice := wellFormed(frame)
-	_, err := DecodeEvent(frame)
+	_, strictErr := checkStrict(frame)
+	event, err := DecodeEvent(frame)
 	switch {
-	case !valid && checkStrict(frame) == nil: // encoding/json, which comes after it, does not make up for it
+	case !valid && strictErr == nil: // encoding/json, which comes after it, does not make up for it
 		t.Errorf("checkStrict(%q): got no error, want one: it is not JSON", frame)
 	case err == nil && !valid:
 		t.Errorf("%q: got it accepted, want it refused: it is not JSON", frame)
 	case err == nil && twice:
 		t.Errorf("%q: got it accepted, want it refused: it has a key twice", frame)
-	case err != nil:
+	case err == nil:
+		var exact map[string]any // the keys of a map keep their case
+		if err := json.Unmarshal(frame, &exact); err != nil || exact["type"] != event.Type {
+			t.Errorf("%q: got the type %q, want %v (%v)", frame, event.Type, exact["type"], err)
+		}
+	default:
 		e := told(t, err)
 		if valid && strings.HasPrefix(e.Message, "not JSON") {
 			t.Errorf("%q: got %v, want it accepted as JSON", frame, e)

@@ -23,6 +23,10 @@ type Event struct {
 	// ID is optional: 1 to 64 of A-Z a-z 0-9 _ -. An event that carries one gets
 	// exactly one answer that carries the same one.
 	ID string `json:"id,omitempty"`
+
+	// plainKeys: DecodeEvent has seen that all keys are plain, as the catalogue's
+	// are, so that none of them is in the wrong case.
+	plainKeys bool
 }
 
 // Direction says which side receives an event type.
@@ -67,7 +71,8 @@ func (t Type[T]) Frame(id string, payload T) []byte {
 }
 
 // Decode reads the event's payload and validates it. The error is an *Error
-// whose code is "bad_payload" or the one the payload's Validate chose.
+// whose code is "bad_payload", "bad_json" for a key in the wrong case, or the one
+// the payload's Validate chose.
 func (t Type[T]) Decode(e Event) (T, error) {
 	var payload T
 	if len(e.Payload) > 0 && e.Payload[0] != '{' {
@@ -76,7 +81,7 @@ func (t Type[T]) Decode(e Event) (T, error) {
 	if plain, ok := any(&payload).(interface{ setPlain(key, value []byte) bool }); !ok || !plainFields(e.Payload, plain.setPlain) {
 		payload = *new(T)
 		if len(e.Payload) > 0 {
-			if err := json.Unmarshal(e.Payload, &payload); err != nil {
+			if err := unmarshal(e.Payload, &payload, e.plainKeys); err != nil {
 				return payload, badPayload(t.name, err)
 			}
 		}
@@ -90,35 +95,41 @@ func (t Type[T]) Decode(e Event) (T, error) {
 }
 
 func badPayload(eventType string, err error) error {
+	var told *Error
 	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
+	switch {
+	case errors.As(err, &told):
+		return told
+	case errors.As(err, &wrong):
 		return Errorf(CodeBadPayload, "%s: the field %q cannot be a JSON %s", eventType, wrong.Field, Clip(wrong.Value, MaxIDLength))
 	}
 	return Errorf(CodeBadPayload, "%s: the payload has the wrong shape: %v", eventType, err)
 }
 
 // DecodeEvent reads one text frame strictly: valid JSON, one object and nothing
-// after it, no key twice in any object, no nesting beyond MaxNesting, no lone
-// surrogates, a well-formed id. The payload stays as it came; a handler's Type
-// decodes it. The error is an *Error with code "bad_json" or "bad_id"; the
-// event returned beside it carries the id if one could be read, so that the
-// answer can name it.
+// after it, no key twice in any object, type, payload and id in lower case, no
+// nesting beyond MaxNesting, no lone surrogates, a well-formed id. The payload
+// stays as it came; a handler's Type decodes it. The error is an *Error with code
+// "bad_json" or "bad_id"; the event returned beside it carries the id if one could
+// be read, so that the answer can name it.
 //
 // Nothing of the event shares frame's memory.
 func DecodeEvent(frame []byte) (Event, error) {
-	if err := checkStrict(frame); err != nil {
+	plainKeys, err := checkStrict(frame)
+	if err != nil {
 		return Event{}, err
 	}
 	e, plain := plainEvent(frame)
 	if !plain {
 		e = Event{}
-		if err := json.Unmarshal(frame, &e); err != nil {
+		if err := unmarshal(frame, &e, plainKeys); err != nil {
 			if !validID(e.ID) {
 				e.ID = ""
 			}
 			return Event{ID: e.ID}, badEnvelope(err)
 		}
 	}
+	e.plainKeys = plainKeys
 	if e.ID != "" {
 		if err := ValidateID(e.ID); err != nil {
 			e.ID = ""
@@ -132,26 +143,29 @@ func DecodeEvent(frame []byte) (Event, error) {
 }
 
 func badEnvelope(err error) error {
+	var told *Error
 	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) && wrong.Field != "" {
+	switch {
+	case errors.As(err, &told):
+		return told
+	case errors.As(err, &wrong) && wrong.Field != "":
 		return Errorf(CodeBadJSON, "the field %q of an event cannot be a JSON %s", wrong.Field, Clip(wrong.Value, MaxIDLength))
 	}
 	return Errorf(CodeBadJSON, `an event is {"type":"…","payload":{…},"id":"…"}`)
 }
 
-// EncodeJSON writes v as JSON without escaping <, > and &: frames are read by
-// people in DevTools, and never as HTML by a program.
+// EncodeJSON returns v as JSON and leaves <, > and & as they are: frames are read by
+// people in DevTools, and never as HTML by a program. Its errors are those of
+// json.Marshal.
 func EncodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// encode is EncodeJSON for the catalogue's payloads, which cannot fail.
+// encode is EncodeJSON for values that can always be written.
 func encode(v any) []byte {
 	text, err := EncodeJSON(v)
 	if err != nil {

@@ -30,7 +30,7 @@ func plainFields(object []byte, each func(key, value []byte) bool) bool {
 		}
 		s.pos++
 		start := s.pos
-		if s.value(1) != nil || !each(key, object[start:s.pos]) {
+		if s.value(1, nil) != nil || !each(key, object[start:s.pos]) {
 			return false
 		}
 		switch s.peek() {

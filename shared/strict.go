@@ -17,28 +17,30 @@ const MaxNesting = 32
 // checkStrict refuses what encoding/json lets through and what two decoders
 // could read differently: a key twice in one object (whatever its case, since
 // encoding/json matches fields without regard to it), nesting beyond
-// MaxNesting, a lone surrogate, anything after the value.
-func checkStrict(data []byte) error {
+// MaxNesting, a lone surrogate, anything after the value. It reports whether all
+// keys are plain: without capitals, escapes and characters beyond ASCII.
+func checkStrict(data []byte) (plainKeys bool, err error) {
 	s := scanner{data: data}
 	s.space()
 	if s.peek() != '{' {
-		return Errorf(CodeBadJSON, `an event is a JSON object: {"type":"…","payload":{…},"id":"…"}`)
+		return false, Errorf(CodeBadJSON, `an event is a JSON object: {"type":"…","payload":{…},"id":"…"}`)
 	}
-	if err := s.value(1); err != nil {
-		return err
+	if err := s.value(1, nil); err != nil {
+		return false, err
 	}
 	s.space()
 	if s.pos < len(s.data) {
-		return Errorf(CodeBadJSON, "one frame is one event: there is something after it at byte %d", s.pos)
+		return false, Errorf(CodeBadJSON, "one frame is one event: there is something after it at byte %d", s.pos)
 	}
-	return nil
+	return !s.folded, nil
 }
 
 // scanner walks JSON once, left to right, without building anything but the
 // sets of keys of the objects it is in.
 type scanner struct {
-	data []byte
-	pos  int
+	data   []byte
+	pos    int
+	folded bool // a key was not plain
 }
 
 // peek returns the next byte, or 0 at the end: 0 is never valid outside a string.
@@ -67,16 +69,17 @@ func (s *scanner) syntax() error {
 	return Errorf(CodeBadJSON, "not JSON: unexpected %s at byte %d", strconv.QuoteRune(rune(s.data[s.pos])), s.pos)
 }
 
-func (s *scanner) value(depth int) error {
+// value reads one value. known are the keys of the objects it may be or hold.
+func (s *scanner) value(depth int, known keys) error {
 	switch c := s.peek(); {
 	case c == '{' || c == '[':
 		if depth > MaxNesting {
 			return Errorf(CodeBadJSON, "nested deeper than %d levels", MaxNesting)
 		}
 		if c == '{' {
-			return s.object(depth)
+			return s.object(depth, known)
 		}
-		return s.array(depth)
+		return s.array(depth, known)
 	case c == '"':
 		_, err := s.str()
 		return err
@@ -92,9 +95,9 @@ func (s *scanner) value(depth int) error {
 	return s.syntax()
 }
 
-func (s *scanner) object(depth int) error {
+func (s *scanner) object(depth int, known keys) error {
 	s.pos++ // {
-	var keys keySet
+	var seen keySet
 	s.space()
 	if s.peek() == '}' {
 		s.pos++
@@ -109,8 +112,13 @@ func (s *scanner) object(depth int) error {
 		if err != nil {
 			return err
 		}
-		if !keys.add(foldedKey(raw)) {
+		key, folded := s.foldKey(raw)
+		if !seen.add(folded) {
 			return Errorf(CodeBadJSON, "the key %q stands twice in one object", Clip(string(raw), MaxIDLength))
+		}
+		match, ok := known[string(folded)]
+		if ok && match.name != string(key) {
+			return Errorf(CodeBadJSON, "the key %q must be %q: keys are case-sensitive", key, match.name)
 		}
 		s.space()
 		if s.peek() != ':' {
@@ -118,7 +126,7 @@ func (s *scanner) object(depth int) error {
 		}
 		s.pos++
 		s.space()
-		if err := s.value(depth + 1); err != nil {
+		if err := s.value(depth+1, match.keys); err != nil {
 			return err
 		}
 		s.space()
@@ -134,7 +142,7 @@ func (s *scanner) object(depth int) error {
 	}
 }
 
-func (s *scanner) array(depth int) error {
+func (s *scanner) array(depth int, known keys) error {
 	s.pos++ // [
 	s.space()
 	if s.peek() == ']' {
@@ -143,7 +151,7 @@ func (s *scanner) array(depth int) error {
 	}
 	for {
 		s.space()
-		if err := s.value(depth + 1); err != nil {
+		if err := s.value(depth+1, known); err != nil {
 			return err
 		}
 		s.space()
@@ -257,19 +265,31 @@ func (s *scanner) digits() bool {
 	return s.pos > start
 }
 
-// foldedKey returns an object's key as encoding/json compares it: unescaped, and
-// of all the characters that are one but for their case the same one. raw has
-// passed str and is returned itself if it is that already, as ordinary keys are.
-func foldedKey(raw []byte) []byte {
-	if !bytes.ContainsFunc(raw, func(r rune) bool { return r == '\\' || 'A' <= r && r <= 'Z' || r >= utf8.RuneSelf }) {
-		return raw
+// foldKey returns an object's key unescaped, and as encoding/json compares it: of
+// all the characters that are one but for their case the same one. raw has passed
+// str; for a plain key both are raw itself.
+func (s *scanner) foldKey(raw []byte) (key, folded []byte) {
+	if plainKey(raw) {
+		return raw, raw
 	}
+	s.folded = true
 	if bytes.IndexByte(raw, '\\') >= 0 {
-		var key string
-		_ = json.Unmarshal(slices.Concat([]byte(`"`), raw, []byte(`"`)), &key)
-		raw = []byte(key)
+		var unescaped string
+		_ = json.Unmarshal(slices.Concat([]byte(`"`), raw, []byte(`"`)), &unescaped)
+		raw = []byte(unescaped)
 	}
-	return bytes.Map(foldRune, raw)
+	return raw, bytes.Map(foldRune, raw)
+}
+
+// plainKey reports whether a key has neither capitals nor escapes nor characters
+// beyond ASCII.
+func plainKey(raw []byte) bool {
+	for _, c := range raw {
+		if c == '\\' || 'A' <= c && c <= 'Z' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // foldRune returns the smallest of the characters that are one with r but for

@@ -86,6 +86,8 @@ func TestDecodeEventRefuses(t *testing.T) {
 		"no type":                 {`{}`, "no type"},
 		"an empty type":           {`{"type":""}`, "no type"},
 		"a null type":             {`{"type":null}`, "no type"},
+		"a type in capitals":      {`{"TYPE":"send_message"}`, `the key "TYPE" must be "type"`},
+		"two types":               {`{"type":"ping","TYPE":"send_message"}`, `"TYPE"`},
 		"a type that is a number": {`{"type":7}`, `the field "type" of an event cannot be a JSON number`},
 		"a type that is an array": {`{"type":["ping"]}`, `"type"`},
 		"an id that is a number":  {`{"type":"ping","id":7}`, `the field "id" of an event cannot be a JSON number`},
@@ -219,13 +221,14 @@ func TestFoldedKeyIsThatOfEncodingJSON(t *testing.T) {
 		if r == '\\' || !utf8.ValidRune(r) {
 			continue // no key alone
 		}
-		key := string(foldedKey([]byte(string(r))))
+		_, folded := new(scanner).foldKey([]byte(string(r)))
+		key := string(folded)
 		if !strings.EqualFold(key, string(r)) {
-			t.Errorf("foldedKey(%q): got %q, want one that encoding/json takes for the same", r, key)
+			t.Errorf("foldKey(%q): got %q, want one that encoding/json takes for the same", r, key)
 		}
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
-			if got := string(foldedKey([]byte(string(other)))); got != key {
-				t.Errorf("foldedKey(%q): got %q, want %q as for %q", other, got, key, r)
+			if _, got := new(scanner).foldKey([]byte(string(other))); string(got) != key {
+				t.Errorf("foldKey(%q): got %q, want %q as for %q", other, got, key, r)
 			}
 		}
 	}
@@ -235,7 +238,7 @@ func TestFoldedKeyIsThatOfEncodingJSON(t *testing.T) {
 // not allocate.
 func TestCheckStrictDoesNotAllocate(t *testing.T) {
 	frame := []byte(inPayload(`{"a":[1,"\u00e9"],"b":{}}`))
-	if n := testing.AllocsPerRun(100, func() { _ = checkStrict(frame) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = checkStrict(frame) }); n != 0 {
 		t.Errorf("allocations: got %v, want 0", n)
 	}
 }
@@ -259,6 +262,7 @@ func TestRefusedEventKeepsItsID(t *testing.T) {
 		`{"id":"a1","type":[]}`:            "a1",
 		`{"id":"a1","payload":{}}`:         "a1",
 		`{"id":"a1","type":""}`:            "a1",
+		`{"TYPE":"ping","id":"a1"}`:        "a1",
 		`{"id":"not one","type":7}`:        "",
 		`{"id":7,"type":"ping"}`:           "",
 		`{"id":"a1","type":"ping"`:         "",

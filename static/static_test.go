@@ -189,17 +189,62 @@ func TestUnchangedIsNotSentAgain(t *testing.T) {
 	for _, path := range []string{"/", wasmPath} {
 		first, _ := request(t, "GET", s.URL+path, "Accept-Encoding", "gzip")
 		tag := first.Header.Get("ETag")
-		for _, have := range []string{tag, "W/" + tag, `"other", ` + tag} {
+		for _, have := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
 			answer, body := request(t, "GET", s.URL+path, "Accept-Encoding", "gzip", "If-None-Match", have)
 			if answer.StatusCode != http.StatusNotModified || body != "" {
 				t.Errorf("%s with If-None-Match %s: got %s and %d bytes, want %d and none", path, have, answer.Status, len(body), http.StatusNotModified)
 			}
 			expectHeader(t, answer, "ETag", tag)
 		}
-		answer, _ := request(t, "GET", s.URL+path, "Accept-Encoding", "gzip", "If-None-Match", `"other"`)
-		if answer.StatusCode != http.StatusOK {
-			t.Errorf("%s with a stale tag: got %s, want %d", path, answer.Status, http.StatusOK)
+		for _, stale := range []string{`"other"`, `"` + strings.Trim(tag, `"`) + `x"`, strings.Trim(tag, `"`)} {
+			answer, _ := request(t, "GET", s.URL+path, "Accept-Encoding", "gzip", "If-None-Match", stale)
+			if answer.StatusCode != http.StatusOK {
+				t.Errorf("%s with the stale tag %s: got %s, want %d", path, stale, answer.Status, http.StatusOK)
+			}
 		}
+	}
+}
+
+// A download that broke off goes on where it was, in the form that it began in.
+func TestPartsAreSent(t *testing.T) {
+	s := serve(t, mustLoad(t, packed()))
+	for coding, whole := range map[string]string{"": plainWasm, "br": "the wasm in brotli"} {
+		first, _ := request(t, "GET", s.URL+wasmPath, "Accept-Encoding", coding)
+		tag := first.Header.Get("ETag")
+		for _, c := range []struct {
+			method, bytes, ifRange string
+			status                 int
+			body                   string
+		}{
+			{"GET", "4-7", "", http.StatusPartialContent, whole[4:8]},
+			{"GET", "9-", tag, http.StatusPartialContent, whole[9:]},
+			{"GET", "9-", `"other"`, http.StatusOK, whole},
+			{"HEAD", "9-", "", http.StatusPartialContent, ""},
+			{"GET", "1000-", "", http.StatusRequestedRangeNotSatisfiable, "invalid range: failed to overlap\n"},
+		} {
+			headers := []string{"Accept-Encoding", coding, "Range", "bytes=" + c.bytes}
+			if c.ifRange != "" {
+				headers = append(headers, "If-Range", c.ifRange)
+			}
+			answer, body := request(t, c.method, s.URL+wasmPath, headers...)
+			if answer.StatusCode != c.status || body != c.body {
+				t.Errorf("%s of bytes %s as %q, if it is %q: got %s %q, want %d %q", c.method, c.bytes, coding, c.ifRange, answer.Status, body, c.status, c.body)
+			}
+			if c.status == http.StatusPartialContent {
+				expectHeader(t, answer, "Content-Encoding", coding)
+				expectHeader(t, answer, "ETag", tag)
+			}
+		}
+	}
+}
+
+// The server answers whole responses whatever their conditions: a client waits
+// for as many bytes as it was told.
+func TestOtherConditionsAreIgnored(t *testing.T) {
+	s := serve(t, mustLoad(t, packed()))
+	answer, body := request(t, "GET", s.URL+wasmPath, "Accept-Encoding", "br", "If-Match", `"other"`)
+	if answer.StatusCode != http.StatusOK || body != "the wasm in brotli" {
+		t.Errorf("got %s %q, want %d and the body", answer.Status, body, http.StatusOK)
 	}
 }
 

@@ -46,7 +46,7 @@ func TestTwoPeopleChat(t *testing.T) {
 	// What DevTools shows: every frame one event, the messages among them.
 	sent := ann.events(true, "send_message")
 	if len(sent) != 2 || !strings.Contains(string(sent[0].Payload), `"message":"hello Bob"`) || sent[0].ID == "" {
-		t.Fatalf("Ann's send_message frames: got %s, want 2, of \"hello Bob\" first", sent)
+		t.Fatalf("Ann's send_message frames: got %+v, want 2, of \"hello Bob\" first", sent)
 	}
 	if got := bob.events(false, "new_message"); len(got) != 4 {
 		t.Errorf("Bob's new_message frames: got %d, want 4", len(got))

@@ -131,6 +131,7 @@ type run struct {
 	letReadOn func()
 	leaving   atomic.Bool   // the connections are being closed
 	start     time.Duration // of the load, set before loading is closed
+	whole     bool          // the load was not ended early
 
 	load     context.Context // ends with the load
 	stopLoad context.CancelFunc
@@ -203,6 +204,7 @@ func Run(ctx context.Context, o Options, progress *Progress) (*Result, error) {
 		r.sending.Go(r.pace)
 	}
 	progress.period(r.load, r.describeLoad, o.Duration)
+	r.whole = r.load.Err() == nil
 	r.stopLoad()
 	result.Seconds = (r.now() - r.start).Seconds()
 	result.During = r.seen.delivered.count()

@@ -62,8 +62,11 @@ func (r *run) conclude(result *Result) {
 		result.Sent += int64(s.sent.Load())
 		result.Due += min(s.due.Load(), int64(1)<<40)
 	}
-	if r.Rate == 0 {
+	switch {
+	case r.Rate == 0:
 		result.Due = result.Sent
+	case r.whole:
+		result.Due = r.dueInAll() // on a machine that stalled, pace came to fewer
 	}
 	unacked := map[*sender]map[uint32]bool{}
 	for _, s := range r.senders {

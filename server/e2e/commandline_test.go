@@ -23,22 +23,24 @@ func TestWrongUseIsToldInOneLine(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown flag":     {[]string{"--lisen", "x"}, `did you mean "--listen"`},
-		"unknown value":    {[]string{"--fsync", "never"}, `"always","interval" but got "never"`},
-		"size":             {[]string{"--max-bytes", "5 apples"}, `"5 apples" is not a size like 500MB or 10GB`},
-		"number":           {[]string{"--rate", "fast"}, "--rate"},
-		"short memory":     {[]string{"--max-age", "1m"}, "--max-age=1m0s is too short: a message is kept for at least 2m0s"},
-		"port in use":      {[]string{"--listen", running.Addr, "--data", t.TempDir()}, running.Addr + " is in use: stop what listens there, or choose another with --listen"},
-		"folder in use":    {[]string{"--listen", "127.0.0.1:0", "--data", running.Dir}, "is in use by another process"},
-		"not an address":   {[]string{"--listen", "nowhere", "--data", t.TempDir()}, "cannot listen on nowhere"},
-		"jwt flags alone":  {[]string{"--jwt-issuer", "x"}, "the --jwt flags go with --auth=jwt"},
-		"no algorithm":     {[]string{"--auth", "jwt", "--jwt-key", "x"}, "--auth=jwt needs --jwt-algorithm"},
-		"two sorts of key": {[]string{"--auth", "jwt", "--jwt-algorithm", "RS256", "--jwt-key", "x", "--jwt-jwks", "https://x"}, "one of the two"},
-		"no key file":      {[]string{"--listen", "127.0.0.1:0", "--data", t.TempDir(), "--auth", "jwt", "--jwt-algorithm", "HS256", "--jwt-key", "/nowhere"}, "--jwt-key: open /nowhere"},
-		"no certificate":   {[]string{"--listen", "127.0.0.1:0", "--tls-cert", "/nowhere"}, "--tls-cert and --tls-key go together"},
-		"no network":       {[]string{"--listen", "127.0.0.1:0", "--trusted-proxy", "10.0.0.0/99"}, "--trusted-proxy"},
-		"no token file":    {[]string{"--listen", "127.0.0.1:0", "--api-tokens", "/nowhere"}, "--api-tokens: open /nowhere"},
-		"no folder":        {[]string{"--listen", "127.0.0.1:0", "--data", "/dev/null/x"}, "the data folder"},
+		"unknown flag":      {[]string{"--lisen", "x"}, `did you mean "--listen"`},
+		"unknown value":     {[]string{"--fsync", "never"}, `"always","interval" but got "never"`},
+		"format of the log": {[]string{"--log-format", "xml"}, `"text","json" but got "xml"`},
+		"its name of 0.1.0": {[]string{"--log", "xml"}, `"text","json" but got "xml"`},
+		"size":              {[]string{"--max-bytes", "5 apples"}, `"5 apples" is not a size like 500MB or 10GB`},
+		"number":            {[]string{"--rate", "fast"}, "--rate"},
+		"short memory":      {[]string{"--max-age", "1m"}, "--max-age=1m0s is too short: a message is kept for at least 2m0s"},
+		"port in use":       {[]string{"--listen", running.Addr, "--data", t.TempDir()}, running.Addr + " is in use: stop what listens there, or choose another with --listen"},
+		"folder in use":     {[]string{"--listen", "127.0.0.1:0", "--data", running.Dir}, "is in use by another process"},
+		"not an address":    {[]string{"--listen", "nowhere", "--data", t.TempDir()}, "cannot listen on nowhere"},
+		"jwt flags alone":   {[]string{"--jwt-issuer", "x"}, "the --jwt flags go with --auth=jwt"},
+		"no algorithm":      {[]string{"--auth", "jwt", "--jwt-key", "x"}, "--auth=jwt needs --jwt-algorithm"},
+		"two sorts of key":  {[]string{"--auth", "jwt", "--jwt-algorithm", "RS256", "--jwt-key", "x", "--jwt-jwks", "https://x"}, "one of the two"},
+		"no key file":       {[]string{"--listen", "127.0.0.1:0", "--data", t.TempDir(), "--auth", "jwt", "--jwt-algorithm", "HS256", "--jwt-key", "/nowhere"}, "--jwt-key: open /nowhere"},
+		"no certificate":    {[]string{"--listen", "127.0.0.1:0", "--tls-cert", "/nowhere"}, "--tls-cert and --tls-key go together"},
+		"no network":        {[]string{"--listen", "127.0.0.1:0", "--trusted-proxy", "10.0.0.0/99"}, "--trusted-proxy"},
+		"no token file":     {[]string{"--listen", "127.0.0.1:0", "--api-tokens", "/nowhere"}, "--api-tokens: open /nowhere"},
+		"no folder":         {[]string{"--listen", "127.0.0.1:0", "--data", "/dev/null/x"}, "the data folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := servertest.Run(t, c.args...)
@@ -67,11 +69,17 @@ func TestHelpShowsTheFlags(t *testing.T) {
 
 func TestFlagsFromTheEnvironment(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command(servertest.Binary(t), "--data", t.TempDir())
-	cmd.Env = append(os.Environ(), "WEBSOCKETS_LISTEN=nowhere")
-	out, _ := cmd.CombinedOutput()
-	if !strings.Contains(string(out), "cannot listen on nowhere") {
-		t.Errorf("with WEBSOCKETS_LISTEN=nowhere: got %q, want %q", out, "cannot listen on nowhere")
+	for env, want := range map[string]string{
+		"WEBSOCKETS_LISTEN=nowhere": "cannot listen on nowhere",
+		"WEBSOCKETS_LOG_FORMAT=xml": `"text","json" but got "xml"`,
+		"WEBSOCKETS_LOG=xml":        `"text","json" but got "xml"`, // the name of 0.1.0
+	} {
+		cmd := exec.Command(servertest.Binary(t), "--data", t.TempDir())
+		cmd.Env = append(os.Environ(), env)
+		out, _ := cmd.CombinedOutput()
+		if !strings.Contains(string(out), want) {
+			t.Errorf("with %s: got %q, want %q", env, out, want)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -47,8 +48,10 @@ func (a api) routes(mux *http.ServeMux) {
 	})
 }
 
-// problem is an error as RFC 9457 has it, with this protocol's code.
+// problem is an error as RFC 9457 has it, with this protocol's code. Its type is
+// about:blank: the title says no more than the status.
 type problem struct {
+	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
@@ -56,7 +59,7 @@ type problem struct {
 }
 
 func answerProblem(w http.ResponseWriter, p problem) {
-	p.Title = http.StatusText(p.Status)
+	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p)
@@ -134,7 +137,12 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 		Message string `json:"message"`
 		From    string `json:"from"`
 	}
-	if err := json.Unmarshal(body, &draft); err != nil {
+	var told *shared.Error
+	err = shared.Unmarshal(body, &draft)
+	switch {
+	case errors.As(err, &told):
+		return 0, nil, told
+	case err != nil:
 		return 0, nil, shared.Errorf(shared.CodeBadJSON, "the body is not JSON like {\"message\": \"…\", \"from\": \"…\"}")
 	}
 	if draft.From == "" {
@@ -159,35 +167,36 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 
 // messages reads a page of a room.
 func (a api) messages(r *http.Request, _ backend) (int, any, error) {
-	var p shared.LoadHistoryPayload
-	query := r.URL.Query()
-	for name, to := range map[string]*uint64{"before": &p.Before, "after": &p.After} {
-		if text := query.Get(name); text != "" {
-			n, err := strconv.ParseUint(text, 10, 64)
-			if err != nil {
-				return 0, nil, shared.Errorf(shared.CodeBadPayload, "%s is not a sequence", name)
-			}
-			*to = n
-		}
-	}
-	if text := query.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return 0, nil, shared.Errorf(shared.CodeBadPayload, "limit is not a number from 1 on")
-		}
-		p.Limit = n
-	}
-	if p.Before != 0 || p.After != 0 || p.Limit != 0 {
-		check := p
-		if check.Before == 0 && check.After == 0 {
-			check.Before = 1 // nothing means the end here
-		}
-		if err := check.Validate(); err != nil {
-			return 0, nil, err
-		}
+	p, err := pageOf(r.URL.Query())
+	if err != nil {
+		return 0, nil, err
 	}
 	page, err := a.manager.History(r.Context(), r.PathValue("room"), p)
 	return http.StatusOK, page, err
+}
+
+// pageOf returns the page that a query asks for.
+func pageOf(query url.Values) (p shared.LoadHistoryPayload, err error) {
+	for _, param := range []struct {
+		name string
+		to   *uint64
+	}{{"before", &p.Before}, {"after", &p.After}} {
+		text := query.Get(param.name)
+		if text == "" {
+			continue
+		}
+		*param.to, err = strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return p, shared.Errorf(shared.CodeBadPayload, "%s is not a sequence", param.name)
+		}
+	}
+	if text := query.Get("limit"); text != "" {
+		p.Limit, err = strconv.Atoi(text)
+		if err != nil || p.Limit < 1 {
+			return p, shared.Errorf(shared.CodeBadPayload, "limit is not a number from 1 on")
+		}
+	}
+	return p, p.Validate()
 }
 
 func (a api) rooms(r *http.Request, _ backend) (int, any, error) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -92,8 +93,8 @@ func call(t *testing.T, server *httptest.Server, token, method, path, body strin
 	if err := json.Unmarshal(text, &answer); err != nil {
 		t.Errorf("%s %s: %q: %v", method, path, text, err)
 	}
-	if response.StatusCode >= 400 && (answer["status"] != float64(response.StatusCode) || answer["title"] == "" || answer["detail"] == "" || answer["code"] == "") {
-		t.Errorf("%s %s: got the problem %s, want status %d and a title, a detail and a code", method, path, text, response.StatusCode)
+	if response.StatusCode >= 400 && (answer["type"] != "about:blank" || answer["status"] != float64(response.StatusCode) || answer["title"] == "" || answer["detail"] == "" || answer["code"] == "") {
+		t.Errorf("%s %s: got the problem %s, want the type about:blank, status %d, a title, a detail and a code", method, path, text, response.StatusCode)
 	}
 	return response.StatusCode, answer
 }
@@ -188,6 +189,7 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 		"no right to delete":     {readToken, "DELETE", "/api/sessions/x", "", nil, 403, shared.CodeForbidden},
 		"no room":                {allToken, "POST", "/api/rooms/NO%20ROOM/messages", `{"message":"x"}`, nil, 400, shared.CodeBadRoom},
 		"no JSON":                {allToken, "POST", messages, `{"message":`, nil, 400, shared.CodeBadJSON},
+		"a key in another case":  {allToken, "POST", messages, `{"message":"x","FROM":"y"}`, nil, 400, shared.CodeBadJSON},
 		"no text":                {allToken, "POST", messages, `{}`, nil, 400, shared.CodeBadMessage},
 		"long text":              {allToken, "POST", messages, `{"message":"` + strings.Repeat("x", shared.MaxMessageLength+1) + `"}`, nil, 400, shared.CodeBadMessage},
 		"a name that lies":       {allToken, "POST", messages, `{"message":"x","from":"a\u202eb"}`, nil, 400, shared.CodeBadName},
@@ -195,6 +197,8 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 		"a large body":           {allToken, "POST", messages, `{"message":"` + strings.Repeat("x", maxBody) + `"}`, nil, 413, shared.CodeBadPayload},
 		"a place that is none":   {allToken, "GET", messages + "?before=-1", "", nil, 400, shared.CodeBadPayload},
 		"two places":             {allToken, "GET", messages + "?before=1&after=1", "", nil, 400, shared.CodeBadPayload},
+		"three places":           {allToken, "GET", messages + "?before=x&after=x&limit=x", "", nil, 400, shared.CodeBadPayload},
+		"no limit":               {allToken, "GET", messages + "?limit=0", "", nil, 400, shared.CodeBadPayload},
 		"a large page":           {allToken, "GET", messages + "?limit=1000000", "", nil, 400, shared.CodeBadPayload},
 		"a page of another site": {allToken, "POST", messages, `{"message":"x"}`, []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 403, shared.CodeForbidden},
 		"nothing there":          {allToken, "GET", "/api/nothing", "", nil, 404, "not_found"},
@@ -205,6 +209,16 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 				t.Errorf("got %d %v, want %d %s", status, p, test.status, test.code)
 			}
 		})
+	}
+}
+
+// Of several parameters that are wrong the first one is named, always the same.
+func TestTheFirstWrongParameterIsNamed(t *testing.T) {
+	for range 20 {
+		_, err := pageOf(url.Values{"before": {"x"}, "after": {"x"}, "limit": {"x"}})
+		if err == nil || !strings.Contains(err.Error(), "before is not a sequence") {
+			t.Fatalf("got %v, want an error that names before", err)
+		}
 	}
 }
 
