@@ -239,7 +239,7 @@ type RoomJoinedPayload struct {
 	// MaxListedMembers of them.
 	Count   int      `json:"count"`
 	Members []Member `json:"members"`
-	// Topic is the room's, nil if it has none.
+	// Topic is the last change of the room's topic, nil if there was none.
 	Topic *TopicPayload `json:"topic,omitempty"`
 }
 

@@ -48,6 +48,7 @@ type Page struct {
 	members    memberParts
 	composer   composerParts
 	me         meParts
+	topic      topicParts
 	forget     forgetParts
 	drawer     *drawer
 	bell       *bellParts
@@ -94,6 +95,7 @@ func (p *Page) findParts() {
 	p.members = newMemberParts()
 	p.composer = newComposerParts()
 	p.me = newMeParts()
+	p.topic = newTopicParts()
 	p.forget = newForgetParts()
 	p.drawer = newDrawer()
 	p.bell = newBellParts()
@@ -128,6 +130,7 @@ func (p *Page) run() {
 	p.listenToDrafts()
 	p.listenToMembers()
 	p.listenToMe()
+	p.listenToTopic()
 	p.listenToKeys()
 	p.listenToForget()
 	p.listenToDrawer()
@@ -242,6 +245,7 @@ func (p *Page) draw() {
 	p.drawConnection(v)
 	p.drawRooms(v)
 	p.drawMe(v)
+	p.drawTopic(v)
 	p.drawDrawer()
 	names := view.NamesOf(v)
 	p.drawMembers(v, names)

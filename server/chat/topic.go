@@ -100,7 +100,7 @@ func (r *room) noteSkipped() {
 	r.topicSkips++
 }
 
-// currentTopic returns the room's topic, nil if it has none. It reads the log's
+// currentTopic returns the last change of the room's topic, nil if there was none. It reads the log's
 // values if the topic is not known, once for all who ask.
 func (r *room) currentTopic(ctx context.Context) (*shared.TopicPayload, error) {
 	topic, known := r.knownTopic()
@@ -120,10 +120,7 @@ func (r *room) currentTopic(ctx context.Context) (*shared.TopicPayload, error) {
 func (r *room) knownTopic() (topic *shared.TopicPayload, known bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.topic != nil && r.topic.Topic != "" {
-		topic = r.topic
-	}
-	return topic, r.topicKnown == r.topicSkips
+	return r.topic, r.topicKnown == r.topicSkips
 }
 
 func (r *room) loadTopic() error {

@@ -106,6 +106,13 @@ func Call[Question, Answer any](ctx context.Context, c *Client,
 	return answer.Decode(e)
 }
 
+// SetTopic gives a room another topic, and returns when the server has stored it.
+// An empty topic takes it away. Errors are those of Call.
+func (c *Client) SetTopic(ctx context.Context, room, topic string) error {
+	_, err := Call(ctx, c, shared.SetTopic, shared.SetTopicPayload{Room: room, Topic: topic}, shared.Ack)
+	return err
+}
+
 // SetName chooses the user's display name and waits for the answer. Errors are those
 // of Call.
 func (c *Client) SetName(ctx context.Context, name string) error {

@@ -63,8 +63,8 @@
 //	Discard, ImportOutbox, done                       done             done
 //	PinView, ShowLatest
 //	Call, ListRooms,       ErrDisconnected            the answer       ErrDisconnected
-//	SetName, LoadOlder,                               or ErrBusy
-//	LoadNewer
+//	SetName, SetTopic,                                or ErrBusy
+//	LoadOlder, LoadNewer
 //	SendEvent, SendRaw     ErrDisconnected [2]        sent or ErrBusy  ErrDisconnected [2]
 //	Typing                 nothing                    sent             nothing
 //	CheckNow               the next attempt begins    at most a ping   nothing

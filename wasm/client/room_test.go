@@ -561,3 +561,60 @@ func TestPresence(t *testing.T) {
 		}
 	})
 }
+
+// A topic is the last that room_joined and topic_changed name, whichever comes first.
+// Its change moves the cursor, and is no message.
+func TestTopicOfARoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		topic := func(seq uint64, text string) shared.TopicPayload {
+			return shared.TopicPayload{Seq: seq, ID: at(seq).ID, Room: "general", User: "you", From: "You", Topic: text}
+		}
+		want := func(when, text string) {
+			t.Helper()
+			synctest.Wait()
+			got := ""
+			if topic := h.View().Room.Topic; topic != nil {
+				got = topic.Topic
+			}
+			if got != text {
+				t.Errorf("topic %s: got %q, want %q", when, got, text)
+			}
+		}
+		want("at first", "")
+		p.message("general", 1, "you", "m1")
+		reply(p, shared.TopicChanged, "", topic(2, "one"))
+		want("when it is set", "one")
+		reply(p, shared.TopicChanged, "", topic(5, ""))
+		want("when it is taken away", "")
+		p.drop()
+		p = h.accept()
+		if after := p.after(); after == nil || *after != at(5) {
+			t.Errorf("cursor of the reconnect: got %v, want %v", after, at(5))
+		}
+		p.greet()
+		newest := topic(9, "four")
+		reply(p, shared.RoomJoined, "", shared.RoomJoinedPayload{Room: "general", Cursor: at(5), State: shared.StateRecovered, Topic: &newest})
+		want("from room_joined", "four")
+		reply(p, shared.TopicChanged, "", topic(7, "three")) // on the way to it
+		want("while catching up", "four")
+		p.synced("general", at(9))
+		want("when synced", "four")
+		if v := h.View(); len(v.Room.Messages) != 1 || v.Room.Unread > 1 {
+			t.Errorf("view: got %d messages, %d unread, want the one message", len(v.Room.Messages), v.Room.Unread)
+		}
+
+		done := make(chan error, 1)
+		go func() { done <- h.SetTopic(t.Context(), "general", "five") }()
+		e := p.next()
+		set, err := shared.SetTopic.Decode(e)
+		if err != nil || set != (shared.SetTopicPayload{Room: "general", Topic: "five"}) {
+			t.Errorf("the client sent: got %s %s, %v, want set_topic", e.Type, e.Payload, err)
+		}
+		reply(p, shared.Ack, e.ID, shared.AckPayload{Room: "general", Seq: 10})
+		if err := <-done; err != nil {
+			t.Errorf("SetTopic: got %v, want no error", err)
+		}
+	})
+}

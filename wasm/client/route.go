@@ -16,6 +16,7 @@ func setupEventHandlers() *shared.Registry[*Client] {
 	shared.On(r, shared.RoomJoined, handleRoomJoined)
 	shared.On(r, shared.Synced, handleSynced)
 	shared.On(r, shared.NewMessage, handleNewMessage)
+	shared.On(r, shared.TopicChanged, handleTopicChanged)
 	shared.On(r, shared.Left, handleLeft)
 	shared.On(r, shared.Presence, handlePresence)
 	shared.On(r, shared.Typing, handleTyping)
@@ -99,6 +100,15 @@ func handleNewMessage(_ context.Context, c *Client, m shared.Message) error {
 		c.callbacks.enqueue(func() { c.config.OnMessage(m) })
 	}
 	c.callbacks.notifyChange()
+	return nil
+}
+
+func handleTopicChanged(_ context.Context, c *Client, p shared.TopicPayload) error {
+	r := c.rooms.Find(p.Room)
+	if r != nil {
+		r.ChangeTopic(p)
+		c.callbacks.notifyChange()
+	}
 	return nil
 }
 

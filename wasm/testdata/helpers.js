@@ -23,6 +23,7 @@ function memoryMiB() { return memory.buffer.byteLength / (1 << 20); }
 function byId(id) { return document.getElementById(id); }
 function says(id) { return byId(id)?.textContent; }
 function visible(id) { return byId(id)?.checkVisibility() ?? false; }
+function isTopic(text) { return says("topic") === text; }
 function focused(id) { return document.activeElement?.id === id; }
 function pressed(id) { return byId(id)?.getAttribute("aria-pressed") === "true"; }
 

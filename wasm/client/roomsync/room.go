@@ -49,6 +49,7 @@ type Room struct {
 	// show.
 	needsBackfill bool
 
+	topic   *shared.TopicPayload // the last change that is known; not changed in place
 	count   int
 	members []shared.Member   // not changed in place: views share them
 	typing  map[string]typist // by user
@@ -111,6 +112,25 @@ func (r *Room) Add(m shared.Message) bool {
 		delete(r.typing, m.User)
 	}
 	return added
+}
+
+// ChangeTopic handles a topic_changed. One that was missed may come after room_joined
+// has named a later one.
+func (r *Room) ChangeTopic(p shared.TopicPayload) {
+	r.timeline.pass(p.Seq, p.ID)
+	if r.topic == nil || p.Seq > r.topic.Seq {
+		r.topic = &p
+	}
+}
+
+// joinTopic takes the topic that room_joined names, unless a topic_changed that was
+// faster has named a later one of the same log.
+func (r *Room) joinTopic(p shared.RoomJoinedPayload) {
+	sameLog := r.timeline.cursor != nil && r.timeline.cursor.Epoch == p.Cursor.Epoch
+	if sameLog && r.topic != nil && (p.Topic == nil || p.Topic.Seq < r.topic.Seq) {
+		return
+	}
+	r.topic = p.Topic
 }
 
 // UpdatePresence handles a presence event.

@@ -294,6 +294,7 @@ func (rs *Rooms) Joined(id string, p shared.RoomJoinedPayload) (resumed *shared.
 	}
 	r.ClearRefusal()
 	r.count, r.members = p.Count, p.Members
+	r.joinTopic(p)
 	was := r.phase
 	isIn := was == Joined || was == Synced
 	if isIn && (p.State == shared.StateCurrent || p.State == shared.StateRecovered || p.State == shared.StateNew) {

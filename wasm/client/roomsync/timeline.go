@@ -17,8 +17,8 @@ const (
 
 // timeline is what the client has of a room's log.
 //
-//   - messages, the tail, are in the order of the log, each once. They end at cursor,
-//     and lack nothing but what gaps name and what is before the first of them.
+//   - messages, the tail, are in the order of the log, each once. They have all up to
+//     cursor, and lack nothing but what gaps name and what is before the first of them.
 //   - cursor never goes back, except when the log was reset.
 //   - messages and the window's are never changed in place, because views share them.
 //     Appending is fine.
@@ -72,6 +72,14 @@ func (t *timeline) advance(to shared.Cursor) {
 	t.deliveredSeq = max(t.deliveredSeq, to.Seq)
 	if to.Epoch == t.cursor.Epoch && to.Seq > t.cursor.Seq {
 		t.cursor = &to
+	}
+}
+
+// pass moves the cursor over a record that is no message.
+func (t *timeline) pass(seq uint64, id string) {
+	t.deliveredSeq = max(t.deliveredSeq, seq)
+	if t.cursor != nil && seq > t.cursor.Seq {
+		t.cursor = &shared.Cursor{Epoch: t.cursor.Epoch, Seq: seq, ID: id}
 	}
 }
 

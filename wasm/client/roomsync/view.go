@@ -46,6 +46,8 @@ type RoomView struct {
 	// Outgoing are our own messages that are not in Latest yet, in the order written.
 	Outgoing []outbox.Message
 
+	// Topic is the room's topic, nil if it has none.
+	Topic *shared.TopicPayload
 	// Count is how many users are in the room. Members are some of them, at most
 	// shared.MaxListedMembers.
 	Count   int
@@ -81,6 +83,9 @@ func (rs *Rooms) View(name string) (view RoomView, ok bool) {
 		Count: r.count, Members: slices.Clip(r.members),
 		ReadSeq: r.mark.seq, Unread: r.unread(rs.me), UnreadAbove: r.mark.unreadAbove,
 		ReadKnown: !r.firstJoin && !r.mark.estimated && t.cursor != nil,
+	}
+	if r.topic != nil && r.topic.Topic != "" {
+		v.Topic = r.topic
 	}
 	if t.cursor != nil {
 		v.Epoch = t.cursor.Epoch
