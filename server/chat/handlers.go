@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
-	"encoding/json"
 	"errors"
 	"net/netip"
 	"slices"
@@ -82,7 +81,7 @@ func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
 		join.Name = shared.DefaultRoom
 	}
 	if first.after != "" {
-		if err := json.Unmarshal([]byte(first.after), &join.After); err != nil {
+		if err := shared.Unmarshal([]byte(first.after), &join.After); err != nil {
 			c.fail("", shared.Errorf(shared.CodeBadPayload, "after in the address is not a cursor {epoch, seq, id}: no room was joined"))
 			return
 		}
