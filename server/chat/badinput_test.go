@@ -3,7 +3,6 @@ package chat
 import (
 	"encoding/binary"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -122,60 +121,6 @@ func TestARoomInTheAddressThatIsNone(t *testing.T) {
 		c.Say("here")
 	}
 }
-
-// Frames that no event can be: the connection is closed with a code that says
-// why, what was sent before is stored, and nobody else notices.
-func TestBadFramesCloseTheConnection(t *testing.T) {
-	t.Parallel()
-	s := serve(t)
-	bystander := s.join("x")
-	megabyte := []byte(`{"type":"send_message","payload":{"message":"` + strings.Repeat("x", 1<<20) + `"}}`)
-	text := func(data []byte) func(*servertest.Conn) error {
-		return func(c *servertest.Conn) error { return c.Write(data) }
-	}
-	binary := func(c *servertest.Conn) error {
-		return c.WS.WriteMessage(websocket.BinaryMessage, shared.Ping.Frame("", shared.Empty{}))
-	}
-	for _, test := range []struct {
-		name string
-		send func(*servertest.Conn) error
-		code int
-	}{
-		{"binary", binary, shared.CloseUnsupportedData},
-		{"64 KiB and a byte", text(megabyte[:shared.MaxFrameBytes+1]), shared.CloseTooBig},
-		{"a megabyte", text(megabyte), shared.CloseTooBig},
-		{"two megabytes", text(slices.Repeat(megabyte, 2)), shared.CloseTooBig},
-		{"a megabyte in fragments", func(c *servertest.Conn) error { return fragments(c, megabyte, 10_000) }, shared.CloseTooBig},
-		{"invalid UTF-8", text([]byte("{\"type\":\"send_message\",\"payload\":{\"message\":\"\xff\"}}")), shared.CloseInvalidText},
-		{"UTF-8 cut off", text([]byte("{\"type\":\"\xe2\x82")), shared.CloseInvalidText},
-	} {
-		c := s.dial(servertest.DialOptions{Room: "x", Dialer: smallSendBuffer})
-		servertest.TakeEvent(c, shared.RoomJoined)
-		write(c, shared.SendMessage.Frame("", shared.SendMessagePayload{Message: "before " + test.name}))
-		sent := make(chan struct{})
-		go func() {
-			defer close(sent)
-			_ = test.send(c) // fails when the server has closed before the end
-		}()
-		c.AwaitClose(test.code)
-		_ = c.WS.Close()
-		<-sent
-		if got := textsOf(bystander.TakeMessages(1)); !slices.Equal(got, []string{"before " + test.name}) {
-			t.Errorf("%s: the bystander's messages: got %.200q, want the one before it", test.name, got)
-		}
-	}
-	bystander.Say("still here")
-}
-
-// smallSendBuffer keeps the client's kernel from taking all of a large frame:
-// when the server has seen enough, the rest is still to be written.
-var smallSendBuffer = websocket.Dialer{NetDial: func(network, address string) (net.Conn, error) {
-	conn, err := net.Dial(network, address)
-	if err == nil {
-		err = conn.(*net.TCPConn).SetWriteBuffer(256 << 10)
-	}
-	return conn, err
-}}
 
 // fragments sends a text message in fragments of n bytes.
 func fragments(c *servertest.Conn, data []byte, n int) error {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -113,52 +112,6 @@ func (s lossySubscriber) Append(r eventlog.Record) {
 	} else {
 		s.Subscriber.Append(r)
 	}
-}
-
-// serve starts a server that ends with the test. There is no rate limit unless the
-// test asks for it.
-func serve(t testing.TB, change ...func(*setup)) *testServer {
-	t.Helper()
-	s := &testServer{t: t, logged: &logged{}}
-	logger := slog.New(slog.NewTextHandler(s.logged, nil))
-	with := setup{
-		config: Config{Version: "test", Logger: logger},
-	}
-	for _, f := range change {
-		f(&with)
-	}
-	var store eventlog.Store = memlog.Open(with.log)
-	var err error
-	if with.onDisk != nil {
-		with.onDisk.Dir, with.onDisk.MaxBytes, with.onDisk.Logger = t.TempDir(), 1<<30, logger
-		if store, err = jetstream.Open(t.Context(), *with.onDisk); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.log = &testLog{Store: store}
-	t.Cleanup(s.log.Close)
-	if with.door.Guests == nil && with.door.Tokens == nil {
-		keys, _ := identity.Keys(nil).Rotate(time.Now())
-		with.door.Guests = identity.NewGuests(keys)
-	}
-	if s.manager, err = NewManager(s.log, with.door, with.config); err != nil {
-		t.Fatal(err)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /ws", s.manager.ServeWS)
-	if s.http = httptest.NewUnstartedServer(mux); with.tls {
-		s.http.StartTLS()
-	} else {
-		s.http.Start()
-	}
-	t.Cleanup(func() {
-		s.shutdown()
-		s.http.Close()
-		if text := s.logged.String(); strings.Contains(text, "level=ERROR") {
-			t.Errorf("log: got an error, want none:\n%s", text)
-		}
-	})
-	return s
 }
 
 // shutdown stops the manager as the program does. It may be called again.

@@ -1,0 +1,223 @@
+package chat
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/server/eventlog"
+	"websockets/server/eventlog/jetstream"
+	"websockets/server/eventlog/memlog"
+	"websockets/server/identity"
+	"websockets/server/servertest"
+	"websockets/shared"
+)
+
+// serve starts a server that ends with the test. There is no rate limit unless the
+// test asks for it.
+func serve(t testing.TB, change ...func(*setup)) *testServer {
+	t.Helper()
+	s := &testServer{t: t, logged: &logged{}}
+	logger := slog.New(slog.NewTextHandler(s.logged, nil))
+	with := setup{
+		config: Config{Version: "test", Logger: logger},
+	}
+	for _, f := range change {
+		f(&with)
+	}
+	var store eventlog.Store = memlog.Open(with.log)
+	var err error
+	if with.onDisk != nil {
+		with.onDisk.Dir, with.onDisk.MaxBytes, with.onDisk.Logger = t.TempDir(), 1<<30, logger
+		if store, err = jetstream.Open(t.Context(), *with.onDisk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.log = &testLog{Store: store}
+	t.Cleanup(s.log.Close)
+	if with.door.Guests == nil && with.door.Tokens == nil {
+		keys, _ := identity.Keys(nil).Rotate(time.Now())
+		with.door.Guests = identity.NewGuests(keys)
+	}
+	if s.manager, err = NewManager(s.log, with.door, with.config); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ws", s.manager.ServeWS)
+	if s.http = httptest.NewUnstartedServer(mux); with.tls {
+		s.http.StartTLS()
+	} else {
+		s.http.Start()
+	}
+	t.Cleanup(func() {
+		s.shutdown()
+		s.http.Close()
+		if text := s.logged.String(); strings.Contains(text, "level=ERROR") {
+			t.Errorf("log: got an error, want none:\n%s", text)
+		}
+	})
+	return s
+}
+
+// Frames that no event can be: the connection is closed with a code that says
+// why, what was sent before is stored, and nobody else notices.
+func TestBadFramesCloseTheConnection(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	bystander := s.join("x")
+	megabyte := []byte(`{"type":"send_message","payload":{"message":"` + strings.Repeat("x", 1<<20) + `"}}`)
+	text := func(data []byte) func(*servertest.Conn) error {
+		return func(c *servertest.Conn) error { return c.Write(data) }
+	}
+	binary := func(c *servertest.Conn) error {
+		return c.WS.WriteMessage(websocket.BinaryMessage, shared.Ping.Frame("", shared.Empty{}))
+	}
+	for _, test := range []struct {
+		name string
+		send func(*servertest.Conn) error
+		code int
+	}{
+		{"binary", binary, shared.CloseUnsupportedData},
+		{"64 KiB and a byte", text(megabyte[:shared.MaxFrameBytes+1]), shared.CloseTooBig},
+		{"a megabyte", text(megabyte), shared.CloseTooBig},
+		{"two megabytes", text(slices.Repeat(megabyte, 2)), shared.CloseTooBig},
+		{"a megabyte in fragments", func(c *servertest.Conn) error { return fragments(c, megabyte, 10_000) }, shared.CloseTooBig},
+		{"invalid UTF-8", text([]byte("{\"type\":\"send_message\",\"payload\":{\"message\":\"\xff\"}}")), shared.CloseInvalidText},
+		{"UTF-8 cut off", text([]byte("{\"type\":\"\xe2\x82")), shared.CloseInvalidText},
+	} {
+		c := s.dial(servertest.DialOptions{Room: "x", Dialer: smallSendBuffer})
+		servertest.TakeEvent(c, shared.RoomJoined)
+		write(c, shared.SendMessage.Frame("", shared.SendMessagePayload{Message: "before " + test.name}))
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			_ = test.send(c) // fails when the server has closed before the end
+		}()
+		c.AwaitClose(test.code)
+		_ = c.WS.Close()
+		<-sent
+		if got := textsOf(bystander.TakeMessages(1)); !slices.Equal(got, []string{"before " + test.name}) {
+			t.Errorf("%s: the bystander's messages: got %.200q, want the one before it", test.name, got)
+		}
+	}
+	bystander.Say("still here")
+}
+
+// smallSendBuffer keeps the client's kernel from taking all of a large frame:
+// when the server has seen enough, the rest is still to be written.
+var smallSendBuffer = websocket.Dialer{NetDial: func(network, address string) (net.Conn, error) {
+	conn, err := net.Dial(network, address)
+	if err == nil {
+		err = conn.(*net.TCPConn).SetWriteBuffer(256 << 10)
+	}
+	return conn, err
+}}
+
+// byUnixSocket is a dialer that has no TCP below it. Between a server that sends
+// and a client that sends and does not read, TCP drops what the client has no room
+// for, with the update of its window, and it can be 10 s and more until
+// that is said again.
+func (s *testServer) byUnixSocket() websocket.Dialer {
+	listener, err := net.Listen("unix", filepath.Join(s.t.TempDir(), "socket"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { listener.Close() })
+	go func() { _ = http.Serve(listener, s.http.Config.Handler) }()
+	return websocket.Dialer{NetDial: func(string, string) (net.Conn, error) {
+		return net.Dial("unix", listener.Addr().String())
+	}}
+}
+
+// A client that sends and sends and never reads is held back at its own socket:
+// what it has in the server is bounded, and others' messages go through. When it
+// reads again, every event has its one answer.
+func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	other := s.join("x")
+	flooder := s.dial(servertest.DialOptions{Room: "x", Dialer: s.byUnixSocket()})
+	const most = 20_000 // 80 MB: no kernel holds that
+	text := strings.Repeat("x", shared.MaxMessageLength)
+	var written, stop atomic.Int64
+	var flood sync.WaitGroup
+	flood.Go(func() {
+		for n := int64(0); n < most && stop.Load() == 0; n++ {
+			frame := shared.SendMessage.Frame(fmt.Sprint("flood-", n), shared.SendMessagePayload{Message: text})
+			if err := flooder.WS.WriteMessage(websocket.TextMessage, frame); err != nil {
+				t.Errorf("the flood broke off after %d: %v", n, err)
+				return
+			}
+			written.Add(1)
+		}
+	})
+	// It is held back when it has not moved for a second in which another had many
+	// messages acked and delivered.
+	moved, held := time.Now(), s.clientOf(flooder)
+	for still, last := 0, int64(-1); still < 30 || time.Since(moved) < time.Second; still++ {
+		held.alive.Store(s.manager.now.Load()) // it is not to be closed as silent, however long this takes
+		other.Say("another's")
+		other.Take("another's message", func(e shared.Event) bool {
+			m, err := shared.NewMessage.Decode(e)
+			return isMessageEvent(e) && err == nil && m.Message == "another's"
+		})
+		other.Forget()
+		if now := written.Load(); now != last {
+			still, last, moved = 0, now, time.Now()
+		}
+	}
+	if n := written.Load(); n == most {
+		t.Fatalf("messages of the flood: got all %d in, want it held back", most)
+	}
+	t.Logf("held back after %d", written.Load())
+	stop.Store(1)
+
+	// The last one is held in a Write; it goes out as soon as answers are read.
+	done := make(chan struct{})
+	go func() { flood.Wait(); close(done) }()
+	answered := map[string]bool{}
+	flooded := func() bool {
+		select {
+		case <-done:
+			return int64(len(answered)) == written.Load()
+		default:
+			return false
+		}
+	}
+	for !flooded() {
+		e, err := read(flooder)
+		if err != nil {
+			t.Fatalf("after %d of %d answers: %v", len(answered), written.Load(), err)
+		}
+		if e.ID == "" {
+			continue
+		}
+		if e.Type != shared.Ack.Name() || answered[e.ID] {
+			t.Fatalf("answer to %s: got %s %s, answered before: %v, want one ack", e.ID, e.Type, e.Payload, answered[e.ID])
+		}
+		answered[e.ID] = true
+	}
+	inLog := 0
+	for _, m := range s.stored("x") {
+		if m.User == flooder.Welcome.User {
+			if m.ID != fmt.Sprint("flood-", inLog) {
+				t.Fatalf("the log: got %s, want flood-%d", m.ID, inLog)
+			}
+			inLog++
+		}
+	}
+	if int64(inLog) != written.Load() {
+		t.Errorf("messages in the log: got %d, want %d", inLog, written.Load())
+	}
+}
