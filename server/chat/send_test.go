@@ -19,104 +19,112 @@ import (
 // An ack means: in the log.
 func TestAnAckedMessageIsInTheLog(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	for _, text := range texts(0, 20) {
-		ack := c.Say(text)
-		place, err := s.log.Locate(t.Context(), "x", ack.Seq)
-		if err != nil || place.State != eventlog.Present {
-			t.Fatalf("the log at %d, where %q was acked: got nothing, %v, want it", ack.Seq, text, err)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		for _, text := range texts(0, 20) {
+			ack := c.Say(text)
+			place, err := s.log.Locate(t.Context(), "x", ack.Seq)
+			if err != nil || place.State != eventlog.Present {
+				t.Fatalf("the log at %d, where %q was acked: got nothing, %v, want it", ack.Seq, text, err)
+			}
+			m, err := timeline.Message(place.Record)
+			if err != nil || m.Message != text || m.User != c.Welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
+				t.Errorf("%q: got ack %+v, and in the log %+v, %v, want the same message", text, ack, m, err)
+			}
+			if heard := c.TakeMessages(1)[0]; heard != m {
+				t.Errorf("new_message: got %+v, want what the log has: %+v", heard, m)
+			}
 		}
-		m, err := timeline.Message(place.Record)
-		if err != nil || m.Message != text || m.User != c.Welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
-			t.Errorf("%q: got ack %+v, and in the log %+v, %v, want the same message", text, ack, m, err)
-		}
-		if heard := c.TakeMessages(1)[0]; heard != m {
-			t.Errorf("new_message: got %+v, want what the log has: %+v", heard, m)
-		}
-	}
+	})
 }
 
 // The user, name, sequence and time in a message are the server's, never the
 // client's.
 func TestTheServersWordCounts(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	write(c, `{"type":"send_message","payload":{"message":"hi","user":"root","from":"Root","seq":7,"id":"mine","sent":"1999-01-01T00:00:00Z"},"id":"outer"}`)
-	ack := servertest.TakeAnswer(c, shared.Ack, "outer")
-	m := c.TakeMessages(1)[0]
-	if m.User != c.Welcome.User || m.From != c.Welcome.Name || m.ID != "outer" || m.Seq != ack.Seq || m.Sent.Year() < 2020 {
-		t.Errorf("message: got %+v, want the server's user, name, sequence and time and the id outer", m)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		write(c, `{"type":"send_message","payload":{"message":"hi","user":"root","from":"Root","seq":7,"id":"mine","sent":"1999-01-01T00:00:00Z"},"id":"outer"}`)
+		ack := servertest.TakeAnswer(c, shared.Ack, "outer")
+		m := c.TakeMessages(1)[0]
+		if m.User != c.Welcome.User || m.From != c.Welcome.Name || m.ID != "outer" || m.Seq != ack.Seq || !m.Sent.Equal(time.Now()) {
+			t.Errorf("message: got %+v, want the server's user, name, sequence and time and the id outer", m)
+		}
+	})
 }
 
 func TestAnIDIsStoredOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	say := func(c *servertest.Conn, room, text string) {
-		write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Room: room, Message: text}))
-	}
-	say(c, "x", "once")
-	first := servertest.TakeAnswer(c, shared.Ack, "the-id")
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		say := func(c *servertest.Conn, room, text string) {
+			write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Room: room, Message: text}))
+		}
+		say(c, "x", "once")
+		first := servertest.TakeAnswer(c, shared.Ack, "the-id")
 
-	say(c, "x", "once") // again
-	if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
-		t.Errorf("ack of the same message: got %+v, want %+v", again, first)
-	}
-	say(c, "x", "something else")
-	c.TakeRefusal("the-id", shared.CodeIDReused)
+		say(c, "x", "once") // again
+		if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
+			t.Errorf("ack of the same message: got %+v, want %+v", again, first)
+		}
+		say(c, "x", "something else")
+		c.TakeRefusal("the-id", shared.CodeIDReused)
 
-	// From another connection of the same user it is the same message; from
-	// another user it is another.
-	second := s.join("x", c.Welcome.Session)
-	say(second, "x", "once")
-	if again := servertest.TakeAnswer(second, shared.Ack, "the-id"); again != first {
-		t.Errorf("ack on another connection: got %+v, want %+v", again, first)
-	}
-	stranger := s.join("x")
-	say(stranger, "x", "once")
-	if theirs := servertest.TakeAnswer(stranger, shared.Ack, "the-id"); theirs.Seq == first.Seq {
-		t.Errorf("ack of a stranger's message: got %+v, want another sequence", theirs)
-	}
+		// From another connection of the same user it is the same message; from
+		// another user it is another.
+		second := s.join("x", c.Welcome.Session)
+		say(second, "x", "once")
+		if again := servertest.TakeAnswer(second, shared.Ack, "the-id"); again != first {
+			t.Errorf("ack on another connection: got %+v, want %+v", again, first)
+		}
+		stranger := s.join("x")
+		say(stranger, "x", "once")
+		if theirs := servertest.TakeAnswer(stranger, shared.Ack, "the-id"); theirs.Seq == first.Seq {
+			t.Errorf("ack of a stranger's message: got %+v, want another sequence", theirs)
+		}
 
-	// In another room of the same shard it is another message.
-	beside := "beside"
-	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
-	say(c, beside, "once")
-	if ack := servertest.TakeAnswer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
-		t.Errorf("ack in another room: got %+v, want %s and another sequence than %d", ack, beside, first.Seq)
-	}
-	if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"once", "once"}) { // the user's and the stranger's
-		t.Errorf("messages in the room: got %q, want the user's and the stranger's", got)
-	}
-	if got := textsOf(s.stored(beside)); !slices.Equal(got, []string{"once"}) {
-		t.Errorf("messages in the other room: got %q, want one", got)
-	}
+		// In another room of the same shard it is another message.
+		beside := "beside"
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+		say(c, beside, "once")
+		if ack := servertest.TakeAnswer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
+			t.Errorf("ack in another room: got %+v, want %s and another sequence than %d", ack, beside, first.Seq)
+		}
+		if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"once", "once"}) { // the user's and the stranger's
+			t.Errorf("messages in the room: got %q, want the user's and the stranger's", got)
+		}
+		if got := textsOf(s.stored(beside)); !slices.Equal(got, []string{"once"}) {
+			t.Errorf("messages in the other room: got %q, want one", got)
+		}
+	})
 }
 
 // The same id many times in one go, before anything is answered: one answer for
 // each, all the same.
 func TestAnIDSentManyTimesAtOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	const times = 100
-	for range times {
-		write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Message: "once"}))
-	}
-	first := servertest.TakeAnswer(c, shared.Ack, "the-id")
-	for range times - 1 {
-		if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
-			t.Fatalf("ack: got %+v, want %+v again", again, first)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		const times = 100
+		for range times {
+			write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Message: "once"}))
 		}
-	}
-	c.Barrier()
-	c.None("one more answer", func(e shared.Event) bool { return e.ID != "" })
-	if got := textsOf(s.stored("x")); len(got) != 1 {
-		t.Errorf("messages in the room: got %q, want one", got)
-	}
+		first := servertest.TakeAnswer(c, shared.Ack, "the-id")
+		for range times - 1 {
+			if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
+				t.Fatalf("ack: got %+v, want %+v again", again, first)
+			}
+		}
+		c.Barrier()
+		c.None("one more answer", func(e shared.Event) bool { return e.ID != "" })
+		if got := textsOf(s.stored("x")); len(got) != 1 {
+			t.Errorf("messages in the room: got %q, want one", got)
+		}
+	})
 }
 
 // Promise 1, without the crash: all members see each acked message once, in one
@@ -124,7 +132,11 @@ func TestAnIDSentManyTimesAtOnce(t *testing.T) {
 // were sent.
 func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	synctest.Test(t, func(t *testing.T) { checkSameOrder(t, serveInBubble(t)) })
+}
+
+func checkSameOrder(t *testing.T, s *testServer) {
+	t.Helper()
 	const senders, each = 8, 100
 	total := senders * each
 	observers := []*servertest.Conn{s.join("x"), s.join("x")}
@@ -198,34 +210,38 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 // What the log does not deliver, members read.
 func TestWhatIsNotDeliveredIsReadFromTheLog(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	c.Say("first")
-	s.log.lossy.Store(true)
-	for _, text := range texts(0, 20) {
-		c.Say(text)
-	}
-	if got := textsOf(c.TakeMessages(21)); !slices.Equal(got, append([]string{"first"}, texts(0, 20)...)) {
-		t.Errorf("messages: got %q, want first and 20 more", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		c.Say("first")
+		s.log.lossy.Store(true)
+		for _, text := range texts(0, 20) {
+			c.Say(text)
+		}
+		if got := textsOf(c.TakeMessages(21)); !slices.Equal(got, append([]string{"first"}, texts(0, 20)...)) {
+			t.Errorf("messages: got %q, want first and 20 more", got)
+		}
+	})
 }
 
 // What was not delivered comes before the next message.
 func TestAHoleInWhatIsDeliveredIsFilled(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	c.Say("first")
-	c.TakeMessages(1)
-	s.log.lossy.Store(true)
-	s.put("x", texts(0, 5)...)
-	s.log.lossy.Store(false)
-	c.Say("last")
-	if got := textsOf(c.TakeMessages(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
-		t.Errorf("messages: got %q, want 5 and last", got)
-	}
-	c.Barrier()
-	c.None("a message again", isMessageEvent)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		c.Say("first")
+		c.TakeMessages(1)
+		s.log.lossy.Store(true)
+		s.put("x", texts(0, 5)...)
+		s.log.lossy.Store(false)
+		c.Say("last")
+		if got := textsOf(c.TakeMessages(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
+			t.Errorf("messages: got %q, want 5 and last", got)
+		}
+		c.Barrier()
+		c.None("a message again", isMessageEvent)
+	})
 }
 
 // Once an append has failed, the client's later ones fail too, until all that
@@ -256,23 +272,25 @@ func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
 // When the log is gone, a send is refused as one to try again.
 func TestWithoutTheLogASendIsRefused(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	c.Say("stored")
-	s.log.Close()
-	for i := range 3 {
-		refusal := c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint(i)}), shared.CodeUnavailable)
-		if refusal.RetryAfter <= 0 {
-			t.Errorf("refusal: got %+v, want a retry_after", refusal)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		c.Say("stored")
+		s.log.Close()
+		for i := range 3 {
+			refusal := c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint(i)}), shared.CodeUnavailable)
+			if refusal.RetryAfter <= 0 {
+				t.Errorf("refusal: got %+v, want a retry_after", refusal)
+			}
 		}
-	}
-	for _, id := range []string{
-		servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}),
-		servertest.Send(c, shared.LoadHistory, shared.LoadHistoryPayload{}),
-		servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Ada"}),
-		servertest.Send(c, shared.ListRooms, shared.ListRoomsPayload{}),
-	} {
-		c.TakeRefusal(id, shared.CodeUnavailable)
-	}
-	c.Barrier() // and the connection lives
+		for _, id := range []string{
+			servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}),
+			servertest.Send(c, shared.LoadHistory, shared.LoadHistoryPayload{}),
+			servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Ada"}),
+			servertest.Send(c, shared.ListRooms, shared.ListRoomsPayload{}),
+		} {
+			c.TakeRefusal(id, shared.CodeUnavailable)
+		}
+		c.Barrier() // and the connection lives
+	})
 }

@@ -2,10 +2,8 @@ package chat
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,62 +14,29 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"websockets/server/eventlog"
-	"websockets/server/eventlog/jetstream"
-	"websockets/server/eventlog/memlog"
-	"websockets/server/identity"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
 
-// serve starts a server that ends with the test. There is no rate limit unless the
-// test asks for it.
+// The tests in this file need real sockets, and say why. The place for any other is a
+// bubble: see serveInBubble.
+
+// serve is serveInBubble on a TCP socket of this machine, with TLS if the test asks
+// for it, and in real time. The manager's writers serve such connections: without
+// TLS they have a file descriptor to write to.
 func serve(t testing.TB, change ...func(*setup)) *testServer {
 	t.Helper()
-	s := &testServer{t: t, logged: &logged{}}
-	logger := slog.New(slog.NewTextHandler(s.logged, nil))
-	with := setup{
-		config: Config{Version: "test", Logger: logger},
-	}
-	for _, f := range change {
-		f(&with)
-	}
-	var store eventlog.Store = memlog.Open(with.log)
-	var err error
-	if with.onDisk != nil {
-		with.onDisk.Dir, with.onDisk.MaxBytes, with.onDisk.Logger = t.TempDir(), 1<<30, logger
-		if store, err = jetstream.Open(t.Context(), *with.onDisk); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.log = &testLog{Store: store}
-	t.Cleanup(s.log.Close)
-	if with.door.Guests == nil && with.door.Tokens == nil {
-		keys, _ := identity.Keys(nil).Rotate(time.Now())
-		with.door.Guests = identity.NewGuests(keys)
-	}
-	if s.manager, err = NewManager(s.log, with.door, with.config); err != nil {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /ws", s.manager.ServeWS)
-	if s.http = httptest.NewUnstartedServer(mux); with.tls {
-		s.http.StartTLS()
-	} else {
-		s.http.Start()
-	}
-	t.Cleanup(func() {
-		s.shutdown()
-		s.http.Close()
-		if text := s.logged.String(); strings.Contains(text, "level=ERROR") {
-			t.Errorf("log: got an error, want none:\n%s", text)
-		}
-	})
-	return s
+	return start(t, listener, change...)
 }
 
 // Frames that no event can be: the connection is closed with a code that says
-// why, what was sent before is stored, and nobody else notices.
+// why, what was sent before is stored, and nobody else notices. The code must not be
+// lost although a kernel resets a connection that is closed before all was read; one
+// in memory is not reset.
 func TestBadFramesCloseTheConnection(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -123,6 +88,71 @@ var smallSendBuffer = websocket.Dialer{NetDial: func(network, address string) (n
 	}
 	return conn, err
 }}
+
+// TestTheSameOrderOnSockets: here the manager's writers write, several at a time.
+func TestTheSameOrderOnSockets(t *testing.T) {
+	t.Parallel()
+	checkSameOrder(t, serve(t))
+}
+
+// In the midst of sending: every message is acked or known not to be, and the
+// acked ones are in the log. In a bubble no time would pass for the shutdown: while it
+// waits, the clients go on.
+func TestShutdownWhileMessagesAreSent(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	const clients, window = 4, 10 // each has so many under way
+	acked := make([]map[uint64]bool, clients)
+	started := make(chan struct{}, clients)
+	var all sync.WaitGroup
+	for i := range acked {
+		acked[i] = map[uint64]bool{}
+		c := s.join("x")
+		made := 0
+		say := func() error {
+			made++
+			return c.WS.WriteMessage(websocket.TextMessage, shared.SendMessage.Frame(fmt.Sprint(made), shared.SendMessagePayload{Message: "text"}))
+		}
+		all.Go(func() {
+			for range window {
+				_ = say()
+			}
+			for {
+				e, err := read(c)
+				if err != nil {
+					if !websocket.IsCloseError(err, shared.CloseRestart) {
+						t.Errorf("the connection ended: got %v, want close code %d", err, shared.CloseRestart)
+					}
+					return
+				}
+				if e.Type != shared.Ack.Name() {
+					continue
+				}
+				acked[i][servertest.Payload(c, shared.Ack, e).Seq] = true
+				if len(acked[i]) == 10*window {
+					started <- struct{}{}
+				}
+				_ = say() // fails when the connection is closing: reading tells why
+			}
+		})
+	}
+	for range clients {
+		<-started
+	}
+	s.shutdown()
+	all.Wait()
+	stored := map[uint64]bool{}
+	for _, m := range s.stored("x") {
+		stored[m.Seq] = true
+	}
+	for i := range acked {
+		for seq := range acked[i] {
+			if !stored[seq] {
+				t.Errorf("acked message %d: want it in the log", seq)
+			}
+		}
+	}
+}
 
 // byUnixSocket is a dialer that has no TCP below it. Between a server that sends
 // and a client that sends and does not read, TCP drops what the client has no room
