@@ -165,12 +165,12 @@ func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
-		half := s.join("x")
+		half, drip := s.join("x"), s.join("x")
+		begun := time.Now()
 		if _, err := half.WS.NetConn().Write([]byte{0x81, 0x80 | 100, 0, 0, 0, 0, '{', '"', 't'}); err != nil {
 			t.Fatal(err)
 		}
 		// Another sends a fragment of one byte now and then, and never ends.
-		drip := s.join("x")
 		if _, err := drip.WS.NetConn().Write([]byte{0x01, 0x80 | 1, 0, 0, 0, 0, '{'}); err != nil {
 			t.Fatal(err)
 		}
@@ -184,24 +184,14 @@ func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
 				}
 			}
 		})
-		reading := func(c *servertest.Conn) (since int64) {
-			client := s.clientOf(c)
-			servertest.Eventually(t, "half a message to have arrived", func() bool {
-				since = client.reading.Load()
-				return since != 0
-			})
-			return since
-		}
-		reading(half)
-		since := reading(drip)
-		s.later(messageWait - 2*tick)
-		drip.AwaitClose(shared.ClosePolicy)
-		if took := s.manager.now.Load() - since; took <= ticks(messageWait) {
-			t.Errorf("closed after %d ticks, want more than %d", took, ticks(messageWait))
+		for _, c := range []*servertest.Conn{half, drip} {
+			c.AwaitClose(shared.ClosePolicy)
+			if took := time.Since(begun); took != messageWait+tick {
+				t.Errorf("closed after %v, want at the first tick after %v", took, messageWait)
+			}
 		}
 		_ = drip.WS.Close()
 		dripping.Wait()
-		half.AwaitClose(shared.ClosePolicy)
 		s.join("x").Say("others are not affected")
 	})
 }

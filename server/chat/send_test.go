@@ -3,7 +3,9 @@ package chat
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,6 +243,119 @@ func TestAHoleInWhatIsDeliveredIsFilled(t *testing.T) {
 		}
 		c.Barrier()
 		c.None("a message again", isMessageEvent)
+	})
+}
+
+// floodMessages are 80 MB: no connection holds that.
+const floodMessages = 20_000
+
+// flood sends long messages, and nobody reads what it gets.
+type flood struct {
+	conn    *servertest.Conn
+	written atomic.Int64
+	stop    atomic.Bool
+	done    chan struct{} // closed when it has ended
+}
+
+func startFlood(conn *servertest.Conn) *flood {
+	f := &flood{conn: conn, done: make(chan struct{})}
+	go f.run()
+	return f
+}
+
+func (f *flood) run() {
+	defer close(f.done)
+	text := strings.Repeat("x", shared.MaxMessageLength)
+	for n := range floodMessages {
+		if f.stop.Load() {
+			return
+		}
+		frame := shared.SendMessage.Frame(fmt.Sprint("flood-", n), shared.SendMessagePayload{Message: text})
+		if err := f.conn.WS.WriteMessage(websocket.TextMessage, frame); err != nil {
+			f.conn.T.Errorf("the flood broke off after %d: %v", n, err)
+			return
+		}
+		f.written.Add(1)
+	}
+}
+
+// readOn ends a flood that is held in a Write, and reads until that has gone out and
+// each message has its one ack. The log has to have them in order.
+func (f *flood) readOn(s *testServer) {
+	s.t.Helper()
+	f.stop.Store(true)
+	answered := map[string]bool{}
+	ended := func() bool {
+		select {
+		case <-f.done:
+			return int64(len(answered)) == f.written.Load()
+		default:
+			return false
+		}
+	}
+	for !ended() {
+		e, err := read(f.conn)
+		if err != nil {
+			s.t.Fatalf("after %d of %d answers: %v", len(answered), f.written.Load(), err)
+		}
+		if e.ID == "" {
+			continue
+		}
+		if e.Type != shared.Ack.Name() || answered[e.ID] {
+			s.t.Fatalf("answer to %s: got %s %s, answered before: %v, want one ack", e.ID, e.Type, e.Payload, answered[e.ID])
+		}
+		answered[e.ID] = true
+	}
+	inLog := 0
+	for _, m := range s.stored("x") {
+		if m.User == f.conn.Welcome.User {
+			if m.ID != fmt.Sprint("flood-", inLog) {
+				s.t.Fatalf("the log: got %s, want flood-%d", m.ID, inLog)
+			}
+			inLog++
+		}
+	}
+	if int64(inLog) != f.written.Load() {
+		s.t.Errorf("messages in the log: got %d, want %d", inLog, f.written.Load())
+	}
+}
+
+// sayAndHear sends a message, waits until it is acked and comes back, and drops
+// what came before it.
+func sayAndHear(c *servertest.Conn, text string) {
+	c.T.Helper()
+	c.Say(text)
+	c.Take(text, func(e shared.Event) bool {
+		m, err := shared.NewMessage.Decode(e)
+		return isMessageEvent(e) && err == nil && m.Message == text
+	})
+	c.Forget()
+}
+
+// A client that sends and sends and never reads is held back at its own socket:
+// what it has in the server is bounded, and others' messages go through. When it
+// reads again, every event has its one answer.
+func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		other := s.join("x")
+		f := startFlood(s.join("x"))
+		time.Sleep(stallWait + tick) // the acks that its last write was stuck with are out
+		held := f.written.Load()
+		const most = window + 16 + 600 // the connection holds 16 messages one way and some 600 acks the other
+		if held > most {
+			t.Errorf("messages of the flood: got %d in, want at most %d", held, most)
+		}
+		for range 30 {
+			sayAndHear(other, "another's")
+		}
+		time.Sleep(pingAfter - stallWait) // any longer, and it is closed as silent
+		sayAndHear(other, "another's")
+		if now := f.written.Load(); now != held {
+			t.Errorf("messages of the flood: got %d more in, want it held back", now-held)
+		}
+		f.readOn(s)
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -170,84 +169,25 @@ func (s *testServer) byUnixSocket() websocket.Dialer {
 	}}
 }
 
-// A client that sends and sends and never reads is held back at its own socket:
-// what it has in the server is bounded, and others' messages go through. When it
-// reads again, every event has its one answer.
-func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
+// TestAFloodIsHeldBackAtASocket: by the kernel's buffers too, where the manager's
+// writers find the socket full.
+func TestAFloodIsHeldBackAtASocket(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	other := s.join("x")
-	flooder := s.dial(servertest.DialOptions{Room: "x", Dialer: s.byUnixSocket()})
-	const most = 20_000 // 80 MB: no kernel holds that
-	text := strings.Repeat("x", shared.MaxMessageLength)
-	var written, stop atomic.Int64
-	var flood sync.WaitGroup
-	flood.Go(func() {
-		for n := int64(0); n < most && stop.Load() == 0; n++ {
-			frame := shared.SendMessage.Frame(fmt.Sprint("flood-", n), shared.SendMessagePayload{Message: text})
-			if err := flooder.WS.WriteMessage(websocket.TextMessage, frame); err != nil {
-				t.Errorf("the flood broke off after %d: %v", n, err)
-				return
-			}
-			written.Add(1)
-		}
-	})
+	f := startFlood(s.dial(servertest.DialOptions{Room: "x", Dialer: s.byUnixSocket()}))
 	// It is held back when it has not moved for a second in which another had many
 	// messages acked and delivered.
-	moved, held := time.Now(), s.clientOf(flooder)
+	moved, held := time.Now(), s.clientOf(f.conn)
 	for still, last := 0, int64(-1); still < 30 || time.Since(moved) < time.Second; still++ {
 		held.alive.Store(s.manager.now.Load()) // it is not to be closed as silent, however long this takes
-		other.Say("another's")
-		other.Take("another's message", func(e shared.Event) bool {
-			m, err := shared.NewMessage.Decode(e)
-			return isMessageEvent(e) && err == nil && m.Message == "another's"
-		})
-		other.Forget()
-		if now := written.Load(); now != last {
+		sayAndHear(other, "another's")
+		if now := f.written.Load(); now != last {
 			still, last, moved = 0, now, time.Now()
 		}
 	}
-	if n := written.Load(); n == most {
-		t.Fatalf("messages of the flood: got all %d in, want it held back", most)
+	if n := f.written.Load(); n == floodMessages {
+		t.Fatalf("messages of the flood: got all %d in, want it held back", n)
 	}
-	t.Logf("held back after %d", written.Load())
-	stop.Store(1)
-
-	// The last one is held in a Write; it goes out as soon as answers are read.
-	done := make(chan struct{})
-	go func() { flood.Wait(); close(done) }()
-	answered := map[string]bool{}
-	flooded := func() bool {
-		select {
-		case <-done:
-			return int64(len(answered)) == written.Load()
-		default:
-			return false
-		}
-	}
-	for !flooded() {
-		e, err := read(flooder)
-		if err != nil {
-			t.Fatalf("after %d of %d answers: %v", len(answered), written.Load(), err)
-		}
-		if e.ID == "" {
-			continue
-		}
-		if e.Type != shared.Ack.Name() || answered[e.ID] {
-			t.Fatalf("answer to %s: got %s %s, answered before: %v, want one ack", e.ID, e.Type, e.Payload, answered[e.ID])
-		}
-		answered[e.ID] = true
-	}
-	inLog := 0
-	for _, m := range s.stored("x") {
-		if m.User == flooder.Welcome.User {
-			if m.ID != fmt.Sprint("flood-", inLog) {
-				t.Fatalf("the log: got %s, want flood-%d", m.ID, inLog)
-			}
-			inLog++
-		}
-	}
-	if int64(inLog) != written.Load() {
-		t.Errorf("messages in the log: got %d, want %d", inLog, written.Load())
-	}
+	f.readOn(s)
 }
