@@ -94,6 +94,24 @@ func TestTheSameOrderOnSockets(t *testing.T) {
 	checkSameOrder(t, serve(t))
 }
 
+// TestASocketThatIsFull: it took a part of what the manager's writers had, mostly of
+// one frame. The rest follows when it is read again.
+func TestASocketThatIsFull(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
+	servertest.TakeEvent(c, shared.Synced)
+	here := s.clientOf(c)
+	all := long(0, slowMessages)
+	s.put("x", all...)
+	servertest.Eventually(t, "a write that waits", func() bool { return here.writing.Load() != 0 })
+	for i, m := range c.TakeMessages(len(all)) {
+		if m.Message != all[i] {
+			t.Fatalf("message %d: got %.20q, want %.20q", i, m.Message, all[i])
+		}
+	}
+}
+
 // In the midst of sending: every message is acked or known not to be, and the
 // acked ones are in the log. In a bubble no time would pass for the shutdown: while it
 // waits, the clients go on.
