@@ -42,7 +42,8 @@ func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
 }
 
 // TestEcho: what a conformance suite is shown: text comes back as it was, whole and
-// in fragments, and what is not UTF-8 ends the connection.
+// in fragments, and what is not UTF-8 ends the connection. The suite is another
+// program, so this is on a socket.
 func TestEcho(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -1,46 +1,69 @@
 package chat
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"websockets/server/eventlog"
+	"websockets/server/eventlog/memlog"
 )
+
+// slowValues are slow to read and to write. An answer is older than a write takes.
+type slowValues struct{ eventlog.Values }
+
+func (v slowValues) Get(ctx context.Context, owner, key string) ([]byte, error) {
+	defer time.Sleep(2 * time.Second)
+	return v.Values.Get(ctx, owner, key)
+}
+
+func (v slowValues) Put(ctx context.Context, owner, key string, value []byte) error {
+	time.Sleep(time.Second)
+	defer time.Sleep(time.Second)
+	return v.Values.Put(ctx, owner, key, value)
+}
 
 // TestMarksAreSeenWhileTheyAreWritten: at no moment a mark is neither among those
 // that wait nor in the store.
 func TestMarksAreSeenWhileTheyAreWritten(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	k := newMarks(s.log.Values(eventlog.Users))
-	for seq := range uint64(100) {
-		room := fmt.Sprint("room-", seq%2)
-		if err := k.set("ann", room, 1+seq); err != nil {
-			t.Fatal(err)
-		}
-		written := make(chan struct{})
-		go func() {
-			defer close(written)
-			k.flush(t.Context())
-		}()
-		for flushing := true; flushing; {
-			select {
-			case <-written:
-				flushing = false
-			default:
-			}
-			marks, err := k.of(t.Context(), "ann")
-			if err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		k := newMarks(slowValues{memlog.Open(memlog.Options{}).Values(eventlog.Users)})
+		const flushTakes = 4 * time.Second // a Get and a Put
+		var all sync.WaitGroup
+		mark := uint64(0)
+		move := func() {
+			mark++
+			if err := k.set("ann", "x", mark); err != nil {
 				t.Fatal(err)
 			}
-			if marks[room] != 1+seq {
-				t.Fatalf("mark: got %d, want %d", marks[room], 1+seq)
+		}
+		for round := range 10 {
+			move()
+			all.Go(func() { k.flush(t.Context()) })
+			for i := range 14 {
+				if i == 7 && round%2 == 1 {
+					move() // while the one before is written
+				}
+				want := mark
+				all.Go(func() {
+					marks, err := k.of(t.Context(), "ann")
+					if err != nil || marks["x"] < want {
+						t.Errorf("mark: got %d, %v, want %d", marks["x"], err, want)
+					}
+				})
+				time.Sleep(flushTakes / 10)
 			}
 		}
-	}
-	if len(k.dirty) > 0 {
-		t.Errorf("marks that wait: got %v, want none", k.dirty)
-	}
+		all.Wait()
+		k.flush(t.Context())
+		if len(k.dirty) > 0 {
+			t.Errorf("marks that wait: got %v, want none", k.dirty)
+		}
+	})
 }
 
 // TestMarksThatWaitAreBounded: also for as long as they cannot be written.
