@@ -9,8 +9,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"websockets/server/auth"
 	"websockets/server/eventlog"
-	"websockets/server/identity"
 )
 
 // authHelp are the longer texts of authFlags, which their tags name.
@@ -50,23 +50,23 @@ func (f *authFlags) check() error {
 }
 
 // door opens the way in. Guests' keys are looked after until ctx ends.
-func (f *authFlags) door(ctx context.Context, log eventlog.Log, logger *slog.Logger) (identity.Door, error) {
+func (f *authFlags) door(ctx context.Context, log eventlog.Log, logger *slog.Logger) (auth.Door, error) {
 	if f.Auth == "guest" {
 		guests, err := openGuests(ctx, log, f.ForgetGuests)
-		return identity.Door{Guests: guests}, err
+		return auth.Door{Guests: guests}, err
 	}
-	options := identity.TokenOptions{
+	options := auth.TokenOptions{
 		Algorithm: f.JWTAlgorithm, JWKS: f.JWKS, Issuer: f.JWTIssuer, Audience: f.JWTAudience, Logger: logger,
 	}
 	if f.JWTKey != "" {
 		var err error
 		if options.Key, err = os.ReadFile(f.JWTKey); err != nil {
-			return identity.Door{}, fmt.Errorf("--jwt-key: %w", err)
+			return auth.Door{}, fmt.Errorf("--jwt-key: %w", err)
 		}
 	}
-	tokens, err := identity.NewTokens(ctx, options)
+	tokens, err := auth.NewTokens(ctx, options)
 	if err != nil {
-		return identity.Door{}, fmt.Errorf("--auth=jwt: %w", err)
+		return auth.Door{}, fmt.Errorf("--auth=jwt: %w", err)
 	}
-	return identity.Door{Tokens: tokens}, nil
+	return auth.Door{Tokens: tokens}, nil
 }

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"websockets/server/auth"
 	"websockets/server/eventlog"
-	"websockets/server/identity"
 )
 
 const (
@@ -20,20 +20,20 @@ const (
 
 // openGuests returns the guests of the store's keys, making the first if there is
 // none. fresh forgets those that were: everyone becomes another guest.
-func openGuests(ctx context.Context, log eventlog.Log, fresh bool) (*identity.Guests, error) {
+func openGuests(ctx context.Context, log eventlog.Log, fresh bool) (*auth.Guests, error) {
 	keys, err := rotateKeys(ctx, log, fresh)
 	if err != nil {
 		return nil, err
 	}
-	return identity.NewGuests(keys), nil
+	return auth.NewGuests(keys), nil
 }
 
 // rotateKeys makes the store's keys those of today.
-func rotateKeys(ctx context.Context, log eventlog.Log, fresh bool) (keys identity.Keys, err error) {
+func rotateKeys(ctx context.Context, log eventlog.Log, fresh bool) (keys auth.Keys, err error) {
 	value, swapErr := log.Values(eventlog.Server).Update(ctx, "", guestKeys, func(old []byte) (changed []byte, change bool) {
-		var kept identity.Keys
+		var kept auth.Keys
 		if old != nil && !fresh {
-			if kept, err = identity.ParseKeys(old); err != nil {
+			if kept, err = auth.ParseKeys(old); err != nil {
 				return nil, false
 			}
 		}
@@ -47,11 +47,11 @@ func rotateKeys(ctx context.Context, log eventlog.Log, fresh bool) (keys identit
 	} else if err != nil {
 		return nil, err
 	}
-	return identity.ParseKeys(value)
+	return auth.ParseKeys(value)
 }
 
 // keepKeys looks after the keys until ctx ends.
-func keepKeys(ctx context.Context, log eventlog.Log, guests *identity.Guests, logger *slog.Logger) {
+func keepKeys(ctx context.Context, log eventlog.Log, guests *auth.Guests, logger *slog.Logger) {
 	ticker := time.NewTicker(guestKeysEvery)
 	defer ticker.Stop()
 	for {

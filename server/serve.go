@@ -15,11 +15,11 @@ import (
 	"syscall"
 	"time"
 
+	"websockets/server/auth"
 	"websockets/server/chat"
 	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
 	"websockets/server/eventlog/memlog"
-	"websockets/server/identity"
 	"websockets/server/web"
 	"websockets/static"
 )
@@ -55,7 +55,7 @@ type chatServer struct {
 	address  string // for a browser
 	listener net.Listener
 	log      eventlog.Store
-	door     identity.Door
+	door     auth.Door
 	manager  *chat.Manager
 	http     *http.Server
 }

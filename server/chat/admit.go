@@ -8,7 +8,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
@@ -29,7 +29,7 @@ const (
 // identify finds out who a request comes from. A guest without a session is made
 // one up. A user without a valid token is nobody yet: the session's User is empty,
 // and the connection has to authenticate. If it reports false, it has answered.
-func (m *Manager) identify(w http.ResponseWriter, r *http.Request) (session identity.Session, ok bool) {
+func (m *Manager) identify(w http.ResponseWriter, r *http.Request) (session auth.Session, ok bool) {
 	session, err := m.door.FromRequest(r)
 	if err == nil {
 		err = m.notSentAway(r.Context(), session)
@@ -40,10 +40,10 @@ func (m *Manager) identify(w http.ResponseWriter, r *http.Request) (session iden
 	case errors.Is(err, errNotRead):
 		m.storeAway(w, err)
 		return session, false
-	case errors.Is(err, identity.ErrNoSession) && m.door.Guests != nil:
+	case errors.Is(err, auth.ErrNoSession) && m.door.Guests != nil:
 		return m.door.Guests.New(), true
-	case errors.Is(err, identity.ErrNoSession):
-		return identity.Session{}, true
+	case errors.Is(err, auth.ErrNoSession):
+		return auth.Session{}, true
 	}
 	m.log.Debug("refused a session", "err", err, "from", r.RemoteAddr)
 	switch {
@@ -52,7 +52,7 @@ func (m *Manager) identify(w http.ResponseWriter, r *http.Request) (session iden
 	case m.door.Guests != nil:
 		m.refuseSession(w, r)
 	default: // it may have a newer token to send
-		return identity.Session{}, true
+		return auth.Session{}, true
 	}
 	return session, false
 }
@@ -83,7 +83,7 @@ var errNotRead = errors.New("the store was not read")
 
 // notSentAway returns an error if the session was issued before the user was sent
 // away.
-func (m *Manager) notSentAway(ctx context.Context, s identity.Session) error {
+func (m *Manager) notSentAway(ctx context.Context, s auth.Session) error {
 	if s.Fresh {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (m *Manager) notSentAway(ctx context.Context, s identity.Session) error {
 	if err != nil || s.Issued.After(at) {
 		return err
 	}
-	return identity.ErrBadSession
+	return auth.ErrBadSession
 }
 
 // lobby lets a connection in that came without a token, when it has sent one.
@@ -161,7 +161,7 @@ func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
 }
 
 // tokenIn reads an authenticate event.
-func (m *Manager) tokenIn(frame []byte) (session identity.Session, id string, err error) {
+func (m *Manager) tokenIn(frame []byte) (session auth.Session, id string, err error) {
 	event, err := shared.DecodeEvent(frame)
 	if err != nil {
 		return session, event.ID, err
@@ -178,7 +178,7 @@ func (m *Manager) tokenIn(frame []byte) (session identity.Session, id string, er
 }
 
 // verify returns the session of a token that came in an event.
-func (m *Manager) verify(ctx context.Context, token string) (identity.Session, error) {
+func (m *Manager) verify(ctx context.Context, token string) (auth.Session, error) {
 	session, err := m.door.Verify(ctx, token)
 	if err == nil {
 		err = m.notSentAway(ctx, session)
@@ -186,7 +186,7 @@ func (m *Manager) verify(ctx context.Context, token string) (identity.Session, e
 	switch {
 	case errors.Is(err, errNotRead):
 		return session, tryAgain("the server's store cannot be reached")
-	case errors.Is(err, identity.ErrExpired):
+	case errors.Is(err, auth.ErrExpired):
 		return session, shared.Errorf(shared.CodeBadToken, "the token has expired: get a new one")
 	case err != nil:
 		m.log.Debug("refused a token", "err", err)
@@ -210,7 +210,7 @@ func (m *Manager) authenticate(ctx context.Context, r request, p shared.TokenPay
 	}
 	r.session.Store(&session)
 	for _, here := range append([]*member(nil), r.rooms...) {
-		if name := here.room.name; !session.May(identity.Read, name) {
+		if name := here.room.name; !session.May(auth.Read, name) {
 			r.enqueue(outgoing{frame: wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})), leave: here})
 			r.forget(here)
 		}

@@ -19,10 +19,10 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/auth"
 	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
 	"websockets/server/eventlog/memlog"
-	"websockets/server/identity"
 	"websockets/server/servertest"
 	"websockets/server/timeline"
 	"websockets/shared"
@@ -52,7 +52,7 @@ type setup struct {
 	config Config
 	log    memlog.Options
 	onDisk *jetstream.Options // instead of log
-	door   identity.Door
+	door   auth.Door
 	tls    bool
 }
 
@@ -138,8 +138,8 @@ func serve(t testing.TB, change ...func(*setup)) *testServer {
 	s.log = &testLog{Store: store}
 	t.Cleanup(s.log.Close)
 	if with.door.Guests == nil && with.door.Tokens == nil {
-		keys, _ := identity.Keys(nil).Rotate(time.Now())
-		with.door.Guests = identity.NewGuests(keys)
+		keys, _ := auth.Keys(nil).Rotate(time.Now())
+		with.door.Guests = auth.NewGuests(keys)
 	}
 	if s.manager, err = NewManager(s.log, with.door, with.config); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/server/quota"
 	"websockets/server/timeline"
 	"websockets/server/wsframe"
@@ -40,16 +40,16 @@ func (r request) done() {
 // handler. Handlers run on the client's reader, one event after the other.
 func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 	handlers := shared.NewRegistry[request](shared.ToServer)
-	onRoom(handlers, shared.ChangeRoom, identity.Read, m.changeRoom)
-	onRoom(handlers, shared.JoinRoom, identity.Read, m.joinRoom)
+	onRoom(handlers, shared.ChangeRoom, auth.Read, m.changeRoom)
+	onRoom(handlers, shared.JoinRoom, auth.Read, m.joinRoom)
 	shared.On(handlers, shared.LeaveRoom, m.leaveRoom)
-	onRoom(handlers, shared.SendMessage, identity.Write, m.sendMessage)
-	onRoom(handlers, shared.SetTopic, identity.Write, m.setTopic)
-	onRoom(handlers, shared.LoadHistory, identity.Read, m.loadHistory)
+	onRoom(handlers, shared.SendMessage, auth.Write, m.sendMessage)
+	onRoom(handlers, shared.SetTopic, auth.Write, m.setTopic)
+	onRoom(handlers, shared.LoadHistory, auth.Read, m.loadHistory)
 	shared.On(handlers, shared.ListRooms, m.listRooms)
 	shared.On(handlers, shared.SetName, m.setName)
-	onRoom(handlers, shared.StartTyping, identity.Write, m.typing)
-	onRoom(handlers, shared.MarkRead, identity.Read, m.markRead)
+	onRoom(handlers, shared.StartTyping, auth.Write, m.typing)
+	onRoom(handlers, shared.MarkRead, auth.Read, m.markRead)
 	shared.On(handlers, shared.Ping, m.ping)
 	shared.On(handlers, shared.Authenticate, m.authenticate)
 	shared.On(handlers, shared.RefreshToken, m.authenticate)
@@ -65,7 +65,7 @@ type firstRoom struct {
 }
 
 // greet tells the client who it is and joins its first room.
-func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
+func (c *Client) greet(session auth.Session, named bool, first firstRoom) {
 	if first.answer != nil {
 		c.enqueue(outgoing{frame: wsframe.NewText(first.answer)})
 	}
@@ -89,7 +89,7 @@ func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
 	}
 	err := join.Validate()
 	if err == nil {
-		err = c.may(identity.Read, join.Name)
+		err = c.may(auth.Read, join.Name)
 	}
 	if err == nil {
 		err = c.manager.changeRoom(c.manager.ctx, request{Client: c}, join)
@@ -206,7 +206,7 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 		return shared.Errorf(shared.CodeUnsupported, "your name comes with your sign-in: change it there")
 	}
 	var err error
-	if p.Name, err = identity.CleanName(p.Name); err != nil {
+	if p.Name, err = auth.CleanName(p.Name); err != nil {
 		return err
 	}
 	if err := m.users.Put(ctx, r.user, "name", []byte(p.Name)); err != nil {
@@ -222,7 +222,7 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 }
 
 // nameOf returns a session's display name and whether the user chose it.
-func (m *Manager) nameOf(ctx context.Context, s identity.Session) (name string, named bool, err error) {
+func (m *Manager) nameOf(ctx context.Context, s auth.Session) (name string, named bool, err error) {
 	if s.Name != "" {
 		return s.Name, true, nil
 	}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"websockets/server/eventlog"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/server/timeline"
 	"websockets/shared"
 )
@@ -22,7 +22,7 @@ import (
 func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPayload) error {
 	session := r.session.Load()
 	rooms, err := m.listing.rooms(ctx, func(name string) bool {
-		return strings.Contains(name, p.Filter) && session.May(identity.Read, name)
+		return strings.Contains(name, p.Filter) && session.May(auth.Read, name)
 	})
 	if err != nil {
 		return r.unavailable(err)

@@ -23,8 +23,8 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/auth"
 	"websockets/server/eventlog"
-	"websockets/server/identity"
 	"websockets/server/quota"
 	"websockets/server/timeline"
 	"websockets/server/topics"
@@ -83,7 +83,7 @@ type Manager struct {
 	eventlog eventlog.Log
 	users    eventlog.Values
 	topics   *topics.Store
-	door     identity.Door
+	door     auth.Door
 	registry *shared.Registry[request]
 	upgrader websocket.Upgrader
 	marks    *marks
@@ -116,7 +116,7 @@ type Manager struct {
 
 // NewManager returns a manager on an open log. It fails if an event type of the
 // catalogue has no handler. Call Shutdown before closing the log.
-func NewManager(log eventlog.Log, door identity.Door, config Config) (*Manager, error) {
+func NewManager(log eventlog.Log, door auth.Door, config Config) (*Manager, error) {
 	m := &Manager{
 		config:    config,
 		log:       config.Logger,

@@ -12,9 +12,9 @@ import (
 	"strconv"
 	"time"
 
+	"websockets/server/auth"
 	"websockets/server/chat"
 	"websockets/server/eventlog"
-	"websockets/server/identity"
 	"websockets/shared"
 )
 
@@ -152,12 +152,12 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 	if id == "" {
 		id = rand.Text()
 	}
-	from, err := identity.CleanName(draft.From)
+	from, err := auth.CleanName(draft.From)
 	if err := errors.Join(err, shared.SendMessagePayload{Message: draft.Message}.Validate(), shared.ValidateID(id)); err != nil {
 		return 0, nil, err
 	}
 	stored, fresh, err := a.manager.Post(r.Context(), shared.Message{
-		ID: id, Room: r.PathValue("room"), User: identity.BackendPrefix + who.name, From: from, Message: draft.Message,
+		ID: id, Room: r.PathValue("room"), User: auth.BackendPrefix + who.name, From: from, Message: draft.Message,
 	})
 	if err != nil || !fresh {
 		return http.StatusOK, stored, err

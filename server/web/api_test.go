@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"websockets/server/auth"
 	"websockets/server/chat"
 	"websockets/server/eventlog/memlog"
-	"websockets/server/identity"
 	"websockets/server/servertest"
 	"websockets/shared"
 	"websockets/static"
@@ -35,8 +35,8 @@ func serveAPI(t *testing.T) *httptest.Server {
 	logger := slog.New(slog.DiscardHandler)
 	log := memlog.Open(memlog.Options{})
 	t.Cleanup(log.Close)
-	keys, _ := identity.Keys(nil).Rotate(time.Now())
-	door := identity.Door{Guests: identity.NewGuests(keys)}
+	keys, _ := auth.Keys(nil).Rotate(time.Now())
+	door := auth.Door{Guests: auth.NewGuests(keys)}
 	manager, err := chat.NewManager(log, door, chat.Config{Version: "test", Logger: logger})
 	if err != nil {
 		t.Fatal(err)

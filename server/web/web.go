@@ -9,8 +9,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"websockets/server/auth"
 	"websockets/server/chat"
-	"websockets/server/identity"
 	"websockets/shared"
 	"websockets/static"
 )
@@ -27,7 +27,7 @@ const permissionsPolicy = "camera=(), microphone=(), geolocation=(), payment=(),
 type Options struct {
 	Assets  *static.Assets
 	Manager *chat.Manager
-	Door    identity.Door
+	Door    auth.Door
 	// Backends may use the HTTP API; nil means that there is none.
 	Backends Backends
 	// Trusted are the proxies in front that are believed what they say of a request.
@@ -87,7 +87,7 @@ func withHeaders(next http.Handler) http.Handler {
 		h.Set("Permissions-Policy", permissionsPolicy)
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
-		if identity.IsSecure(r) {
+		if auth.IsSecure(r) {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 			h.Set("Cross-Origin-Opener-Policy", "same-origin") // elsewhere browsers ignore it, and complain
 		}
@@ -98,15 +98,15 @@ func withHeaders(next http.Handler) http.Handler {
 // withSession makes a browser that opens the page for the first time a guest, so
 // that it is somebody before it connects, and gives one that comes back its session
 // anew. Users of the operator's own bring their tokens.
-func withSession(door identity.Door, next http.Handler) http.Handler {
+func withSession(door auth.Door, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if guests := door.Guests; guests != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
 			session, err := door.FromRequest(r)
 			switch {
 			case err != nil:
-				http.SetCookie(w, identity.Cookie(guests.New(), r))
+				http.SetCookie(w, auth.Cookie(guests.New(), r))
 			case guests.IsStale(session):
-				http.SetCookie(w, identity.Cookie(guests.Renew(session.User), r))
+				http.SetCookie(w, auth.Cookie(guests.Renew(session.User), r))
 			}
 		}
 		next.ServeHTTP(w, r)
@@ -119,13 +119,13 @@ func withSession(door identity.Door, next http.Handler) http.Handler {
 //
 // What the browser stores for the page is the page's to clear: Clear-Site-Data
 // would do it over https only.
-func forget(door identity.Door) http.Handler {
+func forget(door auth.Door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		session := identity.Session{}
+		session := auth.Session{}
 		if door.Guests != nil {
 			session = door.Guests.New()
 		}
-		http.SetCookie(w, identity.Cookie(session, r))
+		http.SetCookie(w, auth.Cookie(session, r))
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
 	})

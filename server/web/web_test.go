@@ -6,23 +6,23 @@ import (
 	"testing"
 	"time"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/static"
 )
 
-func serve(t *testing.T) (http.Handler, *identity.Guests) {
+func serve(t *testing.T) (http.Handler, *auth.Guests) {
 	t.Helper()
 	assets, err := static.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, _ := identity.Keys(nil).Rotate(time.Now())
-	guests := identity.NewGuests(keys)
-	return Handler(Options{Assets: assets, Door: identity.Door{Guests: guests}}), guests
+	keys, _ := auth.Keys(nil).Rotate(time.Now())
+	guests := auth.NewGuests(keys)
+	return Handler(Options{Assets: assets, Door: auth.Door{Guests: guests}}), guests
 }
 
 // sessionSet returns the session that an answer sets, if it sets one.
-func sessionSet(t *testing.T, guests *identity.Guests, answer *http.Response) (s identity.Session, set bool) {
+func sessionSet(t *testing.T, guests *auth.Guests, answer *http.Response) (s auth.Session, set bool) {
 	t.Helper()
 	cookies := answer.Cookies()
 	if len(cookies) == 0 {
@@ -56,7 +56,7 @@ func TestForgetMakesTheBrowserAnotherGuest(t *testing.T) {
 		{"a link", "GET", map[string]string{"Sec-Fetch-Site": "same-origin"}, http.StatusMethodNotAllowed},
 	} {
 		r := httptest.NewRequest(c.method, "http://chat.example/forget", nil)
-		r.AddCookie(identity.Cookie(old, r))
+		r.AddCookie(auth.Cookie(old, r))
 		for name, value := range c.headers {
 			r.Header.Set(name, value)
 		}

@@ -1,7 +1,7 @@
-// Package identity says who a connection is and what it may do: a guest, whose id
+// Package auth says who a connection is and what it may do: a guest, whose id
 // this server made up and signed, or a user of the operator's own, with a token of
 // their identity provider.
-package identity
+package auth
 
 import (
 	"errors"
