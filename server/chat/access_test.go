@@ -219,9 +219,9 @@ func TestAnExpiredTokenCloses(t *testing.T) {
 	renewed.Barrier()
 }
 
-// TestWhoIsSentAway: the user's connections are closed, and what they presented is
-// refused; others stay.
-func TestWhoIsSentAway(t *testing.T) {
+// TestRevokedSessions: the user's connections are closed, and the sessions that they
+// presented are refused; other users stay.
+func TestRevokedSessions(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change  []func(*setup)
@@ -247,8 +247,8 @@ func TestWhoIsSentAway(t *testing.T) {
 			if err := s.manager.SendAway(t.Context(), ann.Welcome.User); err != nil {
 				t.Fatal(err)
 			}
-			ann.AwaitClose(shared.CloseSentAway)
-			again.AwaitClose(shared.CloseSentAway)
+			ann.AwaitClose(shared.CloseSessionRevoked)
+			again.AwaitClose(shared.CloseSessionRevoked)
 			s.dialRefused("the old session", http.StatusUnauthorized, bearer(token))
 			bob.Barrier()
 		})

@@ -237,7 +237,7 @@ func (m *Manager) sentAway(user string, since []byte) {
 	defer m.mu.RUnlock()
 	for _, c := range m.clientsOf[user] {
 		if !c.session.Load().Issued.After(at) {
-			c.close(shared.CloseSentAway, "your session was ended by an operator")
+			c.close(shared.CloseSessionRevoked, "your session was ended by an operator")
 		}
 	}
 }

@@ -145,9 +145,9 @@ func TestABackendWritesAndReads(t *testing.T) {
 	}
 }
 
-// TestABackendSeesWhoIsThereAndSendsAway: members get what a backend writes, and
-// a member who is sent away does not come back.
-func TestABackendSeesWhoIsThereAndSendsAway(t *testing.T) {
+// TestABackendSeesMembersAndRevokesSessions: members get what a backend writes, and
+// a member whose session is revoked cannot come back with it.
+func TestABackendSeesMembersAndRevokesSessions(t *testing.T) {
 	server := serveAPI(t)
 	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/ws"
 	member := servertest.Dial(t, address, servertest.DialOptions{Room: "orders"})
@@ -164,9 +164,9 @@ func TestABackendSeesWhoIsThereAndSendsAway(t *testing.T) {
 		t.Errorf("the member's message: got %+v, want hello from shop", m)
 	}
 	if status, _ := call(t, server, allToken, "DELETE", "/api/sessions/"+welcome.User, ""); status != http.StatusNoContent {
-		t.Errorf("sending away: got status %d, want %d", status, http.StatusNoContent)
+		t.Errorf("revoking the sessions: got status %d, want %d", status, http.StatusNoContent)
 	}
-	member.AwaitClose(shared.CloseSentAway)
+	member.AwaitClose(shared.CloseSessionRevoked)
 	_, err := servertest.Upgrade(address, servertest.DialOptions{Room: "orders", Session: welcome.Session})
 	if err == nil || !strings.Contains(err.Error(), http.StatusText(http.StatusUnauthorized)) {
 		t.Errorf("the old session: got %v, want %d", err, http.StatusUnauthorized)
