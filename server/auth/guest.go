@@ -14,52 +14,53 @@ import (
 	"time"
 )
 
-// cookieName is the session's cookie. Over TLS it has the prefix that makes a
-// browser refuse it from anybody but this host over TLS.
+// The names of the session's cookie. With the prefix __Host- a browser takes it only
+// from this host, and only over TLS.
 const (
 	cookieName       = "session"
 	cookieSecureName = "__Host-session"
-	// renewAfter is how old a session is that a page gets signed anew.
-	renewAfter = 24 * time.Hour
 )
 
-// Guests makes up, signs and checks guests. Its methods may be called from any
-// goroutine.
-type Guests struct {
+// refreshAfter is the age at which a session is refreshed when its guest opens the
+// page.
+const refreshAfter = 24 * time.Hour
+
+// GuestSessions creates guests, and signs and verifies their sessions. Its methods may
+// be called from any goroutine.
+type GuestSessions struct {
 	keys atomic.Pointer[Keys]
 	now  func() time.Time
 }
 
-// NewGuests returns the guests of these keys, of which there is at least one.
-func NewGuests(keys Keys) *Guests {
-	g := &Guests{now: time.Now}
+// NewGuestSessions returns the GuestSessions of keys, which must not be empty.
+func NewGuestSessions(keys Keys) *GuestSessions {
+	g := &GuestSessions{now: time.Now}
 	g.SetKeys(keys)
 	return g
 }
 
-// SetKeys changes the keys, after Keys.Rotate here or on another server.
-func (g *Guests) SetKeys(keys Keys) { g.keys.Store(&keys) }
+// SetKeys replaces the keys, after Keys.Rotate here or on another server.
+func (g *GuestSessions) SetKeys(keys Keys) { g.keys.Store(&keys) }
 
-// New makes up a user.
-func (g *Guests) New() Session {
+// New creates a guest.
+func (g *GuestSessions) New() Session {
 	id := make([]byte, 10)
 	_, _ = rand.Read(id) // never fails
-	s := g.Renew(strings.ToLower(base32.StdEncoding.EncodeToString(id)))
-	s.Fresh = true
+	s := g.Refresh(strings.ToLower(base32.StdEncoding.EncodeToString(id)))
+	s.IsNew = true
 	return s
 }
 
-// Renew signs a session for a guest from now on.
-func (g *Guests) Renew(user string) Session {
+// Refresh signs a new session for a guest.
+func (g *GuestSessions) Refresh(user string) Session {
 	issued := g.now().Truncate(time.Second)
 	signing := g.keys.Load().signing(issued)
 	signed := user + "." + signing.ID + "." + strconv.FormatInt(issued.Unix(), 36)
 	return Session{User: user, Token: signed + "." + signing.sign(signed), Issued: issued, Expires: issued.Add(guestAge)}
 }
 
-// Verify returns the session that a token stands for, or an error that wraps
-// ErrBadSession or ErrExpired.
-func (g *Guests) Verify(token string) (Session, error) {
+// Verify returns the session of a token. The error wraps ErrBadSession or ErrExpired.
+func (g *GuestSessions) Verify(token string) (Session, error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 4 || len(parts[0]) != 16 {
 		return Session{}, ErrBadSession
@@ -86,8 +87,8 @@ func (g *Guests) Verify(token string) (Session, error) {
 	return Session{}, ErrBadSession
 }
 
-// IsStale reports whether a page should get the session signed anew.
-func (g *Guests) IsStale(s Session) bool { return g.now().Sub(s.Issued) > renewAfter }
+// NeedsRefresh reports whether the session is old enough to be refreshed.
+func (g *GuestSessions) NeedsRefresh(s Session) bool { return g.now().Sub(s.Issued) > refreshAfter }
 
 func (k key) sign(text string) string {
 	mac := hmac.New(sha256.New, k.Secret)
@@ -95,9 +96,9 @@ func (k key) sign(text string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// TokenOf returns the token that a request presents in its Authorization header,
-// or in the session's cookie; never in its address, which ends up in logs. The
-// error is ErrNoSession if there is none.
+// TokenOf returns the token in a request's Authorization header or session cookie.
+// Tokens in the URL do not count, as URLs end up in logs. The error is ErrNoSession,
+// or ErrBadSession for another Authorization scheme.
 func TokenOf(r *http.Request) (string, error) {
 	if header := r.Header.Get("Authorization"); header != "" {
 		token, ok := strings.CutPrefix(header, "Bearer ")
@@ -106,34 +107,34 @@ func TokenOf(r *http.Request) (string, error) {
 		}
 		return token, nil
 	}
-	c, err := r.Cookie(nameOfCookie(r))
+	c, err := r.Cookie(cookieNameFor(r))
 	if errors.Is(err, http.ErrNoCookie) || c.Value == "" {
 		return "", ErrNoSession
 	}
 	return c.Value, nil
 }
 
-// IsSecure reports whether the browser sent the request over TLS: to this server,
-// or to a proxy in front that is trusted and says so (see package web).
+// IsSecure reports whether the browser sent the request over TLS, to this server or
+// to a trusted proxy in front of it (see package web).
 func IsSecure(r *http.Request) bool { return r.TLS != nil || r.URL.Scheme == "https" }
 
-func nameOfCookie(r *http.Request) string {
+func cookieNameFor(r *http.Request) string {
 	if IsSecure(r) {
 		return cookieSecureName
 	}
 	return cookieName
 }
 
-// Cookie returns the cookie that makes a browser present the session, and to a
-// request that came over TLS one that it never presents without. A session without
-// a token makes it forget the one it has.
+// Cookie returns the session's cookie for the browser that sent r. If r came over TLS,
+// the browser sends the cookie over TLS only. A session without a token deletes the
+// cookie.
 func Cookie(s Session, r *http.Request) *http.Cookie {
 	age := int(guestAge.Seconds())
 	if s.Token == "" {
 		age = -1
 	}
 	return &http.Cookie{
-		Name: nameOfCookie(r), Value: s.Token, Path: "/", MaxAge: age,
+		Name: cookieNameFor(r), Value: s.Token, Path: "/", MaxAge: age,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: IsSecure(r),
 	}
 }

@@ -20,13 +20,13 @@ var testSecret = []byte("a secret of at least thirty-two bytes")
 
 // withTokens makes a server take users of the operator's own.
 func withTokens(t *testing.T) func(*setup) {
-	tokens, err := auth.NewTokens(t.Context(), auth.TokenOptions{
+	tokens, err := auth.NewTokenVerifier(t.Context(), auth.TokenOptions{
 		Algorithm: "HS256", Key: testSecret, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(s *setup) { s.door = auth.Door{Tokens: tokens} }
+	return func(s *setup) { s.authenticator = auth.Authenticator{Tokens: tokens} }
 }
 
 type rights = map[string][]auth.Right

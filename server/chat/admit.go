@@ -30,7 +30,7 @@ const (
 // one up. A user without a valid token is nobody yet: the session's User is empty,
 // and the connection has to authenticate. If it reports false, it has answered.
 func (m *Manager) identify(w http.ResponseWriter, r *http.Request) (session auth.Session, ok bool) {
-	session, err := m.door.FromRequest(r)
+	session, err := m.authenticator.FromRequest(r)
 	if err == nil {
 		err = m.notSentAway(r.Context(), session)
 	}
@@ -40,8 +40,8 @@ func (m *Manager) identify(w http.ResponseWriter, r *http.Request) (session auth
 	case errors.Is(err, errNotRead):
 		m.storeAway(w, err)
 		return session, false
-	case errors.Is(err, auth.ErrNoSession) && m.door.Guests != nil:
-		return m.door.Guests.New(), true
+	case errors.Is(err, auth.ErrNoSession) && m.authenticator.Guests != nil:
+		return m.authenticator.Guests.New(), true
 	case errors.Is(err, auth.ErrNoSession):
 		return auth.Session{}, true
 	}
@@ -49,7 +49,7 @@ func (m *Manager) identify(w http.ResponseWriter, r *http.Request) (session auth
 	switch {
 	case r.Header.Get("Authorization") != "":
 		http.Error(w, "the session is not one of this server's, or it has expired: get a new one, or connect without", http.StatusUnauthorized)
-	case m.door.Guests != nil:
+	case m.authenticator.Guests != nil:
 		m.refuseSession(w, r)
 	default: // it may have a newer token to send
 		return auth.Session{}, true
@@ -84,7 +84,7 @@ var errNotRead = errors.New("the store was not read")
 // notSentAway returns an error if the session was issued before the user was sent
 // away.
 func (m *Manager) notSentAway(ctx context.Context, s auth.Session) error {
-	if s.Fresh {
+	if s.IsNew {
 		return nil
 	}
 	value, err := m.users.Get(ctx, s.User, sentAwayKey)
@@ -179,7 +179,7 @@ func (m *Manager) tokenIn(frame []byte) (session auth.Session, id string, err er
 
 // verify returns the session of a token that came in an event.
 func (m *Manager) verify(ctx context.Context, token string) (auth.Session, error) {
-	session, err := m.door.Verify(ctx, token)
+	session, err := m.authenticator.Verify(ctx, token)
 	if err == nil {
 		err = m.notSentAway(ctx, session)
 	}
@@ -198,7 +198,7 @@ func (m *Manager) verify(ctx context.Context, token string) (auth.Session, error
 // authenticate renews the session of a connection that has one: with a token of
 // the same user. What the new one does not allow any more ends.
 func (m *Manager) authenticate(ctx context.Context, r request, p shared.TokenPayload) error {
-	if m.door.Tokens == nil {
+	if m.authenticator.Tokens == nil {
 		return shared.Errorf(shared.CodeUnsupported, "this server takes guests only: there is nothing to authenticate with")
 	}
 	session, err := m.verify(ctx, p.Token)

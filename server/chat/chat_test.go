@@ -49,11 +49,11 @@ type testServer struct {
 
 // setup is what a test may want otherwise.
 type setup struct {
-	config Config
-	log    memlog.Options
-	onDisk *jetstream.Options // instead of log
-	door   auth.Door
-	tls    bool
+	config        Config
+	log           memlog.Options
+	onDisk        *jetstream.Options // instead of log
+	authenticator auth.Authenticator
+	tls           bool
 }
 
 // testLog is a log that fails when a test wants it to.
@@ -137,11 +137,11 @@ func serve(t testing.TB, change ...func(*setup)) *testServer {
 	}
 	s.log = &testLog{Store: store}
 	t.Cleanup(s.log.Close)
-	if with.door.Guests == nil && with.door.Tokens == nil {
+	if with.authenticator.Guests == nil && with.authenticator.Tokens == nil {
 		keys, _ := auth.Keys(nil).Rotate(time.Now())
-		with.door.Guests = auth.NewGuests(keys)
+		with.authenticator.Guests = auth.NewGuestSessions(keys)
 	}
-	if s.manager, err = NewManager(s.log, with.door, with.config); err != nil {
+	if s.manager, err = NewManager(s.log, with.authenticator, with.config); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()

@@ -226,7 +226,7 @@ func (m *Manager) nameOf(ctx context.Context, s auth.Session) (name string, name
 	if s.Name != "" {
 		return s.Name, true, nil
 	}
-	if !s.Fresh {
+	if !s.IsNew {
 		kept, err := m.users.Get(ctx, s.User, "name")
 		if err != nil || len(kept) > 0 {
 			return string(kept), true, err

@@ -78,18 +78,18 @@ type Config struct {
 // Manager owns the connections and the rooms. Its exported methods may be called
 // from any goroutine.
 type Manager struct {
-	config   Config
-	log      *slog.Logger
-	eventlog eventlog.Log
-	users    eventlog.Values
-	topics   *topics.Store
-	door     auth.Door
-	registry *shared.Registry[request]
-	upgrader websocket.Upgrader
-	marks    *marks
-	listing  *listing
-	quotas   *quota.Registry
-	writers  writers
+	config        Config
+	log           *slog.Logger
+	eventlog      eventlog.Log
+	users         eventlog.Values
+	topics        *topics.Store
+	authenticator auth.Authenticator
+	registry      *shared.Registry[request]
+	upgrader      websocket.Upgrader
+	marks         *marks
+	listing       *listing
+	quotas        *quota.Registry
+	writers       writers
 
 	greetings chan struct{} // a place for each that is let in just now
 
@@ -116,19 +116,19 @@ type Manager struct {
 
 // NewManager returns a manager on an open log. It fails if an event type of the
 // catalogue has no handler. Call Shutdown before closing the log.
-func NewManager(log eventlog.Log, door auth.Door, config Config) (*Manager, error) {
+func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Config) (*Manager, error) {
 	m := &Manager{
-		config:    config,
-		log:       config.Logger,
-		eventlog:  log,
-		users:     log.Values(eventlog.Users),
-		topics:    topics.New(log),
-		door:      door,
-		quotas:    quota.NewRegistry(quota.Limits{Rate: config.Rate, ConnsPerAddress: config.MaxConnsPerAddress}),
-		clients:   map[*Client]struct{}{},
-		rooms:     map[string]*room{},
-		clientsOf: map[string][]*Client{},
-		greetings: make(chan struct{}, maxGreetings*runtime.GOMAXPROCS(0)),
+		config:        config,
+		log:           config.Logger,
+		eventlog:      log,
+		users:         log.Values(eventlog.Users),
+		topics:        topics.New(log),
+		authenticator: authenticator,
+		quotas:        quota.NewRegistry(quota.Limits{Rate: config.Rate, ConnsPerAddress: config.MaxConnsPerAddress}),
+		clients:       map[*Client]struct{}{},
+		rooms:         map[string]*room{},
+		clientsOf:     map[string][]*Client{},
+		greetings:     make(chan struct{}, maxGreetings*runtime.GOMAXPROCS(0)),
 	}
 	m.marks = newMarks(m.users)
 	m.upgrader = websocket.Upgrader{

@@ -46,7 +46,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var header http.Header
-	if session.Fresh {
+	if session.IsNew {
 		header = http.Header{"Set-Cookie": {auth.Cookie(session, r).String()}}
 	}
 	var name string

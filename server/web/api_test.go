@@ -36,8 +36,8 @@ func serveAPI(t *testing.T) *httptest.Server {
 	log := memlog.Open(memlog.Options{})
 	t.Cleanup(log.Close)
 	keys, _ := auth.Keys(nil).Rotate(time.Now())
-	door := auth.Door{Guests: auth.NewGuests(keys)}
-	manager, err := chat.NewManager(log, door, chat.Config{Version: "test", Logger: logger})
+	authenticator := auth.Authenticator{Guests: auth.NewGuestSessions(keys)}
+	manager, err := chat.NewManager(log, authenticator, chat.Config{Version: "test", Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func serveAPI(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(Handler(Options{Assets: assets, Manager: manager, Door: door, Backends: backends, Ready: log.Ready}))
+	server := httptest.NewServer(Handler(Options{Assets: assets, Manager: manager, Authenticator: authenticator, Backends: backends, Ready: log.Ready}))
 	t.Cleanup(func() {
 		manager.Shutdown(t.Context())
 		server.Close()

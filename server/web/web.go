@@ -25,9 +25,9 @@ const permissionsPolicy = "camera=(), microphone=(), geolocation=(), payment=(),
 
 // Options are what the routes lead to.
 type Options struct {
-	Assets  *static.Assets
-	Manager *chat.Manager
-	Door    auth.Door
+	Assets        *static.Assets
+	Manager       *chat.Manager
+	Authenticator auth.Authenticator
 	// Backends may use the HTTP API; nil means that there is none.
 	Backends Backends
 	// Trusted are the proxies in front that are believed what they say of a request.
@@ -46,13 +46,13 @@ type Options struct {
 //	/healthz        200 while the process lives
 //	/readyz         200 while messages can be stored, else 503 and why not
 func Handler(o Options) http.Handler {
-	page := withSession(o.Door, http.HandlerFunc(o.Assets.ServePage))
+	page := withSession(o.Authenticator, http.HandlerFunc(o.Assets.ServePage))
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page)
 	mux.Handle("GET /r/{room}", page)
 	mux.HandleFunc("GET /static/", o.Assets.ServeFile)
 	mux.HandleFunc("GET /ws", o.Manager.ServeWS)
-	mux.Handle("POST /forget", forget(o.Door))
+	mux.Handle("POST /forget", forget(o.Authenticator))
 	if o.Backends != nil {
 		api{o.Manager, o.Backends}.routes(mux)
 	}
@@ -98,15 +98,15 @@ func withHeaders(next http.Handler) http.Handler {
 // withSession makes a browser that opens the page for the first time a guest, so
 // that it is somebody before it connects, and gives one that comes back its session
 // anew. Users of the operator's own bring their tokens.
-func withSession(door auth.Door, next http.Handler) http.Handler {
+func withSession(authenticator auth.Authenticator, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if guests := door.Guests; guests != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
-			session, err := door.FromRequest(r)
+		if guests := authenticator.Guests; guests != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			session, err := authenticator.FromRequest(r)
 			switch {
 			case err != nil:
 				http.SetCookie(w, auth.Cookie(guests.New(), r))
-			case guests.IsStale(session):
-				http.SetCookie(w, auth.Cookie(guests.Renew(session.User), r))
+			case guests.NeedsRefresh(session):
+				http.SetCookie(w, auth.Cookie(guests.Refresh(session.User), r))
 			}
 		}
 		next.ServeHTTP(w, r)
@@ -119,11 +119,11 @@ func withSession(door auth.Door, next http.Handler) http.Handler {
 //
 // What the browser stores for the page is the page's to clear: Clear-Site-Data
 // would do it over https only.
-func forget(door auth.Door) http.Handler {
+func forget(authenticator auth.Authenticator) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session := auth.Session{}
-		if door.Guests != nil {
-			session = door.Guests.New()
+		if authenticator.Guests != nil {
+			session = authenticator.Guests.New()
 		}
 		http.SetCookie(w, auth.Cookie(session, r))
 		w.Header().Set("Cache-Control", "no-store")

@@ -10,19 +10,19 @@ import (
 	"websockets/static"
 )
 
-func serve(t *testing.T) (http.Handler, *auth.Guests) {
+func serve(t *testing.T) (http.Handler, *auth.GuestSessions) {
 	t.Helper()
 	assets, err := static.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	keys, _ := auth.Keys(nil).Rotate(time.Now())
-	guests := auth.NewGuests(keys)
-	return Handler(Options{Assets: assets, Door: auth.Door{Guests: guests}}), guests
+	guests := auth.NewGuestSessions(keys)
+	return Handler(Options{Assets: assets, Authenticator: auth.Authenticator{Guests: guests}}), guests
 }
 
 // sessionSet returns the session that an answer sets, if it sets one.
-func sessionSet(t *testing.T, guests *auth.Guests, answer *http.Response) (s auth.Session, set bool) {
+func sessionSet(t *testing.T, guests *auth.GuestSessions, answer *http.Response) (s auth.Session, set bool) {
 	t.Helper()
 	cookies := answer.Cookies()
 	if len(cookies) == 0 {
