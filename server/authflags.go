@@ -52,9 +52,10 @@ func (f *authFlags) check() error {
 // authenticator returns the Authenticator that the flags ask for. With --jwt-jwks it
 // fetches keys until ctx ends.
 func (f *authFlags) authenticator(ctx context.Context, log eventlog.Log, logger *slog.Logger) (auth.Authenticator, error) {
+	revocations := auth.NewRevocations(log.Values(eventlog.Users))
 	if f.Auth == "guest" {
 		guests, err := openGuestSessions(ctx, log, f.ForgetGuests)
-		return auth.Authenticator{Guests: guests}, err
+		return auth.Authenticator{Guests: guests, Revocations: revocations}, err
 	}
 	options := auth.TokenOptions{
 		Algorithm: f.JWTAlgorithm, JWKS: f.JWKS, Issuer: f.JWTIssuer, Audience: f.JWTAudience, Logger: logger,
@@ -69,5 +70,5 @@ func (f *authFlags) authenticator(ctx context.Context, log eventlog.Log, logger 
 	if err != nil {
 		return auth.Authenticator{}, fmt.Errorf("--auth=jwt: %w", err)
 	}
-	return auth.Authenticator{Tokens: verifier}, nil
+	return auth.Authenticator{Tokens: verifier, Revocations: revocations}, nil
 }

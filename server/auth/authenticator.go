@@ -5,26 +5,37 @@ import (
 	"net/http"
 )
 
-// Authenticator finds the session of a request or a token. Exactly one of its fields
-// is set. Its methods may be called from any goroutine.
+// Authenticator finds the session of a request or a token. Its methods may be called
+// from any goroutine.
 type Authenticator struct {
-	// Guests accepts everyone as a guest.
+	// Guests, if set, accepts everyone as a guest.
 	Guests *GuestSessions
-	// Tokens accepts users who present a token.
+	// Tokens, if Guests is nil, accepts users who present a token.
 	Tokens *TokenVerifier
+	// Revocations must not be nil: what is revoked is refused.
+	Revocations *Revocations
 }
 
-// Verify returns the session of a token. The error wraps ErrBadSession or
-// ErrExpired.
-func (a Authenticator) Verify(ctx context.Context, token string) (Session, error) {
+// Verify returns the session of a token. The error wraps ErrBadSession or ErrExpired,
+// or eventlog.ErrUnavailable if the store cannot say whether the session is revoked.
+func (a Authenticator) Verify(ctx context.Context, token string) (s Session, err error) {
 	if a.Guests != nil {
-		return a.Guests.Verify(token)
+		s, err = a.Guests.Verify(token)
+	} else {
+		s, err = a.Tokens.Verify(ctx, token)
 	}
-	return a.Tokens.Verify(ctx, token)
+	if err != nil {
+		return Session{}, err
+	}
+	err = a.Revocations.Check(ctx, s)
+	if err != nil {
+		return Session{}, err
+	}
+	return s, nil
 }
 
-// FromRequest returns the session that a request presents, see TokenOf. The error
-// wraps ErrNoSession, ErrBadSession or ErrExpired.
+// FromRequest returns the session that a request presents. The error is that of TokenOf
+// or Verify.
 func (a Authenticator) FromRequest(r *http.Request) (Session, error) {
 	token, err := TokenOf(r)
 	if err != nil {

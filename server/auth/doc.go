@@ -6,6 +6,7 @@
 //
 //	session.go        Session: a user, and their permissions in rooms
 //	authenticator.go  Authenticator: the session of a request or a token
+//	revocations.go    Revocations: sessions that an operator ended early
 //	guest.go          GuestSessions: guests, their sessions and the cookie
 //	keys.go           Keys: what guest sessions are signed with, and the rotation
 //	token.go          TokenVerifier: JSON Web Tokens of an identity provider

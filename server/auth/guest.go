@@ -87,6 +87,17 @@ func (g *GuestSessions) Verify(token string) (Session, error) {
 	return Session{}, ErrBadSession
 }
 
+// FromRequest returns the session that a request presents, see TokenOf. The error wraps
+// ErrNoSession, ErrBadSession or ErrExpired. It does not ask whether the session is
+// revoked.
+func (g *GuestSessions) FromRequest(r *http.Request) (Session, error) {
+	token, err := TokenOf(r)
+	if err != nil {
+		return Session{}, err
+	}
+	return g.Verify(token)
+}
+
 // NeedsRefresh reports whether the session is old enough to be refreshed.
 func (g *GuestSessions) NeedsRefresh(s Session) bool { return g.now().Sub(s.Issued) > refreshAfter }
 

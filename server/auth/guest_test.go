@@ -114,9 +114,8 @@ func TestKeysRotate(t *testing.T) {
 }
 
 func TestFromRequest(t *testing.T) {
-	guests := NewGuestSessions(newKeys(t))
-	g := Authenticator{Guests: guests}
-	s := guests.New()
+	g, _ := newAuthenticator(t)
+	s := g.Guests.New()
 
 	r := httptest.NewRequest("GET", "/ws?token="+s.Token, nil)
 	if _, err := g.FromRequest(r); !errors.Is(err, ErrNoSession) {

@@ -244,7 +244,7 @@ func TestRevokedSessions(t *testing.T) {
 				ann, bob = s.join("x", token), s.join("x", others)
 			}
 			again := s.join("y", token)
-			if err := s.manager.SendAway(t.Context(), ann.Welcome.User); err != nil {
+			if err := s.manager.RevokeSessions(t.Context(), ann.Welcome.User); err != nil {
 				t.Fatal(err)
 			}
 			ann.AwaitClose(shared.CloseSessionRevoked)

@@ -4,110 +4,93 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gorilla/websocket"
 
 	"websockets/server/auth"
+	"websockets/server/eventlog"
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
 const (
-	// authenticateWait is how long a connection that came without a token may take to
-	// send one, and authenticateTries how many events it may use for that.
+	// authenticateWait is how long a connection without a session may take to send a
+	// valid token, and authenticateTries how many events it may send for that.
 	authenticateWait  = 5 * time.Second
 	authenticateTries = 5
-	// expiryGrace is how long a connection lives on when its session has expired, so
-	// that a new token may come a little late.
+	// expiryGrace is how long a connection stays open after its session has expired, so
+	// that a refreshed token may arrive a little late.
 	expiryGrace = 25 * time.Second
-	// sentAwayKey is where the time is kept before which a user's sessions are no
-	// longer valid.
-	sentAwayKey = "sent-away"
 )
 
-// identify finds out who a request comes from. A guest without a session is made
-// one up. A user without a valid token is nobody yet: the session's User is empty,
-// and the connection has to authenticate. If it reports false, it has answered.
-func (m *Manager) identify(w http.ResponseWriter, r *http.Request) (session auth.Session, ok bool) {
+// authenticateRequest returns the session of a request. Without one a guest is created,
+// or, with tokens, the session is empty and the client has to send authenticate. If ok
+// is false, the request has been answered.
+func (m *Manager) authenticateRequest(w http.ResponseWriter, r *http.Request) (session auth.Session, ok bool) {
 	session, err := m.authenticator.FromRequest(r)
-	if err == nil {
-		err = m.notSentAway(r.Context(), session)
-	}
+	guests := m.authenticator.Guests
 	switch {
 	case err == nil:
 		return session, true
-	case errors.Is(err, errNotRead):
-		m.storeAway(w, err)
-		return session, false
-	case errors.Is(err, auth.ErrNoSession) && m.authenticator.Guests != nil:
-		return m.authenticator.Guests.New(), true
+	case errors.Is(err, eventlog.ErrUnavailable):
+		m.respondStoreUnavailable(w, err)
+		return auth.Session{}, false
+	case errors.Is(err, auth.ErrNoSession) && guests != nil:
+		return guests.New(), true
 	case errors.Is(err, auth.ErrNoSession):
 		return auth.Session{}, true
 	}
-	m.log.Debug("refused a session", "err", err, "from", r.RemoteAddr)
+	m.log.Debug("session refused", "err", err, "from", r.RemoteAddr)
 	switch {
 	case r.Header.Get("Authorization") != "":
-		http.Error(w, "the session is not one of this server's, or it has expired: get a new one, or connect without", http.StatusUnauthorized)
-	case m.authenticator.Guests != nil:
-		m.refuseSession(w, r)
-	default: // it may have a newer token to send
+		http.Error(w, "invalid or expired session: get a new one, or connect without a session", http.StatusUnauthorized)
+	case guests != nil:
+		m.closeInvalidSession(w, r)
+	default: // the cookie is old; the page may have a newer token to send
 		return auth.Session{}, true
 	}
-	return session, false
+	return auth.Session{}, false
 }
 
-// refuseSession tells a browser that its cookie is not a session of this server's,
-// as when the store is another one. It hears of a refusal after the upgrade only,
-// and its user is to decide: what waits to be sent was written as somebody else.
-func (m *Manager) refuseSession(w http.ResponseWriter, r *http.Request) {
+// closeInvalidSession refuses a browser whose cookie is not a valid session, as when the
+// server's store is a new one. A browser hides the HTTP status of a failed upgrade, so
+// the refusal is a close code. The user decides what comes next: a new guest cannot send
+// what was written as somebody else.
+func (m *Manager) closeInvalidSession(w http.ResponseWriter, r *http.Request) {
 	conn, err := m.upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		m.log.Debug("refused an upgrade", "err", err, "from", r.RemoteAddr)
+		m.log.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
 		return
 	}
-	refused := websocket.FormatCloseMessage(shared.CloseSession, "the session is not one of this server's")
-	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(lastWords))
+	closeWith(conn, shared.CloseSession, "invalid session")
+}
+
+// closeWith closes a connection that is no client yet.
+func closeWith(conn *websocket.Conn, code int, reason string) {
+	frame := websocket.FormatCloseMessage(code, reason)
+	_ = conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(lastWords))
 	_ = conn.Close()
 }
 
-// storeAway answers a request that the store has no answer for.
-func (m *Manager) storeAway(w http.ResponseWriter, err error) {
-	m.log.Error("reading what is kept of a user", "err", err)
+// respondStoreUnavailable answers a request whose user cannot be looked up.
+func (m *Manager) respondStoreUnavailable(w http.ResponseWriter, err error) {
+	m.log.Error("reading user data failed", "err", err)
 	w.Header().Set("Retry-After", "2")
-	http.Error(w, "the server's store cannot be reached", http.StatusServiceUnavailable)
+	http.Error(w, storeUnavailable, http.StatusServiceUnavailable)
 }
 
-// errNotRead is wrapped when the store could not be asked.
-var errNotRead = errors.New("the store was not read")
+// storeUnavailable is what a client is told when the store cannot be reached.
+const storeUnavailable = "the server's store cannot be reached"
 
-// notSentAway returns an error if the session was issued before the user was sent
-// away.
-func (m *Manager) notSentAway(ctx context.Context, s auth.Session) error {
-	if s.IsNew {
-		return nil
-	}
-	value, err := m.users.Get(ctx, s.User, sentAwayKey)
-	switch {
-	case err != nil:
-		return errors.Join(errNotRead, err)
-	case len(value) == 0:
-		return nil
-	}
-	at, err := time.Parse(time.RFC3339Nano, string(value))
-	if err != nil || s.Issued.After(at) {
-		return err
-	}
-	return auth.ErrBadSession
-}
-
-// lobby lets a connection in that came without a token, when it has sent one.
-// Until then it is nobody: it can do nothing else and is in no map.
-func (m *Manager) lobby(conn *websocket.Conn, first firstRoom) {
+// startAuthentication runs awaitAuthentication on a goroutine of its own. It closes the
+// connection if the server is shutting down.
+func (m *Manager) startAuthentication(conn *websocket.Conn, first firstRoom) {
 	if m.begin() {
 		go func() {
 			defer m.wg.Done()
-			m.awaitToken(conn, first)
+			m.awaitAuthentication(conn, first)
 		}()
 		return
 	}
@@ -115,10 +98,12 @@ func (m *Manager) lobby(conn *websocket.Conn, first firstRoom) {
 	m.quotas.Release(time.Now(), first.addrQuota)
 }
 
-func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
+// awaitAuthentication makes a connection a client when it has sent a valid token, and
+// closes it if it does not in time. Until then the connection is in no map and can do
+// nothing else.
+func (m *Manager) awaitAuthentication(conn *websocket.Conn, first firstRoom) {
 	stop := context.AfterFunc(m.ctx, func() { _ = conn.Close() })
 	defer stop()
-	say := func(e []byte) { _ = conn.WriteMessage(websocket.TextMessage, e) }
 	deadline := time.Now().Add(authenticateWait)
 	_ = conn.SetReadDeadline(deadline)
 	_ = conn.SetWriteDeadline(deadline)
@@ -128,22 +113,18 @@ func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
 		if err != nil || kind != websocket.TextMessage {
 			break
 		}
-		session, id, err := m.tokenIn(frame)
-		if err != nil {
-			var told *shared.Error
-			if !errors.As(err, &told) {
-				told = tryAgain("the server's store cannot be reached")
-			}
-			say(shared.Failed.Frame(id, *told))
-			continue
+		session, id, err := m.authenticateFrame(frame)
+		var name string
+		var named bool
+		if err == nil {
+			name, named, err = m.nameOf(m.ctx, session)
 		}
-		name, named, err := m.nameOf(m.ctx, session)
 		if err != nil {
-			say(shared.Failed.Frame(id, *tryAgain("the server's store cannot be reached")))
+			_ = conn.WriteMessage(websocket.TextMessage, shared.Failed.Frame(id, *authenticationError(err)))
 			continue
 		}
 		if !stop() {
-			break // the server stops
+			break // the server is shutting down
 		}
 		_ = conn.SetReadDeadline(time.Time{})
 		_ = conn.SetWriteDeadline(time.Time{})
@@ -154,62 +135,69 @@ func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
 		m.start(conn, session, name, named, first)
 		return
 	}
-	refused := websocket.FormatCloseMessage(shared.CloseToken, "send authenticate with a valid token within 5 s")
-	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(lastWords))
-	_ = conn.Close()
+	closeWith(conn, shared.CloseToken, "send authenticate with a valid token within 5 s")
 	m.quotas.Release(time.Now(), first.addrQuota)
 }
 
-// tokenIn reads an authenticate event.
-func (m *Manager) tokenIn(frame []byte) (session auth.Session, id string, err error) {
+// authenticateFrame returns the session of an authenticate event, and the event's id,
+// also with an error.
+func (m *Manager) authenticateFrame(frame []byte) (session auth.Session, id string, err error) {
 	event, err := shared.DecodeEvent(frame)
 	if err != nil {
-		return session, event.ID, err
+		return auth.Session{}, event.ID, err
 	}
 	if event.Type != shared.Authenticate.Name() {
-		return session, event.ID, shared.Errorf(shared.CodeForbidden, "this server wants to know who you are: send authenticate with a token first")
+		return auth.Session{}, event.ID, shared.Errorf(shared.CodeForbidden, "authentication required: send authenticate with a token first")
 	}
 	payload, err := shared.Authenticate.Decode(event)
 	if err != nil {
-		return session, event.ID, err
+		return auth.Session{}, event.ID, err
 	}
-	session, err = m.verify(m.ctx, payload.Token)
+	session, err = m.verifyToken(m.ctx, payload.Token)
 	return session, event.ID, err
 }
 
-// verify returns the session of a token that came in an event.
-func (m *Manager) verify(ctx context.Context, token string) (auth.Session, error) {
-	session, err := m.authenticator.Verify(ctx, token)
-	if err == nil {
-		err = m.notSentAway(ctx, session)
+// authenticationError returns what a client is told of an error: itself if it is meant
+// for clients, else that the store cannot be reached.
+func authenticationError(err error) *shared.Error {
+	var told *shared.Error
+	if errors.As(err, &told) {
+		return told
 	}
-	switch {
-	case errors.Is(err, errNotRead):
-		return session, tryAgain("the server's store cannot be reached")
-	case errors.Is(err, auth.ErrExpired):
-		return session, shared.Errorf(shared.CodeBadToken, "the token has expired: get a new one")
-	case err != nil:
-		m.log.Debug("refused a token", "err", err)
-		return session, shared.Errorf(shared.CodeBadToken, "the token is not one that is taken here")
-	}
-	return session, nil
+	return tryAgain(storeUnavailable)
 }
 
-// authenticate renews the session of a connection that has one: with a token of
-// the same user. What the new one does not allow any more ends.
-func (m *Manager) authenticate(ctx context.Context, r request, p shared.TokenPayload) error {
-	if m.authenticator.Tokens == nil {
-		return shared.Errorf(shared.CodeUnsupported, "this server takes guests only: there is nothing to authenticate with")
+// verifyToken returns the session of a token that came in an event. The error is a
+// *shared.Error.
+func (m *Manager) verifyToken(ctx context.Context, token string) (auth.Session, error) {
+	session, err := m.authenticator.Verify(ctx, token)
+	switch {
+	case err == nil:
+		return session, nil
+	case errors.Is(err, eventlog.ErrUnavailable):
+		return auth.Session{}, tryAgain(storeUnavailable)
+	case errors.Is(err, auth.ErrExpired):
+		return auth.Session{}, shared.Errorf(shared.CodeBadToken, "the token has expired: get a new one")
 	}
-	session, err := m.verify(ctx, p.Token)
+	m.log.Debug("token refused", "err", err)
+	return auth.Session{}, shared.Errorf(shared.CodeBadToken, "invalid token")
+}
+
+// refreshSession replaces a client's session with that of another token of the same
+// user. The client leaves the rooms that the new session may not read.
+func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenPayload) error {
+	if m.authenticator.Tokens == nil {
+		return shared.Errorf(shared.CodeUnsupported, "this server has guests only and takes no tokens")
+	}
+	session, err := m.verifyToken(ctx, p.Token)
 	if err != nil {
 		return err
 	}
 	if session.User != r.user {
-		return shared.Errorf(shared.CodeBadToken, "the token is another user's: connect anew with it")
+		return shared.Errorf(shared.CodeBadToken, "the token belongs to another user: connect again to use it")
 	}
 	r.session.Store(&session)
-	for _, here := range append([]*member(nil), r.rooms...) {
+	for _, here := range slices.Clone(r.rooms) {
 		if name := here.room.name; !session.May(auth.Read, name) {
 			r.enqueue(outgoing{frame: wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})), leave: here})
 			r.forget(here)
@@ -219,25 +207,20 @@ func (m *Manager) authenticate(ctx context.Context, r request, p shared.TokenPay
 	return nil
 }
 
-// SendAway ends all sessions of a user that were issued up to now, on every
-// server: their connections are closed, and what they present is refused from then
-// on. It returns when that is on disk.
-func (m *Manager) SendAway(ctx context.Context, user string) error {
-	now := time.Now().UTC().Format(time.RFC3339Nano)
-	return m.users.Put(ctx, user, sentAwayKey, []byte(now))
+// RevokeSessions ends all sessions of a user that were issued up to now, on every
+// server: their connections are closed, and the sessions are refused from then on. It
+// returns when that is durable. Errors wrap eventlog.ErrUnavailable.
+func (m *Manager) RevokeSessions(ctx context.Context, user string) error {
+	return m.authenticator.Revocations.Revoke(ctx, user)
 }
 
-// sentAway closes the connections of a user whom some server sends away.
-func (m *Manager) sentAway(user string, since []byte) {
-	at, err := time.Parse(time.RFC3339Nano, string(since))
-	if err != nil {
-		return
-	}
+// onRevoked closes the connections of a user whose sessions up to a time are revoked.
+func (m *Manager) onRevoked(user string, upTo time.Time) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, c := range m.clientsOf[user] {
-		if !c.session.Load().Issued.After(at) {
-			c.close(shared.CloseSessionRevoked, "your session was ended by an operator")
+		if c.session.Load().IsRevoked(upTo) {
+			c.close(shared.CloseSessionRevoked, "an operator ended your session")
 		}
 	}
 }

@@ -141,6 +141,7 @@ func serve(t testing.TB, change ...func(*setup)) *testServer {
 		keys, _ := auth.Keys(nil).Rotate(time.Now())
 		with.authenticator.Guests = auth.NewGuestSessions(keys)
 	}
+	with.authenticator.Revocations = auth.NewRevocations(s.log.Values(eventlog.Users))
 	if s.manager, err = NewManager(s.log, with.authenticator, with.config); err != nil {
 		t.Fatal(err)
 	}

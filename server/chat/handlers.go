@@ -51,8 +51,8 @@ func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 	onRoom(handlers, shared.StartTyping, auth.Write, m.typing)
 	onRoom(handlers, shared.MarkRead, auth.Read, m.markRead)
 	shared.On(handlers, shared.Ping, m.ping)
-	shared.On(handlers, shared.Authenticate, m.authenticate)
-	shared.On(handlers, shared.RefreshToken, m.authenticate)
+	shared.On(handlers, shared.Authenticate, m.refreshSession)
+	shared.On(handlers, shared.RefreshToken, m.refreshSession)
 	return handlers
 }
 

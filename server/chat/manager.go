@@ -144,7 +144,7 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.listing = newListing(m.ctx, log)
 	m.now.Store(1)
-	if err := m.users.Watch(sentAwayKey, m.sentAway); err != nil {
+	if err := authenticator.Revocations.Watch(m.onRevoked); err != nil {
 		return nil, err
 	}
 	m.writers.run(m.ctx, &m.wg)

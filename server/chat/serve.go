@@ -41,7 +41,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 			m.quotas.Release(time.Now(), addrQuota)
 		}
 	}()
-	session, ok := m.identify(w, r)
+	session, ok := m.authenticateRequest(w, r)
 	if !ok {
 		return
 	}
@@ -53,7 +53,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	var named bool
 	if session.User != "" {
 		if name, named, err = m.nameOf(r.Context(), session); err != nil {
-			m.storeAway(w, err)
+			m.respondStoreUnavailable(w, err)
 			return
 		}
 	}
@@ -69,7 +69,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		session.Token = "" // a browser has its cookie, which no script can read
 	}
 	if session.User == "" {
-		m.lobby(conn, first)
+		m.startAuthentication(conn, first)
 		return
 	}
 	m.start(conn, session, name, named, first)

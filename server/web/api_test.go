@@ -16,6 +16,7 @@ import (
 
 	"websockets/server/auth"
 	"websockets/server/chat"
+	"websockets/server/eventlog"
 	"websockets/server/eventlog/memlog"
 	"websockets/server/servertest"
 	"websockets/shared"
@@ -36,7 +37,9 @@ func serveAPI(t *testing.T) *httptest.Server {
 	log := memlog.Open(memlog.Options{})
 	t.Cleanup(log.Close)
 	keys, _ := auth.Keys(nil).Rotate(time.Now())
-	authenticator := auth.Authenticator{Guests: auth.NewGuestSessions(keys)}
+	authenticator := auth.Authenticator{
+		Guests: auth.NewGuestSessions(keys), Revocations: auth.NewRevocations(log.Values(eventlog.Users)),
+	}
 	manager, err := chat.NewManager(log, authenticator, chat.Config{Version: "test", Logger: logger})
 	if err != nil {
 		t.Fatal(err)

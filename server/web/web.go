@@ -95,13 +95,16 @@ func withHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// withSession makes a browser that opens the page for the first time a guest, so
-// that it is somebody before it connects, and gives one that comes back its session
-// anew. Users of the operator's own bring their tokens.
+// withSession gives a browser that opens the page a session as a guest before it
+// connects, and refreshes an old one. With tokens it does nothing.
 func withSession(authenticator auth.Authenticator, next http.Handler) http.Handler {
+	guests := authenticator.Guests
+	if guests == nil {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if guests := authenticator.Guests; guests != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
-			session, err := authenticator.FromRequest(r)
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			session, err := guests.FromRequest(r)
 			switch {
 			case err != nil:
 				http.SetCookie(w, auth.Cookie(guests.New(), r))
@@ -113,12 +116,12 @@ func withSession(authenticator auth.Authenticator, next http.Handler) http.Handl
 	})
 }
 
-// forget takes the session away from a browser, whose page cannot: the cookie is
-// for the server alone. A new guest's takes its place at once, so that several
-// tabs that start over together are one user. Nobody can get the old one back.
+// forget replaces a browser's session, whose cookie the page cannot reach, with that of
+// a new guest. It does so at once, so that several tabs that start over together are one
+// user. Nobody can get the old session back.
 //
-// What the browser stores for the page is the page's to clear: Clear-Site-Data
-// would do it over https only.
+// The page itself clears what it has stored in the browser: Clear-Site-Data would work
+// over https only.
 func forget(authenticator auth.Authenticator) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session := auth.Session{}
