@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"websockets/server/auth"
 	"websockets/server/chat"
@@ -96,7 +97,8 @@ func withHeaders(next http.Handler) http.Handler {
 }
 
 // withSession gives a browser that opens the page a session as a guest before it
-// connects, and refreshes an old one. With tokens it does nothing.
+// connects, and refreshes an old one. A revoked session stays as it is: the WebSocket
+// refuses it, and the user decides what comes next. With tokens it does nothing.
 func withSession(authenticator auth.Authenticator, next http.Handler) http.Handler {
 	guests := authenticator.Guests
 	if guests == nil {
@@ -108,12 +110,20 @@ func withSession(authenticator auth.Authenticator, next http.Handler) http.Handl
 			switch {
 			case err != nil:
 				http.SetCookie(w, auth.Cookie(guests.New(), r))
-			case guests.NeedsRefresh(session):
+			case guests.NeedsRefresh(session) && isValid(r.Context(), authenticator, session):
 				http.SetCookie(w, auth.Cookie(guests.Refresh(session.User), r))
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isValid reports whether a session is not revoked, as far as that can be said soon: the
+// page must open while the store cannot be reached.
+func isValid(ctx context.Context, authenticator auth.Authenticator, session auth.Session) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return authenticator.Revocations.Check(ctx, session) == nil
 }
 
 // forget replaces a browser's session, whose cookie the page cannot reach, with that of
