@@ -34,6 +34,7 @@ func TestHouseRulesCanBreak(t *testing.T) {
 		"server/auth/a.go":     `package auth; import _ "websockets/server/chat"`,
 		"server/presence/a.go": `package presence; import _ "sync"`,
 		"server/quota/a.go":    `package quota; import _ "websockets/server/chat"`,
+		"server/userdata/a.go": `package userdata; import _ "websockets/server/web"`,
 		"shared/event.go":      `package shared; import _ "net/http"`,
 		"static/more.js":       "",
 		"static/index.html":    "<script>document.write(1)</script>",
@@ -60,6 +61,7 @@ func TestHouseRulesCanBreak(t *testing.T) {
 		"server/main.go: github.com/nats-io/nats.go may be imported in server/eventlog/jetstream only",
 		"server/presence/a.go: sync may not be imported in server/presence",
 		"server/quota/a.go: websockets/server/chat may not be imported in server/quota",
+		"server/userdata/a.go: websockets/server/web may not be imported in server/userdata",
 		"shared/event.go: net/http may not be imported in shared",
 		"static/index.html: document.write makes HTML of a string: use textContent",
 		"static/more.js: static/load.js is the only script of ours",
@@ -103,6 +105,7 @@ var keptOut = []struct {
 	{"shared", []string{"net/http", "syscall/js"}},
 	// Who a connection is and what is kept of users: server/chat has the sockets.
 	{"server/auth", []string{"websockets/server/chat", "websockets/server/web", "websockets/server/userdata", "github.com/gorilla/websocket"}},
+	{"server/userdata", []string{"net/http", "websockets/server/auth", "websockets/server/chat", "websockets/server/web", "github.com/gorilla/websocket"}},
 	// Data and rules: server/chat locks, waits and sends.
 	{"server/presence", []string{"context", "net", "sync", "websockets/server", "github.com/gorilla/websocket"}},
 	{"server/quota", []string{"context", "net/http", "websockets/server", "github.com/gorilla/websocket"}},

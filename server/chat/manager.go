@@ -28,6 +28,7 @@ import (
 	"websockets/server/quota"
 	"websockets/server/timeline"
 	"websockets/server/topics"
+	"websockets/server/userdata"
 	"websockets/shared"
 )
 
@@ -81,13 +82,13 @@ type Manager struct {
 	config        Config
 	log           *slog.Logger
 	eventlog      eventlog.Log
-	users         eventlog.Values
 	topics        *topics.Store
 	authenticator auth.Authenticator
 	registry      *shared.Registry[request]
 	upgrader      websocket.Upgrader
-	marks         *marks
-	listing       *listing
+	names         *userdata.Names
+	readMarks     *userdata.ReadMarks
+	recentRooms   *userdata.RecentRooms
 	quotas        *quota.Registry
 	writers       writers
 
@@ -117,11 +118,13 @@ type Manager struct {
 // NewManager returns a manager on an open log. It fails if an event type of the
 // catalogue has no handler. Call Shutdown before closing the log.
 func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Config) (*Manager, error) {
+	users := log.Values(eventlog.Users)
 	m := &Manager{
 		config:        config,
 		log:           config.Logger,
 		eventlog:      log,
-		users:         log.Values(eventlog.Users),
+		names:         userdata.NewNames(users),
+		readMarks:     userdata.NewReadMarks(users),
 		topics:        topics.New(log),
 		authenticator: authenticator,
 		quotas:        quota.NewRegistry(quota.Limits{Rate: config.Rate, ConnsPerAddress: config.MaxConnsPerAddress}),
@@ -130,7 +133,6 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 		clientsOf:     map[string][]*Client{},
 		greetings:     make(chan struct{}, maxGreetings*runtime.GOMAXPROCS(0)),
 	}
-	m.marks = newMarks(m.users)
 	m.upgrader = websocket.Upgrader{
 		HandshakeTimeout: 10 * time.Second,
 		ReadBufferSize:   512, // an event that is larger is read past it
@@ -142,14 +144,14 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 		return nil, fmt.Errorf("the server cannot handle every event: %w", err)
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
-	m.listing = newListing(m.ctx, log)
+	m.recentRooms = userdata.NewRecentRooms(m.ctx, log, m.topics)
 	m.now.Store(1)
 	if err := authenticator.Revocations.Watch(m.onRevoked); err != nil {
 		return nil, err
 	}
 	m.writers.run(m.ctx, &m.wg)
 	m.wg.Go(m.tickLoop)
-	m.wg.Go(func() { m.marks.keep(m.ctx) })
+	m.wg.Go(func() { m.readMarks.Run(m.ctx) })
 	return m, nil
 }
 
@@ -300,7 +302,7 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	m.awaitAppends(ctx)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	m.marks.flush(last)
+	m.readMarks.Flush(last)
 }
 
 func (m *Manager) eachClient(do func(*Client)) {
