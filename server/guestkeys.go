@@ -5,54 +5,54 @@ import (
 	"log/slog"
 	"time"
 
+	"websockets/server/auth"
 	"websockets/server/eventlog"
-	"websockets/server/identity"
 )
 
 const (
-	// guestKeys is where the store keeps the keys that guests' sessions are signed
-	// with; all servers of one store share them.
+	// guestKeys is the key in the store of the keys that sign guest sessions. All
+	// servers on the store share them.
 	guestKeys = "guest-keys"
-	// guestKeysEvery is how often they are looked at: one that another server has made
-	// is known here that much later, and signs that much later too.
-	guestKeysEvery = time.Minute
+	// guestKeysInterval is how often they are read and rotated. A key that another
+	// server has made is known here after at most this long, well before it signs.
+	guestKeysInterval = time.Minute
 )
 
-// openGuests returns the guests of the store's keys, making the first if there is
-// none. fresh forgets those that were: everyone becomes another guest.
-func openGuests(ctx context.Context, log eventlog.Log, fresh bool) (*identity.Guests, error) {
-	keys, err := rotateKeys(ctx, log, fresh)
+// openGuestSessions returns the guest sessions of the store's keys, and creates the
+// first key. With forget it replaces the keys that there were, so everyone becomes a
+// new guest.
+func openGuestSessions(ctx context.Context, log eventlog.Log, forget bool) (*auth.GuestSessions, error) {
+	keys, err := rotateKeys(ctx, log, forget)
 	if err != nil {
 		return nil, err
 	}
-	return identity.NewGuests(keys), nil
+	return auth.NewGuestSessions(keys), nil
 }
 
-// rotateKeys makes the store's keys those of today.
-func rotateKeys(ctx context.Context, log eventlog.Log, fresh bool) (keys identity.Keys, err error) {
-	value, swapErr := log.Values(eventlog.Server).Update(ctx, "", guestKeys, func(old []byte) (changed []byte, change bool) {
-		var kept identity.Keys
-		if old != nil && !fresh {
-			if kept, err = identity.ParseKeys(old); err != nil {
-				return nil, false
+// rotateKeys rotates the keys in the store and returns them. With forget it replaces
+// them all.
+func rotateKeys(ctx context.Context, log eventlog.Log, forget bool) (auth.Keys, error) {
+	value, err := log.Values(eventlog.Server).Update(ctx, "", guestKeys, func(old []byte) ([]byte, bool) {
+		var keys auth.Keys
+		if old != nil && !forget {
+			var err error
+			keys, err = auth.ParseKeys(old)
+			if err != nil {
+				return nil, false // and old is parsed again below, with the same error
 			}
 		}
-		if keys, change = kept.Rotate(time.Now()); change {
-			changed = keys.Marshal()
-		}
-		return changed, change
+		rotated, changed := keys.Rotate(time.Now())
+		return rotated.Marshal(), changed
 	})
-	if swapErr != nil {
-		return nil, swapErr
-	} else if err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return identity.ParseKeys(value)
+	return auth.ParseKeys(value)
 }
 
-// keepKeys looks after the keys until ctx ends.
-func keepKeys(ctx context.Context, log eventlog.Log, guests *identity.Guests, logger *slog.Logger) {
-	ticker := time.NewTicker(guestKeysEvery)
+// rotateKeysLoop reads and rotates the keys until ctx ends.
+func rotateKeysLoop(ctx context.Context, log eventlog.Log, guests *auth.GuestSessions, logger *slog.Logger) {
+	ticker := time.NewTicker(guestKeysInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -63,7 +63,7 @@ func keepKeys(ctx context.Context, log eventlog.Log, guests *identity.Guests, lo
 		keys, err := rotateKeys(ctx, log, false)
 		if err != nil {
 			if ctx.Err() == nil {
-				logger.Warn("looking after the keys of guests' sessions: those known go on", "err", err)
+				logger.Warn("rotating guest keys failed, keeping the current ones", "err", err)
 			}
 			continue
 		}

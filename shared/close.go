@@ -12,8 +12,8 @@ const (
 	CloseRestart         = 1012 // the server restarts: come back in a moment
 	CloseTryLater        = 1013 // the server is full or its log cannot be reached
 	CloseSilent          = 4000 // nothing was heard for longer than the heartbeat allows
-	CloseSession         = 4501 // the guest's session is refused: come back with another
-	CloseSentAway        = 4502 // an operator has ended this user's sessions
+	CloseSession         = 4501 // the guest's session is not valid here: connect with another
+	CloseSessionRevoked  = 4502 // an operator has revoked this user's sessions
 	CloseToken           = 4503 // no valid token came in time, or it has expired: get a new one
 )
 

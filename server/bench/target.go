@@ -176,7 +176,7 @@ func (t target) ended(err error) error {
 		return fmt.Errorf("%s: start the server with --rate 0, or use a lower --rate", closed.Text)
 	case shared.CloseTryLater:
 		return fmt.Errorf("%s: all are one user's with a --token; start the server with --max-conns-per-address 0", closed.Text)
-	case shared.CloseToken, shared.CloseSession, shared.CloseSentAway:
+	case shared.CloseToken, shared.CloseSession, shared.CloseSessionRevoked:
 		return fmt.Errorf("the server wants to know who it is (%s): give a --token it takes, and that lasts", closed.Text)
 	case shared.CloseRestart:
 		return errors.New("the server stops or restarts")

@@ -3,7 +3,7 @@ package chat
 import (
 	"context"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/shared"
 )
 
@@ -13,7 +13,7 @@ type inRoom interface{ RoomName() string }
 // onRoom sets the handler of an event that names a room, and the right that it
 // takes. This is the only place where rights are checked: setupEventHandlers shows
 // which event takes which.
-func onRoom[T inRoom](handlers *shared.Registry[request], t shared.Type[T], right identity.Right, handle func(context.Context, request, T) error) {
+func onRoom[T inRoom](handlers *shared.Registry[request], t shared.Type[T], right auth.Right, handle func(context.Context, request, T) error) {
 	shared.On(handlers, t, func(ctx context.Context, r request, p T) error {
 		if err := r.may(right, p.RoomName()); err != nil {
 			return err
@@ -24,7 +24,7 @@ func onRoom[T inRoom](handlers *shared.Registry[request], t shared.Type[T], righ
 
 // may refuses what the session has no right to, the same whether the room exists
 // or not.
-func (c *Client) may(right identity.Right, room string) error {
+func (c *Client) may(right auth.Right, room string) error {
 	if room == "" && c.current != nil {
 		room = c.current.room.name
 	}
@@ -32,7 +32,7 @@ func (c *Client) may(right identity.Right, room string) error {
 		return nil // without a room there is nothing to do it in, as the handler will say
 	}
 	what := "see"
-	if right == identity.Write {
+	if right == auth.Write {
 		what = "write in"
 	}
 	return shared.Errorf(shared.CodeForbidden, "you may not %s the room %s", what, room)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
@@ -21,18 +21,18 @@ var testSecret = []byte("a secret of at least thirty-two bytes")
 
 // withTokens makes a server take users of the operator's own.
 func withTokens(t *testing.T) func(*setup) {
-	tokens, err := identity.NewTokens(t.Context(), identity.TokenOptions{
+	tokens, err := auth.NewTokenVerifier(t.Context(), auth.TokenOptions{
 		Algorithm: "HS256", Key: testSecret, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(s *setup) { s.door = identity.Door{Tokens: tokens} }
+	return func(s *setup) { s.authenticator = auth.Authenticator{Tokens: tokens} }
 }
 
-type rights = map[string][]identity.Right
+type rights = map[string][]auth.Right
 
-var readWrite = []identity.Right{identity.Read, identity.Write}
+var readWrite = []auth.Right{auth.Read, auth.Write}
 
 // tokenFor signs what an identity provider would. rooms may be nil.
 func tokenFor(t *testing.T, user string, lives time.Duration, rooms rights) string {
@@ -130,7 +130,7 @@ func TestRightsInRooms(t *testing.T) {
 		s.put("secret", "nobody may see this")
 		s.put("open", "one", "two")
 		s.put("news", "read me")
-		c := s.dial(servertest.DialOptions{Room: "secret", Session: tokenFor(t, "ann", time.Hour, rights{"open": readWrite, "news": {identity.Read}})})
+		c := s.dial(servertest.DialOptions{Room: "secret", Session: tokenFor(t, "ann", time.Hour, rights{"open": readWrite, "news": {auth.Read}})})
 		if first := servertest.TakeEvent(c, shared.Failed); first.Code != shared.CodeForbidden {
 			t.Errorf("answer for the first room: got %+v, want %s", first, shared.CodeForbidden)
 		}
@@ -202,7 +202,7 @@ func TestATokenIsRenewed(t *testing.T) {
 		c := s.join("x", tokenFor(t, "ann", time.Hour, rights{"x": readWrite, "y": readWrite}))
 		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}))
 		c.TakeRefusal(servertest.Send(c, shared.RefreshToken, shared.TokenPayload{Token: tokenFor(t, "bob", time.Hour, nil)}), shared.CodeBadToken)
-		servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.RefreshToken, shared.TokenPayload{Token: tokenFor(t, "ann", time.Hour, rights{"x": {identity.Read}})}))
+		servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.RefreshToken, shared.TokenPayload{Token: tokenFor(t, "ann", time.Hour, rights{"x": {auth.Read}})}))
 		if left := servertest.TakeEvent(c, shared.Left); left.Name != "y" {
 			t.Errorf("left: got %q, want y", left.Name)
 		}
@@ -265,11 +265,11 @@ func TestWhoIsSentAway(t *testing.T) {
 					ann, bob = s.join("x", token), s.join("x", tokenFor(t, "bob", time.Hour, nil))
 				}
 				again := s.join("y", token)
-				if err := s.manager.SendAway(t.Context(), ann.Welcome.User); err != nil {
+				if err := s.manager.RevokeSessions(t.Context(), ann.Welcome.User); err != nil {
 					t.Fatal(err)
 				}
-				ann.AwaitClose(shared.CloseSentAway)
-				again.AwaitClose(shared.CloseSentAway)
+				ann.AwaitClose(shared.CloseSessionRevoked)
+				again.AwaitClose(shared.CloseSessionRevoked)
 				s.dialRefused("the old session", http.StatusUnauthorized, bearer(token))
 				bob.Barrier()
 			})

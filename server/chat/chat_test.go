@@ -19,10 +19,10 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/auth"
 	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
 	"websockets/server/eventlog/memlog"
-	"websockets/server/identity"
 	"websockets/server/servertest"
 	"websockets/server/timeline"
 	"websockets/shared"
@@ -45,11 +45,11 @@ type testServer struct {
 
 // setup is what a test may want otherwise.
 type setup struct {
-	config Config
-	log    memlog.Options
-	onDisk *jetstream.Options // instead of log
-	door   identity.Door
-	tls    bool
+	config        Config
+	log           memlog.Options
+	onDisk        *jetstream.Options // instead of log
+	authenticator auth.Authenticator
+	tls           bool
 }
 
 // testLog is a log that fails when a test wants it to.
@@ -146,11 +146,12 @@ func start(t testing.TB, listener net.Listener, change ...func(*setup)) *testSer
 	}
 	s.log = &testLog{Store: store}
 	t.Cleanup(s.log.Close)
-	if with.door.Guests == nil && with.door.Tokens == nil {
-		keys, _ := identity.Keys(nil).Rotate(time.Now())
-		with.door.Guests = identity.NewGuests(keys)
+	if with.authenticator.Guests == nil && with.authenticator.Tokens == nil {
+		keys, _ := auth.Keys(nil).Rotate(time.Now())
+		with.authenticator.Guests = auth.NewGuestSessions(keys)
 	}
-	if s.manager, err = NewManager(s.log, with.door, with.config); err != nil {
+	with.authenticator.Revocations = auth.NewRevocations(s.log.Values(eventlog.Users))
+	if s.manager, err = NewManager(s.log, with.authenticator, with.config); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()

@@ -10,7 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/server/quota"
 	"websockets/server/servertest"
 	"websockets/server/wsframe"
@@ -33,7 +33,7 @@ func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
 		m.quotas.Release(time.Now(), addrQuota)
 		return
 	}
-	c := m.newClient(conn, identity.Session{User: "echo"}, "Echo", firstRoom{from: from, addrQuota: addrQuota})
+	c := m.newClient(conn, auth.Session{User: "echo"}, "Echo", firstRoom{from: from, addrQuota: addrQuota})
 	if c == nil {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 
 	"websockets/server/eventlog"
 	"websockets/server/servertest"
+	"websockets/server/userdata"
 	"websockets/shared"
 )
 
@@ -347,31 +348,9 @@ func TestReadMarks(t *testing.T) {
 		// what is still waiting.
 		session := c.Welcome.Session
 		s.shutdown()
-		marks, err := newMarks(s.log.Values(eventlog.Users)).of(t.Context(), c.Welcome.User)
+		marks, err := userdata.NewReadMarks(s.log.Values(eventlog.Users)).Get(t.Context(), c.Welcome.User)
 		if err != nil || marks["x"] != stored[9].Seq {
 			t.Errorf("stored mark of %.16s: got %v, %v, want %d", session, marks, err, stored[9].Seq)
 		}
 	})
-}
-
-// Sequences come from clients: marks of the largest numbers, in more rooms than
-// are kept, must not be more work than others.
-func TestMarksOfAnySizeAreBounded(t *testing.T) {
-	t.Parallel()
-	for _, seq := range []uint64{1, 1 << 63, 1<<64 - 1} {
-		kept, by := map[string]uint64{}, map[string]uint64{}
-		for i := range maxMarks + 10 {
-			by[fmt.Sprint("room-", i)] = seq
-		}
-		done := make(chan struct{})
-		go func() { advance(kept, by); close(done) }()
-		select {
-		case <-done:
-			if len(kept) != maxMarks {
-				t.Errorf("%d marks are kept, want %d", len(kept), maxMarks)
-			}
-		case <-time.After(servertest.Patience):
-			t.Fatalf("waited %v for advance with marks at %d", servertest.Patience, seq)
-		}
-	}
 }

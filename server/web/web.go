@@ -8,9 +8,10 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
+	"websockets/server/auth"
 	"websockets/server/chat"
-	"websockets/server/identity"
 	"websockets/shared"
 	"websockets/static"
 )
@@ -25,9 +26,9 @@ const permissionsPolicy = "camera=(), microphone=(), geolocation=(), payment=(),
 
 // Options are what the routes lead to.
 type Options struct {
-	Assets  *static.Assets
-	Manager *chat.Manager
-	Door    identity.Door
+	Assets        *static.Assets
+	Manager       *chat.Manager
+	Authenticator auth.Authenticator
 	// Backends may use the HTTP API; nil means that there is none.
 	Backends Backends
 	// Trusted are the proxies in front that are believed what they say of a request.
@@ -46,13 +47,13 @@ type Options struct {
 //	/healthz        200 while the process lives
 //	/readyz         200 while messages can be stored, else 503 and why not
 func Handler(o Options) http.Handler {
-	page := withSession(o.Door, http.HandlerFunc(o.Assets.ServePage))
+	page := withSession(o.Authenticator, http.HandlerFunc(o.Assets.ServePage))
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page)
 	mux.Handle("GET /r/{room}", page)
 	mux.HandleFunc("GET /static/", o.Assets.ServeFile)
 	mux.HandleFunc("GET /ws", o.Manager.ServeWS)
-	mux.Handle("POST /forget", forget(o.Door))
+	mux.Handle("POST /forget", forget(o.Authenticator))
 	if o.Backends != nil {
 		api{o.Manager, o.Backends}.routes(mux)
 	}
@@ -87,7 +88,7 @@ func withHeaders(next http.Handler) http.Handler {
 		h.Set("Permissions-Policy", permissionsPolicy)
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
-		if identity.IsSecure(r) {
+		if auth.IsSecure(r) {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 			h.Set("Cross-Origin-Opener-Policy", "same-origin") // elsewhere browsers ignore it, and complain
 		}
@@ -95,37 +96,49 @@ func withHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// withSession makes a browser that opens the page for the first time a guest, so
-// that it is somebody before it connects, and gives one that comes back its session
-// anew. Users of the operator's own bring their tokens.
-func withSession(door identity.Door, next http.Handler) http.Handler {
+// withSession gives a browser that opens the page a session as a guest before it
+// connects, and refreshes an old one. A revoked session stays as it is: the WebSocket
+// refuses it, and the user decides what comes next. With tokens it does nothing.
+func withSession(authenticator auth.Authenticator, next http.Handler) http.Handler {
+	guests := authenticator.Guests
+	if guests == nil {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if guests := door.Guests; guests != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
-			session, err := door.FromRequest(r)
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			session, err := guests.FromRequest(r)
 			switch {
 			case err != nil:
-				http.SetCookie(w, identity.Cookie(guests.New(), r))
-			case guests.IsStale(session):
-				http.SetCookie(w, identity.Cookie(guests.Renew(session.User), r))
+				http.SetCookie(w, auth.Cookie(guests.New(), r))
+			case guests.NeedsRefresh(session) && isValid(r.Context(), authenticator, session):
+				http.SetCookie(w, auth.Cookie(guests.Refresh(session.User), r))
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// forget takes the session away from a browser, whose page cannot: the cookie is
-// for the server alone. A new guest's takes its place at once, so that several
-// tabs that start over together are one user. Nobody can get the old one back.
+// isValid reports whether a session is not revoked, as far as that can be said soon: the
+// page must open while the store cannot be reached.
+func isValid(ctx context.Context, authenticator auth.Authenticator, session auth.Session) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return authenticator.Revocations.Check(ctx, session) == nil
+}
+
+// forget replaces a browser's session, whose cookie the page cannot reach, with that of
+// a new guest. It does so at once, so that several tabs that start over together are one
+// user. Nobody can get the old session back.
 //
-// What the browser stores for the page is the page's to clear: Clear-Site-Data
-// would do it over https only.
-func forget(door identity.Door) http.Handler {
+// The page itself clears what it has stored in the browser: Clear-Site-Data would work
+// over https only.
+func forget(authenticator auth.Authenticator) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		session := identity.Session{}
-		if door.Guests != nil {
-			session = door.Guests.New()
+		session := auth.Session{}
+		if authenticator.Guests != nil {
+			session = authenticator.Guests.New()
 		}
-		http.SetCookie(w, identity.Cookie(session, r))
+		http.SetCookie(w, auth.Cookie(session, r))
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
 	})

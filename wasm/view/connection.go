@@ -106,7 +106,7 @@ func (c *Connection) end(v client.View) {
 	case shared.CloseToken:
 		c.Lost = "Your sign-in is missing or has ended. Sign in again, then reload this page; what you wrote is kept."
 		c.Button, c.Do = "Reload", DoReload
-	case shared.CloseSentAway:
+	case shared.CloseSessionRevoked:
 		c.Lost = "Your session was ended by who runs this server."
 		c.Button, c.Do = "Reload", DoReload
 	case shared.ClosePolicy:

@@ -44,7 +44,7 @@ func TestConnectionWords(t *testing.T) {
 			lost: "Your session has ended. What you wrote is kept.", button: "Continue as a new guest", do: DoContinue, refused: true},
 		{name: "token", v: client.View{State: client.Ended, Since: ago(0), Code: shared.CloseToken}, dot: "offline", word: "Disconnected",
 			lost: "Your sign-in is missing or has ended.", button: "Reload", do: DoReload},
-		{name: "sent away", v: client.View{State: client.Ended, Since: ago(0), Code: shared.CloseSentAway}, dot: "offline", word: "Disconnected",
+		{name: "session revoked", v: client.View{State: client.Ended, Since: ago(0), Code: shared.CloseSessionRevoked}, dot: "offline", word: "Disconnected",
 			lost: "Your session was ended by who runs this server.", button: "Reload", do: DoReload},
 		{name: "policy", v: client.View{State: client.Ended, Since: ago(0), Code: shared.ClosePolicy}, dot: "offline", word: "Disconnected",
 			lost: "The server has closed the connection: too much", button: "Connect again", do: DoConnect},
