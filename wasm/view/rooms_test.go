@@ -55,7 +55,7 @@ Create #op
 `, "", "4 rooms, Create #op"},
 		{"ops", "ops current\n", "", "1 room"},
 		{"new", "Create #new\n", "", "No room new, Create #new"},
-		{"n§", "", "No room “n§”. A room's name is 1 to 64 characters of a-z 0-9 - _.", "No room “n§”. A room's name is 1 to 64 characters of a-z 0-9 - _."},
+		{"n§", "", "No room “n§”. A room name has 1 to 64 characters: a-z, 0-9, - and _.", "No room “n§”. A room name has 1 to 64 characters: a-z, 0-9, - and _."},
 	} {
 		list := found
 		if test.typed == "" {
