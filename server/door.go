@@ -13,43 +13,44 @@ import (
 	"websockets/server/identity"
 )
 
-// authHelp are the longer texts of authFlags, which their tags name.
+// authHelp holds the longer help texts of authFlags, by the names in its tags.
 var authHelp = kong.Vars{
-	"auth":          "Who may come in: everyone as a 'guest', or users of your own with a 'jwt' of your identity provider.",
-	"jwt_algorithm": "With --auth=jwt: how tokens are signed, HS256, RS256, ES256, EdDSA and so on. Nothing else is taken.",
-	"jwt_key":       "With --auth=jwt: file with the shared secret (HS…) or the public key (PEM) that tokens are signed with.",
-	"jwt_jwks":      "With --auth=jwt, instead of --jwt-key: address where the provider publishes its keys; new ones are fetched.",
+	"auth":          "Who may connect: everyone as a 'guest', or only users with a 'jwt' from your identity provider.",
+	"jwt_algorithm": "With --auth=jwt: the algorithm that signs tokens, such as HS256, RS256, ES256 or EdDSA. All others are refused.",
+	"jwt_key":       "With --auth=jwt: file with the shared secret (HS…) or the public key (PEM) that verifies tokens.",
+	"jwt_jwks":      "With --auth=jwt, instead of --jwt-key: URL of the provider's key set. New keys are fetched automatically.",
+	"forget_guests": "Invalidate all guest sessions: every guest becomes a new guest. Use once, after a leak of the signing keys.",
 }
 
-// authFlags say who may come in.
+// authFlags configures authentication.
 type authFlags struct {
 	Auth         string `enum:"guest,jwt" default:"guest" placeholder:"guest|jwt" help:"${auth} Default ${default}."`
 	JWTAlgorithm string `name:"jwt-algorithm" placeholder:"ALG" help:"${jwt_algorithm}"`
 	JWTKey       string `name:"jwt-key" placeholder:"FILE" help:"${jwt_key}"`
 	JWKS         string `name:"jwt-jwks" placeholder:"URL" help:"${jwt_jwks}"`
-	JWTIssuer    string `name:"jwt-issuer" placeholder:"ISS" help:"With --auth=jwt: what a token's iss has to be."`
-	JWTAudience  string `name:"jwt-audience" placeholder:"AUD" help:"With --auth=jwt: what a token's aud has to be."`
-	ForgetGuests bool   `help:"The keys of guests' sessions are known to others: everyone becomes another guest. For one start."`
+	JWTIssuer    string `name:"jwt-issuer" placeholder:"ISS" help:"With --auth=jwt: required iss claim."`
+	JWTAudience  string `name:"jwt-audience" placeholder:"AUD" help:"With --auth=jwt: required aud claim."`
+	ForgetGuests bool   `help:"${forget_guests}"`
 }
 
-// check refuses flags that contradict each other.
+// check returns an error if flags contradict each other.
 func (f *authFlags) check() error {
 	switch {
 	case f.Auth == "guest" && (f.JWTAlgorithm != "" || f.JWTKey != "" || f.JWKS != "" || f.JWTIssuer != "" || f.JWTAudience != ""):
-		return errors.New("the --jwt flags go with --auth=jwt")
+		return errors.New("the --jwt flags require --auth=jwt")
 	case f.Auth == "guest":
 		return nil
 	case f.ForgetGuests:
-		return errors.New("--forget-guests is for guests: with --auth=jwt there are none")
+		return errors.New("--forget-guests requires --auth=guest: with --auth=jwt there are no guests")
 	case f.JWTAlgorithm == "":
-		return errors.New("--auth=jwt needs --jwt-algorithm, as in --jwt-algorithm=RS256: which one it is, is never the token's to say")
+		return errors.New("--auth=jwt requires --jwt-algorithm, for example --jwt-algorithm=RS256: it is never taken from the token")
 	case (f.JWTKey == "") == (f.JWKS == ""):
-		return errors.New("--auth=jwt needs --jwt-key or --jwt-jwks, one of the two")
+		return errors.New("--auth=jwt requires either --jwt-key or --jwt-jwks")
 	}
 	return nil
 }
 
-// door opens the way in. Guests' keys are looked after until ctx ends.
+// door returns what authenticates requests. It fetches a JWKS key set until ctx ends.
 func (f *authFlags) door(ctx context.Context, log eventlog.Log, logger *slog.Logger) (identity.Door, error) {
 	if f.Auth == "guest" {
 		guests, err := openGuests(ctx, log, f.ForgetGuests)

@@ -10,29 +10,31 @@ import (
 )
 
 const (
-	// guestKeys is where the store keeps the keys that guests' sessions are signed
-	// with; all servers of one store share them.
+	// guestKeys is the name of the stored keys that sign guest sessions. All servers on
+	// the same store share them.
 	guestKeys = "guest-keys"
-	// guestKeysEvery is how often they are looked at: one that another server has made
-	// is known here that much later, and signs that much later too.
+	// guestKeysEvery is how often the keys are read and rotated. A server learns within
+	// that time of a key that another one has added.
 	guestKeysEvery = time.Minute
 )
 
-// openGuests returns the guests of the store's keys, making the first if there is
-// none. fresh forgets those that were: everyone becomes another guest.
-func openGuests(ctx context.Context, log eventlog.Log, fresh bool) (*identity.Guests, error) {
-	keys, err := rotateKeys(ctx, log, fresh)
+// openGuests returns guest sessions with the stored keys, and creates the first key
+// if there is none. With forget it discards all stored keys: every session becomes
+// invalid.
+func openGuests(ctx context.Context, log eventlog.Log, forget bool) (*identity.Guests, error) {
+	keys, err := rotateKeys(ctx, log, forget)
 	if err != nil {
 		return nil, err
 	}
 	return identity.NewGuests(keys), nil
 }
 
-// rotateKeys makes the store's keys those of today.
-func rotateKeys(ctx context.Context, log eventlog.Log, fresh bool) (keys identity.Keys, err error) {
+// rotateKeys rotates the stored keys if that is due, and returns them. With forget it
+// starts from no keys.
+func rotateKeys(ctx context.Context, log eventlog.Log, forget bool) (keys identity.Keys, err error) {
 	value, swapErr := log.Values(eventlog.Server).Update(ctx, "", guestKeys, func(old []byte) (changed []byte, change bool) {
 		var kept identity.Keys
-		if old != nil && !fresh {
+		if old != nil && !forget {
 			if kept, err = identity.ParseKeys(old); err != nil {
 				return nil, false
 			}
@@ -50,7 +52,7 @@ func rotateKeys(ctx context.Context, log eventlog.Log, fresh bool) (keys identit
 	return identity.ParseKeys(value)
 }
 
-// keepKeys looks after the keys until ctx ends.
+// keepKeys rotates the keys once a minute until ctx ends.
 func keepKeys(ctx context.Context, log eventlog.Log, guests *identity.Guests, logger *slog.Logger) {
 	ticker := time.NewTicker(guestKeysEvery)
 	defer ticker.Stop()
@@ -63,7 +65,7 @@ func keepKeys(ctx context.Context, log eventlog.Log, guests *identity.Guests, lo
 		keys, err := rotateKeys(ctx, log, false)
 		if err != nil {
 			if ctx.Err() == nil {
-				logger.Warn("looking after the keys of guests' sessions: those known go on", "err", err)
+				logger.Warn("rotating guest session keys failed, keeping current keys", "err", err)
 			}
 			continue
 		}
