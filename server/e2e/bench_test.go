@@ -66,22 +66,22 @@ func TestBenchRefused(t *testing.T) {
 		env  string
 		want string // of standard error; empty: all is well
 	}{
-		"nobody there":      {[]string{"http://127.0.0.1:1"}, "", "nothing listens at 127.0.0.1:1: start the server, or name its address"},
+		"nobody there":      {[]string{"http://127.0.0.1:1"}, "", "nothing listens at 127.0.0.1:1: start the server, or give its address"},
 		"another server":    {[]string{guests.URL() + "static/load.js/ws"}, "", "answers 404 Not Found: is it a websockets server?"},
 		"one too many":      {[]string{guests.URL(), "--connections", "101"}, "", "there are too many connections from your address): start it with --max-conns-per-address 0"},
 		"too fast":          {[]string{guests.URL(), "--connections", "2", "--rate", "400", "--duration", "30s"}, "", "rate_limited): start the server with --rate 0, or use a lower --rate"},
 		"too many rooms":    {[]string{full.URL(), "--connections", "30", "--rooms", "30"}, "", "too many new rooms: use an existing room, or wait a moment (rate_limited): start the server with --rate 0"},
 		"no token":          {append([]string{users.URL()}, few...), "", "authentication required (send authenticate with a valid token within 5 s): give a valid --token"},
 		"a bad token":       {append([]string{users.URL(), "--token", "x"}, few...), "", "the server refuses the --token"},
-		"not these rooms":   {append([]string{users.URL(), "--token", token(map[string][]string{"general": {"read", "write"}})}, few...), "", `the token has to allow rooms of this name, {"bench-*":["read","write"]}`},
+		"not these rooms":   {append([]string{users.URL(), "--token", token(map[string][]string{"general": {"read", "write"}})}, few...), "", `the token must allow the rooms bench-*, {"bench-*":["read","write"]}`},
 		"may not write":     {append([]string{users.URL(), "--token", token(map[string][]string{"bench-*": {"read"}})}, few...), "", "the server refused a message: you may not write"},
-		"one user":          {[]string{users.URL(), "--token", token(nil), "--connections", "33"}, "", "you have too many connections open: all are one user's with a --token; start the server with --max-conns-per-address 0"},
+		"one user":          {[]string{users.URL(), "--token", token(nil), "--connections", "33"}, "", "you have too many connections open: with a --token all connections are one user's; start the server with --max-conns-per-address 0"},
 		"a good token":      {append([]string{users.URL(), "--token", token(map[string][]string{"bench-*": {"read", "write"}})}, few...), "", ""},
 		"a token, unseen":   {append([]string{users.URL()}, few...), "WEBSOCKETS_TOKEN=" + token(nil), ""},
 		"serve's variables": {append([]string{guests.URL()}, few...), "WEBSOCKETS_RATE=nonsense", ""},
 		"without TLS":       {append([]string{"http://" + secure.Addr}, few...), "", secure.Addr + " speaks TLS: is it https://" + secure.Addr + "?"},
 		"with TLS":          {append([]string{"https://" + guests.Addr}, few...), "", guests.Addr + " does not speak TLS: is it http://"},
-		"unknown authority": {append([]string{"https://" + secure.Addr}, few...), "", "set SSL_CERT_FILE to the file of who signed it"},
+		"unknown authority": {append([]string{"https://" + secure.Addr}, few...), "", "is signed by an unknown authority: set SSL_CERT_FILE"},
 		"over TLS":          {append([]string{"wss://" + secure.Addr + "/ws", "--slow", "1"}, few...), "SSL_CERT_FILE=" + cert, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -180,20 +180,20 @@ func TestBenchServerKilled(t *testing.T) {
 func TestBenchWrongUse(t *testing.T) {
 	t.Parallel()
 	for flags, want := range map[string]string{
-		"--connections 0":                        "--connections and --rooms are at least 1",
+		"--connections 0":                        "--connections and --rooms must be at least 1",
 		"--rooms 200":                            "--rooms 200 requires at least as many --connections that read: there are 100",
 		"--rooms 10 --slow 95":                   "--rooms 10 requires at least as many --connections that read: there are 5",
 		"--senders 101":                          "--senders 101 is more than the 100 connections that read",
 		"--connections 3000 --senders 2000":      "--senders 2000 is more than 1000 a room",
 		"--rate=-1":                              "--rate must be 0 to 1000000",
 		"--rate NaN":                             "--rate must be 0 to 1000000",
-		"--rate 0 --in-flight 0":                 "--in-flight is 1 to 4096",
+		"--rate 0 --in-flight 0":                 "--in-flight must be 1 to 4096",
 		"--duration 0s":                          "--duration must be more than 0",
 		"--duration soon":                        "--duration",
-		"--size 10":                              "--size is 40 to 4096 bytes",
-		"--size 5000":                            "--size is 40 to 4096 bytes",
-		"--connections 10000000":                 "--connections 10000000: this process may have ",
-		"ftp://127.0.0.1":                        "ftp://127.0.0.1: the scheme is http, https, ws or wss",
+		"--size 10":                              "--size must be 40 to 4096 bytes",
+		"--size 5000":                            "--size must be 40 to 4096 bytes",
+		"--connections 10000000":                 "--connections 10000000 is too many: this process may open ",
+		"ftp://127.0.0.1":                        "ftp://127.0.0.1: the scheme must be http, https, ws or wss",
 		"http://":                                `"http://" is not an address like http://127.0.0.1:8080`,
 		"--conections 5":                         `did you mean "--connections"`,
 		"http://127.0.0.1:1 http://127.0.0.1:2 ": "unexpected argument",
