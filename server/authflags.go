@@ -36,15 +36,15 @@ type authFlags struct {
 func (f *authFlags) check() error {
 	switch {
 	case f.Auth == "guest" && (f.JWTAlgorithm != "" || f.JWTKey != "" || f.JWKS != "" || f.JWTIssuer != "" || f.JWTAudience != ""):
-		return errors.New("the --jwt flags need --auth=jwt")
+		return errors.New("the --jwt flags require --auth=jwt")
 	case f.Auth == "guest":
 		return nil
 	case f.ForgetGuests:
 		return errors.New("--forget-guests does not go with --auth=jwt, which has no guests")
 	case f.JWTAlgorithm == "":
-		return errors.New("--auth=jwt needs --jwt-algorithm, such as RS256: the algorithm is never taken from the token")
+		return errors.New("--auth=jwt requires --jwt-algorithm, such as RS256: the algorithm is never taken from the token")
 	case (f.JWTKey == "") == (f.JWKS == ""):
-		return errors.New("--auth=jwt needs either --jwt-key or --jwt-jwks")
+		return errors.New("--auth=jwt requires either --jwt-key or --jwt-jwks")
 	}
 	return nil
 }

@@ -17,27 +17,30 @@ type commandLine struct {
 	Version kong.VersionFlag `env:"-" help:"Print the version and exit."`
 }
 
-// serveHelp are the longer texts of serve's flags, which their tags name.
+// serveHelp holds the longer help texts of serveCommand, by the names in its tags.
 var serveHelp = kong.Vars{
-	"listen": "Address to listen on. Port 0 takes a free one. Default 127.0.0.1:8080: this machine only; use :8080 for all.",
-	"data":   "Folder of the message log, for one process at a time; 'none' keeps messages in memory only, until the server stops.",
-	"fsync": "When an ack goes out: 'always' once the message is on disk; 'interval' earlier, and a crash of the machine " +
-		"(not of the process) may lose the last second. Default always.",
-	"nats": "Keep the log on these NATS servers instead of in --data; several servers of this kind may share them. " +
-		"How safe an ack is, is then theirs to say: set sync_interval: always there, or use --replicas 3.",
-	"new_epoch": "The store in --data was restored from a backup: clients that saw more than is in it start over. For one start.",
-	"replicas":  "With --nats: how many servers of the cluster keep each message, 1, 3 or 5.",
-	"api_tokens": "Turns the HTTP API for your backends on. Each line of the file: a name, a token of at least 32 characters, " +
-		"and what it may do: messages:read messages:write sessions:delete.",
-	"tls_cert": "Certificate chain (PEM) to serve over TLS with; needs --tls-key. Both are read again when they change.",
-	"trusted_proxy": "Address or network (10.0.0.0/8) of a proxy in front, whose X-Forwarded-For and X-Forwarded-Proto are " +
-		"believed. May be repeated.",
-	"rate": "Events a connection may send in a second, three times as many in a burst; 0 is no limit.",
-	"max_conns_per_address": "Connections that one address may have; an IPv6 network of 64 bits counts as one. " +
-		"0 is no limit, for users neither.",
-	"max_bytes":  "How much the log may hold; the oldest messages go first. Default 10GB, with --data none 256MB.",
-	"log_format": "Format of the log on standard error. Default text.",
-	"max_age":    "How long messages are kept, as in 720h; 0 is for ever.",
+	"listen": "Address to listen on. Port 0 picks a free port. Default 127.0.0.1:8080, this machine only; :8080 listens everywhere.",
+	"data": "Folder of the message log. Only one process may use it at a time. 'none' keeps messages in memory only: they are " +
+		"lost when the server stops.",
+	"fsync": "When to sync to disk: 'always' before each ack, or 'interval', once a second. With interval, a crash of the machine " +
+		"may lose the last second of acked messages. Default always.",
+	"nats": "Store messages on these NATS servers instead of in --data. Several chat servers can share them. " +
+		"Durability then depends on NATS: set sync_interval: always there, or use --replicas 3.",
+	"new_epoch": "Use once after restoring --data from a backup: clients that have seen newer messages start over.",
+	"replicas":  "With --nats: number of NATS servers that store each message: 1, 3 or 5.",
+	"api_tokens": "Enable the HTTP API. Each line of the file has a name, a token of at least 32 characters, " +
+		"and scopes: messages:read messages:write sessions:delete.",
+	"allow_origin": "Origin (https://host) of another site whose pages may connect. May be repeated.",
+	"tls_cert":     "Certificate chain (PEM): serve over TLS. Requires --tls-key. Both files are reloaded when they change.",
+	"trusted_proxy": "Address or network (10.0.0.0/8) of a reverse proxy. Its X-Forwarded-For and X-Forwarded-Proto are " +
+		"trusted. May be repeated.",
+	"rate": "Events a second per connection, with bursts of three times as many. 0 means no limit.",
+	"max_conns_per_address": "Connections per address. An IPv6 /64 network counts as one address. " +
+		"0 means no limit, neither per address nor per user.",
+	"max_bytes":         "Size of the log. The oldest messages are deleted first. Default 10GB, with --data none 256MB.",
+	"max_age":           "How long to keep messages, for example 720h. 0 keeps them for ever.",
+	"max_room_messages": "Messages kept per room. 0 means no limit.",
+	"log_format":        "Format of the server's own log on standard error. Default text.",
 }
 
 type serveCommand struct {
@@ -47,7 +50,7 @@ type serveCommand struct {
 	NATS         string   `name:"nats" placeholder:"URL,…" help:"${nats}"`
 	NewEpoch     bool     `help:"${new_epoch}"`
 	Replicas     int      `default:"1" placeholder:"N" help:"${replicas} Default ${default}."`
-	AllowOrigin  []string `placeholder:"ORIGIN" help:"Origin (https://host) of another site whose pages may connect. May be repeated."`
+	AllowOrigin  []string `placeholder:"ORIGIN" help:"${allow_origin}"`
 	authFlags    `embed:""`
 	tlsFlags     `embed:""`
 	APITokens    string   `name:"api-tokens" placeholder:"FILE" help:"${api_tokens}"`
@@ -58,31 +61,31 @@ type serveCommand struct {
 
 	MaxBytes        byteSize      `placeholder:"SIZE" help:"${max_bytes}"`
 	MaxAge          time.Duration `default:"0" placeholder:"DURATION" help:"${max_age} Default ${default}."`
-	MaxRoomMessages int64         `default:"0" placeholder:"N" help:"How many messages a room keeps; 0 is no limit. Default ${default}."`
+	MaxRoomMessages int64         `default:"0" placeholder:"N" help:"${max_room_messages} Default ${default}."`
 
-	// LogFormat was --log once.
+	// LogFormat was called --log in 0.1.0.
 	LogFormat string `aliases:"log" env:"WEBSOCKETS_LOG_FORMAT,WEBSOCKETS_LOG" default:"text" enum:"text,json" placeholder:"text|json" help:"${log_format}"`
 }
 
-// check refuses flags that contradict each other.
+// check returns an error if flags contradict each other.
 func (s *serveCommand) check() error {
 	switch err := s.authFlags.check(); {
 	case err != nil:
 		return err
 	case s.NATS != "" && s.Fsync != "":
-		return errors.New("--fsync is for the log in --data: with --nats, the NATS servers decide when a message is on disk")
+		return errors.New("--fsync cannot be used with --nats: the NATS servers decide when to sync")
 	case s.Data == inMemory && (s.NATS != "" || s.Fsync != "" || s.NewEpoch):
-		return errors.New("--data none keeps nothing: --nats, --fsync and --new-epoch are for a log that is kept")
+		return errors.New("--data none stores nothing: it cannot be used with --nats, --fsync or --new-epoch")
 	case s.NATS == "" && s.Replicas != 1:
-		return errors.New("--replicas is for a cluster: it goes with --nats")
+		return errors.New("--replicas requires --nats")
 	case s.MaxAge != 0 && s.MaxAge < eventlog.DedupeWindow:
-		return fmt.Errorf("--max-age=%v is too short: a message is kept for at least %v, in which sending it again is noticed",
+		return fmt.Errorf("--max-age=%v is too short, the minimum is %v: duplicates are detected for that long",
 			s.MaxAge, eventlog.DedupeWindow)
 	}
 	return nil
 }
 
-// byteSize is a number of bytes: 500MB, 10GB, 1TB.
+// byteSize is a number of bytes, written like 500MB, 10GB or 1TB.
 type byteSize int64
 
 func (b *byteSize) UnmarshalText(text []byte) error {
@@ -98,7 +101,7 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is not a size like 500MB or 10GB", text)
 	}
 	if *b = byteSize(n * unit); *b < 64e6 {
-		return fmt.Errorf("%q is too small: 64MB is the least", text)
+		return fmt.Errorf("%q is too small: the minimum is 64MB", text)
 	}
 	return nil
 }

@@ -1,5 +1,12 @@
-// The websockets server: a room chat of typed events over WebSocket, every
-// message in a durable log, in one binary.
+// Command websockets is a chat server: typed events over WebSocket, with every
+// message in a durable log.
+//
+//	main.go       the program and its commands
+//	flags.go      the flags of serve
+//	serve.go      open, serve, stop
+//	door.go       who may connect; guestkeys.go for the keys of guest sessions
+//	tls.go        the certificate
+//	bench.go      the bench command
 package main
 
 import (
@@ -15,13 +22,13 @@ import (
 	"websockets/static"
 )
 
-const description = `A room chat of typed events over WebSocket. Every message is in a durable log, every connection is a cursor into it.
+const description = `A chat server: typed events over WebSocket. Every message is stored in a durable log before it is acked, and every client resumes from its position in the log.
 
-Start it and open the address it prints. All state is in the --data folder; stop it with Ctrl-C.
+Start it and open the address it prints. All state is in the --data folder. Stop it with Ctrl-C.
 
-Every flag can be set in the environment too: --listen is WEBSOCKETS_LISTEN.
+Every flag can also be set in the environment: --listen is WEBSOCKETS_LISTEN.
 
-websockets bench loads a server that runs, and tells what it can take: websockets bench --help.`
+To load a running server and measure it, see websockets bench --help.`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -29,7 +36,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main with its surroundings handed in; it returns the exit code.
+// run is main with its environment as arguments. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	assets, err := static.Load()
 	if err != nil {
@@ -53,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Bind(stdoutWriter{stdout}, stderrWriter{stderr}),
 	)
 	if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {
-		args = []string{"serve", "--help"} // what somebody new wants to know
+		args = []string{"serve", "--help"} // the flags of the default command
 	}
 	parsed, err := parser.Parse(args)
 	switch {
@@ -70,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// stdoutWriter is where results go, and stderrWriter the log.
+// stdoutWriter receives results, stderrWriter the log.
 type (
 	stdoutWriter struct{ io.Writer }
 	stderrWriter struct{ io.Writer }

@@ -24,11 +24,11 @@ import (
 	"websockets/static"
 )
 
-// stopWithin is how long a stop may take: connections are told, messages under
-// way are stored, everything is waited for.
+// stopWithin bounds a graceful stop: clients are told, messages in flight are stored,
+// and connections are closed.
 const stopWithin = 4 * time.Second
 
-// Run serves until ctx ends, then stops in order.
+// Run serves until ctx ends, then stops gracefully.
 func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr stderrWriter) error {
 	if err := s.check(); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	}
 	defer c.close()
 	if !assets.Built() {
-		logger.Warn("the browser client is not built: ./build.sh builds it")
+		logger.Warn("browser client not built: run ./build.sh")
 	}
 	logger.Info("listening", "open", c.address, "log", s.describe())
 	err = c.serve(ctx)
@@ -49,7 +49,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 	return err
 }
 
-// chatServer is all that a running server consists of.
+// chatServer holds the parts of a running server.
 type chatServer struct {
 	logger        *slog.Logger
 	address       string // for a browser
@@ -60,8 +60,8 @@ type chatServer struct {
 	http          *http.Server
 }
 
-// open opens the port and the log, and what is between them. Nothing is served
-// yet. close closes what was opened.
+// open opens the port and the log and connects the parts. It serves nothing yet. The
+// caller must call close.
 func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *slog.Logger) (_ *chatServer, err error) {
 	trusted, err := web.ParseProxies(s.TrustedProxy)
 	if err != nil {
@@ -108,16 +108,17 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	return c, nil
 }
 
-// inMemory is the value of --data for a log that is not kept.
+// inMemory is the value of --data that keeps the log in memory.
 const inMemory = "none"
 
-// defaultMaxBytes bounds a log on disk.
+// defaultMaxBytes is the default size of a log on disk. The log in memory has a
+// default of its own.
 const defaultMaxBytes = 10e9
 
 // openLog opens the message log.
 func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventlog.Store, error) {
 	if s.Data == inMemory {
-		logger.Warn("messages are kept in memory only: they are gone when the server stops (--data none)")
+		logger.Warn("messages are kept in memory only and lost when the server stops", "data", inMemory)
 		return memlog.Open(memlog.Options{
 			MaxBytes: int64(s.MaxBytes), MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages,
 		}), nil
@@ -141,7 +142,7 @@ func (s *serveCommand) listen(c *chatServer) error {
 	}
 	listener, err := net.Listen("tcp", s.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s is in use: stop what listens there, or choose another with --listen", s.Listen)
+		return fmt.Errorf("%s is in use: stop the program that listens there, or choose another address with --listen", s.Listen)
 	} else if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", s.Listen, err)
 	}
@@ -152,7 +153,7 @@ func (s *serveCommand) listen(c *chatServer) error {
 	return nil
 }
 
-// serve serves until ctx ends, or what it needs has failed.
+// serve serves until ctx ends, or until the HTTP server or the log has failed.
 func (c *chatServer) serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
@@ -173,8 +174,7 @@ func (c *chatServer) serve(ctx context.Context) error {
 	}
 }
 
-// stop tells the connections, and waits for what is under way for stopWithin at
-// most. ctx may have ended.
+// stop closes all connections gracefully within stopWithin. ctx may have ended.
 func (c *chatServer) stop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
@@ -182,7 +182,7 @@ func (c *chatServer) stop(ctx context.Context) {
 	_ = c.http.Shutdown(ctx)
 }
 
-// close closes the log and the port, as far as they are open.
+// close closes the log and the port if they are open.
 func (c *chatServer) close() {
 	if c.log != nil {
 		c.log.Close()
@@ -192,7 +192,7 @@ func (c *chatServer) close() {
 	}
 }
 
-// backends reads who may use the HTTP API, nil if there is none.
+// backends reads the tokens of the HTTP API. It returns nil if the API is disabled.
 func (s *serveCommand) backends() (web.Backends, error) {
 	if s.APITokens == "" {
 		return nil, nil
@@ -208,17 +208,17 @@ func (s *serveCommand) backends() (web.Backends, error) {
 	return backends, nil
 }
 
-// describe says where messages are kept and how safe they are when acked.
+// describe says where messages are stored and what an ack means.
 func (s *serveCommand) describe() string {
 	switch {
 	case s.Data == inMemory:
 		return "in memory only"
 	case s.NATS != "":
-		return fmt.Sprintf("%d replicas on NATS at %s; whether an ack means on disk is its sync_interval's to say", s.Replicas, s.NATS)
+		return fmt.Sprintf("NATS at %s with %d replicas, synced as its sync_interval says", s.NATS, s.Replicas)
 	case s.Fsync == "interval":
 		return s.Data + ", synced to disk once a second"
 	default:
-		return s.Data + ", every message synced to disk before it is acked"
+		return s.Data + ", synced to disk before each ack"
 	}
 }
 

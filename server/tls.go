@@ -10,62 +10,62 @@ import (
 	"time"
 )
 
-// tlsFlags are the server's certificate.
+// tlsFlags configures the server's certificate.
 type tlsFlags struct {
 	TLSCert string `name:"tls-cert" placeholder:"FILE" help:"${tls_cert}"`
-	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"The certificate's private key (PEM)."`
+	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"Private key of the certificate (PEM)."`
 }
 
-// certificateEvery is how often the files are looked at.
+// certificateEvery is the shortest time between two checks of the files.
 const certificateEvery = time.Second
 
-// config returns the TLS configuration of the files, nil without files.
+// config returns the TLS configuration, nil if TLS is off.
 func (f *tlsFlags) config(logger *slog.Logger) (*tls.Config, error) {
 	if f.TLSCert == "" && f.TLSKey == "" {
 		return nil, nil
 	}
 	if f.TLSCert == "" || f.TLSKey == "" {
-		return nil, errors.New("--tls-cert and --tls-key go together")
+		return nil, errors.New("--tls-cert and --tls-key must be used together")
 	}
 	c := &certificate{files: *f, logger: logger}
 	if err := c.read(); err != nil {
-		return nil, fmt.Errorf("the certificate: %w", err)
+		return nil, fmt.Errorf("load certificate: %w", err)
 	}
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: c.get,
-		NextProtos:     []string{"http/1.1"}, // WebSockets are upgraded from it
+		NextProtos:     []string{"http/1.1"}, // a WebSocket begins as an HTTP/1.1 upgrade
 	}, nil
 }
 
-// certificate is read from its files again when they have changed. What cannot be
-// used is logged, and the one before goes on.
+// certificate reloads its files when they have changed. If that fails, it logs the
+// error and keeps the current certificate. Safe for concurrent use.
 type certificate struct {
 	files  tlsFlags
 	logger *slog.Logger
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	changed [2]time.Time // of the files, when they were read
-	looked  time.Time
+	changed [2]time.Time // modification times of the loaded files
+	checked time.Time    // when the files were last read
 }
 
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.looked) >= certificateEvery && c.modified() != c.changed {
+	if time.Since(c.checked) >= certificateEvery && c.modified() != c.changed {
 		if err := c.read(); err != nil {
-			c.logger.Error("the new certificate cannot be used: the old one goes on", "err", err)
+			c.logger.Error("certificate reload failed, keeping the current one", "file", c.files.TLSCert, "err", err)
 		} else {
-			c.logger.Info("the certificate is a new one", "file", c.files.TLSCert)
+			c.logger.Info("certificate reloaded", "file", c.files.TLSCert)
 		}
 	}
 	return c.current, nil
 }
 
-// read reads the files. c.mu is held, or nobody else knows c yet.
+// read loads the files. The caller holds c.mu, or has not shared c yet.
 func (c *certificate) read() error {
-	c.looked, c.changed = time.Now(), c.modified()
+	c.checked, c.changed = time.Now(), c.modified()
 	pair, err := tls.LoadX509KeyPair(c.files.TLSCert, c.files.TLSKey)
 	if err == nil {
 		c.current = &pair
@@ -73,6 +73,7 @@ func (c *certificate) read() error {
 	return err
 }
 
+// modified returns the modification times of the files, zero for a missing one.
 func (c *certificate) modified() (at [2]time.Time) {
 	for i, file := range []string{c.files.TLSCert, c.files.TLSKey} {
 		if info, err := os.Stat(file); err == nil {

@@ -2,15 +2,15 @@ package main
 
 import "websockets/static"
 
-// version is the release that this source is, or is on the way to.
+// version is the current release, or the next one during development.
 const version = "0.1.0"
 
-// commit is the commit that the binary was built from, set by build.sh. A + behind
-// it says that files were changed since.
+// commit is the commit of the source, set by build.sh. A trailing + means that files
+// had been changed since.
 var commit = "unknown"
 
-// versionLine is what --version prints. The page has a version of its own, a hash
-// of what a browser loads, which welcome tells too.
+// versionLine is the output of --version. The page has a version of its own, a hash
+// of the files a browser loads. It is also sent in welcome.
 func versionLine(assets *static.Assets) string {
 	return "websockets " + version + " (commit " + commit + ", page " + assets.Version() + ")"
 }

@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// The catalogue: every event type there is. To add one, add its variable and
-// its payload here, give it a Validate if values can be wrong, and register a
-// handler with On on the side that receives it; Check names the side that was
-// forgotten.
+// The catalogue lists every event type. To add one, declare its variable and its
+// payload here. Give the payload a Validate method if its values can be invalid.
+// Register a handler with On on the receiving side: Check reports a missing one.
 
-// Client to server. The comment names the answer.
+// Events to the server. The comment names the answer.
 var (
-	ChangeRoom   = define[JoinPayload](ToServer, "change_room")         // room_joined; the current room is left
-	JoinRoom     = define[JoinPayload](ToServer, "join_room")           // room_joined; current only if there is none
+	ChangeRoom   = define[JoinPayload](ToServer, "change_room")         // room_joined; leaves the current room
+	JoinRoom     = define[JoinPayload](ToServer, "join_room")           // room_joined; becomes current only if there is no current room
 	LeaveRoom    = define[LeavePayload](ToServer, "leave_room")         // left
 	SendMessage  = define[SendMessagePayload](ToServer, "send_message") // ack
 	LoadHistory  = define[LoadHistoryPayload](ToServer, "load_history") // history
@@ -27,7 +26,7 @@ var (
 	RefreshToken = define[TokenPayload](ToServer, "refresh_token")      // ack
 )
 
-// Server to client.
+// Events to the client.
 var (
 	Welcome      = define[WelcomePayload](ToClient, "welcome")
 	RoomJoined   = define[RoomJoinedPayload](ToClient, "room_joined")
@@ -46,77 +45,79 @@ var (
 	Closing      = define[ClosingPayload](ToClient, "closing")
 )
 
-// Empty is the payload of an event that says all with its type.
+// Empty is the payload of an event that carries no data.
 type Empty struct{}
 
-// Cursor is a place in a room's log: everything up to Seq has been seen.
+// Cursor is a position in a room's log. The client has seen everything up to Seq.
 type Cursor struct {
-	// Epoch names the log that Seq counts in. A log that was cut or restored gets
-	// another.
+	// Epoch identifies the log that Seq belongs to. A log that lost records or was
+	// restored from a backup gets a new epoch.
 	Epoch string `json:"epoch"`
-	// Seq is the sequence of the last message seen, 0 before the first. It grows
-	// within a room, not by ones.
+	// Seq is the sequence of the last message seen, 0 before the first. Sequences
+	// increase within a room but are not consecutive.
 	Seq uint64 `json:"seq"`
-	// ID is the id of the message at Seq, so that a log that was cut and grew
-	// again is noticed. Empty when Seq is 0.
+	// ID is the id of the message at Seq, empty when Seq is 0. It detects a log that
+	// lost its end and has grown past Seq again.
 	ID string `json:"id,omitempty"`
 }
 
-// JoinPayload asks for a room from a cursor on. Without After the room starts
-// JoinBacklog messages back.
+// JoinPayload joins a room and resumes after a cursor. Without After, the room
+// starts with its last JoinBacklog messages.
 type JoinPayload struct {
 	Name  string  `json:"name"`
 	After *Cursor `json:"after,omitempty"`
 }
 
-// LeavePayload names a room; after left nothing of it is sent.
+// LeavePayload names the room to leave. After left, the server sends nothing more
+// from that room.
 type LeavePayload struct {
 	Name string `json:"name"`
 }
 
-// RoomPayload names a room the client is in; empty means the current one.
+// RoomPayload names a room that the client has joined. An empty Room means the
+// current room.
 type RoomPayload struct {
 	Room string `json:"room,omitempty"`
 }
 
-// SendMessagePayload is a message for a room; no room means the current one.
+// SendMessagePayload is a message for a room. An empty Room means the current room.
 type SendMessagePayload struct {
 	Room    string `json:"room,omitempty"`
 	Message string `json:"message"`
 }
 
-// Message is a message as the log holds it and as new_message and history
-// carry it. All but ID and Message are the server's word.
+// Message is a message as it is stored in the log and sent in new_message and
+// history. The client chooses ID and Message; the server sets all other fields.
 type Message struct {
-	// Seq is the place in the room's log. The log's own records leave it out:
-	// there it is the record's sequence.
+	// Seq is the message's sequence in the room's log. The stored message omits it,
+	// because the record has the sequence.
 	Seq uint64 `json:"seq,omitzero"`
-	// ID is the id the sender gave the send_message event, else one the server
-	// made.
+	// ID is the id of the send_message event. The server generates one if the event
+	// has none.
 	ID string `json:"id"`
 	// Room is the room's name.
 	Room string `json:"room"`
-	// User and From are the sender's id and the name he had when he sent it.
+	// User is the sender's user id, From their display name at the time of sending.
 	User string `json:"user"`
 	From string `json:"from"`
 	// Message is plain text, 1 to MaxMessageLength code points.
 	Message string `json:"message"`
-	// Sent is when the server took it, UTC, to the millisecond.
+	// Sent is when the server accepted the message, in UTC with milliseconds.
 	Sent time.Time `json:"sent"`
 }
 
-// Encode returns the message as JSON; with Seq 0 it is what the log holds. The
-// id comes first, or second after seq.
+// Encode returns the message as JSON. With Seq 0 this is the stored form. The id
+// comes first, or second after seq.
 func (m Message) Encode() []byte { return m.appendJSON(make([]byte, 0, 128+len(m.Message))) }
 
-// SetTopicPayload gives a room another topic; an empty or missing one takes it away.
-// Room may be empty for the current room.
+// SetTopicPayload sets a room's topic. An empty or missing Topic removes it. An
+// empty Room means the current room.
 type SetTopicPayload struct {
 	Room  string `json:"room,omitempty"`
 	Topic string `json:"topic"`
 }
 
-// TopicPayload is a room's topic: who gave it to the room, and when.
+// TopicPayload is a room's topic, with the user who set it and the time.
 type TopicPayload struct {
 	Seq   uint64    `json:"seq,omitempty"`
 	ID    string    `json:"id"`
@@ -127,7 +128,7 @@ type TopicPayload struct {
 	Sent  time.Time `json:"sent"`
 }
 
-// RoomName returns the room that the payload names, empty for the current one.
+// RoomName returns the room that the payload names, empty for the current room.
 func (p JoinPayload) RoomName() string        { return p.Name }
 func (p RoomPayload) RoomName() string        { return p.Room }
 func (p SendMessagePayload) RoomName() string { return p.Room }
@@ -135,8 +136,8 @@ func (p LoadHistoryPayload) RoomName() string { return p.Room }
 func (p MarkReadPayload) RoomName() string    { return p.Room }
 func (p SetTopicPayload) RoomName() string    { return p.Room }
 
-// LoadHistoryPayload asks for a page of up to Limit messages before or after a
-// sequence, one of the two.
+// LoadHistoryPayload requests up to Limit messages before or after a sequence.
+// Before and After exclude each other.
 type LoadHistoryPayload struct {
 	Room   string `json:"room,omitempty"`
 	Before uint64 `json:"before,omitempty"`
@@ -144,15 +145,15 @@ type LoadHistoryPayload struct {
 	Limit  int    `json:"limit,omitempty"`
 }
 
-// HistoryPayload is a page, oldest first. More says that there are messages
-// beyond it in the direction that was asked for.
+// HistoryPayload is a page of history, oldest message first. More is true if there
+// are further messages in the requested direction.
 type HistoryPayload struct {
 	Room     string    `json:"room"`
 	Messages []Message `json:"messages"`
 	More     bool      `json:"more"`
 }
 
-// ListRoomsPayload asks for the rooms whose name contains Filter.
+// ListRoomsPayload requests the rooms whose names contain Filter.
 type ListRoomsPayload struct {
 	Filter string `json:"filter,omitempty"`
 }
@@ -167,83 +168,84 @@ type RoomSummary struct {
 	Name string `json:"name"`
 	// LastActivity is when the last message was sent.
 	LastActivity time.Time `json:"last_activity"`
-	// Unread counts the messages after the reader's mark, up to MaxUnread+1.
+	// Unread counts the messages after the user's read mark, up to MaxUnread+1.
 	Unread int `json:"unread"`
 }
 
-// SetNamePayload chooses the display name, 1 to MaxNameLength characters.
+// SetNamePayload sets the user's display name, 1 to MaxNameLength characters.
 type SetNamePayload struct {
 	Name string `json:"name"`
 }
 
-// MarkReadPayload says that the user has read the room up to Seq, on whichever
-// device.
+// MarkReadPayload moves the user's read mark in a room to Seq. Read marks are
+// shared by all devices of a user.
 type MarkReadPayload struct {
 	Room string `json:"room"`
 	Seq  uint64 `json:"seq"`
 }
 
-// TokenPayload carries a token of the operator's own identity provider.
+// TokenPayload carries a JSON Web Token of the operator's identity provider.
 type TokenPayload struct {
 	Token string `json:"token"`
 }
 
 // WelcomePayload is the first event of a connection.
 type WelcomePayload struct {
-	// User is the id the server knows this user by; it outlives the connection.
+	// User is the user's id. It stays the same across connections.
 	User string `json:"user"`
-	// Name is the display name; Named says that the user chose it.
+	// Name is the display name. Named is true if the user chose it.
 	Name  string `json:"name"`
 	Named bool   `json:"named"`
-	// Limits are the server's.
+	// Limits are the limits of this server.
 	Limits Limits `json:"limits"`
-	// Heartbeat, in seconds: the server is never silent for longer.
+	// Heartbeat is the longest time in seconds that the server stays silent.
 	Heartbeat float64 `json:"heartbeat"`
-	// Version is the server's build; another one than the page's own means that a
-	// newer page is to be had.
+	// Version identifies the server's build of the page. If it differs from the
+	// page's own version, a newer page is available.
 	Version string `json:"version"`
-	// Session is for clients that keep no cookies: present it as
-	// "Authorization: Bearer …" to be the same user again.
+	// Session is for clients without cookies. Presented as "Authorization: Bearer …",
+	// it makes the next connection the same user.
 	Session string `json:"session,omitempty"`
-	// Volatile says that the server keeps messages in memory only, until it stops.
+	// Volatile is true if the server keeps messages in memory only. They are lost when
+	// it stops.
 	Volatile bool `json:"volatile,omitempty"`
 }
 
-// Limits are what the server refuses to go beyond.
+// Limits are the limits that the server enforces.
 type Limits struct {
-	MessageLength int `json:"message_length"` // code points of a message
-	FrameBytes    int `json:"frame_bytes"`    // bytes of a frame
-	Rooms         int `json:"rooms"`          // rooms of one connection
-	InFlight      int `json:"in_flight"`      // events waiting for their answer; beyond it the server stops reading
+	MessageLength int `json:"message_length"` // code points in a message
+	FrameBytes    int `json:"frame_bytes"`    // bytes in a frame
+	Rooms         int `json:"rooms"`          // rooms joined by one connection
+	InFlight      int `json:"in_flight"`      // events without an answer; at this number the server stops reading
 }
 
-// States of a joined room: how the connection's timeline fits what the client
-// had before.
+// States of a joined room. They say how the room's log continues after the
+// client's cursor.
 const (
 	StateNew       = "new"       // joined without a cursor
 	StateCurrent   = "current"   // nothing was missed
-	StateRecovered = "recovered" // all that was missed follows
-	StateTruncated = "truncated" // a range is or may be gone: see Truncated
-	StateReset     = "reset"     // not the log the cursor is from: start over
+	StateRecovered = "recovered" // everything missed follows
+	StateTruncated = "truncated" // a range has expired or may have: see Truncated
+	StateReset     = "reset"     // the cursor belongs to another log: start over
 )
 
-// RoomJoinedPayload: what lies after Cursor follows, as new_message and the other
-// durable events, then synced, then what is sent from now on.
+// RoomJoinedPayload opens a room. Everything after Cursor follows: the stored
+// events, then synced, then live events.
 type RoomJoinedPayload struct {
 	Room   string `json:"room"`
 	Cursor Cursor `json:"cursor"`
 	State  string `json:"state"`
-	// Truncated is set in that state only.
+	// Truncated is set only in StateTruncated.
 	Truncated *Truncated `json:"truncated,omitempty"`
-	// Count is how many different users are in the room; Members names at most
+	// Count is the number of distinct users in the room. Members lists at most
 	// MaxListedMembers of them.
 	Count   int      `json:"count"`
 	Members []Member `json:"members"`
-	// Topic is the last change of the room's topic, nil if there was none.
+	// Topic is the latest change of the room's topic, nil if there was none.
 	Topic *TopicPayload `json:"topic,omitempty"`
 }
 
-// Truncated is the range that is or may be gone: beyond After, before First.
+// Truncated is a range that has expired or may have: after After, before First.
 type Truncated struct {
 	After uint64 `json:"after"`
 	First uint64 `json:"first"`
@@ -255,14 +257,15 @@ type Member struct {
 	Name string `json:"name"`
 }
 
-// SyncedPayload: all that lay after the cursor of room_joined has been sent.
+// SyncedPayload ends the backfill: the client has everything up to Cursor.
 type SyncedPayload struct {
 	Room   string `json:"room"`
 	Cursor Cursor `json:"cursor"`
 }
 
-// PresencePayload says who came and went since the last one, at most one a
-// second for a room. Under pressure it may be dropped: Count is what holds.
+// PresencePayload lists who joined and left since the last presence event of the
+// room. A room sends at most one a second. The server may drop some for a slow
+// client, so Count is authoritative.
 type PresencePayload struct {
 	Room   string   `json:"room"`
 	Joined []Member `json:"joined,omitempty"`
@@ -270,15 +273,16 @@ type PresencePayload struct {
 	Count  int      `json:"count"`
 }
 
-// TypingPayload says that a member is writing; it holds for 5 s.
+// TypingPayload reports that a member is typing. It expires after 5 s.
 type TypingPayload struct {
 	Room string `json:"room"`
 	User string `json:"user"`
 	Name string `json:"name"`
 }
 
-// AckPayload answers send_message with where the message is; for other events
-// it is empty. It means: in the log, on disk.
+// AckPayload confirms an event. The answer to send_message and set_topic says where
+// the record is in the log; for other events the payload is empty. An acked message
+// is stored as durably as the server's log allows: by default it is on disk.
 type AckPayload struct {
 	Room string    `json:"room,omitempty"`
 	Seq  uint64    `json:"seq,omitzero"`
@@ -288,7 +292,7 @@ type AckPayload struct {
 // ClosingPayload announces that the server is about to close the connection.
 type ClosingPayload struct {
 	Reason string `json:"reason"`
-	// RetryAfter, in seconds: do not come back earlier.
+	// RetryAfter is the time in seconds to wait before reconnecting.
 	RetryAfter float64 `json:"retry_after"`
 }
 
@@ -296,7 +300,7 @@ type ClosingPayload struct {
 type Spec struct {
 	Name      string
 	Direction Direction
-	// Durable events are kept in the log of their room.
+	// Durable events are stored in their room's log.
 	Durable bool
 }
 
@@ -307,19 +311,20 @@ func define[T any](direction Direction, name string) Type[T] {
 	return Type[T]{name: name, direction: direction}
 }
 
-// defineDurable defines an event to clients that is kept in the log of its room. Its
-// payload's first fields are seq, which the server fills in when it is sent, and id.
+// defineDurable defines an event to clients that is stored in its room's log. The
+// payload must begin with the fields seq and id. The server sets seq when it sends
+// the event.
 func defineDurable[T any](name string) Type[T] {
 	t := define[T](ToClient, name)
 	catalogue[len(catalogue)-1].Durable = true
 	return t
 }
 
-// Catalogue returns all event types, in the order of this file.
+// Catalogue returns all event types in the order of this file.
 func Catalogue() []Spec { return slices.Clone(catalogue) }
 
-// Find returns the event type that goes in this direction under this name, or
-// reports false if there is none.
+// Find returns the event type with this direction and name. It reports false if
+// there is none.
 func Find(direction Direction, name string) (Spec, bool) {
 	for _, spec := range catalogue {
 		if spec.Direction == direction && spec.Name == name {

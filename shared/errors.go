@@ -5,33 +5,34 @@ import (
 	"unicode/utf8"
 )
 
-// Codes of an error event. A client acts on the code; the message is for people.
+// Codes of an error event. Programs act on the code; the message is for people.
 const (
 	CodeBadJSON      = "bad_json"       // the frame is not one well-formed event
 	CodeBadID        = "bad_id"         // the event's id is malformed
 	CodeUnknownType  = "unknown_type"   // no such event type
 	CodeBadPayload   = "bad_payload"    // the payload has the wrong shape
-	CodeBadRoom      = "bad_room"       // not a room's name
-	CodeBadName      = "bad_name"       // not a display name
+	CodeBadRoom      = "bad_room"       // invalid room name
+	CodeBadName      = "bad_name"       // invalid display name
 	CodeBadMessage   = "bad_message"    // empty, too long, or not text
 	CodeBadTopic     = "bad_topic"      // too long, or not one line of text
 	CodeNotMember    = "not_member"     // join the room first
-	CodeTooManyRooms = "too_many_rooms" // leave one first
-	CodeIDReused     = "id_reused"      // this id was sent before with other text
+	CodeTooManyRooms = "too_many_rooms" // leave a room first
+	CodeIDReused     = "id_reused"      // this id was used before with different text
 	CodeRateLimited  = "rate_limited"   // wait retry_after seconds
-	CodeForbidden    = "forbidden"      // not allowed to this user, whether it exists or not
-	CodeBadToken     = "bad_token"      // not a token that is taken here, or expired: get a new one
-	CodeUnavailable  = "unavailable"    // not done; the same again after retry_after seconds
-	CodeUnsupported  = "unsupported"    // this server is not set up for it
-	CodeInternal     = "internal"       // a fault of the server; its log says more
+	CodeForbidden    = "forbidden"      // not permitted, whether the room exists or not
+	CodeBadToken     = "bad_token"      // invalid or expired token: get a new one
+	CodeUnavailable  = "unavailable"    // not done: try again after retry_after seconds
+	CodeUnsupported  = "unsupported"    // not enabled on this server
+	CodeInternal     = "internal"       // internal error; the server's log has the details
 )
 
-// Error is what an error event carries, and the Go error that becomes one. Its
-// Message is shown to people, so it never holds more than they may know.
+// Error is the payload of an error event, and a Go error. Its Message is shown to
+// people, so it must contain nothing that they may not know.
 type Error struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
-	// RetryAfter, in seconds, is set when the same event may succeed later.
+	// RetryAfter is the time in seconds after which the same event may succeed, 0 if
+	// it will not.
 	RetryAfter float64 `json:"retry_after,omitempty"`
 }
 
@@ -42,8 +43,8 @@ func Errorf(code, format string, args ...any) *Error {
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// Clip shortens text that came from outside to at most n bytes, at a rune's
-// border, so that an error message stays short whatever it quotes.
+// Clip shortens untrusted text to at most n bytes at a rune boundary and adds an
+// ellipsis. It keeps error messages short.
 func Clip(text string, n int) string {
 	if len(text) <= n {
 		return text

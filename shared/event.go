@@ -1,10 +1,19 @@
-// Package shared is the wire contract: what an event is, which events exist,
-// what they carry, and how a received event finds its handler. The server, the
-// browser client and every test compile this one package, so the two ends of a
-// connection cannot disagree.
+// Package shared is the wire contract of server and client: the events, their
+// payloads, their validation, and the registry that routes an event to its handler.
+// Both sides compile this package, so they cannot disagree.
 //
-// It uses the standard library only and neither net/http nor syscall/js, so it
-// builds wherever Go builds and adds little to the wasm.
+// It imports only the standard library, and neither net/http nor syscall/js. So it
+// builds for every target and adds little to the wasm file.
+//
+//	catalogue.go  every event type and its payload
+//	event.go      Event, Type, and decoding
+//	registry.go   Registry: which handler receives an event
+//	validate.go   limits, and the validation of values
+//	errors.go     Error and its codes
+//	close.go      close codes
+//	strict.go     what is refused as malformed JSON
+//	keys.go       exact matching of keys
+//	plain.go      fast encoding and decoding of messages and acks
 package shared
 
 import (
@@ -16,16 +25,16 @@ import (
 
 // Event is one text frame on the wire: {"type":"…","payload":{…},"id":"…"}.
 type Event struct {
-	// Type is the event type's name as the catalogue has it.
+	// Type is the name of the event type in the catalogue.
 	Type string `json:"type"`
-	// Payload is a JSON object whose shape Type decides. Missing means {}.
+	// Payload is a JSON object. A missing payload means {}.
 	Payload json.RawMessage `json:"payload,omitempty"`
-	// ID is optional: 1 to 64 of A-Z a-z 0-9 _ -. An event that carries one gets
-	// exactly one answer that carries the same one.
+	// ID is optional: 1 to 64 characters of A-Z a-z 0-9 _ -. An event with an id gets
+	// exactly one answer, which has the same id.
 	ID string `json:"id,omitempty"`
 
-	// plainKeys: DecodeEvent has seen that all keys are plain, as the catalogue's
-	// are, so that none of them is in the wrong case.
+	// plainKeys is true if DecodeEvent found only plain keys. The catalogue's keys are
+	// plain, so no key can differ from one of them only in case.
 	plainKeys bool
 }
 
@@ -37,22 +46,22 @@ const (
 	ToClient Direction = "to client"
 )
 
-// Type binds an event type's name and direction to the Go type of its payload.
-// Its values are the variables of the catalogue; they are read-only and may be
-// used from any goroutine.
+// Type binds an event type's name and direction to the Go type of its payload. Its
+// values are the variables of the catalogue. They are read-only and safe for
+// concurrent use.
 type Type[T any] struct {
 	name      string
 	direction Direction
 }
 
-// Name returns the name that stands in Event.Type.
+// Name returns the name that Event.Type contains.
 func (t Type[T]) Name() string { return t.name }
 
-// Frame returns the event as the bytes of one text frame. id may be empty. The
-// payload is not validated: the receiver does that.
+// Frame returns the event as one text frame. id may be empty. Frame does not
+// validate the payload: the receiver does.
 //
-// It panics if T cannot be written as JSON, which depends on the catalogue
-// alone and never on what came from the network; a test encodes every type.
+// It panics if T cannot be encoded as JSON. That depends on the catalogue alone,
+// never on data from the network, and a test encodes every type.
 func (t Type[T]) Frame(id string, payload T) []byte {
 	if plain, ok := any(payload).(interface{ appendJSON([]byte) []byte }); ok {
 		frame := make([]byte, 0, 256)
@@ -70,9 +79,9 @@ func (t Type[T]) Frame(id string, payload T) []byte {
 	}{t.name, payload, id})
 }
 
-// Decode reads the event's payload and validates it. The error is an *Error
-// whose code is "bad_payload", "bad_json" for a key in the wrong case, or the one
-// the payload's Validate chose.
+// Decode decodes and validates the event's payload. The error is an *Error. Its
+// code is "bad_payload", "bad_json" for a key in the wrong case, or the code of the
+// payload's Validate.
 func (t Type[T]) Decode(e Event) (T, error) {
 	var payload T
 	if len(e.Payload) > 0 && e.Payload[0] != '{' {
@@ -101,19 +110,19 @@ func badPayload(eventType string, err error) error {
 	case errors.As(err, &told):
 		return told
 	case errors.As(err, &wrong):
-		return Errorf(CodeBadPayload, "%s: the field %q cannot be a JSON %s", eventType, wrong.Field, Clip(wrong.Value, MaxIDLength))
+		return Errorf(CodeBadPayload, "%s: the field %q must not be a JSON %s", eventType, wrong.Field, Clip(wrong.Value, MaxIDLength))
 	}
 	return Errorf(CodeBadPayload, "%s: the payload has the wrong shape: %v", eventType, err)
 }
 
-// DecodeEvent reads one text frame strictly: valid JSON, one object and nothing
-// after it, no key twice in any object, type, payload and id in lower case, no
-// nesting beyond MaxNesting, no lone surrogates, a well-formed id. The payload
-// stays as it came; a handler's Type decodes it. The error is an *Error with code
-// "bad_json" or "bad_id"; the event returned beside it carries the id if one could
-// be read, so that the answer can name it.
+// DecodeEvent decodes one text frame strictly. The frame must be a single JSON
+// object without duplicate keys, without lone surrogates, nested at most MaxNesting
+// levels deep, with type, payload and id in lower case and a well-formed id. The
+// payload stays encoded: Type.Decode decodes it.
 //
-// Nothing of the event shares frame's memory.
+// The error is an *Error with code "bad_json" or "bad_id". If the id could be read,
+// the returned event has it, so that the answer can carry it. The event does not
+// retain frame.
 func DecodeEvent(frame []byte) (Event, error) {
 	plainKeys, err := checkStrict(frame)
 	if err != nil {
@@ -137,7 +146,7 @@ func DecodeEvent(frame []byte) (Event, error) {
 		}
 	}
 	if e.Type == "" {
-		return e, Errorf(CodeBadJSON, `an event is {"type":"…","payload":{…},"id":"…"}: this one has no type`)
+		return e, Errorf(CodeBadJSON, `the event has no type: an event is {"type":"…","payload":{…},"id":"…"}`)
 	}
 	return e, nil
 }
@@ -149,13 +158,13 @@ func badEnvelope(err error) error {
 	case errors.As(err, &told):
 		return told
 	case errors.As(err, &wrong) && wrong.Field != "":
-		return Errorf(CodeBadJSON, "the field %q of an event cannot be a JSON %s", wrong.Field, Clip(wrong.Value, MaxIDLength))
+		return Errorf(CodeBadJSON, "the event's field %q must not be a JSON %s", wrong.Field, Clip(wrong.Value, MaxIDLength))
 	}
 	return Errorf(CodeBadJSON, `an event is {"type":"…","payload":{…},"id":"…"}`)
 }
 
-// EncodeJSON returns v as JSON and leaves <, > and & as they are: frames are read by
-// people in DevTools, and never as HTML by a program. Its errors are those of
+// EncodeJSON returns v as JSON without escaping <, > and &. People read frames in
+// DevTools, and no program interprets them as HTML. Its errors are those of
 // json.Marshal.
 func EncodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
@@ -165,11 +174,11 @@ func EncodeJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// encode is EncodeJSON for values that can always be written.
+// encode is EncodeJSON for values that can always be encoded.
 func encode(v any) []byte {
 	text, err := EncodeJSON(v)
 	if err != nil {
-		panic(fmt.Sprintf("shared: %T cannot be written as JSON: %v", v, err))
+		panic(fmt.Sprintf("shared: cannot encode %T as JSON: %v", v, err))
 	}
 	return text
 }

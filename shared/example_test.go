@@ -59,10 +59,10 @@ func ExampleRegistry_Route() {
 		}
 	}
 	// Output:
-	// unknown_type there is no event type "nonsense"
-	// bad_payload  send_message: the field "message" cannot be a JSON number
+	// unknown_type unknown event type "nonsense"
+	// bad_payload  send_message: the field "message" must not be a JSON number
 	// bad_message  the message is empty
-	// bad_room     a room's name is 1 to 64 characters of a-z 0-9 - _
+	// bad_room     a room name has 1 to 64 characters: a-z, 0-9, - and _
 	// not told:    the disk is full
 }
 
@@ -77,7 +77,7 @@ func ExampleRegistry_Check() {
 		break
 	}
 	// Output:
-	// the catalogue's change_room (to server) has no handler on this side: register one with shared.On
+	// the event type change_room (to server) has no handler on this side: register one with shared.On
 }
 
 // A Type writes the frames of its event and reads their payloads back.
@@ -109,8 +109,8 @@ func ExampleDecodeEvent() {
 		fmt.Println(err)
 	}
 	// Output:
-	// bad_json: not JSON: it ends in the middle
-	// bad_json: one frame is one event: there is something after it at byte 15
-	// bad_json: the key "ty\\u0070e" stands twice in one object
-	// bad_id: an id is 1 to 64 characters of A-Z a-z 0-9 _ -
+	// bad_json: invalid JSON: unexpected end
+	// bad_json: a frame contains one event: there is more data at byte 15
+	// bad_json: duplicate key "ty\\u0070e"
+	// bad_id: an id has 1 to 64 characters: A-Z, a-z, 0-9, - and _
 }

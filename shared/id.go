@@ -5,7 +5,7 @@ import (
 	"encoding/base64"
 )
 
-// NewID returns a random id for an event: 16 characters, 96 bits.
+// NewID returns a random event id of 16 characters (96 bits).
 func NewID() string {
 	var b [12]byte
 	rand.Read(b[:]) // never fails

@@ -7,13 +7,14 @@ import (
 	"sync"
 )
 
-// Unmarshal is json.Unmarshal for objects from outside. Unknown keys are ignored,
-// but a key that differs from a known one only in case, which encoding/json would
-// take for that, is an *Error with code "bad_json". So is what DecodeEvent refuses
-// in an event, as a key that stands twice. Other errors are those of json.Unmarshal.
+// Unmarshal decodes untrusted JSON. Unlike json.Unmarshal it matches keys exactly: a
+// key that differs from a known one only in case is an *Error with code "bad_json".
+// It ignores other unknown keys. Duplicate keys, lone surrogates and nesting deeper
+// than MaxNesting have that code too. Other errors are those of json.Unmarshal.
 func Unmarshal(data []byte, value any) error { return unmarshal(data, value, false) }
 
-// unmarshal is Unmarshal for data whose keys may be known to be plain already.
+// unmarshal is Unmarshal. With plainKeys it skips the check: the caller has found
+// all keys to be plain.
 func unmarshal(data []byte, value any, plainKeys bool) error {
 	err := json.Unmarshal(data, value)
 	if err != nil || plainKeys {
@@ -24,22 +25,21 @@ func unmarshal(data []byte, value any, plainKeys bool) error {
 	return s.value(1, keysOf(reflect.TypeOf(value)))
 }
 
-// keys are the keys of a JSON object that its Go type has fields for, as foldKey
-// folds them.
+// keys maps the folded keys of a Go struct's fields to these fields. See foldKey.
 type keys map[string]field
 
-// field is one of a type's fields: its key, and the keys of the objects in it.
+// field is a struct field: its JSON key, and the keys of the objects inside it.
 type field struct {
 	name string
 	keys keys
 }
 
-// knownKeys holds the keys of each type that was read, by its reflect.Type.
+// knownKeys caches keysOf by reflect.Type.
 var knownKeys sync.Map
 
-// keysOf returns the keys of the objects that a value of type t is or holds. It
-// reads tags as encoding/json does but for embedded structs, of which the catalogue
-// has none, and must not be given a recursive type.
+// keysOf returns the keys of type t, or of the elements if t is a pointer or slice.
+// It reads tags like encoding/json, except that it does not support embedded
+// structs: the catalogue has none. t must not be recursive.
 func keysOf(t reflect.Type) keys {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()

@@ -93,7 +93,7 @@ func TestWrongFieldIsNamed(t *testing.T) {
 					t.Fatal(err)
 				}
 				err = everything(ToServer).Route(t.Context(), nil, event)
-				want := fmt.Sprintf("%s: the field %q cannot be a JSON ", name, field)
+				want := fmt.Sprintf("%s: the field %q must not be a JSON ", name, field)
 				if e := told(t, err); e.Code != CodeBadPayload || !strings.HasPrefix(e.Message, want) {
 					t.Errorf("%s: got %v, want %s: %s…", payload, err, CodeBadPayload, want)
 				}

@@ -7,31 +7,30 @@ import (
 	"slices"
 )
 
-// Registry maps the event types that one side receives to their handlers. P is
-// what a handler is told about the sender: the server's registry hands over the
-// client and the event's id, the client's registry itself.
+// Registry maps the event types that one side receives to their handlers. P is the
+// type of the peer argument of each handler: on the server the client and the
+// event's id, on the client the client itself.
 //
-// It is filled by On, checked once by Check, and from then on read-only: Route
-// may be called from any goroutine.
+// Fill it with On, then call Check. From then on it is read-only, and Route is safe
+// for concurrent use.
 type Registry[P any] struct {
 	receives Direction
 	routes   map[string]func(context.Context, P, Event) error
 	mistakes []error
 }
 
-// NewRegistry returns an empty registry of the side that receives events of
-// this direction.
+// NewRegistry returns an empty registry for events of one direction.
 func NewRegistry[P any](receives Direction) *Registry[P] {
 	return &Registry[P]{receives: receives, routes: map[string]func(context.Context, P, Event) error{}}
 }
 
-// On sets the handler of an event type. A handler for another payload does not
-// compile. A type of the other direction, or one that has a handler already, is
-// a mistake that Check reports.
+// On registers the handler of an event type. A handler for another payload type
+// does not compile. Check reports an event type of the wrong direction, and one with
+// two handlers.
 func On[P, T any](r *Registry[P], t Type[T], handle func(ctx context.Context, peer P, payload T) error) {
 	switch {
 	case t.direction != r.receives:
-		r.mistakes = append(r.mistakes, fmt.Errorf("%s goes %s: this side never receives it", t.name, t.direction))
+		r.mistakes = append(r.mistakes, fmt.Errorf("%s is sent %s: this side never receives it", t.name, t.direction))
 		return
 	case r.routes[t.name] != nil:
 		r.mistakes = append(r.mistakes, fmt.Errorf("%s has two handlers", t.name))
@@ -46,28 +45,26 @@ func On[P, T any](r *Registry[P], t Type[T], handle func(ctx context.Context, pe
 	}
 }
 
-// Check returns an error that names every event type of the catalogue that this
-// side receives and has no handler for, and every mistake made with On. Call it
-// at start-up.
+// Check returns an error that names every event type without a handler on this side
+// and every misuse of On. Call it once at start-up.
 func (r *Registry[P]) Check() error {
 	errs := slices.Clone(r.mistakes)
 	for _, spec := range Catalogue() {
 		if spec.Direction == r.receives && r.routes[spec.Name] == nil {
-			errs = append(errs, fmt.Errorf("the catalogue's %s (%s) has no handler on this side: register one with shared.On",
+			errs = append(errs, fmt.Errorf("the event type %s (%s) has no handler on this side: register one with shared.On",
 				spec.Name, spec.Direction))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Route decodes the event's payload, validates it and calls the handler. A type
-// without a handler is an *Error with code "unknown_type"; a payload that does
-// not fit, one with the code its Type.Decode chose; anything else is the
-// handler's own error.
+// Route decodes and validates the event's payload and calls the handler. For an
+// event type without a handler it returns an *Error with code "unknown_type", for an
+// invalid payload the error of Type.Decode, otherwise the handler's error.
 func (r *Registry[P]) Route(ctx context.Context, peer P, e Event) error {
 	route := r.routes[e.Type]
 	if route == nil {
-		return Errorf(CodeUnknownType, "there is no event type %q", Clip(e.Type, MaxIDLength))
+		return Errorf(CodeUnknownType, "unknown event type %q", Clip(e.Type, MaxIDLength))
 	}
 	return route(ctx, peer, e)
 }

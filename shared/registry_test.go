@@ -29,7 +29,7 @@ func everything(receives Direction, except ...string) *Registry[any] {
 func TestCheckNamesTheForgottenEvent(t *testing.T) {
 	for _, spec := range Catalogue() {
 		err := everything(spec.Direction, spec.Name).Check()
-		want := fmt.Sprintf("the catalogue's %s (%s) has no handler on this side: register one with shared.On", spec.Name, spec.Direction)
+		want := fmt.Sprintf("the event type %s (%s) has no handler on this side: register one with shared.On", spec.Name, spec.Direction)
 		if err == nil || err.Error() != want {
 			t.Errorf("without %s (%s):\n got %v\nwant %s", spec.Name, spec.Direction, err, want)
 		}
@@ -44,7 +44,7 @@ func TestCheckNamesTheForgottenEvent(t *testing.T) {
 func TestCheckNamesEveryForgottenEvent(t *testing.T) {
 	err := NewRegistry[any](ToServer).Check()
 	for _, spec := range Catalogue() {
-		if named := strings.Contains(fmt.Sprint(err), "'s "+spec.Name+" ("+string(spec.Direction)+")"); named != (spec.Direction == ToServer) {
+		if named := strings.Contains(fmt.Sprint(err), "event type "+spec.Name+" ("+string(spec.Direction)+")"); named != (spec.Direction == ToServer) {
 			t.Errorf("%s (%s) named by Check: got %v, want %v", spec.Name, spec.Direction, named, !named)
 		}
 	}
@@ -65,7 +65,7 @@ func TestCheckNamesASecondHandler(t *testing.T) {
 func TestCheckNamesTheWrongDirection(t *testing.T) {
 	r := everything(ToServer)
 	On(r, Welcome, func(context.Context, any, WelcomePayload) error { return nil })
-	if err := r.Check(); err == nil || err.Error() != "welcome goes to client: this side never receives it" {
+	if err := r.Check(); err == nil || err.Error() != "welcome is sent to client: this side never receives it" {
 		t.Errorf("Check: got %v, want that welcome goes to the client", err)
 	}
 	if e := told(t, r.Route(t.Context(), nil, Event{Type: "welcome"})); e.Code != CodeUnknownType {

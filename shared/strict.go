@@ -10,15 +10,19 @@ import (
 	"unicode/utf8"
 )
 
-// MaxNesting is how deep arrays and objects may nest in an event, the event's
-// own object included.
+// MaxNesting is how deep arrays and objects may be nested in an event, including
+// the event's own object.
 const MaxNesting = 32
 
-// checkStrict refuses what encoding/json lets through and what two decoders
-// could read differently: a key twice in one object (whatever its case, since
-// encoding/json matches fields without regard to it), nesting beyond
-// MaxNesting, a lone surrogate, anything after the value. It reports whether all
-// keys are plain: without capitals, escapes and characters beyond ASCII.
+// checkStrict refuses JSON that encoding/json accepts but that two decoders could
+// read differently: duplicate keys, nesting deeper than MaxNesting, lone surrogates
+// and data after the value. Keys that differ only in case count as duplicates,
+// because encoding/json ignores case.
+//
+// It reports whether all keys are plain: ASCII, without capitals and escapes.
+//
+// encoding/json/v2 refuses most of this by itself and can replace it once a Go
+// release has it outside GOEXPERIMENT.
 func checkStrict(data []byte) (plainKeys bool, err error) {
 	s := scanner{data: data}
 	s.space()
@@ -30,17 +34,17 @@ func checkStrict(data []byte) (plainKeys bool, err error) {
 	}
 	s.space()
 	if s.pos < len(s.data) {
-		return false, Errorf(CodeBadJSON, "one frame is one event: there is something after it at byte %d", s.pos)
+		return false, Errorf(CodeBadJSON, "a frame contains one event: there is more data at byte %d", s.pos)
 	}
 	return !s.folded, nil
 }
 
-// scanner walks JSON once, left to right, without building anything but the
-// sets of keys of the objects it is in.
+// scanner reads JSON once, left to right. It keeps only the keys of the objects that
+// it is inside of.
 type scanner struct {
 	data   []byte
 	pos    int
-	folded bool // a key was not plain
+	folded bool // some key was not plain
 }
 
 // peek returns the next byte, or 0 at the end: 0 is never valid outside a string.
@@ -64,17 +68,18 @@ func (s *scanner) space() {
 
 func (s *scanner) syntax() error {
 	if s.pos >= len(s.data) {
-		return Errorf(CodeBadJSON, "not JSON: it ends in the middle")
+		return Errorf(CodeBadJSON, "invalid JSON: unexpected end")
 	}
-	return Errorf(CodeBadJSON, "not JSON: unexpected %s at byte %d", strconv.QuoteRune(rune(s.data[s.pos])), s.pos)
+	return Errorf(CodeBadJSON, "invalid JSON: unexpected %s at byte %d", strconv.QuoteRune(rune(s.data[s.pos])), s.pos)
 }
 
-// value reads one value. known are the keys of the objects it may be or hold.
+// value reads one value. known are the keys of the value if it is an object, or of
+// its elements if it is an array.
 func (s *scanner) value(depth int, known keys) error {
 	switch c := s.peek(); {
 	case c == '{' || c == '[':
 		if depth > MaxNesting {
-			return Errorf(CodeBadJSON, "nested deeper than %d levels", MaxNesting)
+			return Errorf(CodeBadJSON, "the JSON is nested deeper than %d levels", MaxNesting)
 		}
 		if c == '{' {
 			return s.object(depth, known)
@@ -114,7 +119,7 @@ func (s *scanner) object(depth int, known keys) error {
 		}
 		key, folded := s.foldKey(raw)
 		if !seen.add(folded) {
-			return Errorf(CodeBadJSON, "the key %q stands twice in one object", Clip(string(raw), MaxIDLength))
+			return Errorf(CodeBadJSON, "duplicate key %q", Clip(string(raw), MaxIDLength))
 		}
 		match, ok := known[string(folded)]
 		if ok && match.name != string(key) {
@@ -167,8 +172,8 @@ func (s *scanner) array(depth int, known keys) error {
 	}
 }
 
-// str reads a string and returns its bytes between the quotes, escapes as they
-// came.
+// str reads a string and returns the bytes between its quotes. It leaves escapes
+// alone.
 func (s *scanner) str() ([]byte, error) {
 	s.pos++ // "
 	start := s.pos
@@ -214,7 +219,7 @@ func (s *scanner) escape() error {
 			return nil
 		}
 	}
-	return Errorf(CodeBadJSON, "half a surrogate pair before byte %d is not text", at)
+	return Errorf(CodeBadJSON, "a lone surrogate is not valid text: before byte %d", at)
 }
 
 // hex4 reads uXXXX.
@@ -265,9 +270,9 @@ func (s *scanner) digits() bool {
 	return s.pos > start
 }
 
-// foldKey returns an object's key unescaped, and as encoding/json compares it: of
-// all the characters that are one but for their case the same one. raw has passed
-// str; for a plain key both are raw itself.
+// foldKey returns an object's key unescaped, and folded the way encoding/json
+// compares keys: characters that differ only in case become the same character. raw
+// comes from str. For a plain key both results are raw itself.
 func (s *scanner) foldKey(raw []byte) (key, folded []byte) {
 	if plainKey(raw) {
 		return raw, raw
@@ -281,8 +286,7 @@ func (s *scanner) foldKey(raw []byte) (key, folded []byte) {
 	return raw, bytes.Map(foldRune, raw)
 }
 
-// plainKey reports whether a key has neither capitals nor escapes nor characters
-// beyond ASCII.
+// plainKey reports whether a key is ASCII without capitals and escapes.
 func plainKey(raw []byte) bool {
 	for _, c := range raw {
 		if c == '\\' || 'A' <= c && c <= 'Z' || c >= utf8.RuneSelf {
@@ -292,8 +296,8 @@ func plainKey(raw []byte) bool {
 	return true
 }
 
-// foldRune returns the smallest of the characters that are one with r but for
-// their case; of ASCII letters, the small one.
+// foldRune returns the smallest rune that differs from r only in case. For ASCII
+// letters it returns the lower-case letter.
 func foldRune(r rune) rune {
 	for {
 		next := unicode.SimpleFold(r)
@@ -309,15 +313,15 @@ func foldRune(r rune) rune {
 	return r
 }
 
-// keySet holds the keys of one object: a few in an array, so that ordinary
-// events allocate nothing, more in a map, so that none is quadratic.
+// keySet holds the keys of one object. A few are kept in an array, so that ordinary
+// events allocate nothing. More go into a map, so that lookups stay fast.
 type keySet struct {
 	few  [8][]byte
 	n    int
 	many map[string]struct{}
 }
 
-// add reports whether key was not there yet. It keeps key.
+// add adds key and reports whether it is new. It retains key.
 func (k *keySet) add(key []byte) bool {
 	if k.many == nil {
 		for _, seen := range k.few[:k.n] {

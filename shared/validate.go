@@ -6,33 +6,33 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of the protocol. Both sides hold to them, so a client can say no
-// before the server has to.
+// Limits of the protocol. Both sides check them, so a client can refuse a value
+// before it reaches the server.
 const (
-	MaxFrameBytes    = 64 << 10 // of an event to the server
+	MaxFrameBytes    = 64 << 10 // bytes of an event to the server
 	MaxMessageLength = 4096     // code points of a message
 	MaxNameLength    = 32       // code points of a display name
-	MaxTopicLength   = 200      // code points of a room's topic
-	MaxRoomLength    = 64       // bytes of a room's name
-	MaxIDLength      = 64       // bytes of an event's id
+	MaxTopicLength   = 200      // code points of a topic
+	MaxRoomLength    = 64       // bytes of a room name
+	MaxIDLength      = 64       // bytes of an event id
 	MaxTokenLength   = 8 << 10  // bytes of a token
-	MaxHistory       = 200      // messages of a page of history
-	MaxListedRooms   = 200      // rooms of one list
-	MaxListedMembers = 100      // members of one room_joined
-	MaxUnread        = 99       // unread messages are counted up to one more
-	JoinBacklog      = 50       // messages a room starts back without a cursor
+	MaxHistory       = 200      // messages in a page of history
+	MaxListedRooms   = 200      // rooms in a list of rooms
+	MaxListedMembers = 100      // members in room_joined
+	MaxUnread        = 99       // highest exact unread count; one more means "more"
+	JoinBacklog      = 50       // messages sent when joining without a cursor
 )
 
-// DefaultRoom is where a connection starts that does not say otherwise.
+// DefaultRoom is the first room of a connection that names none.
 const DefaultRoom = "general"
 
-// ValidateRoom returns an *Error with code "bad_room" if name is not a room's
+// ValidateRoom returns an *Error with code "bad_room" if name is not a valid room
 // name.
 func ValidateRoom(name string) error {
 	if validName(name, MaxRoomLength, "0123456789abcdefghijklmnopqrstuvwxyz-_") {
 		return nil
 	}
-	return Errorf(CodeBadRoom, "a room's name is 1 to %d characters of a-z 0-9 - _", MaxRoomLength)
+	return Errorf(CodeBadRoom, "a room name has 1 to %d characters: a-z, 0-9, - and _", MaxRoomLength)
 }
 
 func validID(id string) bool {
@@ -43,64 +43,66 @@ func validName(name string, most int, alphabet string) bool {
 	return name != "" && len(name) <= most && strings.Trim(name, alphabet) == ""
 }
 
-// ValidateID reports an *Error unless id can be an event's, and so a message's.
+// ValidateID returns an *Error with code "bad_id" if id is not a valid event id. A
+// message has the id of its event.
 func ValidateID(id string) error {
 	if !validID(id) {
-		return Errorf(CodeBadID, "an id is 1 to %d characters of A-Z a-z 0-9 _ -", MaxIDLength)
+		return Errorf(CodeBadID, "an id has 1 to %d characters: A-Z, a-z, 0-9, - and _", MaxIDLength)
 	}
 	return nil
 }
 
-// ValidateMessage returns an *Error with code "bad_message" if text is not one
-// a room takes.
+// ValidateMessage returns an *Error with code "bad_message" if text is empty, too
+// long or not UTF-8.
 func ValidateMessage(text string) error {
 	switch n := utf8.RuneCountInString(text); {
 	case strings.TrimSpace(text) == "":
 		return Errorf(CodeBadMessage, "the message is empty")
 	case n > MaxMessageLength:
-		return Errorf(CodeBadMessage, "the message has %d characters: %d are the most", n, MaxMessageLength)
+		return Errorf(CodeBadMessage, "the message has %d characters, the maximum is %d", n, MaxMessageLength)
 	case !utf8.ValidString(text):
-		return Errorf(CodeBadMessage, "the message is not UTF-8")
+		return Errorf(CodeBadMessage, "the message is not valid UTF-8")
 	}
 	return nil
 }
 
-// ValidateName returns an *Error with code "bad_name" if name is not a display
-// name: 1 to MaxNameLength characters, no blanks around it, nothing invisible.
+// ValidateName returns an *Error with code "bad_name" if name is not a valid display
+// name. A name has 1 to MaxNameLength characters, no space at either end, and no
+// invisible characters.
 func ValidateName(name string) error {
 	switch n := utf8.RuneCountInString(name); {
 	case n == 0 || strings.TrimSpace(name) != name:
-		return Errorf(CodeBadName, "a name has at least one character and no blanks around it")
+		return Errorf(CodeBadName, "a name needs at least one character and no space at either end")
 	case n > MaxNameLength:
-		return Errorf(CodeBadName, "a name has at most %d characters: this one has %d", MaxNameLength, n)
+		return Errorf(CodeBadName, "the name has %d characters, the maximum is %d", n, MaxNameLength)
 	case !utf8.ValidString(name):
-		return Errorf(CodeBadName, "the name is not UTF-8")
+		return Errorf(CodeBadName, "the name is not valid UTF-8")
 	case strings.ContainsFunc(name, invisible) || strings.TrimFunc(name, unicode.IsMark) == "":
-		return Errorf(CodeBadName, "a name has no control or invisible characters")
+		return Errorf(CodeBadName, "a name must not contain control or invisible characters")
 	}
 	return nil
 }
 
-// ValidateTopic returns an *Error with code "bad_topic" if topic is not a room's
-// topic: one line of at most MaxTopicLength characters, no blanks around it. It may
-// be empty.
+// ValidateTopic returns an *Error with code "bad_topic" if topic is not a valid
+// topic. A topic is one line of at most MaxTopicLength characters without a space at
+// either end. It may be empty.
 func ValidateTopic(topic string) error {
 	n := utf8.RuneCountInString(topic)
 	switch {
 	case n > MaxTopicLength:
-		return Errorf(CodeBadTopic, "a topic has at most %d characters: this one has %d", MaxTopicLength, n)
+		return Errorf(CodeBadTopic, "the topic has %d characters, the maximum is %d", n, MaxTopicLength)
 	case !utf8.ValidString(topic):
-		return Errorf(CodeBadTopic, "the topic is not UTF-8")
+		return Errorf(CodeBadTopic, "the topic is not valid UTF-8")
 	case strings.TrimSpace(topic) != topic:
-		return Errorf(CodeBadTopic, "a topic has no blanks around it")
+		return Errorf(CodeBadTopic, "a topic must not have a space at either end")
 	case strings.ContainsFunc(topic, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }):
-		return Errorf(CodeBadTopic, "a topic is one line without control characters")
+		return Errorf(CodeBadTopic, "a topic must be one line without control characters")
 	}
 	return nil
 }
 
-// invisible reports whether r would not be seen in a name. Some of Unicode's
-// letters and symbols are not: fillers of Hangul, the empty Braille pattern.
+// invisible reports whether r cannot be seen. Some letters and symbols of Unicode
+// are invisible, such as the Hangul fillers and the blank Braille pattern.
 func invisible(r rune) bool {
 	return !unicode.IsPrint(r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || r == '\u2800'
 }
@@ -110,7 +112,7 @@ func validateCursor(c *Cursor) error {
 		return nil
 	}
 	if len(c.Epoch) > MaxIDLength || c.ID != "" && !validID(c.ID) {
-		return Errorf(CodeBadPayload, "a cursor is {epoch, seq, id} as room_joined and synced tell it")
+		return Errorf(CodeBadPayload, "invalid cursor: send {epoch, seq, id} as received in room_joined or synced")
 	}
 	return nil
 }
@@ -141,7 +143,7 @@ func (p LoadHistoryPayload) Validate() error {
 	case p.Before != 0 && p.After != 0:
 		return Errorf(CodeBadPayload, "load_history takes before or after, not both")
 	case p.Limit < 0 || p.Limit > MaxHistory:
-		return Errorf(CodeBadPayload, "limit is 1 to %d", MaxHistory)
+		return Errorf(CodeBadPayload, "limit must be 1 to %d", MaxHistory)
 	}
 	return nil
 }

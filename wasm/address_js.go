@@ -27,9 +27,9 @@ func (p *Page) followAddress() {
 func (p *Page) change(room string) {
 	setData(p.body, "pane", "room")
 	if err := p.client.ChangeRoom(room); err != nil {
-		p.sayNotice(words(err))
+		p.showNotice(errorText(err))
 	}
-	p.stayInBelledRooms() // the one that was left may be one
+	p.joinNotifyingRooms() // the one that was left may be one
 	p.draw()
 }
 
@@ -39,7 +39,7 @@ func (p *Page) roomAtStart() string {
 	room, ok := roomOf(window.Get("location").Get("pathname").String())
 	if !ok {
 		p.post(func() {
-			p.sayNotice("This address names no room, so this is #" + room + ". A room's name is made of a-z 0-9 - and _.")
+			p.showNotice("This address names no room, so this is #" + room + ". A room's name is made of a-z 0-9 - and _.")
 		})
 	}
 	return room

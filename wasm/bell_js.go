@@ -29,12 +29,12 @@ type bellParts struct {
 
 	// mu guards rings: the rooms whose messages heard has to look at, on the
 	// client's goroutine.
-	mu    sync.Mutex
-	rings map[string]bool
+	mu        sync.Mutex
+	notifying map[string]bool
 }
 
 func newBellParts() *bellParts {
-	b := &bellParts{Bells: view.NewBells(), button: newLabel(byID("bell")), open: make(map[string]js.Value), rings: make(map[string]bool)}
+	b := &bellParts{Bells: view.NewBells(), button: newLabel(byID("bell")), open: make(map[string]js.Value), notifying: make(map[string]bool)}
 	if storage, ok := localStorage(); ok {
 		b.store, b.keeps = tabStore{storage, bellPrefix}, true
 		for room := range b.store.Load() {
@@ -51,8 +51,8 @@ func (b *bellParts) set(room string, on bool) bool {
 	ok := b.Set(room, on)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if delete(b.rings, room); on && ok {
-		b.rings[room] = true
+	if delete(b.notifying, room); on && ok {
+		b.notifying[room] = true
 	}
 	return ok
 }
@@ -69,9 +69,9 @@ func permission() view.Permission {
 	return view.Permission(notification.Get("permission").String())
 }
 
-// stayInBelledRooms joins the rooms that notify beside the current one, and those
+// joinNotifyingRooms joins the rooms that notify beside the current one, and those
 // that were left for another room again. The client leaves out what is done.
-func (p *Page) stayInBelledRooms() {
+func (p *Page) joinNotifyingRooms() {
 	if permission() != view.Granted {
 		return
 	}
@@ -92,7 +92,7 @@ func (p *Page) drawBell(v client.View) {
 		b.button.Set("title", bell.Title)
 	}
 	for _, room := range b.Names() {
-		if b.Begun(room) {
+		if b.Started(room) {
 			continue
 		}
 		if r, ok := p.client.Room(room); ok && r.Synced {
@@ -100,7 +100,7 @@ func (p *Page) drawBell(v client.View) {
 			if n := len(r.Latest); n > 0 {
 				last = r.Latest[n-1].Seq
 			}
-			b.Begin(room, r.Epoch, last)
+			b.Start(room, r.Epoch, last)
 		}
 	}
 	for room, n := range b.open {
@@ -117,24 +117,24 @@ func (p *Page) looksAt(room string) bool {
 }
 
 // heard is told every message, on the client's goroutine.
-func (p *Page) heard(m shared.Message) {
+func (p *Page) onMessage(m shared.Message) {
 	p.bell.mu.Lock()
-	rings := p.bell.rings[m.Room]
+	notifies := p.bell.notifying[m.Room]
 	p.bell.mu.Unlock()
-	if !rings {
+	if !notifies {
 		return
 	}
 	p.post(func() {
 		r, _ := p.client.Room(m.Room)
-		wait, ok := p.bell.Heard(m, r.Epoch, p.view.Me.User, p.looksAt(m.Room), time.Now())
+		wait, ok := p.bell.Add(m, r.Epoch, p.view.Me.User, p.looksAt(m.Room), time.Now())
 		if ok {
-			p.after(wait, func() { p.ring(m.Room) })
+			p.after(wait, func() { p.showNotification(m.Room) })
 		}
 	})
 }
 
 // ring shows the room's notification, in the place of the one before.
-func (p *Page) ring(room string) {
+func (p *Page) showNotification(room string) {
 	r, _ := p.client.Room(room)
 	notice, ok := p.bell.Due(room, p.looksAt(room), r.ReadSeq, time.Now())
 	if !ok || permission() != view.Granted {
@@ -145,7 +145,7 @@ func (p *Page) ring(room string) {
 		case nil:
 		case js.Error: // some phones have notifications for installed apps only
 			p.turnBell(room, false)
-			p.sayNotice(view.BellRefused(view.Unsupported))
+			p.showNotice(view.BellProblem(view.Unsupported))
 		default:
 			panic(e)
 		}
@@ -208,15 +208,15 @@ func (p *Page) pressBell() {
 	if room == "" {
 		return
 	}
-	if why := view.BellRefused(permission()); on && why != "" {
-		p.sayNotice(why)
+	if why := view.BellProblem(permission()); on && why != "" {
+		p.showNotice(why)
 		return
 	}
 	if !p.turnBell(room, on) {
-		p.sayNotice("No more than " + view.Count(view.MaxBells, "room") + " can notify. Turn the bell of another one off first.")
+		p.showNotice("No more than " + view.Count(view.MaxBells, "room") + " can notify. Turn the bell of another one off first.")
 		return
 	}
-	p.sayNotice("")
+	p.showNotice("")
 	if on {
 		p.announce.set("You will be told of messages in " + room)
 	} else {
@@ -238,7 +238,7 @@ func (p *Page) turnBell(room string, on bool) bool {
 	if !on && room != p.client.View().Current {
 		p.client.LeaveRoom(room)
 	}
-	p.stayInBelledRooms()
+	p.joinNotifyingRooms()
 	p.redraw()
 	return ok
 }

@@ -28,26 +28,26 @@ func newClock() *clock {
 		moment: format(map[string]any{"dateStyle": "medium", "timeStyle": "short"}),
 		full:   format(map[string]any{"dateStyle": "full", "timeStyle": "long"}),
 	}
-	c.names = view.Clock{Day: c.dayOf, Moment: func(t time.Time) string { return say(c.moment, t) }}
+	c.names = view.Clock{Day: c.dayOf, Moment: func(t time.Time) string { return formatTime(c.moment, t) }}
 	return c
 }
 
-func say(format js.Value, t time.Time) string {
+func formatTime(format js.Value, t time.Time) string {
 	return format.Call("format", t.UnixMilli()).String()
 }
 
-func (c *clock) hourOf(t time.Time) string { return say(c.hour, t) }
+func (c *clock) hourOf(t time.Time) string { return formatTime(c.hour, t) }
 
 // dayOf names the day with its year, so it also tells days from each other.
 func (c *clock) dayOf(t time.Time) string {
 	quarter := t.Unix() / (15 * 60)
 	name, ok := c.days[quarter]
 	if !ok {
-		name = say(c.day, t)
+		name = formatTime(c.day, t)
 		c.days[quarter] = name
 	}
 	return name
 }
 
 // fullOf names the moment with its zone.
-func (c *clock) fullOf(t time.Time) string { return say(c.full, t) }
+func (c *clock) fullOf(t time.Time) string { return formatTime(c.full, t) }

@@ -13,11 +13,11 @@ import (
 // composerParts are where a message is written. Nothing ever disables them: what
 // is written without a connection waits in the outbox.
 type composerParts struct {
-	input js.Value
-	hint  *label
-	said  *label // the hint, for who does not see it
-	wait  *label // in the place of Send's arrow
-	fits  bool   // the browser grows the field by itself
+	input      js.Value
+	hint       *label
+	hintStatus *label // the hint, for who does not see it
+	wait       *label // in the place of Send's arrow
+	fits       bool   // the browser grows the field by itself
 
 	room    string
 	drafts  drafts
@@ -26,12 +26,12 @@ type composerParts struct {
 
 func newComposerParts() composerParts {
 	return composerParts{
-		input:  byID("compose"),
-		hint:   newLabel(byID("hint")),
-		said:   newLabel(byID("hint-said")),
-		wait:   newLabel(byID("wait")),
-		fits:   window.Get("CSS").Call("supports", "field-sizing", "content").Bool(),
-		drafts: newDrafts(),
+		input:      byID("compose"),
+		hint:       newLabel(byID("hint")),
+		hintStatus: newLabel(byID("hint-said")),
+		wait:       newLabel(byID("wait")),
+		fits:       window.Get("CSS").Call("supports", "field-sizing", "content").Bool(),
+		drafts:     newDrafts(),
 	}
 }
 
@@ -44,7 +44,7 @@ func (c *composerParts) enter(room string) {
 	if draft := c.drafts.Drafts[room].Text; c.room != "" {
 		c.setText(draft)
 	} else if typed := c.text(); room != "" {
-		c.setText(view.Together(draft, typed))
+		c.setText(view.MergeDraft(draft, typed))
 		if c.text() != draft {
 			c.drafts.put(room, c.text())
 		}
@@ -81,7 +81,7 @@ func (p *Page) drawComposer(v client.View) {
 	hint := view.HintOf(v, c.text(), c.problem, p.booted, time.Now())
 	c.hint.set(hint.Text)
 	c.hint.Get("classList").Call("toggle", "over", hint.Bad)
-	c.said.set(hint.Said)
+	c.hintStatus.set(hint.StatusText)
 	c.wait.set(hint.Wait)
 }
 
@@ -119,7 +119,7 @@ func (p *Page) send() {
 		return
 	}
 	if _, err := p.client.Send(p.view.Current, text); err != nil {
-		c.problem = words(err)
+		c.problem = errorText(err)
 	} else {
 		c.setText("")
 		c.drafts.sent(c.room, typed)

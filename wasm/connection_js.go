@@ -39,7 +39,7 @@ func (p *Page) drawConnection(v client.View) {
 	was := c.now
 	c.now = view.ConnectionOf(v, time.Now(), online, p.booted, c.version)
 	setData(c.dot.Value, "state", c.now.Dot)
-	c.dot.set(c.now.Word)
+	c.dot.set(c.now.Label)
 	c.lost.set(c.now.Lost)
 	c.retry.set(c.now.Retry)
 	c.button.set(c.now.Button)
@@ -50,8 +50,8 @@ func (p *Page) drawConnection(v client.View) {
 		p.askToContinue()
 	}
 
-	if c.now.Look > 0 {
-		p.tick(c.now.Look)
+	if c.now.RefreshIn > 0 {
+		p.tick(c.now.RefreshIn)
 	}
 	if time.Now().Before(v.PausedUntil) {
 		p.tick(time.Second)

@@ -9,9 +9,9 @@ import (
 	"websockets/wasm/client"
 )
 
-// offerSendEvent puts sendEvent(type, payload) into the browser's console. It
+// exposeSendEvent puts sendEvent(type, payload) into the browser's console. It
 // returns a promise that is rejected when the event could not be sent.
-func offerSendEvent(c *client.Client) {
+func exposeSendEvent(c *client.Client) {
 	window.Set("sendEvent", js.FuncOf(func(_ js.Value, args []js.Value) any { // as long as the page
 		eventType, payload, err := eventOf(args)
 		return promise(func() error {

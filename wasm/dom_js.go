@@ -85,7 +85,7 @@ func (l *label) set(text string) {
 }
 
 // say shows the text, or hides the element when there is none.
-func (l *label) say(text string) {
+func (l *label) showText(text string) {
 	l.set(text)
 	setHidden(l.Value, text == "")
 }

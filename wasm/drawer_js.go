@@ -20,7 +20,7 @@ type drawer struct {
 	atEnd   bool // the reader is at the newest event, and stays there
 	panel   js.Value
 	scroll  js.Value
-	words   *label
+	summary *label
 	filter  js.Value
 	pause   js.Value
 	event   js.Value
@@ -30,7 +30,7 @@ type drawer struct {
 	open    bool
 	changed bool // since it was drawn
 	events  view.Drawer
-	rows    *list[*drawerRow]
+	rows    *keyedList[*drawerRow]
 	stop    js.Value // the row that Tab goes to
 }
 
@@ -43,13 +43,13 @@ func newDrawer() *drawer {
 		atEnd:   true,
 		panel:   byID("drawer"),
 		scroll:  byID("drawer-scroll"),
-		words:   newLabel(byID("drawer-words")),
+		summary: newLabel(byID("drawer-words")),
 		filter:  byID("drawer-filter"),
 		pause:   byID("drawer-pause"),
 		event:   byID("drawer-event"),
 		problem: newLabel(byID("drawer-error")),
 		blank:   byID("t-event"),
-		rows:    newList[*drawerRow](byID("drawer-list")),
+		rows:    newKeyedList[*drawerRow](byID("drawer-list")),
 	}
 }
 
@@ -76,7 +76,7 @@ func (p *Page) listenToDrawer() {
 	})
 	onResize(d.scroll, func() { p.post(d.follow) })
 	listen(d.filter, "input", func(js.Value) { p.post(func() { p.changeDrawer(func() {}) }) })
-	listen(d.event, "input", func(js.Value) { p.post(func() { d.problem.say("") }) })
+	listen(d.event, "input", func(js.Value) { p.post(func() { d.problem.showText("") }) })
 	listen(byID("drawer-form"), "submit", func(event js.Value) {
 		event.Call("preventDefault")
 		p.post(p.sendRaw)
@@ -99,7 +99,7 @@ func (p *Page) listenToDrawer() {
 	})
 	listen(d.rows.parent, "click", func(event js.Value) {
 		if row := event.Get("target").Call("closest", "li"); !row.IsNull() {
-			p.post(func() { d.lookAt(row) })
+			p.post(func() { d.expand(row) })
 		}
 	})
 }
@@ -154,11 +154,11 @@ func (p *Page) drawDrawer() {
 	for i, e := range shown {
 		keys[i] = e.Key
 	}
-	d.rows.place(keys, func(i int) *child[*drawerRow] { return d.newRow(shown[i]) })
+	d.rows.reconcile(keys, func(i int) *item[*drawerRow] { return d.newRow(shown[i]) })
 	for _, e := range shown {
-		d.rows.children[e.Key].data.trip.set(e.TripWords())
+		d.rows.items[e.Key].data.trip.set(e.RoundTripText())
 	}
-	d.words.set(d.events.Words(len(shown)))
+	d.summary.set(d.events.Summary(len(shown)))
 	d.pause.Call("setAttribute", "aria-pressed", strconv.FormatBool(d.events.Paused()))
 	if !d.stop.Truthy() || !d.stop.Get("isConnected").Bool() {
 		d.tabTo(d.rows.parent.Get("lastElementChild"))
@@ -173,23 +173,23 @@ func (d *drawer) follow() {
 	}
 }
 
-func (d *drawer) newRow(e *view.DrawerEvent) *child[*drawerRow] {
+func (d *drawer) newRow(e *view.DrawerEvent) *item[*drawerRow] {
 	element := clone(d.blank)
-	sign, word := e.Way()
+	sign, word := e.Direction()
 	way := find(element, ".way")
 	way.Get("firstElementChild").Set("textContent", sign)
 	way.Get("lastElementChild").Set("textContent", word)
 	find(element, "time").Set("textContent", e.Clock())
 	find(element, "b").Set("textContent", e.Name())
-	find(element, ".seq").Set("textContent", e.SeqWords())
-	find(element, ".size").Set("textContent", e.SizeWords())
+	find(element, ".seq").Set("textContent", e.SeqText())
+	find(element, ".size").Set("textContent", e.SizeText())
 	element.Get("dataset").Set("key", e.Key)
 	element.Get("dataset").Set("way", word)
-	return &child[*drawerRow]{element, &drawerRow{newLabel(find(element, ".trip"))}}
+	return &item[*drawerRow]{element, &drawerRow{newLabel(find(element, ".trip"))}}
 }
 
 // lookAt lays an event's JSON out when its row is opened.
-func (d *drawer) lookAt(row js.Value) {
+func (d *drawer) expand(row js.Value) {
 	d.tabTo(row)
 	if e := d.events.Event(row.Get("dataset").Get("key").String()); e != nil {
 		find(row, "pre").Set("textContent", e.Pretty())
@@ -232,9 +232,9 @@ func (p *Page) sendRaw() {
 		err = p.client.SendRaw(e)
 	}
 	if err != nil {
-		d.problem.say(words(err))
+		d.problem.showText(errorText(err))
 		return
 	}
-	d.problem.say("")
+	d.problem.showText("")
 	d.event.Call("select")
 }

@@ -51,8 +51,8 @@ func (p *Page) listenToForget() {
 // askToForget asks once more, and says what would be lost.
 func (p *Page) askToForget() {
 	p.closeName()
-	p.forget.problem.say("")
-	p.forget.unsent.say(view.WouldBeLost(p.unsent()))
+	p.forget.problem.showText("")
+	p.forget.unsent.showText(view.UnsentWarning(p.unsent()))
 	p.forget.dialog.Call("showModal")
 }
 
@@ -79,12 +79,12 @@ func (p *Page) forgetMe() {
 		return
 	}
 	p.forget.busy = true
-	p.forget.problem.say("")
+	p.forget.problem.showText("")
 	p.stopClient() // what is not sent yet is not sent meanwhile
 	p.fetch("/forget", map[string]any{"method": "POST"}, func(err error) {
 		p.forget.busy = false
 		if err != nil {
-			p.forget.problem.say("The server cannot be reached, so it would know this browser again. Nothing has been forgotten.")
+			p.forget.problem.showText("The server cannot be reached, so it would know this browser again. Nothing has been forgotten.")
 			p.connectAgain()
 			return
 		}
@@ -112,7 +112,7 @@ func (p *Page) startOver() {
 
 // askToContinue is for a session that the server refuses.
 func (p *Page) askToContinue() {
-	p.forget.endedProblem.say("")
+	p.forget.endedProblem.showText("")
 	if !p.forget.ended.Get("open").Bool() {
 		p.forget.ended.Call("showModal")
 	}
@@ -130,12 +130,12 @@ func (p *Page) continueAsGuest() {
 	p.fetch("/", page, func(err error) {
 		p.forget.busy = false
 		if err != nil {
-			p.forget.endedProblem.say("The server cannot be reached. Please try again in a moment.")
+			p.forget.endedProblem.showText("The server cannot be reached. Please try again in a moment.")
 			return
 		}
 		p.me.asked = false // the new guest has no name yet
 		if p.view.Me.Named {
-			p.me.before = p.view.Me.Name
+			p.me.previousName = p.view.Me.Name
 		}
 		p.forget.ended.Call("close")
 		p.connectAgain()
@@ -146,7 +146,7 @@ func (p *Page) continueAsGuest() {
 // and posts done.
 func (p *Page) fetch(path string, options map[string]any, done func(error)) {
 	go func() {
-		response, err := wait(window.Call("fetch", path, options))
+		response, err := await(window.Call("fetch", path, options))
 		if err == nil && !response.Get("ok").Bool() {
 			err = errors.New("the server refuses " + path)
 		}
@@ -154,24 +154,24 @@ func (p *Page) fetch(path string, options map[string]any, done func(error)) {
 	}()
 }
 
-// wait waits for a promise. It must not be called in a callback of the browser.
-func wait(promise js.Value) (value js.Value, err error) {
+// await waits for a promise. It must not be called in a callback of the browser.
+func await(promise js.Value) (value js.Value, err error) {
 	type outcome struct {
 		value js.Value
 		err   error
 	}
 	settled := make(chan outcome, 1)
-	kept := js.FuncOf(func(_ js.Value, args []js.Value) any {
+	resolved := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		settled <- outcome{value: args[0]}
 		return nil
 	})
-	defer kept.Release()
-	broken := js.FuncOf(func(_ js.Value, args []js.Value) any {
+	defer resolved.Release()
+	rejected := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		settled <- outcome{err: js.Error{Value: args[0]}}
 		return nil
 	})
-	defer broken.Release()
-	promise.Call("then", kept, broken)
+	defer rejected.Release()
+	promise.Call("then", resolved, rejected)
 	o := <-settled
 	return o.value, o.err
 }

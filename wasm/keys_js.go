@@ -11,7 +11,7 @@ import (
 func (p *Page) listenToKeys() {
 	listen(document, "keydown", func(event js.Value) {
 		action := p.press(event).Action()
-		if action == view.Nothing || event.Get("defaultPrevented").Bool() {
+		if action == view.NoAction || event.Get("defaultPrevented").Bool() {
 			return
 		}
 		if action != view.Back { // which the browser may have a use for

@@ -10,36 +10,36 @@ import (
 // reader has focused or selected in it stays so.
 //
 // Only the page's goroutine touches it.
-type list[T any] struct {
-	parent   js.Value
-	order    []string // keys, as their children stand
-	children map[string]*child[T]
+type keyedList[T any] struct {
+	parent js.Value
+	order  []string // keys, as their children stand
+	items  map[string]*item[T]
 	// spare are the children whose key has gone, while others are placed: create may
 	// take one with reuse.
-	spare []*child[T]
+	spare []*item[T]
 }
 
 // child is one of a list's elements and what its owner wants to know of it.
-type child[T any] struct {
+type item[T any] struct {
 	element js.Value
 	data    T
 }
 
-func newList[T any](parent js.Value) *list[T] {
-	return &list[T]{parent: parent, children: make(map[string]*child[T])}
+func newKeyedList[T any](parent js.Value) *keyedList[T] {
+	return &keyedList[T]{parent: parent, items: make(map[string]*item[T])}
 }
 
 // clear takes all children out.
-func (l *list[T]) clear() {
+func (l *keyedList[T]) clear() {
 	l.parent.Call("replaceChildren")
 	l.order = nil
-	clear(l.children)
+	clear(l.items)
 }
 
 // place makes the children those of the keys, in their order; create makes the
 // i-th. A child that is in its place already is not touched. Of a key that is
 // there twice, the first has the child. It returns how many it has put somewhere.
-func (l *list[T]) place(keys []string, create func(i int) *child[T]) (moved int) {
+func (l *keyedList[T]) reconcile(keys []string, create func(i int) *item[T]) (moved int) {
 	wanted := make(map[string]bool, len(keys))
 	for _, key := range keys {
 		wanted[key] = true
@@ -49,8 +49,8 @@ func (l *list[T]) place(keys []string, create func(i int) *child[T]) (moved int)
 		if wanted[key] {
 			old = append(old, key)
 		} else {
-			l.spare = append(l.spare, l.children[key])
-			delete(l.children, key)
+			l.spare = append(l.spare, l.items[key])
+			delete(l.items, key)
 		}
 	}
 
@@ -69,14 +69,14 @@ func (l *list[T]) place(keys []string, create func(i int) *child[T]) (moved int)
 			old = old[1:]
 			continue
 		}
-		if l.children[key] == nil {
-			l.children[key] = create(i)
+		if l.items[key] == nil {
+			l.items[key] = create(i)
 		}
 		before := js.Null()
 		if len(old) > 0 {
-			before = l.children[old[0]].element
+			before = l.items[old[0]].element
 		}
-		l.parent.Call("insertBefore", l.children[key].element, before)
+		l.parent.Call("insertBefore", l.items[key].element, before)
 		moved++
 	}
 	for _, c := range l.spare {
@@ -89,7 +89,7 @@ func (l *list[T]) place(keys []string, create func(i int) *child[T]) (moved int)
 
 // reuse returns a child whose key has gone and which fits, or nil. It still
 // shows what it showed.
-func (l *list[T]) reuse(fits func(T) bool) *child[T] {
+func (l *keyedList[T]) takeSpare(fits func(T) bool) *item[T] {
 	for i, c := range l.spare {
 		if fits(c.data) {
 			l.spare = slices.Delete(l.spare, i, i+1)

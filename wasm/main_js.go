@@ -15,7 +15,7 @@ func main() {
 		URL:       socketAddress(),
 		Room:      page.roomAtStart(),
 		OnChange:  page.changed,
-		OnMessage: page.heard,
+		OnMessage: page.onMessage,
 	}
 	outboxes := openOutboxes()
 	if outboxes != nil {
@@ -35,8 +35,8 @@ func main() {
 	go page.stayConnected()
 	runtime.Gosched()
 	page.findParts()
-	page.stayInBelledRooms()
-	offerSendEvent(c)
+	page.joinNotifyingRooms()
+	exposeSendEvent(c)
 	if debugAsked() {
 		page.openDrawer()
 	}

@@ -18,12 +18,12 @@ type meParts struct {
 	avatar *label
 	name   *label
 
-	dialog  js.Value
-	input   js.Value
-	problem *label
-	asked   bool   // once is enough
-	before  string // the name of the guest that the reader was
-	saving  bool
+	dialog       js.Value
+	input        js.Value
+	problem      *label
+	asked        bool   // once is enough
+	previousName string // the name of the guest that the reader was
+	saving       bool
 }
 
 func newMeParts() meParts {
@@ -67,13 +67,13 @@ func (p *Page) askName() {
 	if p.me.dialog.Get("open").Bool() {
 		return
 	}
-	p.me.input.Set("value", p.me.before)
+	p.me.input.Set("value", p.me.previousName)
 	p.me.input.Set("placeholder", p.view.Me.Name)
 	setHidden(byID("forget"), !p.view.Me.Named) // who has just come has nothing to be forgotten
 	if p.view.Me.Named {
 		p.me.input.Set("value", p.view.Me.Name)
 	}
-	p.me.problem.say("")
+	p.me.problem.showText("")
 	p.me.dialog.Call("showModal")
 	p.me.input.Call("focus")
 	p.me.input.Call("select")
@@ -90,7 +90,7 @@ func (p *Page) nameAsked() {
 		return
 	}
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
 		p.client.SetName(ctx, me.Name) // if it fails, the next visit asks
 	}()
@@ -103,18 +103,18 @@ func (p *Page) saveName() {
 	}
 	name := strings.Join(strings.Fields(p.me.input.Get("value").String()), " ")
 	if err := shared.ValidateName(name); err != nil {
-		p.me.problem.say(words(err))
+		p.me.problem.showText(errorText(err))
 		return
 	}
 	p.me.saving = true
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
 		err := p.client.SetName(ctx, name)
 		p.post(func() {
 			p.me.saving = false
 			if err != nil {
-				p.me.problem.say(words(err))
+				p.me.problem.showText(errorText(err))
 				return
 			}
 			p.closeName()
@@ -123,7 +123,7 @@ func (p *Page) saveName() {
 }
 
 // words says an error to the reader. What the server says is meant for people.
-func words(err error) string {
+func errorText(err error) string {
 	var said *shared.Error
 	switch {
 	case errors.As(err, &said):

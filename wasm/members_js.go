@@ -11,11 +11,11 @@ import (
 // memberParts are the column of members, which lies over the timeline on a
 // smaller screen.
 type memberParts struct {
-	list     *list[memberRow]
+	list     *keyedList[memberRow]
 	template js.Value
 	toggle   js.Value
 	number   *label // in the toggle
-	word     *label
+	noun     *label
 	count    *label // in the column's head
 	more     *label
 	known    bool // what is shown is as the server says now
@@ -28,11 +28,11 @@ type memberRow struct {
 
 func newMemberParts() memberParts {
 	return memberParts{
-		list:     newList[memberRow](byID("member-list")),
+		list:     newKeyedList[memberRow](byID("member-list")),
 		template: byID("t-member"),
 		toggle:   byID("members-toggle"),
 		number:   newLabel(byID("member-count")),
-		word:     newLabel(byID("member-word")),
+		noun:     newLabel(byID("member-word")),
 		count:    newLabel(byID("count")),
 		more:     newLabel(byID("member-more")),
 	}
@@ -42,9 +42,9 @@ func (p *Page) drawMembers(v client.View, names view.Names) {
 	parts := &p.members
 	members := view.MembersOf(v, names)
 	parts.number.set(members.Number)
-	parts.word.set(members.Word)
+	parts.noun.set(members.Noun)
 	parts.count.set(members.Count)
-	parts.more.say(members.More)
+	parts.more.showText(members.More)
 	if known := members.Known; known != parts.known {
 		parts.known = known
 		parts.list.parent.Get("classList").Call("toggle", "online", known)
@@ -53,17 +53,17 @@ func (p *Page) drawMembers(v client.View, names view.Names) {
 	for i, m := range members.Rows {
 		keys[i] = m.User
 	}
-	parts.list.place(keys, func(i int) *child[memberRow] {
+	parts.list.reconcile(keys, func(i int) *item[memberRow] {
 		element := clone(parts.template)
 		setHue(element, view.Hue(members.Rows[i].User))
-		return &child[memberRow]{element: element, data: memberRow{
+		return &item[memberRow]{element: element, data: memberRow{
 			avatar: newLabel(find(element, ".avatar")),
 			name:   newLabel(find(element, ".name")),
 			tag:    newLabel(find(element, ".tag")),
 		}}
 	})
 	for _, m := range members.Rows {
-		row := parts.list.children[m.User].data
+		row := parts.list.items[m.User].data
 		row.avatar.set(view.Initials(m.Name))
 		row.name.set(m.Name)
 		row.tag.set(m.Tag)

@@ -15,13 +15,13 @@ const (
 	// outboxPrefix begins the keys of all outboxes in localStorage. The name of the
 	// tab follows, then the message's id: outbox/TAB/ID.
 	outboxPrefix = "outbox/"
-	// lookEvery is how often a tab looks whether another one has left messages
+	// scanInterval is how often a tab looks whether another one has left messages
 	// behind. It also looks when it is opened and when it comes into view.
-	lookEvery = 15 * time.Second
-	// leaseHolds is for pages without locks: a tab that has not said for so long
+	scanInterval = 15 * time.Second
+	// leaseTTL is for pages without locks: a tab that has not said for so long
 	// that it is there is gone. A tab in the background may be put to sleep for
 	// minutes.
-	leaseHolds = 5 * time.Minute
+	leaseTTL = 5 * time.Minute
 )
 
 // outboxes are the messages on their way of all tabs of this browser. Each tab
@@ -31,7 +31,7 @@ const (
 // has crashed, and gives it to one only.
 //
 // There are locks on pages from https and from this machine only. Elsewhere a
-// tab says every lookEvery that it is there, with the time at outbox/TAB, and
+// tab says every scanInterval that it is there, with the time at outbox/TAB, and
 // takes that back when it is closed. Two tabs might then take over one outbox at
 // the same moment, or that of a tab that only slept: both would look into the
 // log first and send under the same ids, which the server stores once.
@@ -40,10 +40,10 @@ const (
 type outboxes struct {
 	storage js.Value
 	locks   js.Value // undefined where there are none
-	forever js.Value // a promise that is never kept: the lock's
+	never   js.Value // a promise that is never kept: the lock's
 	own     string
-	ours    map[string]bool // own, and those taken over
-	seen    chan struct{}   // the page has come into view
+	held    map[string]bool // own, and those taken over
+	visible chan struct{}   // the page has come into view
 }
 
 // openOutboxes returns nil if this browser does not let the page store anything:
@@ -53,26 +53,26 @@ func openOutboxes() *outboxes {
 	if !ok {
 		return nil
 	}
-	never := js.FuncOf(func(js.Value, []js.Value) any { return nil })
-	defer never.Release()
+	pending := js.FuncOf(func(js.Value, []js.Value) any { return nil })
+	defer pending.Release()
 	o := &outboxes{
 		storage: storage,
 		locks:   window.Get("navigator").Get("locks"),
-		forever: window.Get("Promise").New(never),
+		never:   window.Get("Promise").New(pending),
 		own:     rand.Text(),
-		ours:    make(map[string]bool),
-		seen:    make(chan struct{}, 1),
+		held:    make(map[string]bool),
+		visible: make(chan struct{}, 1),
 	}
-	if !o.hold(o.own) {
+	if !o.acquire(o.own) {
 		return nil
 	}
-	o.ours[o.own] = true
+	o.held[o.own] = true
 	listen(document, "visibilitychange", func(js.Value) {
 		if document.Get("hidden").Bool() {
 			return // or closed: what pagehide did must not be undone
 		}
 		select {
-		case o.seen <- struct{}{}:
+		case o.visible <- struct{}{}:
 		default:
 		}
 	})
@@ -85,7 +85,7 @@ func openOutboxes() *outboxes {
 	})
 	if o.locks.IsUndefined() {
 		listen(window, "pagehide", func(js.Value) {
-			for tab := range o.ours {
+			for tab := range o.held {
 				o.storage.Call("removeItem", outboxPrefix+tab)
 			}
 		})
@@ -110,7 +110,7 @@ func localStorage() (storage js.Value, ok bool) {
 
 // hold makes the tab's outbox ours for as long as this page lives, and reports
 // false if it is another's.
-func (o *outboxes) hold(tab string) bool {
+func (o *outboxes) acquire(tab string) bool {
 	if o.locks.IsUndefined() {
 		return o.lease(tab)
 	}
@@ -121,7 +121,7 @@ func (o *outboxes) hold(tab string) bool {
 			return nil
 		}
 		answer <- true
-		return o.forever
+		return o.never
 	})
 	defer granted.Release()
 	failed := js.FuncOf(func(js.Value, []js.Value) any {
@@ -135,9 +135,9 @@ func (o *outboxes) hold(tab string) bool {
 
 // lease is hold without locks.
 func (o *outboxes) lease(tab string) bool {
-	if said := o.storage.Call("getItem", outboxPrefix+tab); said.Type() == js.TypeString && !o.ours[tab] {
+	if said := o.storage.Call("getItem", outboxPrefix+tab); said.Type() == js.TypeString && !o.held[tab] {
 		at, _ := strconv.ParseInt(said.String(), 10, 64)
-		if age := time.Since(time.UnixMilli(at)); -leaseHolds < age && age < leaseHolds {
+		if age := time.Since(time.UnixMilli(at)); -leaseTTL < age && age < leaseTTL {
 			return false
 		}
 	}
@@ -155,12 +155,12 @@ func (o *outboxes) importAbandoned(c *client.Client) {
 	for _, key := range keysOf(o.storage) {
 		rest, ok := strings.CutPrefix(key, outboxPrefix)
 		tab, _, isMessage := strings.Cut(rest, "/")
-		if !ok || !isMessage || o.ours[tab] || tried[tab] {
+		if !ok || !isMessage || o.held[tab] || tried[tab] {
 			continue
 		}
 		tried[tab] = true
-		if o.hold(tab) {
-			o.ours[tab] = true
+		if o.acquire(tab) {
+			o.held[tab] = true
 			c.ImportOutbox(o.store(tab))
 		}
 	}
@@ -168,13 +168,13 @@ func (o *outboxes) importAbandoned(c *client.Client) {
 
 // watch looks for such outboxes for as long as the page is open.
 func (o *outboxes) watch(c *client.Client) {
-	for tick := time.Tick(lookEvery); ; {
+	for tick := time.Tick(scanInterval); ; {
 		select {
 		case <-tick:
-		case <-o.seen:
+		case <-o.visible:
 		}
 		if o.locks.IsUndefined() {
-			for tab := range o.ours {
+			for tab := range o.held {
 				o.lease(tab)
 			}
 		}

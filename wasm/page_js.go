@@ -30,12 +30,12 @@ type Page struct {
 	queue  []func()
 	posted chan struct{}
 
-	body    js.Value
-	frame   js.Func   // what requestAnimationFrame calls
-	drawing bool      // a frame is wanted
-	resting bool      // the one before is not painted yet
-	rested  time.Time // when the next one may be asked for
-	ticking bool      // a look at the clock has been asked for
+	body      js.Value
+	frame     js.Func   // what requestAnimationFrame calls
+	drawing   bool      // a frame is wanted
+	throttled bool      // the one before is not painted yet
+	nextFrame time.Time // when the next one may be asked for
+	ticking   bool      // a look at the clock has been asked for
 
 	// view is what is shown now.
 	view    client.View
@@ -53,17 +53,17 @@ type Page struct {
 	drawer     *drawer
 	bell       *bellParts
 
-	title      *label
-	heading    *label
-	notice     *label
-	announce   *label
-	empty      js.Value
-	typing     *label
-	warned     *shared.Error // the last error that the console was told
-	loading    bool          // messages of the log are on their way, or not shown yet
-	loaded     bool          // they are there, or will not come
-	loadFailed time.Time     // the last time that they did not come
-	probed     bool          // whether there are any was asked, for the current room
+	title       *label
+	heading     *label
+	notice      *label
+	announce    *label
+	empty       js.Value
+	typing      *label
+	loggedError *shared.Error // the last error that the console was told
+	loading     bool          // messages of the log are on their way, or not shown yet
+	loaded      bool          // they are there, or will not come
+	loadFailed  time.Time     // the last time that they did not come
+	probedOlder bool          // whether there are any was asked, for the current room
 
 	// queued is how many messages would be lost with the page; the browser's
 	// callback asks. None are if the browser keeps the outbox.
@@ -172,8 +172,8 @@ func (p *Page) stopClient() {
 	}
 }
 
-// maxRest is how long at most the page is not drawn when it has something to show.
-const maxRest = 200 * time.Millisecond
+// maxFrameGap is how long at most the page is not drawn when it has something to show.
+const maxFrameGap = 200 * time.Millisecond
 
 // redraw asks for a frame, once for all that changes before it. A page that is
 // not seen gets no frames from the browser, so it takes its time.
@@ -182,18 +182,18 @@ func (p *Page) redraw() {
 		return
 	}
 	p.drawing = true
-	if !p.resting {
+	if !p.throttled {
 		p.askFrame()
 	}
 }
 
 func (p *Page) askFrame() {
-	rest := time.Until(p.rested)
+	wait := time.Until(p.nextFrame)
 	switch {
 	case document.Get("hidden").Bool():
-		p.after(maxRest, p.draw)
-	case rest > 0:
-		p.after(rest, func() { window.Call("requestAnimationFrame", p.frame) })
+		p.after(maxFrameGap, p.draw)
+	case wait > 0:
+		p.after(wait, func() { window.Call("requestAnimationFrame", p.frame) })
 	default:
 		window.Call("requestAnimationFrame", p.frame)
 	}
@@ -203,18 +203,18 @@ func (p *Page) askFrame() {
 // has painted it, and done what came meanwhile, before it has time for a timer.
 // So when more comes than can be drawn, half of the time is for taking it in and
 // for the reader, and what the page shows goes on in larger steps.
-func (p *Page) rest(begun time.Time) {
-	if p.resting || document.Get("hidden").Bool() {
+func (p *Page) throttleFrames(begun time.Time) {
+	if p.throttled || document.Get("hidden").Bool() {
 		return
 	}
-	p.resting = true
+	p.throttled = true
 	p.after(time.Millisecond, func() { // less would be over before the browser has its turn
 		now := time.Now()
-		rest := min(now.Sub(begun), maxRest)
+		wait := min(now.Sub(begun), maxFrameGap)
 		if p.timeline.flood { // nobody can read it
-			rest = maxRest
+			wait = maxFrameGap
 		}
-		p.resting, p.rested = false, now.Add(rest)
+		p.throttled, p.nextFrame = false, now.Add(wait)
 		if p.drawing {
 			p.askFrame()
 		}
@@ -224,7 +224,7 @@ func (p *Page) rest(begun time.Time) {
 // draw shows the View.
 func (p *Page) draw() {
 	p.drawing = false
-	defer p.rest(time.Now())
+	defer p.throttleFrames(time.Now())
 	if p.timeline.AtEnd {
 		p.client.ShowLatest(p.current)
 	} else {
@@ -265,16 +265,16 @@ func (p *Page) draw() {
 	// A room that has fewer than it was joined with has no older ones, most likely:
 	// asking tells, without the reader having to.
 	few := len(room.Messages) < shared.JoinBacklog
-	if few && room.More && room.Synced && !p.probed {
-		p.probed = true
+	if few && room.More && room.Synced && !p.probedOlder {
+		p.probedOlder = true
 		p.load(view.Older, false)
 	}
 	setHidden(p.empty, !room.Synced || len(room.Messages)+len(room.Outgoing)+len(room.Gaps) > 0)
 	p.drawTimeline(v, names)
 	p.read()
 
-	if e := v.LastError; e != nil && e != p.warned {
-		p.warned = e
+	if e := v.LastError; e != nil && e != p.loggedError {
+		p.loggedError = e
 		window.Get("console").Call("warn", "The server says: "+e.Error())
 	}
 }
@@ -284,12 +284,12 @@ func (p *Page) entered(v client.View) {
 	if p.current != "" && p.rooms.refusal == nil {
 		p.rooms.before = p.current
 	}
-	p.current, p.probed = v.Current, false
+	p.current, p.probedOlder = v.Current, false
 	p.heading.set(v.Current)
 	p.composer.enter(v.Current)
 	if p.booted {
-		p.announce.set(view.Entered(v))
-		p.sayNotice("")
+		p.announce.set(view.EnteredText(v))
+		p.showNotice("")
 		p.listRooms()
 	}
 }
@@ -305,7 +305,7 @@ func (p *Page) read() {
 	}
 }
 
-func (p *Page) sayNotice(text string) {
+func (p *Page) showNotice(text string) {
 	p.notice.set(text)
 	setHidden(byID("notice"), text == "")
 }
@@ -343,7 +343,7 @@ func (p *Page) listenToWindow() {
 			p.draw() // a frame asked for before may never come
 		})
 	})
-	listen(byID("notice-close"), "click", func(js.Value) { p.post(func() { p.sayNotice("") }) })
+	listen(byID("notice-close"), "click", func(js.Value) { p.post(func() { p.showNotice("") }) })
 	listen(byID("reload"), "click", func(js.Value) { window.Get("location").Call("reload") })
 	listen(byID("reconnect"), "click", func(js.Value) { p.post(p.reconnect) })
 }

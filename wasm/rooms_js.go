@@ -11,29 +11,29 @@ import (
 	"websockets/wasm/view"
 )
 
-// patience is how long the page waits for an answer of the server.
-const patience = 10 * time.Second
+// answerTimeout is how long the page waits for an answer of the server.
+const answerTimeout = 10 * time.Second
 
-// listEvery is how often the list of rooms is asked for while the page is seen.
-const listEvery = 30 * time.Second
+// listInterval is how often the list of rooms is asked for while the page is seen.
+const listInterval = 30 * time.Second
 
-// askAfter is how long the reader must have stopped typing before the server is
+// searchDelay is how long the reader must have stopped typing before the server is
 // asked for the rooms of that name.
-const askAfter = 150 * time.Millisecond
+const searchDelay = 150 * time.Millisecond
 
-// answerWithin is how long Enter waits for the answer.
-const answerWithin = 2 * time.Second
+// searchTimeout is how long Enter waits for the answer.
+const searchTimeout = 2 * time.Second
 
 // roomParts are the column of rooms.
 type roomParts struct {
-	list     *list[roomLink]
-	template js.Value
-	form     js.Value
-	input    js.Value
-	clear    js.Value
-	nothing  js.Value // stands where no row does
-	none     *label
-	results  *label // what was found, for who does not see it
+	list      *keyedList[roomLink]
+	template  js.Value
+	form      js.Value
+	input     js.Value
+	clear     js.Value
+	nothing   js.Value // stands where no row does
+	emptyText *label
+	results   *label // what was found, for who does not see it
 
 	shown  view.Rooms
 	before string // the room that was shown before this one
@@ -56,26 +56,26 @@ type roomParts struct {
 
 // roomLink is a row of the column, with what it shows.
 type roomLink struct {
-	link                      js.Value
-	name, mark, unread, words *label
-	shown                     view.RoomRow
+	link                       js.Value
+	name, mark, unread, spoken *label
+	shown                      view.RoomRow
 }
 
 func newRoomParts() roomParts {
 	return roomParts{
-		list:     newList[roomLink](byID("room-list")),
-		template: byID("t-room"),
-		form:     byID("go"),
-		input:    byID("go-room"),
-		clear:    byID("go-clear"),
-		nothing:  byID("go-nothing"),
-		none:     newLabel(byID("go-none")),
-		results:  newLabel(byID("go-results")),
-		pane:     byID("refused"),
-		title:    newLabel(byID("refused-title")),
-		why:      newLabel(byID("refused-why")),
-		back:     newLabel(byID("refused-back")),
-		again:    byID("refused-again"),
+		list:      newKeyedList[roomLink](byID("room-list")),
+		template:  byID("t-room"),
+		form:      byID("go"),
+		input:     byID("go-room"),
+		clear:     byID("go-clear"),
+		nothing:   byID("go-nothing"),
+		emptyText: newLabel(byID("go-none")),
+		results:   newLabel(byID("go-results")),
+		pane:      byID("refused"),
+		title:     newLabel(byID("refused-title")),
+		why:       newLabel(byID("refused-why")),
+		back:      newLabel(byID("refused-back")),
+		again:     byID("refused-again"),
 	}
 }
 
@@ -92,25 +92,25 @@ func (p *Page) drawRooms(v client.View) {
 		keys[i] = row.Key
 	}
 	focused := document.Get("activeElement")
-	r.list.place(keys, func(int) *child[roomLink] {
+	r.list.reconcile(keys, func(int) *item[roomLink] {
 		element := clone(r.template)
-		return &child[roomLink]{element: element, data: roomLink{
+		return &item[roomLink]{element: element, data: roomLink{
 			link: find(element, "a"), name: newLabel(find(element, ".name")), mark: newLabel(find(element, ".mark")),
-			unread: newLabel(find(element, ".unread")), words: newLabel(find(element, ".unseen")),
+			unread: newLabel(find(element, ".unread")), spoken: newLabel(find(element, ".unseen")),
 		}}
 	})
 	for _, row := range rows {
-		r.list.children[row.Key].data.draw(row)
+		r.list.items[row.Key].data.draw(row)
 	}
 	// A row that has moved has lost the focus.
 	if !document.Get("activeElement").Equal(focused) && r.list.parent.Call("contains", focused).Bool() {
 		focused.Call("focus")
 	}
-	r.none.set(r.shown.None)
-	setHidden(r.nothing, r.shown.None == "")
+	r.emptyText.set(r.shown.EmptyText)
+	setHidden(r.nothing, r.shown.EmptyText == "")
 	setHidden(r.clear, r.typed == "" && r.input.Get("value").String() == "")
 	if r.typed == "" || r.foundFor == r.typed || v.State != client.Online { // else the answer may make it another
-		r.results.set(r.shown.Said)
+		r.results.set(r.shown.StatusText)
 	}
 	p.drawRefusal(v)
 	if v.RoomsStale {
@@ -125,14 +125,14 @@ func (l *roomLink) draw(row view.RoomRow) {
 	was := l.shown
 	l.shown = row
 	l.name.set(row.Label)
-	l.mark.say(string(row.Mark))
+	l.mark.showText(string(row.Mark))
 	l.mark.Get("classList").Call("toggle", "bad", row.Mark == view.Unsent)
 	l.unread.set(row.Unread)
-	words := row.Words
-	if words != "" {
-		words = ", " + words
+	spoken := row.Spoken
+	if spoken != "" {
+		spoken = ", " + spoken
 	}
-	l.words.set(words)
+	l.spoken.set(spoken)
 	if was.Room != row.Room {
 		l.link.Set("href", addressOf(row.Room))
 	}
@@ -167,7 +167,7 @@ func (p *Page) drawRefusal(v client.View) {
 	if refusal.Back != "" {
 		back = "Go to #" + refusal.Back
 	}
-	r.back.say(back)
+	r.back.showText(back)
 	setHidden(r.again, v.Current == "")
 	if was == nil && (focused.Equal(p.body) || focused.Equal(p.composer.input)) { // which is not to be seen now
 		find(r.pane, "button:not([hidden])").Call("focus")
@@ -181,24 +181,24 @@ func (p *Page) listRooms() {
 	}
 	p.rooms.listed, p.rooms.listing = true, true
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
 		p.client.ListRooms(ctx, "") // without an answer, the old list stays
 		p.post(func() { p.rooms.listing = false })
 	}()
 }
 
-func (p *Page) keepListing() {
-	p.after(listEvery, func() {
+func (p *Page) listPeriodically() {
+	p.after(listInterval, func() {
 		if !document.Get("hidden").Bool() {
 			p.listRooms()
 		}
-		p.keepListing()
+		p.listPeriodically()
 	})
 }
 
 func (p *Page) listenToRooms() {
-	p.keepListing()
+	p.listPeriodically()
 	listen(p.rooms.list.parent, "click", func(event js.Value) {
 		link := event.Get("target").Call("closest", "a")
 		if link.IsNull() || event.Get("ctrlKey").Bool() || event.Get("metaKey").Bool() || event.Get("shiftKey").Bool() {
@@ -249,12 +249,12 @@ func (p *Page) findRoom() {
 // once, a little later those that only the server knows.
 func (p *Page) filterRooms() {
 	r := &p.rooms
-	typed := view.RoomTyped(r.input.Get("value").String())
+	typed := view.RoomNameOf(r.input.Get("value").String())
 	r.typed, r.entering = typed, false
 	p.redraw()
-	p.after(askAfter, func() {
+	p.after(searchDelay, func() {
 		if r.typed == typed {
-			p.askRooms()
+			p.searchRooms()
 		}
 	})
 }
@@ -267,9 +267,9 @@ func (p *Page) clearFilter() {
 	p.redraw()
 }
 
-// askRooms asks the server for the rooms that match, one question at a time.
+// searchRooms asks the server for the rooms that match, one question at a time.
 // Enter waits for the answer, or for the news that there will be none.
-func (p *Page) askRooms() {
+func (p *Page) searchRooms() {
 	r := &p.rooms
 	typed := r.typed
 	switch {
@@ -281,13 +281,13 @@ func (p *Page) askRooms() {
 	}
 	r.asking = true
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+		ctx, cancel := context.WithTimeout(context.Background(), searchTimeout)
 		defer cancel()
 		found, err := p.client.ListRooms(ctx, typed)
 		p.post(func() {
 			r.asking = false
 			if r.typed != typed {
-				p.askRooms()
+				p.searchRooms()
 				return
 			}
 			if err == nil {
@@ -308,7 +308,7 @@ func (p *Page) enterRoom() {
 		return
 	}
 	p.rooms.entering = true
-	p.askRooms()
+	p.searchRooms()
 }
 
 // goToFirst does what Enter asked for.
@@ -328,18 +328,18 @@ func (p *Page) goToFirst() {
 func (p *Page) moveRow(by int) {
 	list := p.rooms.list
 	focused := document.Get("activeElement")
-	at := slices.IndexFunc(list.order, func(key string) bool { return list.children[key].data.link.Equal(focused) }) + by
+	at := slices.IndexFunc(list.order, func(key string) bool { return list.items[key].data.link.Equal(focused) }) + by
 	switch {
 	case at < 0:
 		p.rooms.input.Call("focus")
 	case at < len(list.order):
-		list.children[list.order[at]].data.link.Call("focus")
+		list.items[list.order[at]].data.link.Call("focus")
 	}
 }
 
 // stepRoom goes to the room that is shown above or below the current one.
 func (p *Page) stepRoom(by int) {
-	if room := p.rooms.shown.Step(p.view.Current, by); room != "" {
+	if room := p.rooms.shown.Neighbor(p.view.Current, by); room != "" {
 		p.goTo(room)
 	}
 }

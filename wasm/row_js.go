@@ -17,44 +17,44 @@ type row struct {
 
 // messageParts are the elements of a message's row that change.
 type messageParts struct {
-	avatar, from, tag, time, body, word, retry js.Value
+	avatar, from, tag, time, body, stateLabel, retry js.Value
 }
 
 func isMessage(r row) bool { return r.parts != nil }
 
 // newRow returns an element for a row: that of a message that has gone, since to
 // make one takes ten times as long as to write another message into it.
-func (t *timeline) newRow(e view.Entry) *child[row] {
+func (t *timeline) newRow(e view.Entry) *item[row] {
 	if e.Kind == view.Message {
-		if r := t.rows.reuse(isMessage); r != nil {
+		if r := t.rows.takeSpare(isMessage); r != nil {
 			r.element.Call("setAttribute", "data-key", e.Key)
 			return r
 		}
 	}
 	switch e.Kind {
 	case view.Day:
-		return &child[row]{element: clone(t.day)}
+		return &item[row]{element: clone(t.day)}
 	case view.Divider:
-		return &child[row]{element: clone(t.divider)}
+		return &item[row]{element: clone(t.divider)}
 	case view.Note:
-		return &child[row]{element: clone(t.note)}
+		return &item[row]{element: clone(t.note)}
 	}
-	r := &child[row]{element: clone(t.message)}
+	r := &item[row]{element: clone(t.message)}
 	r.data.parts = &messageParts{
-		avatar: find(r.element, ".avatar"),
-		from:   find(r.element, ".from"),
-		tag:    find(r.element, ".tag"),
-		time:   find(r.element, "time"),
-		body:   find(r.element, ".body"),
-		word:   find(r.element, ".state span"),
-		retry:  find(r.element, "[data-act=retry]"),
+		avatar:     find(r.element, ".avatar"),
+		from:       find(r.element, ".from"),
+		tag:        find(r.element, ".tag"),
+		time:       find(r.element, "time"),
+		body:       find(r.element, ".body"),
+		stateLabel: find(r.element, ".state span"),
+		retry:      find(r.element, "[data-act=retry]"),
 	}
 	r.element.Call("setAttribute", "data-key", e.Key)
 	return r
 }
 
 // fill writes into the row what has changed.
-func (t *timeline) fill(r *child[row], e view.Entry) {
+func (t *timeline) fill(r *item[row], e view.Entry) {
 	was := r.data.shown
 	if was == e {
 		return
@@ -99,11 +99,11 @@ func (t *timeline) fill(r *child[row], e view.Entry) {
 			r.element.Call("setAttribute", "data-state", e.State)
 		}
 	}
-	if was.Word != e.Word {
-		p.word.Set("textContent", e.Word)
+	if was.StateLabel != e.StateLabel {
+		p.stateLabel.Set("textContent", e.StateLabel)
 	}
 	if was.Reason != e.Reason {
-		p.word.Set("title", e.Reason)
+		p.stateLabel.Set("title", e.Reason)
 	}
 	if was.Retry != e.Retry {
 		p.retry.Set("textContent", e.Retry)

@@ -14,8 +14,8 @@ import (
 // it.
 const nearEnd = 100
 
-// loadAgain is how long after a failure messages are not fetched by themselves.
-const loadAgain = 3 * time.Second
+// loadRetryDelay is how long after a failure messages are not fetched by themselves.
+const loadRetryDelay = 3 * time.Second
 
 func (t *timeline) fromEnd() float64 {
 	s := t.scroll
@@ -23,7 +23,7 @@ func (t *timeline) fromEnd() float64 {
 }
 
 // size is how high the list is, and how much of it is in sight, in CSS pixels.
-type size struct{ all, seen float64 }
+type size struct{ all, visible float64 }
 
 func (t *timeline) size() size {
 	return size{t.scroll.Get("scrollHeight").Float(), t.scroll.Get("clientHeight").Float()}
@@ -38,7 +38,7 @@ func (t *timeline) toEnd() {
 // window.
 func (t *timeline) rowAt(y float64) int {
 	order := t.rows.order
-	return sort.Search(len(order), func(i int) bool { return top(t.rows.children[order[i]].element) >= y })
+	return sort.Search(len(order), func(i int) bool { return top(t.rows.items[order[i]].element) >= y })
 }
 
 // anchor is the key of the first message that begins in sight, with where it is: it must not
@@ -51,7 +51,7 @@ func (t *timeline) anchor() (key string, at float64) {
 		return "", 0
 	}
 	for _, key := range order[max(2, min(t.rowAt(top(t.scroll)), len(order)-1)):] {
-		if r := t.rows.children[key]; r.data.parts != nil { // a day's name may go elsewhere
+		if r := t.rows.items[key]; r.data.parts != nil { // a day's name may go elsewhere
 			return key, top(r.element)
 		}
 	}
@@ -65,24 +65,24 @@ func top(element js.Value) float64 {
 
 // lookAt sees to it that there is always more in the page than in sight; see
 // view.Timeline.Look.
-func (t *timeline) lookAt(room client.RoomView) (moved bool, load view.Load) {
+func (t *timeline) updateWindow(room client.RoomView) (moved bool, load view.Load) {
 	if t.AtEnd || len(t.rows.order) == 0 {
-		return false, view.Stay
+		return false, view.NoLoad
 	}
 	edge := top(t.scroll)
 	first, below := t.rowAt(edge), t.rowAt(edge+t.scroll.Get("clientHeight").Float())
-	if moved, load = t.Look(room, max(0, first-1), below-1); moved {
-		t.quiet()
+	if moved, load = t.UpdateWindow(room, max(0, first-1), below-1); moved {
+		t.mute()
 	}
 	return moved, load
 }
 
-func (p *Page) look() {
-	moved, load := p.timeline.lookAt(p.view.Room)
+func (p *Page) updateWindow() {
+	moved, load := p.timeline.updateWindow(p.view.Room)
 	if moved {
 		p.redraw()
 	}
-	if load != view.Stay {
+	if load != view.NoLoad {
 		p.load(load, false)
 	}
 }
@@ -99,7 +99,7 @@ func (p *Page) listenToTimeline() {
 			if t.Scrolled(t.fromEnd() < nearEnd) {
 				p.redraw()
 			}
-			p.look()
+			p.updateWindow()
 		})
 	})
 	listen(t.rows.parent, "click", func(event js.Value) {
@@ -108,7 +108,7 @@ func (p *Page) listenToTimeline() {
 			return
 		}
 		act, key := button.Get("dataset").Get("act").String(), keyOf(button)
-		p.post(func() { p.decide(act, key) })
+		p.post(func() { p.resolvePending(act, key) })
 	})
 	listen(t.latest.Value, "click", func(js.Value) {
 		p.post(func() {
@@ -140,7 +140,7 @@ func keyOf(element js.Value) string {
 }
 
 // decide does what the reader wants with a message that was not sent.
-func (p *Page) decide(act, id string) {
+func (p *Page) resolvePending(act, id string) {
 	switch act {
 	case "retry":
 		p.client.Retry(id) // an error says that it is decided already
@@ -176,7 +176,7 @@ func (p *Page) load(which view.Load, asked bool) {
 	if p.loading || which == view.Older && !p.view.Room.More {
 		return
 	}
-	if !asked && (!p.view.Room.Synced || time.Since(p.loadFailed) < loadAgain) {
+	if !asked && (!p.view.Room.Synced || time.Since(p.loadFailed) < loadRetryDelay) {
 		return
 	}
 	p.loading = true
@@ -186,9 +186,9 @@ func (p *Page) load(which view.Load, asked bool) {
 		p.timeline.older.set("Loading…")
 	}
 	room := p.view.Current
-	p.timeline.beginQuiet() // the client may show what it has loaded before load returns
+	p.timeline.beginMute() // the client may show what it has loaded before load returns
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
 		err := load(ctx, room)
 		p.post(func() {
@@ -196,12 +196,12 @@ func (p *Page) load(which view.Load, asked bool) {
 			p.timeline.older.set("Show older")
 			if err != nil {
 				p.loadFailed = time.Now()
-				p.after(loadAgain, p.redraw)
+				p.after(loadRetryDelay, p.redraw)
 			}
 			if err != nil && asked && room == p.view.Current {
-				p.sayNotice(words(err))
+				p.showNotice(errorText(err))
 			}
-			p.timeline.endQuiet()
+			p.timeline.endMute()
 			p.redraw()
 		})
 	}()
@@ -212,9 +212,9 @@ func (p *Page) copyLink() {
 	link := window.Get("location").Get("origin").String() + addressOf(p.view.Current)
 	clipboard := window.Get("navigator").Get("clipboard")
 	if clipboard.IsUndefined() { // so it is on a page without TLS
-		p.sayNotice("The link to this room is " + link)
+		p.showNotice("The link to this room is " + link)
 		return
 	}
-	p.sayNotice("The link to this room is copied: " + link)
+	p.showNotice("The link to this room is copied: " + link)
 	clipboard.Call("writeText", link)
 }

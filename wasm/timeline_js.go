@@ -29,9 +29,9 @@ type timeline struct {
 	room   string
 	synced bool // at the last draw
 	end    size // when the reader was brought to the end
-	rows   *list[row]
+	rows   *keyedList[row]
 	flood  bool // at the end all rows in sight were others than before, and more
-	quiets int  // calls of beginQuiet that have not ended
+	mutes  int  // calls of beginMute that have not ended
 }
 
 func newTimeline(after func(time.Duration, func())) *timeline {
@@ -45,7 +45,7 @@ func newTimeline(after func(time.Duration, func())) *timeline {
 		day:     byID("t-day"),
 		note:    byID("t-note"),
 		divider: byID("t-divider"),
-		rows:    newList[row](byID("messages")),
+		rows:    newKeyedList[row](byID("messages")),
 	}
 	t.AtEnd = true
 	return t
@@ -58,65 +58,65 @@ func (p *Page) drawTimeline(v client.View, names view.Names) {
 		t.clear(v.Room.Name)
 	}
 	if !v.Room.Synced || !t.synced {
-		t.quiet() // what was missed is history
+		t.mute() // what was missed is history
 	}
 	t.synced = v.Room.Synced
 
-	t.lookAt(v.Room) // the reader may have moved on since
+	t.updateWindow(v.Room) // the reader may have moved on since
 	anchor, was := t.anchor()
 	entries := t.Show(v, names, t.clock.names, document.Get("hidden").Bool())
 	setHidden(t.older.Value, !t.OlderButton(v.Room) || !p.booted)
-	t.place(entries)
+	t.reconcile(entries)
 	if t.AtEnd {
 		t.toEnd()
-	} else if r := t.rows.children[anchor]; r != nil {
+	} else if r := t.rows.items[anchor]; r != nil {
 		if moved := top(r.element) - was; moved != 0 {
 			t.scroll.Set("scrollTop", t.scroll.Get("scrollTop").Float()+moved)
 		}
 	}
-	t.latest.say(t.LatestButton(v))
-	p.look()
+	t.latest.showText(t.LatestButton(v))
+	p.updateWindow()
 }
 
 // clear empties the list for another room.
 func (t *timeline) clear(room string) {
-	t.quiet()
+	t.mute()
 	t.rows.clear()
 	t.room = room
 	t.scroll.Call("setAttribute", "aria-label", "Messages in "+room)
 }
 
 // place makes the list's children those of the entries.
-func (t *timeline) place(entries []view.Entry) {
+func (t *timeline) reconcile(entries []view.Entry) {
 	keys := make([]string, len(entries))
 	for i, e := range entries {
 		keys[i] = e.Key
 	}
-	moved := t.rows.place(keys, func(i int) *child[row] { return t.newRow(entries[i]) })
+	moved := t.rows.reconcile(keys, func(i int) *item[row] { return t.newRow(entries[i]) })
 	t.flood = t.AtEnd && moved > shared.JoinBacklog+10 // a room that is entered has that many
 	for _, e := range entries {
-		t.fill(t.rows.children[e.Key], e)
+		t.fill(t.rows.items[e.Key], e)
 	}
 }
 
 // quiet keeps a screen reader from reading out what is added now: history is not
 // news.
-func (t *timeline) quiet() {
-	t.beginQuiet()
-	t.endQuiet()
+func (t *timeline) mute() {
+	t.beginMute()
+	t.endMute()
 }
 
-// beginQuiet keeps a screen reader from reading out what is added until endQuiet.
-func (t *timeline) beginQuiet() {
+// beginMute keeps a screen reader from reading out what is added until endMute.
+func (t *timeline) beginMute() {
 	t.scroll.Call("setAttribute", "aria-live", "off")
-	t.quiets++
+	t.mutes++
 }
 
-// endQuiet ends what beginQuiet began, when the screen reader has had the time to
+// endMute ends what beginMute began, when the screen reader has had the time to
 // notice what was added.
-func (t *timeline) endQuiet() {
+func (t *timeline) endMute() {
 	t.after(time.Second, func() {
-		if t.quiets--; t.quiets == 0 {
+		if t.mutes--; t.mutes == 0 {
 			t.scroll.Call("removeAttribute", "aria-live")
 		}
 	})

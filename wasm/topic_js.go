@@ -59,12 +59,12 @@ func (p *Page) editTopic() {
 	}
 	topic := p.view.Room.Topic
 	p.topic.room = p.view.Current
-	p.topic.problem.say("")
+	p.topic.problem.showText("")
 	text, setBy := "", ""
 	if topic != nil {
 		text, setBy = topic.Topic, view.TopicBy(*topic, p.timeline.clock.names)
 	}
-	p.topic.setBy.say(setBy)
+	p.topic.setBy.showText(setBy)
 	p.topic.input.Set("value", text)
 	p.topic.dialog.Call("showModal")
 	p.topic.input.Call("focus")
@@ -80,19 +80,19 @@ func (p *Page) saveTopic() {
 	}
 	text := strings.Join(strings.Fields(p.topic.input.Get("value").String()), " ")
 	if err := shared.ValidateTopic(text); err != nil {
-		p.topic.problem.say(words(err))
+		p.topic.problem.showText(errorText(err))
 		return
 	}
 	p.topic.saving = true
 	room := p.topic.room
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
 		err := p.client.SetTopic(ctx, room, text)
 		p.post(func() {
 			p.topic.saving = false
 			if err != nil {
-				p.topic.problem.say(words(err))
+				p.topic.problem.showText(errorText(err))
 				return
 			}
 			p.closeTopic()

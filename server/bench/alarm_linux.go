@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alarm sleeps to some 50 µs: Go's own timers are up to a millisecond late in a
-// process that waits for its sockets, which would be in every latency.
+// alarm sleeps with a precision of about 50 µs. Go's timers are up to a millisecond
+// late in a process that waits for its sockets, which would distort every latency.
 type alarm struct {
 	fd    int
-	timer *os.File // nil: there is none
+	timer *os.File // nil if timerfd is not available
 }
 
 func newAlarm() alarm {

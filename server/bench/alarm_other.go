@@ -4,7 +4,7 @@ package bench
 
 import "time"
 
-// alarm sleeps as exactly as Go's timers do.
+// alarm sleeps with the precision of Go's timers.
 type alarm struct{}
 
 func newAlarm() alarm { return alarm{} }

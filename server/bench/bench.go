@@ -1,17 +1,16 @@
-// Package bench loads a server with real clients, as operators do to know what
-// theirs can take, and tells the truth about it: every delivery to every member is
-// checked, and a message's latency counts from when it was due, so a server that
-// holds the senders up shows in the figures.
+// Package bench loads a server with real clients and measures it. It checks every
+// delivery to every member. A message's latency is measured from the time it was due,
+// so a server that delays its senders shows in the figures.
 //
 //	bench.go     the options, and the run from connecting to the result
-//	target.go    where the server is, how to get in, and what a refusal means
-//	member.go    a connection: what comes in
-//	sender.go    a member that sends, and pace.go when
-//	text.go      what stands in a message and how it is found again
-//	order.go     whether a member got all, once and in order
+//	target.go    the server's address, dialing, and advice for each refusal
+//	member.go    a connection and its reader
+//	sender.go    a member that sends; pace.go decides when
+//	text.go      the text of a message, and how a delivery is recognized
+//	order.go     whether a member got everything once and in order
 //	latency.go   histograms
 //	process.go   memory and CPU of the server, if it is on this machine
-//	result.go    what came of it, in words; progress.go while it runs
+//	result.go    the result; progress.go shows progress meanwhile
 package bench
 
 import (
@@ -28,49 +27,50 @@ import (
 )
 
 const (
-	// maxSendersOfRoom bounds what a member keeps for its checks: 4 bytes for each
-	// sender of its room.
+	// maxSendersOfRoom bounds the state of a member: 4 bytes for each sender in its
+	// room.
 	maxSendersOfRoom = 1000
-	// maxInFlight and allInFlight bound the messages that one sender, and about all
-	// of them together, have under way when there is a rate.
+	// maxInFlight bounds the messages in flight of one sender. With a rate, allInFlight
+	// bounds those of all senders together, roughly.
 	maxInFlight = 4096
 	allInFlight = 1 << 20
-	// rest is between connecting and the load: the news of who came, which the server
-	// gathers for a second, is out then.
-	rest = 1500 * time.Millisecond
-	// patience is how long nothing may come before what is missing is given up, and
-	// afterFailure the same when it is known that something is not going to come.
+	// warmUp is the pause between connecting and the load. The server collects presence
+	// changes for a second; they have been sent by then.
+	warmUp = 1500 * time.Millisecond
+	// patience is how long to wait for missing messages while nothing arrives, and
+	// afterFailure the same after a failure.
 	patience     = 10 * time.Second
 	afterFailure = 2 * time.Second
-	// goodbye is how long the server may take to answer close frames.
-	goodbye = 5 * time.Second
+	// closeTimeout is how long the server may take to answer close frames.
+	closeTimeout = 5 * time.Second
 )
 
-// Options say what the load is.
+// Options configures the load.
 type Options struct {
-	// URL is the server's: http, https, ws or wss, or host:port alone.
+	// URL is the server's address: http, https, ws or wss, or just host:port.
 	URL string
-	// Token is presented as Authorization: Bearer; empty: as guests.
+	// Token is sent as Authorization: Bearer. If it is empty, all connections are
+	// guests.
 	Token string
-	// Connections are spread evenly over Rooms, each in one.
+	// Connections are spread evenly over Rooms. Each joins one room.
 	Connections, Rooms int
-	// Senders are how many of the connections send; 0 chooses.
+	// Senders is the number of connections that send; 0 chooses one.
 	Senders int
-	// Slow is how many connections stop reading while the load lasts; they do not
-	// send.
+	// Slow is the number of connections that stop reading during the load. They do
+	// not send.
 	Slow int
-	// Rate is in messages a second of all senders together. With 0 each sender keeps
-	// InFlight messages under way; one is until it is acked and every member that
-	// reads has it.
+	// Rate is in messages a second, all senders together. With 0, each sender keeps
+	// InFlight messages in flight. A message is in flight until it is acked and every
+	// reading member has it.
 	Rate     float64
 	InFlight int
-	// Duration is how long messages are sent.
+	// Duration is the length of the load.
 	Duration time.Duration
 	// Size is the length of a message's text in bytes.
 	Size int
 }
 
-// check refuses options that make no sense and chooses what was left open.
+// check validates the options and sets Senders if it is 0.
 func (o *Options) check() error {
 	reading := o.Connections - o.Slow
 	if o.Senders == 0 {
@@ -81,28 +81,28 @@ func (o *Options) check() error {
 	}
 	switch {
 	case o.Connections < 1 || o.Rooms < 1 || o.Slow < 0 || o.Senders < 0:
-		return errors.New("--connections and --rooms are at least 1, --senders and --slow not negative")
+		return errors.New("--connections and --rooms must be at least 1, --senders and --slow not negative")
 	case reading < o.Rooms:
-		return fmt.Errorf("--rooms %d needs as many --connections that read: there are %d", o.Rooms, reading)
+		return fmt.Errorf("--rooms %d requires at least as many --connections that read: there are %d", o.Rooms, reading)
 	case o.Senders > reading:
-		return fmt.Errorf("--senders %d are more than the %d connections that read", o.Senders, reading)
+		return fmt.Errorf("--senders %d is more than the %d connections that read", o.Senders, reading)
 	case o.Senders > o.Rooms*maxSendersOfRoom:
-		return fmt.Errorf("--senders %d are more than %d in a room", o.Senders, maxSendersOfRoom)
+		return fmt.Errorf("--senders %d is more than %d a room", o.Senders, maxSendersOfRoom)
 	case o.Senders > maxSenders:
-		return fmt.Errorf("--senders %d: %d are the most", o.Senders, maxSenders)
+		return fmt.Errorf("--senders %d is too many, the maximum is %d", o.Senders, maxSenders)
 	case !(o.Rate >= 0 && o.Rate <= 1e6):
-		return errors.New("--rate is 0 to 1000000")
+		return errors.New("--rate must be 0 to 1000000")
 	case o.Rate == 0 && (o.InFlight < 1 || o.InFlight > maxInFlight):
-		return fmt.Errorf("--in-flight is 1 to %d", maxInFlight)
+		return fmt.Errorf("--in-flight must be 1 to %d", maxInFlight)
 	case o.Duration <= 0:
-		return errors.New("--duration is more than 0, as in 10s")
-	case o.Size < markLength || o.Size > shared.MaxMessageLength:
-		return fmt.Errorf("--size is %d to %d bytes", markLength, shared.MaxMessageLength)
+		return errors.New("--duration must be more than 0, for example 10s")
+	case o.Size < headerLength || o.Size > shared.MaxMessageLength:
+		return fmt.Errorf("--size must be %d to %d bytes", headerLength, shared.MaxMessageLength)
 	}
-	return filesFor(o.Connections)
+	return checkFileLimit(o.Connections)
 }
 
-// room is one of the run's own.
+// room is a room of the run.
 type room struct {
 	name    string
 	readers int // members that read
@@ -113,41 +113,41 @@ type room struct {
 type run struct {
 	Options
 	target target
-	id     string    // 8 of a-z2-7, in the names of the rooms and in every text
-	began  time.Time // what all times count from
+	id     string    // 8 of a-z2-7, in the rooms' names and in every text
+	began  time.Time // the start of the run; all times are relative to it
 	rooms  []*room
-	// members are all connections; the first Senders of them send, the last Slow stop
+	// members are all connections. The first Senders of them send, the last Slow stop
 	// reading.
 	members []*member
 	senders []*sender
 	seen    latencies
-	server  *process // nil if it is not on this machine or cannot be looked at
+	server  *process // nil if the server is not on this machine or cannot be inspected
 
-	connected atomic.Int64
-	inFlight  atomic.Int64  // messages that are not settled, and one more while there may be further ones
-	settled   chan struct{} // closed when there are none
-	loading   chan struct{} // closed when the load begins
-	readOn    chan struct{} // closed by letReadOn: slow readers are to read again
-	letReadOn func()
-	leaving   atomic.Bool   // the connections are being closed
-	start     time.Duration // of the load, set before loading is closed
-	whole     bool          // the load was not ended early
+	connected  atomic.Int64
+	inFlight   atomic.Int64  // messages in flight, plus one while senders are running
+	drained    chan struct{} // closed when no message is in flight
+	loading    chan struct{} // closed when the load begins
+	resume     chan struct{} // closed by resumeSlow: slow readers read again
+	resumeSlow func()
+	leaving    atomic.Bool   // the connections are being closed
+	start      time.Duration // start of the load, set before loading is closed
+	whole      bool          // the load lasted its full duration
 
 	load     context.Context // ends with the load
 	stopLoad context.CancelFunc
-	reading  sync.WaitGroup // members
-	sending  sync.WaitGroup // senders and their pace
+	reading  sync.WaitGroup // the members' readers
+	sending  sync.WaitGroup // the senders, and pace
 
 	mu      sync.Mutex
-	failure string // the first, in words; empty if there was none
-	closing string // the server's reason, if it said that it closes
-	invalid string // the first frame that is not as it should be
+	failure string // the first failure, empty if there was none
+	closing string // the reason in the server's closing event, if it sent one
+	invalid string // the first invalid frame
 }
 
-// now is the time since the run began.
+// now returns the time since the run began.
 func (r *run) now() time.Duration { return time.Since(r.began) }
 
-// fail ends the load early and keeps the first reason.
+// fail ends the load early. It keeps the first reason.
 func (r *run) fail(why string) {
 	r.mu.Lock()
 	if r.failure == "" {
@@ -163,8 +163,8 @@ func (r *run) failed() bool {
 	return r.failure != ""
 }
 
-// Run measures and returns what came of it; the error says why nothing was
-// measured. When ctx ends the load ends, and the result is of what ran.
+// Run runs the load and returns the result. It returns an error if nothing was
+// measured. When ctx ends, the load ends early and the result covers what has run.
 func Run(ctx context.Context, o Options, progress *Progress) (*Result, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -175,13 +175,13 @@ func Run(ctx context.Context, o Options, progress *Progress) (*Result, error) {
 	}
 	r := &run{
 		Options: o, target: target, began: time.Now(), id: strings.ToLower(rand.Text()[:8]),
-		settled: make(chan struct{}), loading: make(chan struct{}), readOn: make(chan struct{}),
+		drained: make(chan struct{}), loading: make(chan struct{}), resume: make(chan struct{}),
 	}
-	r.letReadOn = sync.OnceFunc(func() { close(r.readOn) })
+	r.resumeSlow = sync.OnceFunc(func() { close(r.resume) })
 	r.load, r.stopLoad = context.WithCancel(ctx)
 	defer r.stopLoad()
 	r.inFlight.Store(1)
-	r.furnish()
+	r.setup()
 	defer r.leave()
 	result := &Result{Options: o, Room: r.rooms[0].name}
 
@@ -191,8 +191,8 @@ func Run(ctx context.Context, o Options, progress *Progress) (*Result, error) {
 	result.Connecting = r.now()
 	watch := r.server.watch()
 	defer watch.stop()
-	progress.period(ctx, func() string { return "all connected" }, rest)
-	watch.mark(&result.Memory.Connected)
+	progress.period(ctx, func() string { return "all connected" }, warmUp)
+	watch.record(&result.Memory.Connected)
 
 	r.start = r.now()
 	cpu, own := r.server.cpu(), self().cpu()
@@ -214,30 +214,30 @@ func Run(ctx context.Context, o Options, progress *Progress) (*Result, error) {
 	ended := r.now()
 	r.reading.Go(func() {
 		r.sending.Wait()
-		r.settle() // nothing is added any more
+		r.complete() // takes off the extra one: no more messages are sent
 	})
-	r.await(progress, r.settled, r.describeRest)
+	r.await(progress, r.drained, r.describeRest)
 	result.Rest = r.now() - ended
-	watch.mark(&result.Memory.Loaded)
+	watch.record(&result.Memory.Loaded)
 	if o.Slow > 0 {
 		r.catchUp(progress, result)
 	}
 	result.Memory.Peak = watch.stop()
 	r.leave()
 	result.Memory.After = r.server.memory()
-	r.conclude(result)
+	r.summarize(result)
 	return result, nil
 }
 
-// furnish makes the rooms, members and senders.
-func (r *run) furnish() {
+// setup creates the rooms, members and senders.
+func (r *run) setup() {
 	for i := range r.Rooms {
 		r.rooms = append(r.rooms, &room{name: fmt.Sprintf("bench-%s-%d", r.id, i)})
 	}
 	for i := range r.Connections {
 		room := r.rooms[i%r.Rooms]
-		m := &member{run: r, index: i, room: room, slow: i >= r.Connections-r.Slow, full: make(chan struct{})}
-		m.isFull = sync.OnceFunc(func() { close(m.full) })
+		m := &member{run: r, index: i, room: room, slow: i >= r.Connections-r.Slow, caughtUp: make(chan struct{})}
+		m.markCaughtUp = sync.OnceFunc(func() { close(m.caughtUp) })
 		if !m.slow {
 			room.readers++
 		}
@@ -253,11 +253,11 @@ func (r *run) furnish() {
 	}
 }
 
-// connectors is how many connections are opened at a time.
+// connectors is how many connections are opened concurrently.
 const connectors = 64
 
-// connect opens all connections and brings them into their rooms: the first one
-// alone, so that what is refused to everybody is told at once.
+// connect opens all connections and joins their rooms. It opens the first one alone,
+// so that an error that affects all of them is reported once.
 func (r *run) connect(ctx context.Context, progress *Progress, result *Result) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -292,7 +292,7 @@ func (r *run) connect(ctx context.Context, progress *Progress, result *Result) e
 	}, done)
 	switch err := context.Cause(ctx); {
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("stopped with %s of %s connections open: nothing was measured", count(r.connected.Load()), count(r.Connections))
+		return fmt.Errorf("stopped with %s of %s connections open, nothing was measured", count(r.connected.Load()), count(r.Connections))
 	case err != nil && r.connected.Load() > 0:
 		return fmt.Errorf("with %s of %s connections open: %w", count(r.connected.Load()), count(r.Connections), err)
 	case err != nil:
@@ -303,14 +303,14 @@ func (r *run) connect(ctx context.Context, progress *Progress, result *Result) e
 	return nil
 }
 
-// settle takes one out of what is under way.
-func (r *run) settle() {
+// complete takes one message off those in flight.
+func (r *run) complete() {
 	if r.inFlight.Add(-1) == 0 {
-		close(r.settled)
+		close(r.drained)
 	}
 }
 
-// await waits until done is closed, or nothing has come for too long.
+// await waits until done is closed, or until nothing has arrived for patience.
 func (r *run) await(progress *Progress, done <-chan struct{}, describe func() string) {
 	ctx, giveUp := context.WithCancel(context.Background())
 	defer giveUp()
@@ -320,7 +320,7 @@ func (r *run) await(progress *Progress, done <-chan struct{}, describe func() st
 		if r.failed() {
 			wait = afterFailure
 		}
-		switch n := r.heard(); {
+		switch n := r.received(); {
 		case n != last:
 			last, moved = n, time.Now()
 		case time.Since(moved) > wait:
@@ -330,8 +330,8 @@ func (r *run) await(progress *Progress, done <-chan struct{}, describe func() st
 	}, done)
 }
 
-// heard grows with everything that comes.
-func (r *run) heard() int64 {
+// received counts deliveries and acks.
+func (r *run) received() int64 {
 	n := r.seen.delivered.count() + r.seen.acked.count()
 	for _, m := range r.members[r.Connections-r.Slow:] {
 		n += m.got.Load()
@@ -352,7 +352,7 @@ func (r *run) catchUp(progress *Progress, result *Result) {
 	}
 	result.Slow.Stopped = r.now() - r.start
 	begin := r.now()
-	r.letReadOn()
+	r.resumeSlow()
 	all := make(chan struct{})
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -360,7 +360,7 @@ func (r *run) catchUp(progress *Progress, result *Result) {
 		defer close(all)
 		for _, m := range slow {
 			select {
-			case <-m.full:
+			case <-m.caughtUp:
 			case <-ctx.Done():
 				return
 			}
@@ -370,26 +370,26 @@ func (r *run) catchUp(progress *Progress, result *Result) {
 		done := 0
 		for _, m := range slow {
 			select {
-			case <-m.full:
+			case <-m.caughtUp:
 				done++
 			default:
 			}
 		}
-		return fmt.Sprintf("the slow ones read on: %s of %s have everything", count(done), count(len(slow)))
+		return fmt.Sprintf("slow readers are catching up: %s of %s have everything", count(done), count(len(slow)))
 	})
 	result.Slow.CaughtUp = r.now() - begin
 }
 
-// leave closes all connections, and reads on until the server has closed them
-// too: a message that comes once too often is seen to.
+// leave closes all connections. It keeps reading until the server has closed them
+// too, so that a duplicate that arrives late is counted. Later calls do nothing.
 func (r *run) leave() {
 	if r.leaving.Swap(true) {
 		return
 	}
 	r.stopLoad()
-	r.letReadOn()
+	r.resumeSlow()
 	for _, m := range r.members {
-		m.sayGoodbye()
+		m.sendClose()
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -399,7 +399,7 @@ func (r *run) leave() {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(goodbye):
+	case <-time.After(closeTimeout):
 	}
 	for _, m := range r.members {
 		m.close()

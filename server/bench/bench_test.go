@@ -246,10 +246,10 @@ func TestWhatIsWrongIsSeen(t *testing.T) {
 		"doubled":        {func(f [][]byte) [][]byte { return [][]byte{f[0], f[1], f[1], f[2]} }, 0, 1, 0, ": 1 doubled"},
 		"again later":    {func(f [][]byte) [][]byte { return [][]byte{f[0], f[1], f[2], f[0]} }, 0, 1, 0, ": 1 doubled"},
 		"misordered":     {func(f [][]byte) [][]byte { return [][]byte{f[0], f[2], f[1]} }, 0, 0, 1, ": 1 misordered"},
-		"renumbered":     {change(lastOfSeq), any, any, any, "not as they should be; the first odd one: this "},
-		"another due":    {change(inText(dueEnd - 1)), 0, 0, 0, ": 1 not as they should be; the first odd one: this is not what others got"},
-		"another number": {change(inText(numberAt)), 1, 0, 0, ": 1 lost, 1 not as they should be; the first odd one: nobody sent this to this room"},
-		"another run":    {change(inText(0)), 1, 0, 0, ": 1 lost, 1 not as they should be; the first odd one: this is no message of this run"},
+		"renumbered":     {change(lastOfSeq), any, any, any, "invalid; the first invalid frame: "},
+		"another due":    {change(inText(dueEnd - 1)), 0, 0, 0, ": 1 invalid; the first invalid frame: other members got a different message"},
+		"another number": {change(inText(numberAt)), 1, 0, 0, ": 1 lost, 1 invalid; the first invalid frame: nobody sent this message to this room"},
+		"another run":    {change(inText(0)), 1, 0, 0, ": 1 lost, 1 invalid; the first invalid frame: the message does not belong to this run"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -312,13 +312,13 @@ func TestDueByTheClock(t *testing.T) {
 	} {
 		r := &run{Options: Options{Rate: c.rate, Duration: c.duration}, whole: true}
 		var result Result
-		r.conclude(&result)
-		if told := result.shortfall(); result.Due != c.want || !strings.Contains(told, count(c.want)+" more were due and not sent") {
+		r.summarize(&result)
+		if told := result.shortfall(); result.Due != c.want || !strings.Contains(told, count(c.want)+" more were due but not sent") {
 			t.Errorf("%g a second for %v: got %d due, %q, want %d that were not sent", c.rate, c.duration, result.Due, told, c.want)
 		}
 		r.whole = false
 		result = Result{}
-		if r.conclude(&result); result.Due != 0 {
+		if r.summarize(&result); result.Due != 0 {
 			t.Errorf("%g a second, ended at once: got %d due, want none", c.rate, result.Due)
 		}
 	}

@@ -2,4 +2,4 @@
 
 package bench
 
-func filesFor(int) error { return nil }
+func checkFileLimit(int) error { return nil }

@@ -7,15 +7,15 @@ import (
 	"syscall"
 )
 
-// otherFiles is what a process has open beside the connections.
+// otherFiles is how many files the process has open besides its connections.
 const otherFiles = 50
 
-// filesFor returns an error if so many connections cannot be opened. Go has raised
-// the limit as far as the process may by itself.
-func filesFor(connections int) error {
+// checkFileLimit returns an error if the limit of open files is too low. Go has already
+// raised the soft limit to the hard limit.
+func checkFileLimit(connections int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || uint64(connections)+otherFiles <= uint64(limit.Cur) {
 		return nil
 	}
-	return fmt.Errorf("--connections %d: this process may have %d files open; raise the hard limit (ulimit -Hn) to %d, or use fewer", connections, limit.Cur, connections+otherFiles)
+	return fmt.Errorf("--connections %d is too many: this process may open %d files; raise the hard limit (ulimit -Hn) to %d", connections, limit.Cur, connections+otherFiles)
 }

@@ -8,28 +8,30 @@ import (
 )
 
 const (
-	// Latencies are kept from a microsecond to maxLatency, to a thousandth.
+	// Latencies range from a microsecond to maxLatency, with precision significant
+	// digits.
 	maxLatency = 10 * time.Minute
 	precision  = 3
-	// shards of a histogram, so that readers do not wait for each other: 180 kB each.
+	// shards is the number of parts of a histogram, 180 kB each. Readers use different
+	// shards, so that they do not contend for a lock.
 	shards = 16
 )
 
-// latencies are the run's histograms.
+// latencies holds the histograms of a run. All latencies begin when a message is due.
 type latencies struct {
-	sent      histogram // from when a message was due until it was written
+	sent      histogram // until it is written
 	acked     histogram // until its ack
-	delivered histogram // until a member has it, for every member that reads
-	complete  histogram // until the last of these has it, and it is acked
+	delivered histogram // until a member has it, once for every reading member
+	complete  histogram // until all reading members have it and it is acked
 }
 
-// histogram may be used from any goroutine.
+// histogram is safe for concurrent use.
 type histogram [shards]struct {
 	mu     sync.Mutex
 	values *hdrhistogram.Histogram
 }
 
-// add counts a latency; by is anything that spreads over the shards.
+// add adds a latency. by selects the shard.
 func (h *histogram) add(by int, latency time.Duration) {
 	shard := &h[by%shards]
 	shard.mu.Lock()
@@ -37,7 +39,7 @@ func (h *histogram) add(by int, latency time.Duration) {
 	if shard.values == nil {
 		shard.values = hdrhistogram.New(int64(time.Microsecond), int64(maxLatency), precision)
 	}
-	_ = shard.values.RecordValue(int64(min(max(latency, 0), maxLatency))) // within its bounds
+	_ = shard.values.RecordValue(int64(min(max(latency, 0), maxLatency))) // never out of range
 }
 
 func (h *histogram) count() (n int64) {
@@ -51,7 +53,7 @@ func (h *histogram) count() (n int64) {
 	return n
 }
 
-// Percentiles of a latency.
+// Percentiles are percentiles of a latency.
 type Percentiles struct{ P50, P90, P99, P999, Max time.Duration }
 
 func (h *histogram) percentiles() Percentiles {

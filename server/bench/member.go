@@ -16,21 +16,19 @@ import (
 )
 
 const (
-	// sample is how often a member decodes a delivery in full, the first one
-	// included.
+	// sample: a member fully decodes the first delivery and then every 1024th.
 	sample = 1024
-	// slowBuffer is about what the kernel takes for a reader that has stopped, where
-	// it would take megabytes, so that the server feels it soon. A smaller one takes
-	// minutes to read through, on a loopback of 64 KiB segments.
+	// slowBuffer is the receive buffer of a slow reader. The default of megabytes would
+	// hide from the server that the reader has stopped. A smaller buffer would take
+	// minutes to read through, on a loopback with 64 KiB segments.
 	slowBuffer = 64 << 10
-	// joinWait is how long the server may take from the upgrade to room_joined.
+	// joinWait bounds the time from the upgrade to room_joined.
 	joinWait = 15 * time.Second
-	// comebacks is how often a slow reader that was closed may come back.
-	comebacks = 10
+	// maxReconnects is how often a slow reader reconnects after the server closed it.
+	maxReconnects = 10
 )
 
-// member is a connection in a room. Its reader, a goroutine of its own, checks
-// what comes.
+// member is a connection in a room. Its reader goroutine checks every frame.
 type member struct {
 	run    *run
 	index  int // in run.members
@@ -39,25 +37,25 @@ type member struct {
 	sender *sender // nil if it does not send
 
 	mu   sync.Mutex
-	conn *websocket.Conn // another one when a slow reader has come back
+	conn *websocket.Conn // replaced when a slow reader reconnects
 
 	// Owned by the reader once it runs.
 	user, session, epoch string
 	buffer               bytes.Buffer // the last frame
 	order                order
-	newest               place // the message with the highest sequence; its sender is the run's
-	odd                  int   // frames that are not as they should be
-	cameBack             int
-	ended                bool // before its time: what it has not got is not lost
+	newest               place // the message with the highest sequence; its sender counts in the run
+	odd                  int   // invalid frames
+	reconnects           int
+	ended                bool // it ended early: messages it has not received are not lost
 
-	got    atomic.Int64  // different messages
-	want   atomic.Int64  // of a slow reader when it reads on, else 0
-	full   chan struct{} // closed by isFull, when it has them
-	isFull func()
+	got          atomic.Int64  // distinct messages received
+	want         atomic.Int64  // for a slow reader that resumes: messages to receive, otherwise 0
+	caughtUp     chan struct{} // closed by markCaughtUp when got reaches want
+	markCaughtUp func()
 }
 
-// enter connects and waits for room_joined: from there on the member gets
-// everything. A member that was there before comes back to its place.
+// enter connects and waits for room_joined. From then on the member must get every
+// message. A member that was connected before resumes from its position.
 func (m *member) enter(ctx context.Context) error {
 	r := m.run
 	var after *shared.Cursor
@@ -74,13 +72,13 @@ func (m *member) enter(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	if socket := socketOf(conn); m.slow && after == nil && socket != nil {
-		_ = socket.SetReadBuffer(slowBuffer) // without it, it is a slow reader all the same
+		_ = socket.SetReadBuffer(slowBuffer) // if this fails, the reader is slow all the same
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(joinWait))
 	for joined := false; !joined; {
 		_, frame, err := conn.ReadMessage()
 		if err == nil {
-			joined, err = m.greeted(frame)
+			joined, err = m.handshake(frame)
 		}
 		if err != nil {
 			_ = conn.Close()
@@ -91,8 +89,8 @@ func (m *member) enter(ctx context.Context) error {
 	m.mu.Lock()
 	m.conn = conn
 	m.mu.Unlock()
-	if r.leaving.Load() { // it was told to go while it came
-		m.sayGoodbye()
+	if r.leaving.Load() { // leave was called meanwhile
+		m.sendClose()
 	}
 	if after == nil {
 		r.connected.Add(1)
@@ -101,11 +99,11 @@ func (m *member) enter(ctx context.Context) error {
 	return nil
 }
 
-// greeted takes what comes before room_joined.
-func (m *member) greeted(frame []byte) (joined bool, err error) {
+// handshake handles the frames up to room_joined.
+func (m *member) handshake(frame []byte) (joined bool, err error) {
 	event, err := shared.DecodeEvent(frame)
 	if err != nil {
-		return false, fmt.Errorf("it sent %q: is it a websockets server?", shared.Clip(string(frame), 100))
+		return false, fmt.Errorf("the server sent %q: is it a websockets server?", shared.Clip(string(frame), 100))
 	}
 	switch event.Type {
 	case shared.Welcome.Name():
@@ -120,21 +118,21 @@ func (m *member) greeted(frame []byte) (joined bool, err error) {
 		case err != nil:
 			return false, err
 		case m.epoch != "" && room.State != shared.StateCurrent && room.State != shared.StateRecovered:
-			return false, fmt.Errorf("a slow reader came back to its place and was told that the room is %s", room.State)
+			return false, fmt.Errorf("a slow reader resumed and got the room state %s", room.State)
 		}
 		m.epoch = room.Cursor.Epoch
 		return true, nil
 	case shared.Failed.Name():
-		told, err := shared.Failed.Decode(event)
+		failed, err := shared.Failed.Decode(event)
 		if err != nil {
 			return false, err
 		}
-		return false, &told
+		return false, &failed
 	}
 	return false, nil
 }
 
-// socketOf returns the TCP connection below, nil if there is none.
+// socketOf returns the underlying TCP connection, nil if there is none.
 func socketOf(conn *websocket.Conn) *net.TCPConn {
 	below := conn.NetConn()
 	if secure, ok := below.(*tls.Conn); ok {
@@ -144,8 +142,8 @@ func socketOf(conn *websocket.Conn) *net.TCPConn {
 	return socket
 }
 
-// read takes what comes until the connection has ended. A slow reader takes
-// nothing while the load lasts.
+// read handles frames until the connection has ended. A slow reader pauses during the
+// load.
 func (m *member) read() {
 	r := m.run
 	for {
@@ -155,10 +153,10 @@ func (m *member) read() {
 		frame, err := m.next()
 		switch {
 		case err == nil:
-			m.take(frame)
+			m.handle(frame)
 		case r.leaving.Load():
 			return
-		case m.slow && m.pausing() && m.comeBack():
+		case m.slow && m.pausing() && m.reconnect():
 		default:
 			m.ended = true
 			r.fail(fmt.Sprintf("a connection ended: %v", r.target.ended(err)))
@@ -167,6 +165,7 @@ func (m *member) read() {
 	}
 }
 
+// pausing reports whether the load has begun.
 func (m *member) pausing() bool {
 	select {
 	case <-m.run.loading:
@@ -176,25 +175,26 @@ func (m *member) pausing() bool {
 	}
 }
 
-// pause waits until slow readers are to read on, if the load has begun.
+// pause blocks until slow readers resume, if the load has begun.
 func (m *member) pause() {
 	if m.pausing() {
-		<-m.run.readOn
+		<-m.run.resume
 	}
 }
 
-// comeBack connects a slow reader again that the server has closed, as it does
-// with one that takes nothing for longer than the heartbeat allows.
-func (m *member) comeBack() bool {
+// reconnect connects a slow reader again after the server closed it. The server does
+// that to a client that reads nothing for longer than the heartbeat.
+func (m *member) reconnect() bool {
 	m.pause()
-	if m.cameBack++; m.cameBack > comebacks {
+	m.reconnects++
+	if m.reconnects > maxReconnects {
 		return false
 	}
 	_ = m.conn.Close()
 	return m.enter(context.Background()) == nil
 }
 
-// next reads a frame, which holds until the next one.
+// next reads a frame. It is valid until the next call.
 func (m *member) next() ([]byte, error) {
 	_, reader, err := m.conn.NextReader()
 	if err != nil {
@@ -212,41 +212,41 @@ var (
 	closingStart = []byte(`{"type":"` + shared.Closing.Name() + `"`)
 )
 
-// take looks at a frame. What is of no interest here, as presence, is left out.
-func (m *member) take(frame []byte) {
+// handle handles a frame. It ignores events that do not matter here, such as presence.
+func (m *member) handle(frame []byte) {
 	switch {
 	case bytes.HasPrefix(frame, messageStart):
-		m.takeMessage(frame)
+		m.handleMessage(frame)
 	case bytes.HasPrefix(frame, ackStart):
-		m.takeAck(frame)
+		m.handleAck(frame)
 	case bytes.HasPrefix(frame, failedStart):
 		if event, err := shared.DecodeEvent(frame); err == nil {
-			told, _ := shared.Failed.Decode(event)
-			m.run.fail("the server refused a message: " + m.run.target.advise(told))
+			failed, _ := shared.Failed.Decode(event)
+			m.run.fail("the server refused a message: " + m.run.target.advise(failed))
 		}
 	case bytes.HasPrefix(frame, closingStart):
 		if event, err := shared.DecodeEvent(frame); err == nil {
-			told, _ := shared.Closing.Decode(event)
+			closing, _ := shared.Closing.Decode(event)
 			m.run.mu.Lock()
-			m.run.closing = told.Reason
+			m.run.closing = closing.Reason
 			m.run.mu.Unlock()
 		}
 	}
 }
 
-func (m *member) takeMessage(frame []byte) {
+func (m *member) handleMessage(frame []byte) {
 	r := m.run
 	at := r.now()
 	d, ok := scan(frame, r.id, r.Size)
 	if !ok || m.got.Load()%sample == 0 {
 		var why string
 		if d, why = m.inspect(frame); why != "" {
-			m.wrong(why, frame)
+			m.reportInvalid(why, frame)
 			return
 		}
 	}
 	if d.sender >= len(r.senders) || r.senders[d.sender].member.room != m.room || d.number >= r.senders[d.sender].sent.Load() {
-		m.wrong("nobody sent this to this room", frame)
+		m.reportInvalid("nobody sent this message to this room", frame)
 		return
 	}
 	s := r.senders[d.sender]
@@ -260,63 +260,63 @@ func (m *member) takeMessage(frame []byte) {
 	got := m.got.Add(1)
 	if m.slow {
 		if got == m.want.Load() {
-			m.isFull()
+			m.markCaughtUp()
 		}
 		return
 	}
 	if slot := s.slot(d.number); slot.due != d.due || !slot.at(d.seq) {
-		m.wrong("this is not what others got", frame)
+		m.reportInvalid("other members got a different message", frame)
 	}
 	r.seen.delivered.add(m.index, at-d.due)
 	for n := d.number + 1 - first; n != d.number+1; n++ {
-		s.settled(n)
+		s.confirm(n)
 	}
 }
 
-// inspect decodes a delivery in full. It returns what is wrong with it, if
-// anything.
+// inspect decodes a delivery in full. It returns what is wrong with it, empty if it is
+// valid.
 func (m *member) inspect(frame []byte) (d delivery, why string) {
 	r := m.run
 	d, message, ok := decode(frame, r.id)
 	switch {
 	case !ok || d.sender >= len(r.senders):
-		return d, "this is no message of this run"
+		return d, "the message does not belong to this run"
 	case message.Room != m.room.name:
-		return d, "this is for another room"
+		return d, "the message is for another room"
 	case message.Message != textOf(r.id, d.sender, d.number, d.due, r.Size) || message.ID != idOf(r.id, d.sender, d.number):
-		return d, "this is not what was sent"
+		return d, "the message is not the one that was sent"
 	case message.User != r.senders[d.sender].member.user:
-		return d, "this is said to be another user's"
+		return d, "the message has the wrong user"
 	}
 	return d, ""
 }
 
-// at notes the sequence of the message, and reports whether it is the one that
-// others were told.
+// at records the sequence of the message. It reports whether all members got the same
+// one.
 func (s *slot) at(seq uint64) bool { return s.seq.CompareAndSwap(0, seq) || s.seq.Load() == seq }
 
-func (m *member) takeAck(frame []byte) {
+func (m *member) handleAck(frame []byte) {
 	r, s := m.run, m.sender
 	at := r.now()
 	seq, number, ok := scanAck(frame, r.id)
 	if !ok || s == nil || number >= s.sent.Load() {
-		m.wrong("this answers nothing that was sent", frame)
+		m.reportInvalid("the ack is for a message that was not sent", frame)
 		return
 	}
 	slot := s.slot(number)
 	switch {
 	case slot.number.Load() != number || slot.acked.Swap(true):
-		m.wrong("this was acked before", frame)
+		m.reportInvalid("the message was acked before", frame)
 		return
 	case !slot.at(seq):
-		m.wrong("this was delivered with another sequence", frame)
+		m.reportInvalid("the message was delivered with another sequence", frame)
 	}
 	r.seen.acked.add(m.index, at-slot.due)
-	s.settled(number)
+	s.confirm(number)
 }
 
-// wrong counts a frame that should not be.
-func (m *member) wrong(why string, frame []byte) {
+// reportInvalid counts an invalid frame and keeps the first one.
+func (m *member) reportInvalid(why string, frame []byte) {
 	m.odd++
 	m.run.mu.Lock()
 	defer m.run.mu.Unlock()
@@ -325,17 +325,17 @@ func (m *member) wrong(why string, frame []byte) {
 	}
 }
 
-// expect tells a slow reader how many different messages there are for it. Its
-// reader pauses.
+// expect sets how many distinct messages a slow reader must receive. Its reader must
+// be paused.
 func (m *member) expect(all int64) {
 	m.want.Store(all)
 	if m.got.Load() >= all {
-		m.isFull()
+		m.markCaughtUp()
 	}
 }
 
-// sayGoodbye sends a close frame; the reader ends with the answer.
-func (m *member) sayGoodbye() {
+// sendClose sends a close frame. The reader ends when the server answers it.
+func (m *member) sendClose() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.conn != nil {

@@ -1,29 +1,29 @@
 package bench
 
-// maxMissing is how many missing messages a member remembers one by one, to
-// recognise them when they come late. Beyond it they are only counted.
+// maxMissing bounds the missing messages that a member remembers, to recognize late
+// ones. Further missing messages are only counted.
 const maxMissing = 10_000
 
-// place is a message within its room: which of the room's senders, and its number.
+// place identifies a message in its room: the index of its sender, and its number.
 type place struct {
 	sender int
 	number uint32
 }
 
-// order holds what a member is sent against what must be: sequences that grow and
-// each sender's numbers without a gap. Owned by the member's reader.
+// order checks the deliveries to one member: sequences must increase, and each
+// sender's numbers must have no gap. Owned by the member's reader.
 type order struct {
 	last    uint64   // the highest sequence
-	next    []uint32 // by sender of the room
+	next    []uint32 // the next number, by sender
 	missing map[place]struct{}
-	beyond  int // missing that are not in the map
+	beyond  int // missing messages that are not in the map
 
 	doubled, misordered int
 }
 
-// take notes a message. first is how many messages of its sender are seen to for
-// the first time: none when it is a double or comes late, one if all is well, and
-// more when the ones just before it are missing.
+// take records a delivery. It returns how many messages of the sender are now
+// accounted for that were not before: 0 for a duplicate or a late one, 1 normally, and
+// more if messages before this one are missing.
 func (o *order) take(p place, seq uint64) (first uint32) {
 	grows := seq > o.last
 	o.last = max(o.last, seq)
@@ -54,8 +54,8 @@ func (o *order) take(p place, seq uint64) (first uint32) {
 	return p.number + 1 - next
 }
 
-// lost counts what has not come, up to sent messages of a sender, but for those
-// that need not: they were never acked.
+// lost counts the missing messages among the first sent of a sender. Messages without
+// an ack do not count.
 func (o *order) lost(sender int, sent uint32, unacked map[uint32]bool) (n int) {
 	for p := range o.missing {
 		if p.sender == sender && !unacked[p.number] {

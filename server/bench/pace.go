@@ -5,21 +5,19 @@ import (
 	"time"
 )
 
-// dueAt is when the k-th message of all is due, since the run began.
+// dueAt returns when the k-th message of all senders is due.
 func (r *run) dueAt(k int64) time.Duration {
 	return r.start + time.Duration(float64(k)/r.Rate*float64(time.Second))
 }
 
-// dueInAll is how many messages are due before the end of a load that is not ended
-// early.
+// dueInAll returns how many messages are due in a load of full length.
 func (r *run) dueInAll() int64 {
 	most := int(r.Duration.Seconds()*r.Rate) + 2
 	return int64(sort.Search(most, func(k int) bool { return r.dueAt(int64(k)) >= r.start+r.Duration }))
 }
 
-// pace tells the senders in turn that a message is due, at the rate, whatever
-// becomes of the ones before: the load is that of people who do not know of each
-// other.
+// pace tells the senders in turn that a message is due. It keeps the rate even if
+// earlier messages are still in flight, like people who do not wait for each other.
 func (r *run) pace() {
 	alarm := newAlarm()
 	defer alarm.close()
@@ -33,9 +31,9 @@ func (r *run) pace() {
 		}
 		s := r.senders[k%int64(len(r.senders))]
 		s.due.Add(1)
-		s.poke()
+		s.wakeUp()
 	}
 }
 
-// longestSleep is how late the pace may notice that the load has ended.
+// longestSleep bounds how late pace notices the end of the load.
 const longestSleep = 50 * time.Millisecond

@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// process is one whose memory and CPU /proc tells, as on Linux. The methods of a
-// nil process return 0.
+// process reads the memory and CPU time of a process from /proc. The methods of a nil
+// process return 0.
 type process struct {
 	pid  int
 	name string
 }
 
-// serverOf returns the process at the other end of a connection, nil if it is on
-// another machine or not to be found: a process of another user is not.
+// serverOf returns the process at the other end of a connection. It returns nil if
+// the process is on another machine or belongs to another user.
 func serverOf(conn net.Conn) *process {
 	remote, err1 := netip.ParseAddrPort(conn.RemoteAddr().String())
 	local, err2 := netip.ParseAddrPort(conn.LocalAddr().String())
@@ -44,11 +44,11 @@ func serverOf(conn net.Conn) *process {
 	return nil
 }
 
-// self is this process.
+// self returns this process.
 func self() *process { return &process{pid: os.Getpid()} }
 
-// listeners finds in the text of /proc/net/tcp or tcp6 who listens at an address,
-// as socket:[inode], which is what a file of a process is a link to.
+// listeners returns the sockets in /proc/net/tcp or tcp6 that listen at an address.
+// Each has the form socket:[inode], the target of a link in /proc/PID/fd.
 func listeners(table string, at netip.AddrPort) (sockets []string) {
 	const state, inode, listening = 3, 9, "0A"
 	for line := range strings.Lines(table) {
@@ -63,7 +63,7 @@ func listeners(table string, at netip.AddrPort) (sockets []string) {
 			continue
 		}
 		for word := range slices.Chunk(address, 4) {
-			slices.Reverse(word) // words are in the machine's order, taken to be little-endian
+			slices.Reverse(word) // words are in host byte order, assumed to be little-endian
 		}
 		ip, _ := netip.AddrFromSlice(address)
 		if ip.IsUnspecified() || ip.Unmap() == at.Addr() {
@@ -90,16 +90,16 @@ func (p *process) memory() int64 {
 	return kilobytes << 10
 }
 
-// tick is the unit of times in /proc, which is the same on all machines Go runs on.
+// tick is the unit of times in /proc. It is the same on all platforms of Go.
 const tick = time.Second / 100
 
-// cpu returns how long the process has computed, to 10 ms.
+// cpu returns the CPU time used so far, to 10 ms.
 func (p *process) cpu() time.Duration {
 	if p == nil {
 		return 0
 	}
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
-	at := strings.LastIndexByte(string(stat), ')') // a name may have blanks in it
+	at := strings.LastIndexByte(string(stat), ')') // the name before it may contain spaces
 	fields := strings.Fields(string(stat[at+1:]))
 	const user, system = 11, 12
 	if len(fields) <= system {
@@ -110,7 +110,7 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(u+s) * tick
 }
 
-// memoryWatch looks at a process's memory ten times a second.
+// memoryWatch samples a process's memory ten times a second.
 type memoryWatch struct {
 	process *process
 	end     chan struct{}
@@ -123,14 +123,14 @@ type memoryWatch struct {
 
 func (p *process) watch() *memoryWatch {
 	w := &memoryWatch{process: p, end: make(chan struct{})}
-	w.look()
+	w.sample()
 	w.ended.Go(func() {
 		ticker := time.NewTicker(100 * time.Millisecond)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ticker.C:
-				w.look()
+				w.sample()
 			case <-w.end:
 				return
 			}
@@ -139,7 +139,7 @@ func (p *process) watch() *memoryWatch {
 	return w
 }
 
-func (w *memoryWatch) look() int64 {
+func (w *memoryWatch) sample() int64 {
 	now := w.process.memory()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -147,10 +147,10 @@ func (w *memoryWatch) look() int64 {
 	return now
 }
 
-// mark notes what it is now.
-func (w *memoryWatch) mark(at *int64) { *at = w.look() }
+// record stores the current memory.
+func (w *memoryWatch) record(at *int64) { *at = w.sample() }
 
-// stop ends it and returns the most that was seen. It may be called again.
+// stop ends the sampling and returns the peak. It may be called again.
 func (w *memoryWatch) stop() int64 {
 	w.stopped.Do(func() { close(w.end) })
 	w.ended.Wait()

@@ -9,24 +9,24 @@ import (
 )
 
 const (
-	// redrawn is how often the line on a terminal is, and logged how often a line is
-	// written elsewhere.
-	redrawn = 250 * time.Millisecond
-	logged  = 5 * time.Second
+	// redrawInterval is how often the line on a terminal is redrawn, and lineInterval
+	// how often a line is written elsewhere.
+	redrawInterval = 250 * time.Millisecond
+	lineInterval   = 5 * time.Second
 )
 
-// Progress shows what is going on while it runs: one line that is written over on
-// a terminal, else one every few seconds.
+// Progress shows the progress of a run: on a terminal one line that is redrawn,
+// elsewhere one line every few seconds.
 type Progress struct {
 	W        io.Writer
 	Terminal bool
 
-	shown time.Time // when a line was, elsewhere
+	shown time.Time // time of the last line, if W is no terminal
 }
 
-// during shows what describe says until done is closed or ctx ends.
+// during shows the text of describe until done is closed or ctx ends.
 func (p *Progress) during(ctx context.Context, describe func() string, done <-chan struct{}) {
-	ticker := time.NewTicker(redrawn)
+	ticker := time.NewTicker(redrawInterval)
 	defer ticker.Stop()
 	if p.Terminal {
 		defer fmt.Fprint(p.W, "\r\x1b[K")
@@ -39,7 +39,7 @@ func (p *Progress) during(ctx context.Context, describe func() string, done <-ch
 		switch {
 		case p.Terminal:
 			fmt.Fprintf(p.W, "\r%s\x1b[K", line)
-		case time.Since(p.shown) >= logged:
+		case time.Since(p.shown) >= lineInterval:
 			p.shown = time.Now()
 			fmt.Fprintln(p.W, line)
 		}
@@ -53,14 +53,14 @@ func (p *Progress) during(ctx context.Context, describe func() string, done <-ch
 	}
 }
 
-// period is during for a time.
+// period is during for a fixed time.
 func (p *Progress) period(ctx context.Context, describe func() string, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	p.during(ctx, describe, nil)
 }
 
-// describeLoad says how the load goes.
+// describeLoad describes the progress of the load.
 func (r *run) describeLoad() string {
 	took := r.now() - r.start
 	delivered, acked := r.seen.delivered.count(), r.seen.acked.count()
@@ -68,12 +68,12 @@ func (r *run) describeLoad() string {
 		count(acked), count(delivered), count(int64(float64(delivered)/max(took.Seconds(), 0.1))))
 }
 
-// describeRest says what is waited for.
+// describeRest describes what is still in flight after the load.
 func (r *run) describeRest() string {
-	return fmt.Sprintf("waiting for the rest of %s messages", count(r.inFlight.Load()))
+	return fmt.Sprintf("waiting for %s messages in flight", count(r.inFlight.Load()))
 }
 
-// count writes a number with commas.
+// count formats a number with commas.
 func count[N int | int64](n N) string {
 	digits := strconv.FormatInt(int64(n), 10)
 	for i := len(digits) - 3; i > 0; i -= 3 {

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -9,46 +10,46 @@ import (
 	"time"
 )
 
-// Result is what came of a run.
+// Result is the result of a run.
 type Result struct {
 	Options
-	// Room is the first room's name.
+	// Room is the name of the first room.
 	Room string
-	// Interrupted says that the load was ended before its time.
+	// Interrupted is true if the context ended the load early.
 	Interrupted bool
-	// Connecting is how long that took.
+	// Connecting is how long it took to open all connections.
 	Connecting time.Duration
 	// Seconds is how long the load lasted.
 	Seconds float64
-	// Due, Sent and Acked are messages; without a rate all that is sent was due.
+	// Due, Sent and Acked count messages. Without a rate, Due equals Sent.
 	Due, Sent, Acked int64
-	// Deliveries are to members that read, each message to each counted once; During
-	// are those up to the end of the load, the last one of which came Rest later.
+	// Deliveries counts first deliveries to reading members, During those before the
+	// end of the load. The last delivery came Rest after the end.
 	Deliveries, During int64
 	Rest               time.Duration
-	// Lost, Doubled and Misordered are deliveries to any member that did not come
-	// though the message was acked, came again, or came behind a later one. Odd are
-	// frames that are not as they should be.
+	// Lost counts acked messages that a member did not get, Doubled messages that it
+	// got again, Misordered messages that came after a later one. Odd counts invalid
+	// frames.
 	Lost, Doubled, Misordered, Odd int
-	// Invalid shows the first odd frame. Failure is why the load ended early.
+	// Invalid shows the first invalid frame. Failure is why the load ended early.
 	Invalid, Failure string
 
-	// Sending is from when a message was due until it was written: the bench itself
-	// being late, or the server not taking it. The others are from when it was due,
-	// too: until a member has it, until the last one has it, and until the ack.
+	// All latencies begin when a message is due. Sending ends when it is written; it is
+	// high if bench is late or the server applies back-pressure. Delivered ends when a
+	// member has the message, Complete when all have it, Ack with the ack.
 	Sending, Delivered, Complete, Ack Percentiles
 
 	Slow struct {
-		// Behind is the most messages that one of them lacked, Stopped how long they did
-		// not read, CaughtUp how long it took them to get everything, Closed how often
-		// the server had closed one, which then came back to its place.
+		// Behind is the most messages that a slow reader was behind. Stopped is how long
+		// they did not read, CaughtUp how long they took to get everything. Closed counts
+		// connections that the server closed and that then resumed.
 		Behind            int64
 		Stopped, CaughtUp time.Duration
 		Closed            int
 	}
 
-	// Server is the server's process, "" if it is not known, and then the figures of
-	// memory in bytes and of CPU are 0. CPU is that of the load's time.
+	// Server is the server's process, empty if it is unknown. Then memory (in bytes) and
+	// CPU are 0. CPU is the time used during the load.
 	Server string
 	Memory struct {
 		Before, Connected, Loaded, Peak, After int64
@@ -56,8 +57,8 @@ type Result struct {
 	ServerCPU, OwnCPU time.Duration
 }
 
-// conclude counts when all connections are closed.
-func (r *run) conclude(result *Result) {
+// summarize fills in the result. All connections must be closed.
+func (r *run) summarize(result *Result) {
 	for _, s := range r.senders {
 		result.Sent += int64(s.sent.Load())
 		result.Due += min(s.due.Load(), int64(1)<<40)
@@ -66,7 +67,7 @@ func (r *run) conclude(result *Result) {
 	case r.Rate == 0:
 		result.Due = result.Sent
 	case r.whole:
-		result.Due = r.dueInAll() // on a machine that stalled, pace came to fewer
+		result.Due = r.dueInAll() // pace counts fewer if this machine stalled
 	}
 	unacked := map[*sender]map[uint32]bool{}
 	for _, s := range r.senders {
@@ -84,7 +85,7 @@ func (r *run) conclude(result *Result) {
 		result.Doubled += m.order.doubled
 		result.Misordered += m.order.misordered
 		result.Odd += m.odd
-		result.Slow.Closed += m.cameBack
+		result.Slow.Closed += m.reconnects
 	}
 	result.Acked, result.Deliveries = r.seen.acked.count(), r.seen.delivered.count()
 	result.Sending, result.Delivered = r.seen.sent.percentiles(), r.seen.delivered.percentiles()
@@ -93,14 +94,14 @@ func (r *run) conclude(result *Result) {
 	defer r.mu.Unlock()
 	result.Failure, result.Invalid = r.failure, r.invalid
 	if r.closing != "" && r.failure != "" {
-		result.Failure += " (it says: " + r.closing + ")"
+		result.Failure += " (reason: " + r.closing + ")"
 	}
 	if r.server != nil {
 		result.Server = fmt.Sprintf("%s, process %d", r.server.name, r.server.pid)
 	}
 }
 
-// Err says what went wrong, nil if all was delivered once and in order.
+// Err returns what went wrong, nil if everything was delivered once and in order.
 func (r *Result) Err() error {
 	var wrong []string
 	add := func(n int, what string) {
@@ -111,27 +112,27 @@ func (r *Result) Err() error {
 	add(r.Lost, "lost")
 	add(r.Doubled, "doubled")
 	add(r.Misordered, "misordered")
-	add(r.Odd, "not as they should be")
-	var told []string
+	add(r.Odd, "invalid")
+	var problems []string
 	if len(wrong) > 0 {
-		told = append(told, "deliveries are wrong: "+strings.Join(wrong, ", "))
+		problems = append(problems, "deliveries are wrong: "+strings.Join(wrong, ", "))
 	}
 	if r.Invalid != "" {
-		told = append(told, "the first odd one: "+r.Invalid)
+		problems = append(problems, "the first invalid frame: "+r.Invalid)
 	}
 	if r.Failure != "" {
-		told = append(told, r.Failure)
+		problems = append(problems, r.Failure)
 	}
 	if n := r.Sent - r.Acked; n > 0 && r.Failure == "" {
-		told = append(told, fmt.Sprintf("%s messages were not acked within %v", count(n), patience))
+		problems = append(problems, fmt.Sprintf("%s messages were not acked within %v", count(n), patience))
 	}
-	if len(told) == 0 {
+	if len(problems) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s", strings.Join(told, "; "))
+	return errors.New(strings.Join(problems, "; "))
 }
 
-// Print writes the result for people.
+// Print writes the result as text.
 func (r *Result) Print(w io.Writer) {
 	fmt.Fprintf(w, "%s connections in %s (%s), opened in %.1f s; %s of them sent %s-byte messages for %.1f s, %s\n\n",
 		count(r.Connections), plural(r.Rooms, "room"), r.Room, r.Connecting.Seconds(), count(r.Senders), count(r.Size), r.Seconds, r.howFast())
@@ -143,9 +144,9 @@ func (r *Result) Print(w io.Writer) {
 	row("deliveries", "%s, %s a second; the last came %s after the load", count(r.Deliveries), perSecond(r.During, r.Seconds), brief(r.Rest))
 	row("wrong", "%s lost, %s doubled, %s misordered", count(r.Lost), count(r.Doubled), count(r.Misordered))
 	if r.Options.Slow > 0 {
-		row("slow", "%s did not read for %s and were up to %s messages behind; then %s until they had them", count(r.Options.Slow), brief(r.Slow.Stopped), count(r.Slow.Behind), brief(r.Slow.CaughtUp))
+		row("slow", "%s did not read for %s and were up to %s messages behind; they caught up in %s", count(r.Options.Slow), brief(r.Slow.Stopped), count(r.Slow.Behind), brief(r.Slow.CaughtUp))
 		if r.Slow.Closed > 0 {
-			row("", "%s times one had been closed and came back to its place", count(r.Slow.Closed))
+			row("", "the server closed slow connections %s times; they reconnected and resumed", count(r.Slow.Closed))
 		}
 	}
 	_ = table.Flush()
@@ -171,7 +172,7 @@ func (r *Result) Print(w io.Writer) {
 	memory := r.Memory
 	row("server", "%s", r.Server)
 	each := ""
-	if r.Connections >= 1000 { // with few, what the first of anything takes is more than they do
+	if r.Connections >= 1000 { // with few connections, fixed costs dominate
 		each = fmt.Sprintf(" (%.1f KiB each)", float64(memory.Connected-memory.Before)/float64(r.Connections)/1024)
 	}
 	row("memory", "%s before, %s with the connections%s, %s after the load, at most %s, %s when they were closed",
@@ -186,15 +187,16 @@ func (r *Result) howFast() string {
 	if r.Rate > 0 {
 		return fmt.Sprintf("%g a second", r.Rate)
 	}
-	return fmt.Sprintf("each with %d under way", r.InFlight)
+	return fmt.Sprintf("each with %d in flight", r.InFlight)
 }
 
-// shortfall says what was due and never sent: no latency tells of it.
+// shortfall describes messages that were due and never sent. They appear in no
+// latency.
 func (r *Result) shortfall() string {
 	if r.Due <= r.Sent {
 		return ""
 	}
-	return fmt.Sprintf("; %s more were due and not sent: the server, or this machine, is too slow for the rate", count(r.Due-r.Sent))
+	return fmt.Sprintf("; %s more were due but not sent: the server or this machine is too slow for the rate", count(r.Due-r.Sent))
 }
 
 func perSecond(n int64, seconds float64) string {
@@ -208,7 +210,7 @@ func plural(n int, what string) string {
 	return count(n) + " " + what + "s"
 }
 
-// brief writes a duration with three digits or so.
+// brief formats a duration with about three digits.
 func brief(d time.Duration) string {
 	switch {
 	case d < 10*time.Millisecond:

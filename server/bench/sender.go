@@ -8,24 +8,24 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// sender is a member that sends. Its goroutine alone writes messages.
+// sender is a member that sends. Only its goroutine writes messages.
 type sender struct {
 	member *member
-	place  int      // among the senders of its room
+	place  int      // index among the senders of its room
 	frame  template // owned by send
-	slots  []slot   // of the messages under way, by number
+	slots  []slot   // messages in flight, by number modulo the length
 	wake   chan struct{}
 
-	due  atomic.Int64  // how many messages are due by now
-	sent atomic.Uint32 // how many were begun
+	due  atomic.Int64  // messages due so far
+	sent atomic.Uint32 // messages sent so far, including one being written
 }
 
-// slot is a message under way.
+// slot is a message in flight.
 type slot struct {
 	number  atomic.Uint32
 	due     time.Duration
-	pending atomic.Int32  // how many have still to get it, its ack counted as one
-	seq     atomic.Uint64 // its sequence, as the first one was told
+	pending atomic.Int32  // outstanding deliveries, plus one for the ack
+	seq     atomic.Uint64 // its sequence, 0 until the first delivery or the ack
 	acked   atomic.Bool
 }
 
@@ -44,15 +44,16 @@ func newSender(m *member) *sender {
 
 func (s *sender) slot(number uint32) *slot { return &s.slots[number%uint32(len(s.slots))] }
 
-// poke lets send look again. It never waits.
-func (s *sender) poke() {
+// wakeUp makes send check again whether a message is due. It does not block.
+func (s *sender) wakeUp() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// send sends until the load ends: what is due, as far as there are free slots.
+// send sends the messages that are due until the load ends. It waits while all slots
+// are taken.
 func (s *sender) send() {
 	r := s.member.run
 	for number := uint32(0); ; number++ {
@@ -79,26 +80,26 @@ func (s *sender) send() {
 		s.sent.Store(number + 1)
 		r.inFlight.Add(1)
 		if err := s.member.conn.WriteMessage(websocket.TextMessage, s.frame.fill(number, due)); err != nil {
-			return // the reader knows why
+			return // the reader reports the error
 		}
 		r.seen.sent.add(s.member.index, r.now()-due)
 	}
 }
 
-// settled takes one off what a message waits for.
-func (s *sender) settled(number uint32) {
+// confirm counts a delivery or the ack of a message.
+func (s *sender) confirm(number uint32) {
 	slot, r := s.slot(number), s.member.run
 	due := slot.due
 	if slot.pending.Add(-1) > 0 {
 		return
 	}
 	r.seen.complete.add(s.member.index, r.now()-due)
-	r.settle()
-	s.poke()
+	r.complete()
+	s.wakeUp()
 }
 
-// unacked returns the numbers of the messages that were not acked. It is asked
-// when no more acks come.
+// unacked returns the numbers of the messages without an ack. Call it when no more
+// acks arrive.
 func (s *sender) unacked() map[uint32]bool {
 	numbers := map[uint32]bool{}
 	sent := s.sent.Load()

@@ -9,30 +9,29 @@ import (
 	"websockets/shared"
 )
 
-// A message's text begins with a mark of markLength characters and is filled up
-// with x:
+// A message's text begins with a header of headerLength characters, padded with x:
 //
 //	k3x9a7qp 001f 0000002a 00000004a817c800 xxxxx…
 //
-// the run, the sender, the number of the message among the sender's, and when it
-// was due, in nanoseconds since the run began; the last three in hexadecimal. Its
-// id is k3x9a7qp-001f-0000002a.
+// The header has the run's id, and in hexadecimal the sender, the sender's message
+// number, and when the message was due in nanoseconds since the run began. The id of
+// this message is k3x9a7qp-001f-0000002a.
 const (
-	runEnd     = 8
-	senderAt   = runEnd + 1
-	senderEnd  = senderAt + 4
-	numberAt   = senderEnd + 1
-	numberEnd  = numberAt + 8
-	dueAt      = numberEnd + 1
-	dueEnd     = dueAt + 16
-	markLength = dueEnd + 1
-	idLength   = numberEnd
-	maxSenders = 1 << (4 * (senderEnd - senderAt))
+	runEnd       = 8
+	senderAt     = runEnd + 1
+	senderEnd    = senderAt + 4
+	numberAt     = senderEnd + 1
+	numberEnd    = numberAt + 8
+	dueAt        = numberEnd + 1
+	dueEnd       = dueAt + 16
+	headerLength = dueEnd + 1
+	idLength     = numberEnd
+	maxSenders   = 1 << (4 * (senderEnd - senderAt))
 )
 
 // textOf returns a message's text.
 func textOf(run string, sender int, number uint32, due time.Duration, size int) string {
-	b := []byte(run + strings.Repeat(" ", markLength-len(run)) + strings.Repeat("x", size-markLength))
+	b := []byte(run + strings.Repeat(" ", headerLength-len(run)) + strings.Repeat("x", size-headerLength))
 	putHex(b[senderAt:senderEnd], uint64(sender))
 	putHex(b[numberAt:numberEnd], uint64(number))
 	putHex(b[dueAt:dueEnd], uint64(due))
@@ -41,14 +40,15 @@ func textOf(run string, sender int, number uint32, due time.Duration, size int) 
 
 // idOf returns a message's id.
 func idOf(run string, sender int, number uint32) string {
-	return strings.ReplaceAll(textOf(run, sender, number, 0, markLength)[:idLength], " ", "-")
+	return strings.ReplaceAll(textOf(run, sender, number, 0, headerLength)[:idLength], " ", "-")
 }
 
-// template is a sender's frame of which three places change.
+// template is a sender's frame. Three parts of it change from message to message; they
+// are slices of frame.
 type template struct {
 	frame   []byte
-	id, due []byte // within frame: the id's number, the text's due time
-	number  []byte // the text's number
+	id, due []byte // the number in the id, the due time in the text
+	number  []byte // the number in the text
 }
 
 func newTemplate(run string, sender, size int) (t template) {
@@ -60,7 +60,7 @@ func newTemplate(run string, sender, size int) (t template) {
 	return t
 }
 
-// fill makes it the frame of a message and returns it; it holds until the next one.
+// fill returns the frame of a message. It is valid until the next call.
 func (t *template) fill(number uint32, due time.Duration) []byte {
 	putHex(t.id, uint64(number))
 	putHex(t.number, uint64(number))
@@ -68,7 +68,7 @@ func (t *template) fill(number uint32, due time.Duration) []byte {
 	return t.frame
 }
 
-// delivery is what a new_message frame says.
+// delivery is the content of a new_message frame.
 type delivery struct {
 	seq    uint64
 	sender int
@@ -81,9 +81,9 @@ var (
 	textStart     = []byte(`"message":"`)
 )
 
-// scan reads a new_message frame as the server writes it, without decoding it: a
-// quote within a JSON string is escaped, so what is found is the field. It reports
-// false for anything else.
+// scan parses a new_message frame exactly as the server encodes it, without a JSON
+// decoder. Quotes inside a JSON string are escaped, so a search finds the right field.
+// It reports false for any other frame.
 func scan(frame []byte, run string, size int) (d delivery, ok bool) {
 	rest, ok := bytes.CutPrefix(frame, deliveryStart)
 	digits := 0
@@ -102,9 +102,9 @@ func scan(frame []byte, run string, size int) (d delivery, ok bool) {
 	return d, d.read(text[:size], run)
 }
 
-// read reads the mark of a text.
+// read parses the header of a text.
 func (d *delivery) read(text []byte, run string) bool {
-	if len(text) < markLength || string(text[:runEnd]) != run {
+	if len(text) < headerLength || string(text[:runEnd]) != run {
 		return false
 	}
 	sender, ok1 := getHex(text[senderAt:senderEnd])
@@ -114,7 +114,7 @@ func (d *delivery) read(text []byte, run string) bool {
 	return ok1 && ok2 && ok3
 }
 
-// decode reads a new_message frame in full.
+// decode decodes a new_message frame in full.
 func decode(frame []byte, run string) (d delivery, m shared.Message, ok bool) {
 	event, err := shared.DecodeEvent(frame)
 	if err != nil || event.Type != shared.NewMessage.Name() {
@@ -127,7 +127,7 @@ func decode(frame []byte, run string) (d delivery, m shared.Message, ok bool) {
 	return d, m, d.read([]byte(m.Message), run)
 }
 
-// scanAck reads an ack's sequence, and the number in the id it answers.
+// scanAck parses the sequence of an ack, and the message number in its id.
 func scanAck(frame []byte, run string) (seq uint64, number uint32, ok bool) {
 	_, rest, found := bytes.Cut(frame, []byte(`"seq":`))
 	digits, _, _ := bytes.Cut(rest, []byte{','})
@@ -141,7 +141,7 @@ func scanAck(frame []byte, run string) (seq uint64, number uint32, ok bool) {
 	return seq, number, ok
 }
 
-// numberIn returns the number of the message with the id.
+// numberIn returns the message number in an id.
 func numberIn(id, run string) (number uint32, ok bool) {
 	if len(id) != idLength || id[:runEnd] != run {
 		return 0, false

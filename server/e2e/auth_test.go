@@ -144,7 +144,7 @@ func TestOverTLS(t *testing.T) {
 	}
 	servertest.Eventually(t, "the log to name a certificate that cannot be used", func() bool {
 		serial() // a handshake looks for a new certificate
-		return strings.Contains(server.Log(), "the new certificate cannot be used")
+		return strings.Contains(server.Log(), "certificate reload failed")
 	})
 	if n := serial(); n != 1 {
 		t.Errorf("with a new certificate that cannot be used: got number %d, want 1", n)

@@ -210,8 +210,8 @@ func TestWrongUseOfNATS(t *testing.T) {
 		want string
 	}{
 		"unreachable":      {[]string{"--nats", unreachable}, "cannot reach NATS at " + unreachable},
-		"fsync":            {[]string{"--nats", unreachable, "--fsync", "always"}, "--fsync is for the log in --data"},
-		"replicas of none": {[]string{"--data", t.TempDir(), "--replicas", "3"}, "--replicas is for a cluster: it goes with --nats"},
+		"fsync":            {[]string{"--nats", unreachable, "--fsync", "always"}, "--fsync cannot be used with --nats"},
+		"replicas of none": {[]string{"--data", t.TempDir(), "--replicas", "3"}, "--replicas requires --nats"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := servertest.Run(t, append([]string{"--listen", "127.0.0.1:0"}, c.args...)...)

@@ -18,14 +18,14 @@ import (
 	"websockets/shared"
 )
 
-// maxBody is how large the body of a request may be.
+// maxBody bounds the body of a request, in bytes.
 const maxBody = shared.MaxFrameBytes
 
-// apiTimeout is how long a request may take, its body included.
+// apiTimeout bounds a request, including the reading of its body.
 const apiTimeout = 20 * time.Second
 
-// api is the HTTP API for the operator's own backends. Each request has a token of
-// --api-tokens as "Authorization: Bearer …". Errors are problems (RFC 9457).
+// api is the HTTP API for the operator's backends. Requests carry a token of
+// --api-tokens as "Authorization: Bearer …". Errors are problem details (RFC 9457).
 //
 //	POST   /api/rooms/{room}/messages   {message, from?}; Idempotency-Key: the message's id
 //	GET    /api/rooms/{room}/messages   ?before= or ?after= a sequence, &limit=
@@ -44,12 +44,12 @@ func (a api) routes(mux *http.ServeMux) {
 	mux.Handle("GET /api/rooms", a.with(scopeRead, a.rooms))
 	mux.Handle("DELETE /api/sessions/{user}", a.with(scopeUsers, a.revokeSessions))
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
-		answerProblem(w, problem{Status: http.StatusNotFound, Code: "not_found", Detail: "there is nothing here: the README lists the API"})
+		answerProblem(w, problem{Status: http.StatusNotFound, Code: "not_found", Detail: "no such endpoint: see the README for the API"})
 	})
 }
 
-// problem is an error as RFC 9457 has it, with this protocol's code. Its type is
-// about:blank: the title says no more than the status.
+// problem is an RFC 9457 problem with the code of the protocol's error. Its type is
+// about:blank, so its title is the text of the status.
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
@@ -65,16 +65,15 @@ func answerProblem(w http.ResponseWriter, p problem) {
 	_ = json.NewEncoder(w).Encode(p)
 }
 
-// with lets a request through whose token has the scope, and answers with what
-// handle returns.
+// with authenticates a request, checks its scope, and writes the result of handle.
 func (a api) with(scope string, handle func(*http.Request, backend) (status int, answer any, err error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		who, known := a.backends.of(r)
+		who, known := a.backends.authenticate(r)
 		switch {
 		case !known:
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			answerProblem(w, problem{Status: http.StatusUnauthorized, Code: shared.CodeBadToken, Detail: "send a token of this server's API as Authorization: Bearer …"})
+			answerProblem(w, problem{Status: http.StatusUnauthorized, Code: shared.CodeBadToken, Detail: "missing or unknown API token: send it as Authorization: Bearer …"})
 			return
 		case !slices.Contains(who.scopes, scope):
 			answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "this token lacks the scope " + scope})
@@ -109,25 +108,25 @@ func (a api) with(scope string, handle func(*http.Request, backend) (status int,
 	})
 }
 
-// problemOf says an error as a problem. What is not meant for the caller is not
-// told.
+// problemOf returns the problem for an error. It discloses the text of a
+// *shared.Error only.
 func problemOf(err error) problem {
 	var told *shared.Error
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return problem{Status: http.StatusRequestEntityTooLarge, Code: shared.CodeBadPayload, Detail: "the body has more than 64 KiB"}
+		return problem{Status: http.StatusRequestEntityTooLarge, Code: shared.CodeBadPayload, Detail: "the body is larger than 64 KiB"}
 	case errors.As(err, &told) && told.Code == shared.CodeIDReused:
 		return problem{Status: http.StatusConflict, Code: told.Code, Detail: told.Message}
 	case errors.As(err, &told):
 		return problem{Status: http.StatusBadRequest, Code: told.Code, Detail: told.Message}
 	case errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return problem{Status: http.StatusServiceUnavailable, Code: shared.CodeUnavailable, Detail: "the message log cannot be reached just now: the same request may succeed in a moment"}
+		return problem{Status: http.StatusServiceUnavailable, Code: shared.CodeUnavailable, Detail: "the message log is unavailable: try again in a moment"}
 	}
-	return problem{Status: http.StatusInternalServerError, Code: shared.CodeInternal, Detail: "the server could not do that; its log says why"}
+	return problem{Status: http.StatusInternalServerError, Code: shared.CodeInternal, Detail: "internal error"}
 }
 
-// post stores a message. Its sender is the backend, under the name it gives.
+// post stores a message. The backend is its sender, with the name in from.
 func (a api) post(r *http.Request, who backend) (int, any, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -143,7 +142,7 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 	case errors.As(err, &told):
 		return 0, nil, told
 	case err != nil:
-		return 0, nil, shared.Errorf(shared.CodeBadJSON, "the body is not JSON like {\"message\": \"…\", \"from\": \"…\"}")
+		return 0, nil, shared.Errorf(shared.CodeBadJSON, "the body must be JSON: {\"message\": \"…\", \"from\": \"…\"}")
 	}
 	if draft.From == "" {
 		draft.From = who.name
@@ -165,7 +164,7 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 	return http.StatusCreated, stored, nil
 }
 
-// messages reads a page of a room.
+// messages returns a page of a room's history.
 func (a api) messages(r *http.Request, _ backend) (int, any, error) {
 	p, err := pageOf(r.URL.Query())
 	if err != nil {
@@ -175,7 +174,7 @@ func (a api) messages(r *http.Request, _ backend) (int, any, error) {
 	return http.StatusOK, page, err
 }
 
-// pageOf returns the page that a query asks for.
+// pageOf parses the query of a page of history.
 func pageOf(query url.Values) (p shared.LoadHistoryPayload, err error) {
 	for _, param := range []struct {
 		name string
@@ -187,13 +186,13 @@ func pageOf(query url.Values) (p shared.LoadHistoryPayload, err error) {
 		}
 		*param.to, err = strconv.ParseUint(text, 10, 64)
 		if err != nil {
-			return p, shared.Errorf(shared.CodeBadPayload, "%s is not a sequence", param.name)
+			return p, shared.Errorf(shared.CodeBadPayload, "%s must be a sequence number", param.name)
 		}
 	}
 	if text := query.Get("limit"); text != "" {
 		p.Limit, err = strconv.Atoi(text)
 		if err != nil || p.Limit < 1 {
-			return p, shared.Errorf(shared.CodeBadPayload, "limit is not a number from 1 on")
+			return p, shared.Errorf(shared.CodeBadPayload, "limit must be a positive integer")
 		}
 	}
 	return p, p.Validate()

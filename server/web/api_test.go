@@ -219,7 +219,7 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 func TestTheFirstWrongParameterIsNamed(t *testing.T) {
 	for range 20 {
 		_, err := pageOf(url.Values{"before": {"x"}, "after": {"x"}, "limit": {"x"}})
-		if err == nil || !strings.Contains(err.Error(), "before is not a sequence") {
+		if err == nil || !strings.Contains(err.Error(), "before must be a sequence number") {
 			t.Fatalf("got %v, want an error that names before", err)
 		}
 	}

@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// behindProxies makes a request that came through trusted proxies look as if it
-// had come straight from whom the first of them got it: its RemoteAddr is that
-// address, and its URL's scheme is what the browser spoke. What anybody else says
-// in these headers counts for nothing.
+// behindProxies sets a request's RemoteAddr and URL scheme to those of the original
+// client, as X-Forwarded-For and X-Forwarded-Proto say. It ignores these headers
+// unless a trusted proxy sent the request.
 func behindProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
 	if len(trusted) == 0 {
 		return next
@@ -19,7 +18,7 @@ func behindProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if address, ok := addressIn(r.RemoteAddr); ok && isTrusted(trusted, address) {
 			forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-			for _, hop := range slices.Backward(forwarded) { // each proxy adds the one before it
+			for _, hop := range slices.Backward(forwarded) { // each proxy appends the address it saw
 				hopped, ok := addressIn(strings.TrimSpace(hop))
 				if !ok {
 					break
@@ -41,7 +40,7 @@ func isTrusted(trusted []netip.Prefix, address netip.Addr) bool {
 	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// addressIn reads an address, with a port or without.
+// addressIn parses an address with or without a port.
 func addressIn(text string) (netip.Addr, bool) {
 	if host, _, err := net.SplitHostPort(text); err == nil {
 		text = host
@@ -50,7 +49,7 @@ func addressIn(text string) (netip.Addr, bool) {
 	return address.Unmap().WithZone(""), err == nil
 }
 
-// ParseProxies reads what --trusted-proxy is given: addresses and networks.
+// ParseProxies parses addresses and networks, the values of --trusted-proxy.
 func ParseProxies(list []string) (trusted []netip.Prefix, err error) {
 	for _, text := range list {
 		p, err := netip.ParsePrefix(text)

@@ -10,28 +10,28 @@ import (
 	"strings"
 )
 
-// Scopes of the HTTP API: what a token may do.
+// Scopes of an API token.
 const (
-	scopeRead  = "messages:read"  // read messages, the list of rooms, presence
-	scopeWrite = "messages:write" // write messages, as anybody
-	scopeUsers = "sessions:delete"
+	scopeRead  = "messages:read"   // read messages, the list of rooms and presence
+	scopeWrite = "messages:write"  // post messages under any display name
+	scopeUsers = "sessions:delete" // end the sessions of a user
 )
 
-// minToken is the length of the shortest API token in bytes.
+// minToken is the minimum length of an API token in bytes.
 const minToken = 32
 
-// Backends are the tokens of the HTTP API, by their hash, so that finding one does
-// not tell by its time how much of it was right.
+// Backends maps the SHA-256 hashes of API tokens to their owners. With hashes as
+// keys, the time of a lookup does not reveal how much of a token was right.
 type Backends map[[sha256.Size]byte]backend
 
-// backend is who has a token.
+// backend is the owner of an API token.
 type backend struct {
 	name   string
 	scopes []string
 }
 
-// ParseBackends reads a file of tokens: on each line a name, the token, and what it
-// may do, separated by spaces. Empty lines and those with a # in front are skipped.
+// ParseBackends parses a file of API tokens. Each line has a name, the token and its
+// scopes, separated by spaces. It skips empty lines and lines that begin with #.
 //
 //	shop  0f3b…  messages:write messages:read
 func ParseBackends(text []byte) (Backends, error) {
@@ -43,14 +43,14 @@ func ParseBackends(text []byte) (Backends, error) {
 			continue
 		}
 		if len(fields) < 3 {
-			return nil, fmt.Errorf("line %d is not: name token scope…", n)
+			return nil, fmt.Errorf("line %d: want NAME TOKEN SCOPE…", n)
 		}
 		if len(fields[1]) < minToken {
-			return nil, fmt.Errorf("line %d: the token has %d characters, at least %d are needed", n, len(fields[1]), minToken)
+			return nil, fmt.Errorf("line %d: the token has %d characters, the minimum is %d", n, len(fields[1]), minToken)
 		}
 		for _, scope := range fields[2:] {
 			if !slices.Contains([]string{scopeRead, scopeWrite, scopeUsers}, scope) {
-				return nil, fmt.Errorf("line %d: %q is none of %s, %s, %s", n, scope, scopeRead, scopeWrite, scopeUsers)
+				return nil, fmt.Errorf("line %d: unknown scope %q: want %s, %s or %s", n, scope, scopeRead, scopeWrite, scopeUsers)
 			}
 		}
 		tokens[sha256.Sum256([]byte(fields[1]))] = backend{fields[0], fields[2:]}
@@ -58,8 +58,9 @@ func ParseBackends(text []byte) (Backends, error) {
 	return tokens, lines.Err()
 }
 
-// of returns who sends a request.
-func (b Backends) of(r *http.Request) (backend, bool) {
+// authenticate returns the owner of the request's token. It reports false if the
+// token is missing or unknown.
+func (b Backends) authenticate(r *http.Request) (backend, bool) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		return backend{}, false

@@ -1,5 +1,10 @@
-// Package web is what the server answers over HTTP: the page and its assets, the
-// way into the chat, and whether the server is well.
+// Package web serves HTTP: the page and its assets, the WebSocket endpoint, the HTTP
+// API for backends, and health checks.
+//
+//	web.go     Handler: the routes, security headers, guest sessions
+//	api.go     the HTTP API
+//	tokens.go  the API's tokens and scopes
+//	proxy.go   requests through trusted proxies
 package web
 
 import (
@@ -16,36 +21,36 @@ import (
 	"websockets/static"
 )
 
-// contentSecurityPolicy lets the page load its own files, run its wasm and talk
-// to its own server, and nothing else.
+// contentSecurityPolicy lets the page load its own files, run its wasm and connect to
+// its own server. Everything else is blocked.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; " +
 	"connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// permissionsPolicy takes from the page what it never uses.
+// permissionsPolicy disables browser features that the page never uses.
 const permissionsPolicy = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=(), browsing-topics=()"
 
-// Options are what the routes lead to.
+// Options configures Handler.
 type Options struct {
 	Assets        *static.Assets
 	Manager       *chat.Manager
 	Authenticator auth.Authenticator
-	// Backends may use the HTTP API; nil means that there is none.
+	// Backends are the tokens of the HTTP API. With nil, the API is disabled.
 	Backends Backends
-	// Trusted are the proxies in front that are believed what they say of a request.
+	// Trusted are the proxies whose X-Forwarded headers are trusted.
 	Trusted []netip.Prefix
-	// Ready returns why messages cannot be stored, nil if they can.
+	// Ready returns an error if messages cannot be stored.
 	Ready func(context.Context) error
 }
 
 // Handler returns the server's routes:
 //
 //	/               the page; /r/<room> is the page in that room
-//	/static/…       what the page loads
+//	/static/…       the page's assets
 //	/ws             the WebSocket
-//	/forget         POST from the page itself: the browser becomes another guest
-//	/api/…          for the operator's backends: see api
-//	/healthz        200 while the process lives
-//	/readyz         200 while messages can be stored, else 503 and why not
+//	/forget         POST from the page: gives the browser a new guest session
+//	/api/…          the HTTP API for backends: see api
+//	/healthz        200 while the process is running
+//	/readyz         200 while messages can be stored, otherwise 503 and the reason
 func Handler(o Options) http.Handler {
 	page := withSession(o.Authenticator, http.HandlerFunc(o.Assets.ServePage))
 	mux := http.NewServeMux()
@@ -70,15 +75,15 @@ func Handler(o Options) http.Handler {
 		}
 		_, _ = w.Write([]byte("ready\n"))
 	})
-	// A page of another site may not make a visitor's browser change anything here.
+	// Refuse requests that another site makes a visitor's browser send (CSRF).
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "this comes from a page of another site"})
+		answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "cross-origin requests are not allowed"})
 	}))
 	return behindProxies(o.Trusted, withHeaders(sameOrigin.Handler(mux)))
 }
 
-// withHeaders sets what every answer carries.
+// withHeaders sets the security headers of every response.
 func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -87,10 +92,10 @@ func withHeaders(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Permissions-Policy", permissionsPolicy)
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+		h.Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors
 		if auth.IsSecure(r) {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
-			h.Set("Cross-Origin-Opener-Policy", "same-origin") // elsewhere browsers ignore it, and complain
+			h.Set("Cross-Origin-Opener-Policy", "same-origin") // over plain HTTP, browsers warn about it
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -12,12 +12,12 @@ const (
 	// MaxBells is how many rooms may notify: the page stays in each of them, and a
 	// connection is in 128 at most.
 	MaxBells = 50
-	// noticeAfter is how long a notification waits for the news that the reader has
+	// noticeDelay is how long a notification waits for the news that the reader has
 	// seen the message in another tab or on another device.
-	noticeAfter = 500 * time.Millisecond
-	// noticeEvery is how often at most a room notifies; what comes between is told
+	noticeDelay = 500 * time.Millisecond
+	// noticeInterval is how often at most a room notifies; what comes between is told
 	// together.
-	noticeEvery = 2 * time.Second
+	noticeInterval = 2 * time.Second
 	// noticeLength is how much of a message a notification has, in code points.
 	noticeLength = 200
 )
@@ -54,9 +54,9 @@ func BellOf(room string, wanted bool, allowed Permission) Bell {
 	return b
 }
 
-// BellRefused says why a bell does not ring and what can be done, empty if it
+// BellProblem says why a bell does not ring and what can be done, empty if it
 // does.
-func BellRefused(allowed Permission) string {
+func BellProblem(allowed Permission) string {
 	switch allowed {
 	case Granted:
 		return ""
@@ -80,12 +80,12 @@ type Notice struct {
 
 // Bells are the rooms that notify.
 type Bells struct {
-	Rooms map[string]bool
-	rings map[string]*ring
+	Rooms   map[string]bool
+	pending map[string]*pendingNotice
 }
 
 // ring is what has come in a room that is not told yet.
-type ring struct {
+type pendingNotice struct {
 	epoch  string // of the log that since counts in
 	since  uint64 // what lay before was there when we came
 	told   time.Time
@@ -94,25 +94,25 @@ type ring struct {
 }
 
 func NewBells() *Bells {
-	return &Bells{Rooms: make(map[string]bool), rings: make(map[string]*ring)}
+	return &Bells{Rooms: make(map[string]bool), pending: make(map[string]*pendingNotice)}
 }
 
-// Begin says that the room has shown all there was up to seq of the log epoch. It
+// Start says that the room has shown all there was up to seq of the log epoch. It
 // is of use the first time only.
-func (b *Bells) Begin(room, epoch string, seq uint64) {
-	if b.Rooms[room] && b.rings[room] == nil {
-		b.rings[room] = &ring{epoch: epoch, since: seq}
+func (b *Bells) Start(room, epoch string, seq uint64) {
+	if b.Rooms[room] && b.pending[room] == nil {
+		b.pending[room] = &pendingNotice{epoch: epoch, since: seq}
 	}
 }
 
-// Begun reports whether Begin was called for the room.
-func (b *Bells) Begun(room string) bool { return b.rings[room] != nil }
+// Started reports whether Start was called for the room.
+func (b *Bells) Started(room string) bool { return b.pending[room] != nil }
 
-// Heard takes a message of a room, by anybody, with the epoch of the room's log,
+// Add takes a message of a room, by anybody, with the epoch of the room's log,
 // and looked whether the reader has the room before him. It returns how long to wait before asking Due, false if
 // there is nothing to tell or somebody waits already.
-func (b *Bells) Heard(m shared.Message, epoch, me string, looked bool, now time.Time) (wait time.Duration, ok bool) {
-	r := b.rings[m.Room]
+func (b *Bells) Add(m shared.Message, epoch, me string, looked bool, now time.Time) (wait time.Duration, ok bool) {
+	r := b.pending[m.Room]
 	if r != nil && r.epoch != epoch { // another log, whose sequences say nothing of the old one's
 		r.epoch, r.since = epoch, 0
 	}
@@ -128,13 +128,13 @@ func (b *Bells) Heard(m shared.Message, epoch, me string, looked bool, now time.
 	if r.count++; r.count > 1 {
 		return 0, false
 	}
-	return max(noticeAfter, noticeEvery-now.Sub(r.told)), true
+	return max(noticeDelay, noticeInterval-now.Sub(r.told)), true
 }
 
 // Due returns what to tell of a room, nothing if the reader looks at it or has
 // read all of it since, here or elsewhere.
 func (b *Bells) Due(room string, looks bool, read uint64, now time.Time) (n Notice, ok bool) {
-	r := b.rings[room]
+	r := b.pending[room]
 	if r == nil {
 		return Notice{}, false
 	}
@@ -146,7 +146,7 @@ func (b *Bells) Due(room string, looks bool, read uint64, now time.Time) (n Noti
 	}
 	count := r.count
 	r.count, r.told = 0, now
-	n = Notice{Room: room, Title: "#" + room + " · " + r.latest.From, Body: short(strings.TrimSpace(r.latest.Message), noticeLength)}
+	n = Notice{Room: room, Title: "#" + room + " · " + r.latest.From, Body: truncate(strings.TrimSpace(r.latest.Message), noticeLength)}
 	if count > 1 {
 		n.Title = "#" + room + " · " + Count(count, "new message")
 		n.Body = r.latest.From + ": " + n.Body
@@ -159,7 +159,7 @@ func (b *Bells) Set(room string, on bool) bool {
 	switch {
 	case !on:
 		delete(b.Rooms, room)
-		delete(b.rings, room)
+		delete(b.pending, room)
 	case len(b.Rooms) >= MaxBells && !b.Rooms[room]:
 		return false
 	default:

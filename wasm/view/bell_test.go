@@ -16,7 +16,7 @@ func TestBells(t *testing.T) {
 		t.Helper()
 		m := message(seq, user, 0)
 		m.Message = "text " + strconv.FormatUint(seq, 10)
-		wait, ok := b.Heard(m, epoch, "me", looked, at(seconds))
+		wait, ok := b.Add(m, epoch, "me", looked, at(seconds))
 		if !ok {
 			return -1
 		}
@@ -33,13 +33,13 @@ func TestBells(t *testing.T) {
 	if heard(1, "ann", false, 0) >= 0 {
 		t.Error("a message from before we came: got it told, want none")
 	}
-	b.Begin("ops", epoch, 5)
-	b.Begin("ops", epoch, 99) // the first one holds
+	b.Start("ops", epoch, 5)
+	b.Start("ops", epoch, 99) // the first one holds
 	if heard(5, "ann", false, 0) >= 0 || heard(6, "me", false, 0) >= 0 || heard(7, "ann", true, 0) >= 0 {
 		t.Error("an old message, one's own or one that is looked at: got it told, want none")
 	}
-	if wait := heard(8, "ann", false, 0); wait != noticeAfter {
-		t.Errorf("wait for the first notification: got %v, want %v", wait, noticeAfter)
+	if wait := heard(8, "ann", false, 0); wait != noticeDelay {
+		t.Errorf("wait for the first notification: got %v, want %v", wait, noticeDelay)
 	}
 	due(false, 7, 0.5, "#ops · ann|text 8")
 	due(false, 7, 0.6, "|")
@@ -97,11 +97,11 @@ func TestBellInWords(t *testing.T) {
 		if b := BellOf("ops", true, allowed); b.On || !strings.Contains(b.Title, "stays in the room") {
 			t.Errorf("a bell with %s: got %+v, want one that is off", allowed, b)
 		}
-		if BellRefused(allowed) == "" {
-			t.Errorf("BellRefused(%s): got nothing, want an explanation", allowed)
+		if BellProblem(allowed) == "" {
+			t.Errorf("BellProblem(%s): got nothing, want an explanation", allowed)
 		}
 	}
-	if BellRefused(Granted) != "" {
-		t.Errorf("BellRefused(%s): got %q, want nothing", Granted, BellRefused(Granted))
+	if BellProblem(Granted) != "" {
+		t.Errorf("BellProblem(%s): got %q, want nothing", Granted, BellProblem(Granted))
 	}
 }

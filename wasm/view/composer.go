@@ -16,10 +16,10 @@ const quietFor = 5 * time.Second
 
 // Hint is the line under the composer.
 type Hint struct {
-	Text string
-	Bad  bool   // the message would not be taken
-	Wait string // "3 s": until then nothing is sent; stands in the place of Send's arrow
-	Said string // Text without what changes each second or with each letter
+	Text       string
+	Bad        bool   // the message would not be taken
+	Wait       string // "3 s": until then nothing is sent; stands in the place of Send's arrow
+	StatusText string // Text without what changes each second or with each letter
 }
 
 // HintOf says what the writer has to know, the most urgent thing only. problem is
@@ -27,7 +27,7 @@ type Hint struct {
 // first room was ever shown.
 func HintOf(v client.View, typed, problem string, begun bool, now time.Time) Hint {
 	if problem != "" {
-		return Hint{Text: problem, Bad: true, Said: problem}
+		return Hint{Text: problem, Bad: true, StatusText: problem}
 	}
 	limit := shared.MaxMessageLength
 	if v.Limits.MessageLength > 0 {
@@ -43,7 +43,7 @@ func HintOf(v client.View, typed, problem string, begun bool, now time.Time) Hin
 		if length >= limit*8/10 {
 			h.Text = grouped(length) + " of " + grouped(limit) + " characters"
 			if length > limit {
-				h.Bad, h.Said = true, "The message is too long: "+grouped(limit)+" characters are the most."
+				h.Bad, h.StatusText = true, "The message is too long: "+grouped(limit)+" characters are the most."
 			}
 			return h
 		}
@@ -54,10 +54,10 @@ func HintOf(v client.View, typed, problem string, begun bool, now time.Time) Hin
 	}
 	switch {
 	case h.Wait != "":
-		h.Text, h.Said = "Sending goes on in "+h.Wait+queued, "The server asks to wait. Sending goes on by itself."
+		h.Text, h.StatusText = "Sending goes on in "+h.Wait+queued, "The server asks to wait. Sending goes on by itself."
 	case v.State != client.Online && (v.Queued > 0 || begun && (typed != "" || now.Sub(v.Since) >= quietFor)):
-		h.Said = "Will send when reconnected"
-		h.Text = h.Said + queued
+		h.StatusText = "Will send when reconnected"
+		h.Text = h.StatusText + queued
 	}
 	return h
 }

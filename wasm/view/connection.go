@@ -29,8 +29,8 @@ const (
 
 // Connection is what is said of the connection.
 type Connection struct {
-	Dot  string
-	Word string
+	Dot   string
+	Label string
 
 	// Lost says what has happened, and is to be read out; empty means no banner.
 	// Retry says when something is done about it, and changes with the clock.
@@ -44,9 +44,9 @@ type Connection struct {
 	Refused bool
 	// Newer says that the server has another version of the page.
 	Newer bool
-	// Look is when some of this changes with the clock alone, at most a second from
+	// RefreshIn is when some of this changes with the clock alone, at most a second from
 	// now; zero if it does not.
-	Look time.Duration
+	RefreshIn time.Duration
 }
 
 // ConnectionOf decides it. online is what the browser says of its network, booted
@@ -55,21 +55,21 @@ func ConnectionOf(v client.View, now time.Time, online, booted bool, version str
 	c := Connection{Newer: v.Version != "" && v.Version != version}
 	switch {
 	case v.State == client.Online:
-		c.Dot, c.Word = DotConnected, "Connected"
+		c.Dot, c.Label = DotConnected, "Connected"
 		return c
 	case v.State == client.Ended:
-		c.Dot, c.Word = DotOffline, "Disconnected"
+		c.Dot, c.Label = DotOffline, "Disconnected"
 		c.end(v)
 		return c
 	case !online:
-		c.Dot, c.Word = DotOffline, "Offline"
+		c.Dot, c.Label = DotOffline, "Offline"
 	case booted:
-		c.Dot, c.Word = DotConnecting, "Reconnecting"
+		c.Dot, c.Label = DotConnecting, "Reconnecting"
 	default:
-		c.Dot, c.Word = DotConnecting, "Connecting"
+		c.Dot, c.Label = DotConnecting, "Connecting"
 	}
 	if early := v.Since.Add(bannerAfter).Sub(now); early > 0 {
-		c.Look = min(early, time.Second)
+		c.RefreshIn = min(early, time.Second)
 		return c
 	}
 	switch {
@@ -85,11 +85,11 @@ func ConnectionOf(v client.View, now time.Time, online, booted bool, version str
 	if !online {
 		return c // the browser says when that is over, and not a clock
 	}
-	c.Retry, c.Look = "Reconnecting…", time.Second
+	c.Retry, c.RefreshIn = "Reconnecting…", time.Second
 	if wait := v.Retry.Sub(now); v.State == client.Offline && wait > 0 {
 		c.Retry = "Reconnecting in " + Seconds(wait)
 		if next := wait % time.Second; next > 0 {
-			c.Look = next
+			c.RefreshIn = next
 		}
 	}
 	return c

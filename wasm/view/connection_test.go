@@ -64,8 +64,8 @@ func TestConnectionWords(t *testing.T) {
 		if test.lost != "" && strings.HasPrefix(lost, test.lost) {
 			lost = test.lost
 		}
-		want := Connection{Dot: test.dot, Word: test.word, Lost: test.lost, Retry: test.retry, Button: test.button, Do: test.do,
-			Refused: test.refused, Newer: test.newer, Look: test.look}
+		want := Connection{Dot: test.dot, Label: test.word, Lost: test.lost, Retry: test.retry, Button: test.button, Do: test.do,
+			Refused: test.refused, Newer: test.newer, RefreshIn: test.look}
 		if whole := got; lost != test.lost || len(whole.Lost) > 300 {
 			t.Errorf("%s: it says %q, want %q", test.name, whole.Lost, test.lost)
 		}
@@ -79,8 +79,8 @@ func TestWouldBeLostWords(t *testing.T) {
 	for n, want := range map[int]string{
 		0: "", 1: "1 message has not been sent. It would be lost.", 12: "12 messages have not been sent. They would be lost.",
 	} {
-		if got := WouldBeLost(n); got != want {
-			t.Errorf("WouldBeLost(%d): got %q, want %q", n, got, want)
+		if got := UnsentWarning(n); got != want {
+			t.Errorf("UnsentWarning(%d): got %q, want %q", n, got, want)
 		}
 	}
 }

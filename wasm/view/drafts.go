@@ -81,10 +81,10 @@ func (d Drafts) Rooms() []string {
 	return rooms
 }
 
-// Together is what the composer of the first room shows: the room's draft, and
+// MergeDraft is what the composer of the first room shows: the room's draft, and
 // what was typed before the page could show it. A browser that has brought back
 // what was in the field has brought back the draft.
-func Together(draft, typed string) string {
+func MergeDraft(draft, typed string) string {
 	switch {
 	case draft == "" || strings.HasPrefix(typed, draft):
 		return typed

@@ -53,7 +53,7 @@ func TestTypedBeforeThePageWasThere(t *testing.T) {
 		{"", "", ""}, {"", "typed", "typed"}, {"draft", "", "draft"}, {"draft", " ", "draft"}, {"", " ", " "},
 		{"draft", "typed", "draft\ntyped"}, {"draft", "draft", "draft"}, {"draft", "draft and more", "draft and more"},
 	} {
-		if got := Together(test.draft, test.typed); got != test.want {
+		if got := MergeDraft(test.draft, test.typed); got != test.want {
 			t.Errorf("%q and %q: got %q, want %q", test.draft, test.typed, got, test.want)
 		}
 	}

@@ -127,7 +127,7 @@ func (d *Drawer) Event(key string) *DrawerEvent {
 
 // Words says how many there are, and how many there are not; shown is how many
 // the filter lets through.
-func (d *Drawer) Words(shown int) string {
+func (d *Drawer) Summary(shown int) string {
 	words := strconv.Itoa(shown)
 	if shown != len(d.events) {
 		words += " of " + strconv.Itoa(len(d.events))
@@ -142,7 +142,7 @@ func (d *Drawer) Words(shown int) string {
 }
 
 // Way returns the direction as a sign and as a word.
-func (e *DrawerEvent) Way() (sign, word string) {
+func (e *DrawerEvent) Direction() (sign, word string) {
 	if e.Sent {
 		return "→", "sent"
 	}
@@ -160,19 +160,19 @@ func (e *DrawerEvent) Name() string {
 // Clock is when it was, to the millisecond.
 func (e *DrawerEvent) Clock() string { return e.At.Format("15:04:05.000") }
 
-// SizeWords is the frame's size.
-func (e *DrawerEvent) SizeWords() string { return size(e.Size) }
+// SizeText is the frame's size.
+func (e *DrawerEvent) SizeText() string { return size(e.Size) }
 
-// SeqWords names the sequence, empty if there is none.
-func (e *DrawerEvent) SeqWords() string {
+// SeqText names the sequence, empty if there is none.
+func (e *DrawerEvent) SeqText() string {
 	if e.Seq == 0 {
 		return ""
 	}
 	return "seq " + strconv.FormatUint(e.Seq, 10)
 }
 
-// TripWords is how long the answer took, empty while there is none.
-func (e *DrawerEvent) TripWords() string {
+// RoundTripText is how long the answer took, empty while there is none.
+func (e *DrawerEvent) RoundTripText() string {
 	switch {
 	case !e.Answered:
 		return ""

@@ -22,7 +22,7 @@ func fill(d *Drawer, n int, eventType string) {
 
 func TestDrawerKeepsTheLastHundred(t *testing.T) {
 	d := &Drawer{}
-	if got := d.Words(0); got != "0" {
+	if got := d.Summary(0); got != "0" {
 		t.Errorf("words of an empty drawer: got %q, want 0", got)
 	}
 	fill(d, 60, "presence")
@@ -38,19 +38,19 @@ func TestDrawerKeepsTheLastHundred(t *testing.T) {
 	if len(some) != 63 || some[0].Type != "new_message" {
 		t.Errorf("events that match the filter: got %d, want 63", len(some))
 	}
-	if got := d.Words(len(some)); got != "63 of 100, 23 older dropped" {
+	if got := d.Summary(len(some)); got != "63 of 100, 23 older dropped" {
 		t.Errorf("words with a filter: got %q, want 63 of 100", got)
 	}
 	d.Pause(true)
 	fill(d, 5, "late")
-	if got := d.Words(100); got != "100, 23 older dropped, 5 missed while paused" || !d.Paused() {
+	if got := d.Summary(100); got != "100, 23 older dropped, 5 missed while paused" || !d.Paused() {
 		t.Errorf("words of a paused drawer: got %q, want 5 missed", got)
 	}
 	d.Pause(false)
 	d.Clear()
 	fill(d, 1, "first")
-	if got := d.Events(""); len(got) != 1 || got[0].Key != "124" || d.Words(1) != "1" {
-		t.Errorf("cleared: got %d events, %q, want 1", len(got), d.Words(1))
+	if got := d.Events(""); len(got) != 1 || got[0].Key != "124" || d.Summary(1) != "1" {
+		t.Errorf("cleared: got %d events, %q, want 1", len(got), d.Summary(1))
 	}
 }
 
@@ -80,9 +80,9 @@ func TestDrawerMatchesAnswers(t *testing.T) {
 		"ack":     {ack, "", "seq 7", "←"},
 		"pong":    {pong, "", "", "←"},
 	} {
-		sign, word := c.e.Way()
-		if c.e.TripWords() != c.trip || c.e.SeqWords() != c.seq || sign != c.way || (word == "sent") != c.e.Sent {
-			t.Errorf("%s: got %q %q %s %s, want %q %q %s", name, c.e.TripWords(), c.e.SeqWords(), sign, word, c.trip, c.seq, c.way)
+		sign, word := c.e.Direction()
+		if c.e.RoundTripText() != c.trip || c.e.SeqText() != c.seq || sign != c.way || (word == "sent") != c.e.Sent {
+			t.Errorf("%s: got %q %q %s %s, want %q %q %s", name, c.e.RoundTripText(), c.e.SeqText(), sign, word, c.trip, c.seq, c.way)
 		}
 	}
 }
@@ -122,8 +122,8 @@ func TestDrawerIsBounded(t *testing.T) {
 		if most := drawerText * (2*shared.MaxNesting + 4); len(pretty) > most || len(e.text) > drawerText+8 {
 			t.Errorf("%s: got %d bytes kept, %d shown, want at most %d and %d", name, len(e.text), len(pretty), drawerText+8, most)
 		}
-		if e.SizeWords() != c.size || e.Name() != c.name || !strings.HasSuffix(pretty, "…\n"+c.size+" in all") || !utf8.ValidString(pretty) {
-			t.Errorf("%s: got %s %s …%s, want %s %s", name, e.Name(), e.SizeWords(), pretty[len(pretty)-40:], c.name, c.size)
+		if e.SizeText() != c.size || e.Name() != c.name || !strings.HasSuffix(pretty, "…\n"+c.size+" in all") || !utf8.ValidString(pretty) {
+			t.Errorf("%s: got %s %s …%s, want %s %s", name, e.Name(), e.SizeText(), pretty[len(pretty)-40:], c.name, c.size)
 		}
 	}
 	for n, want := range map[int]string{0: "0 B", 999: "999 B", 1000: "1.0 KB", 9999: "9.9 KB", 10_000: "10 KB", 999_999: "999 KB", 1_048_576: "1.0 MB"} {

@@ -2,8 +2,8 @@ package view
 
 import "strconv"
 
-// WouldBeLost warns of messages that would be lost, empty if there are none.
-func WouldBeLost(n int) string {
+// UnsentWarning warns of messages that would be lost, empty if there are none.
+func UnsentWarning(n int) string {
 	switch n {
 	case 0:
 		return ""

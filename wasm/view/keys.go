@@ -4,7 +4,7 @@ package view
 type Action string
 
 const (
-	Nothing    Action = ""
+	NoAction   Action = ""
 	Send       Action = "send"
 	FindRoom   Action = "find room"
 	RoomAbove  Action = "room above"
@@ -45,32 +45,32 @@ type key struct {
 	ctrl, alt, shift bool
 	in               []Place // nil means everywhere but in a dialog
 	does             Action
-	words            string // empty for one that is said with another
-	and              string // that other way
+	label            string // empty for one that is said with another
+	or               string // that other way
 }
 
 var keys = []key{
-	{key: "Enter", in: []Place{InComposer}, does: Send, words: "Send the message"},
-	{key: "Enter", shift: true, in: []Place{InComposer}, words: "Break the line"},
-	{key: "k", ctrl: true, does: FindRoom, words: "Find a room, or create one", and: "/"},
+	{key: "Enter", in: []Place{InComposer}, does: Send, label: "Send the message"},
+	{key: "Enter", shift: true, in: []Place{InComposer}, label: "Break the line"},
+	{key: "k", ctrl: true, does: FindRoom, label: "Find a room, or create one", or: "/"},
 	{key: "/", in: []Place{Elsewhere, InRooms}, does: FindRoom},
-	{key: "ArrowUp", in: []Place{InFilter, InRooms}, does: RowAbove, words: "Move through the rooms found", and: "↓"},
+	{key: "ArrowUp", in: []Place{InFilter, InRooms}, does: RowAbove, label: "Move through the rooms found", or: "↓"},
 	{key: "ArrowDown", in: []Place{InFilter, InRooms}, does: RowBelow},
-	{key: "ArrowUp", alt: true, does: RoomAbove, words: "Go to the room above"},
-	{key: "ArrowDown", alt: true, does: RoomBelow, words: "Go to the room below"},
-	{key: "Escape", does: Back, words: "Close what is open, then go to the latest message"},
-	{key: "/", ctrl: true, in: []Place{Elsewhere, InField, InComposer, InFilter, InRooms, InDialog}, does: ShowKeys, words: "Show these keys"},
-	{key: "e", ctrl: true, shift: true, does: ShowEvents, words: "Show the events on the wire, for developers"},
+	{key: "ArrowUp", alt: true, does: RoomAbove, label: "Go to the room above"},
+	{key: "ArrowDown", alt: true, does: RoomBelow, label: "Go to the room below"},
+	{key: "Escape", does: Back, label: "Close what is open, then go to the latest message"},
+	{key: "/", ctrl: true, in: []Place{Elsewhere, InField, InComposer, InFilter, InRooms, InDialog}, does: ShowKeys, label: "Show these keys"},
+	{key: "e", ctrl: true, shift: true, does: ShowEvents, label: "Show the events on the wire, for developers"},
 }
 
-// Action returns what a key asks for, Nothing if it is not the page's.
+// Action returns what a key asks for, NoAction if it is not the page's.
 func (p Press) Action() Action {
 	if p.Composing || p.Key == "Enter" && p.Touch {
-		return Nothing
+		return NoAction
 	}
 	for _, k := range keys {
 		// On some keyboards / is reached with Shift only.
-		if k.does == Nothing || k.key != p.Key && k.key != lower(p.Key) || k.ctrl != p.Ctrl || k.alt != p.Alt ||
+		if k.does == NoAction || k.key != p.Key && k.key != lower(p.Key) || k.ctrl != p.Ctrl || k.alt != p.Alt ||
 			k.shift != p.Shift && k.key != "/" {
 			continue
 		}
@@ -78,7 +78,7 @@ func (p Press) Action() Action {
 			return k.does
 		}
 	}
-	return Nothing
+	return NoAction
 }
 
 // KeyLine is a line of the list of keys: ways to press it, each the names of
@@ -92,7 +92,7 @@ type KeyLine struct {
 func KeyLines(mac bool) []KeyLine {
 	var lines []KeyLine
 	for _, k := range keys {
-		if k.words == "" {
+		if k.label == "" {
 			continue
 		}
 		var way []string
@@ -107,9 +107,9 @@ func KeyLines(mac bool) []KeyLine {
 		hold(k.ctrl, "Ctrl", "⌘")
 		hold(k.alt, "Alt", "⌥")
 		hold(k.shift, "Shift", "⇧")
-		line := KeyLine{Ways: [][]string{append(way, nameOf(k.key))}, Does: k.words}
-		if k.and != "" {
-			line.Ways = append(line.Ways, []string{k.and})
+		line := KeyLine{Ways: [][]string{append(way, nameOf(k.key))}, Does: k.label}
+		if k.or != "" {
+			line.Ways = append(line.Ways, []string{k.or})
 		}
 		lines = append(lines, line)
 	}

@@ -8,33 +8,33 @@ func TestKeys(t *testing.T) {
 		want  Action
 	}{
 		{Press{Key: "Enter", Place: InComposer}, Send},
-		{Press{Key: "Enter", Place: InComposer, Shift: true}, Nothing},
-		{Press{Key: "Enter", Place: InComposer, Touch: true}, Nothing},
-		{Press{Key: "Enter", Place: InComposer, Composing: true}, Nothing},
-		{Press{Key: "Enter"}, Nothing},
-		{Press{Key: "Enter", Place: InFilter}, Nothing}, // its form does it
+		{Press{Key: "Enter", Place: InComposer, Shift: true}, NoAction},
+		{Press{Key: "Enter", Place: InComposer, Touch: true}, NoAction},
+		{Press{Key: "Enter", Place: InComposer, Composing: true}, NoAction},
+		{Press{Key: "Enter"}, NoAction},
+		{Press{Key: "Enter", Place: InFilter}, NoAction}, // its form does it
 		{Press{Key: "k", Ctrl: true, Place: InComposer}, FindRoom},
 		{Press{Key: "K", Ctrl: true}, FindRoom}, // with Caps Lock
-		{Press{Key: "k"}, Nothing},
-		{Press{Key: "k", Ctrl: true, Place: InDialog}, Nothing},
-		{Press{Key: "k", Ctrl: true, Shift: true}, Nothing},
+		{Press{Key: "k"}, NoAction},
+		{Press{Key: "k", Ctrl: true, Place: InDialog}, NoAction},
+		{Press{Key: "k", Ctrl: true, Shift: true}, NoAction},
 		{Press{Key: "/"}, FindRoom},
 		{Press{Key: "/", Shift: true}, FindRoom}, // on a German keyboard
 		{Press{Key: "/", Place: InRooms}, FindRoom},
-		{Press{Key: "/", Place: InComposer}, Nothing},
-		{Press{Key: "/", Place: InField}, Nothing},
-		{Press{Key: "/", Place: InFilter}, Nothing},
+		{Press{Key: "/", Place: InComposer}, NoAction},
+		{Press{Key: "/", Place: InField}, NoAction},
+		{Press{Key: "/", Place: InFilter}, NoAction},
 		{Press{Key: "/", Ctrl: true, Place: InComposer}, ShowKeys},
 		{Press{Key: "/", Ctrl: true, Place: InDialog}, ShowKeys},
 		{Press{Key: "ArrowUp", Alt: true, Place: InComposer}, RoomAbove},
 		{Press{Key: "ArrowDown", Alt: true, Place: InFilter}, RoomBelow},
 		{Press{Key: "ArrowDown", Place: InFilter}, RowBelow},
 		{Press{Key: "ArrowUp", Place: InRooms}, RowAbove},
-		{Press{Key: "ArrowUp", Place: InComposer}, Nothing},
+		{Press{Key: "ArrowUp", Place: InComposer}, NoAction},
 		{Press{Key: "Escape", Place: InComposer}, Back},
-		{Press{Key: "Escape", Place: InDialog}, Nothing}, // the browser closes it
-		{Press{Key: "Escape", Place: InComposer, Composing: true}, Nothing},
-		{Press{}, Nothing},
+		{Press{Key: "Escape", Place: InDialog}, NoAction}, // the browser closes it
+		{Press{Key: "Escape", Place: InComposer, Composing: true}, NoAction},
+		{Press{}, NoAction},
 	} {
 		if got := test.press.Action(); got != test.want {
 			t.Errorf("%+v asks for got %q, want %q", test.press, got, test.want)
@@ -46,7 +46,7 @@ func TestKeys(t *testing.T) {
 func TestEveryKeyIsSaid(t *testing.T) {
 	said := make(map[Action]bool)
 	for _, k := range keys {
-		said[k.does] = said[k.does] || k.words != ""
+		said[k.does] = said[k.does] || k.label != ""
 	}
 	delete(said, RowBelow) // said with RowAbove
 	for action, is := range said {

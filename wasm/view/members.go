@@ -12,7 +12,7 @@ import (
 
 // Members are what the column of members is to show.
 type Members struct {
-	Number, Word string // of the button: 2 members
+	Number, Noun string // of the button: 2 members
 	Count        string // of the heading: 2 online
 	Known        bool   // they are as the server says now
 	Rows         []MemberRow
@@ -29,9 +29,9 @@ type MemberRow struct {
 // who was there.
 func MembersOf(v client.View, names Names) Members {
 	room := v.Room
-	m := Members{Number: strconv.Itoa(room.Count), Word: "members", Known: v.State == client.Online && room.Refused == nil}
+	m := Members{Number: strconv.Itoa(room.Count), Noun: "members", Known: v.State == client.Online && room.Refused == nil}
 	if room.Count == 1 {
-		m.Word = "member"
+		m.Noun = "member"
 	}
 	switch {
 	case room.Count == 0: // not known yet

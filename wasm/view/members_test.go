@@ -22,7 +22,7 @@ func TestMembers(t *testing.T) {
 	if want := "Zoe you\nAnn 1111\nAnn 2222\ncem \n"; got != want {
 		t.Errorf("the members are\n%s\nwant\n%s", got, want)
 	}
-	if m.Number != "6" || m.Word != "members" || m.Count != "6 online" || !m.Known || m.More != "and 2 more" {
+	if m.Number != "6" || m.Noun != "members" || m.Count != "6 online" || !m.Known || m.More != "and 2 more" {
 		t.Errorf("words: got %+v, want 6 members, known, and 2 more", m)
 	}
 
@@ -31,7 +31,7 @@ func TestMembers(t *testing.T) {
 		t.Errorf("words without a connection: got %+v, want 6, last known", m)
 	}
 	v.Room = client.RoomView{Count: 1}
-	if m := MembersOf(v, NamesOf(v)); m.Word != "member" || m.More != "" {
+	if m := MembersOf(v, NamesOf(v)); m.Noun != "member" || m.More != "" {
 		t.Errorf("words of one: got %+v, want one member and no more", m)
 	}
 	if m := MembersOf(client.View{}, nil); m.Count != "" || m.Known {

@@ -10,8 +10,8 @@ import (
 	"websockets/wasm/client"
 )
 
-// creates is the key of the row that creates a room; no room is called so.
-const creates = "+"
+// createRowKey is the key of the row that creates a room; no room is called so.
+const createRowKey = "+"
 
 // RoomRow is a row of the column of rooms. Two that are equal look the same.
 type RoomRow struct {
@@ -23,7 +23,7 @@ type RoomRow struct {
 	First   bool   // of those that match: Enter goes there
 	Unread  string // as it is to be seen: "3", "99+", empty if there are none
 	Mark    Mark
-	Words   string // what is to be heard after the label
+	Spoken  string // what is to be heard after the label
 }
 
 // Mark is a word beside a room's name: what the reader has begun there.
@@ -38,20 +38,20 @@ const (
 // Rooms are what the column of rooms is to show.
 type Rooms struct {
 	Rows []RoomRow
-	// None is why there are no rows, empty if there are some or nothing was typed.
-	None string
-	// Said tells somebody who does not see the rows what there are.
-	Said string
+	// EmptyText is why there are no rows, empty if there are some or nothing was typed.
+	EmptyText string
+	// StatusText tells somebody who does not see the rows what there are.
+	StatusText string
 }
 
-// RoomTyped makes a room's name of what was typed: #Some Room is some-room. It
+// RoomNameOf makes a room's name of what was typed: #Some Room is some-room. It
 // may be one that no room can have.
-func RoomTyped(text string) string {
+func RoomNameOf(text string) string {
 	return strings.Join(strings.Fields(strings.ToLower(strings.TrimLeft(text, "# \t"))), "-")
 }
 
 // RoomsOf lists the rooms whose name contains what was typed, which is as
-// RoomTyped returns it: first the one of that name, then those that begin with
+// RoomNameOf returns it: first the one of that name, then those that begin with
 // it, each by recent activity; last the row that creates it if there is none.
 // found are rooms that the server knows beside those of the View. Rooms with a
 // draft are there too.
@@ -80,23 +80,23 @@ func RoomsOf(v client.View, typed string, found []shared.RoomSummary, drafts []s
 		return rooms
 	}
 	slices.SortStableFunc(rooms.Rows, func(a, b RoomRow) int {
-		return cmp.Compare(distance(a.Room, typed), distance(b.Room, typed))
+		return cmp.Compare(matchRank(a.Room, typed), matchRank(b.Room, typed))
 	})
 
 	if n := len(rooms.Rows); n > 0 {
-		rooms.Said = Count(n, "room")
+		rooms.StatusText = Count(n, "room")
 	}
 	switch err := shared.ValidateRoom(typed); {
 	case exact:
 	case err == nil:
-		rooms.Rows = append(rooms.Rows, RoomRow{Key: creates, Room: typed, Label: "Create #" + typed, Creates: true})
-		if rooms.Said == "" {
-			rooms.Said = "No room " + typed
+		rooms.Rows = append(rooms.Rows, RoomRow{Key: createRowKey, Room: typed, Label: "Create #" + typed, Creates: true})
+		if rooms.StatusText == "" {
+			rooms.StatusText = "No room " + typed
 		}
-		rooms.Said += ", Create #" + typed
+		rooms.StatusText += ", Create #" + typed
 	case len(rooms.Rows) == 0:
-		rooms.None = "No room “" + short(typed, 24) + "”. " + Sentence(reason(err))
-		rooms.Said = rooms.None
+		rooms.EmptyText = "No room “" + truncate(typed, 24) + "”. " + Sentence(errorMessage(err))
+		rooms.StatusText = rooms.EmptyText
 	}
 	if len(rooms.Rows) > 0 {
 		rooms.Rows[0].First = true
@@ -104,8 +104,8 @@ func RoomsOf(v client.View, typed string, found []shared.RoomSummary, drafts []s
 	return rooms
 }
 
-// distance is how far a name is from what was typed.
-func distance(name, typed string) int {
+// matchRank is how far a name is from what was typed.
+func matchRank(name, typed string) int {
 	switch {
 	case name == typed:
 		return 0
@@ -134,13 +134,13 @@ func roomRow(e client.RoomEntry, current string, drafted bool) RoomRow {
 		row.Mark = Unsent
 		words = append(words, Count(e.Undecided, "message")+" not sent")
 	}
-	row.Words = strings.Join(words, ", ")
+	row.Spoken = strings.Join(words, ", ")
 	return row
 }
 
-// Entered says which room is the current one now, with what is unread there. Its
+// EnteredText says which room is the current one now, with what is unread there. Its
 // messages may still be on their way: until they are there the list knows.
-func Entered(v client.View) string {
+func EnteredText(v client.View) string {
 	unread := "0"
 	for _, e := range v.Rooms {
 		if e.Name == v.Current && e.Unread > 0 {
@@ -153,7 +153,7 @@ func Entered(v client.View) string {
 // Step returns the room that is by places below the current one among the rows,
 // or above it if by is negative; from a room that is not among them the first.
 // Empty at the ends.
-func (r Rooms) Step(current string, by int) string {
+func (r Rooms) Neighbor(current string, by int) string {
 	at := slices.IndexFunc(r.Rows, func(row RoomRow) bool { return row.Room == current })
 	if at < 0 {
 		at, by = 0, 0
@@ -196,16 +196,16 @@ func RefusalOf(v client.View, before string) *Refusal {
 	return &Refusal{Title: "#" + v.Current + " does not open", Why: why, Back: back}
 }
 
-// reason is an error without what is for programs.
-func reason(err error) string {
+// errorMessage is an error without what is for programs.
+func errorMessage(err error) string {
 	if said, ok := err.(*shared.Error); ok {
 		return said.Message
 	}
 	return err.Error()
 }
 
-// short cuts a text to so many code points.
-func short(text string, most int) string {
+// truncate cuts a text to so many code points.
+func truncate(text string, most int) string {
 	n := 0
 	for i := range text {
 		if n == most {

@@ -12,7 +12,7 @@ func TestRoomTyped(t *testing.T) {
 	for typed, want := range map[string]string{
 		"": "", "ops": "ops", " #Ops East ": "ops-east", "##a": "a", "# a": "a", "Ä b": "ä-b", "a#b": "a#b",
 	} {
-		if got := RoomTyped(typed); got != want {
+		if got := RoomNameOf(typed); got != want {
 			t.Errorf("%q is the room got %q, want %q", typed, got, want)
 		}
 	}
@@ -27,7 +27,7 @@ func roomLines(rooms Rooms) string {
 			b.WriteString(" current")
 		}
 		if row.Unread != "" || row.Mark != "" {
-			b.WriteString(" [" + row.Unread + string(row.Mark) + "] " + row.Words)
+			b.WriteString(" [" + row.Unread + string(row.Mark) + "] " + row.Spoken)
 		}
 		b.WriteString("\n")
 	}
@@ -55,7 +55,7 @@ Create #op
 `, "", "4 rooms, Create #op"},
 		{"ops", "ops current\n", "", "1 room"},
 		{"new", "Create #new\n", "", "No room new, Create #new"},
-		{"n§", "", "No room “n§”. A room's name is 1 to 64 characters of a-z 0-9 - _.", "No room “n§”. A room's name is 1 to 64 characters of a-z 0-9 - _."},
+		{"n§", "", "No room “n§”. A room name has 1 to 64 characters: a-z, 0-9, - and _.", "No room “n§”. A room name has 1 to 64 characters: a-z, 0-9, - and _."},
 	} {
 		list := found
 		if test.typed == "" {
@@ -65,8 +65,8 @@ Create #op
 		if got := roomLines(rooms); got != test.want {
 			t.Errorf("%q finds\n%s\nwant\n%s", test.typed, got, test.want)
 		}
-		if rooms.None != test.none || rooms.Said != test.said {
-			t.Errorf("%q: got %q and %q, want %q and %q", test.typed, rooms.None, rooms.Said, test.none, test.said)
+		if rooms.EmptyText != test.none || rooms.StatusText != test.said {
+			t.Errorf("%q: got %q and %q, want %q and %q", test.typed, rooms.EmptyText, rooms.StatusText, test.none, test.said)
 		}
 		if first := len(rooms.Rows) > 0 && rooms.Rows[0].First; first != (test.typed != "" && test.none == "") {
 			t.Errorf("%q: the first row is Enter's: got %v, want %v", test.typed, first, !first)
@@ -77,7 +77,7 @@ Create #op
 func TestEntered(t *testing.T) {
 	rooms := []client.RoomEntry{{Name: "a", Unread: 2}, {Name: "b"}, {Name: "c", Unread: shared.MaxUnread + 1}}
 	for room, want := range map[string]string{"a": "Room a, 2 unread", "b": "Room b, 0 unread", "c": "Room c, 99+ unread", "new": "Room new, 0 unread"} {
-		if got := Entered(client.View{Current: room, Rooms: rooms}); got != want {
+		if got := EnteredText(client.View{Current: room, Rooms: rooms}); got != want {
 			t.Errorf("going to %s: got %q, want %q", room, got, want)
 		}
 	}
@@ -90,11 +90,11 @@ func TestStep(t *testing.T) {
 		by   int
 		want string
 	}{{"a", 1, "b"}, {"b", -1, "a"}, {"a", -1, ""}, {"b", 1, ""}, {"elsewhere", 1, "a"}, {"elsewhere", -1, "a"}} {
-		if got := rooms.Step(test.from, test.by); got != test.want {
+		if got := rooms.Neighbor(test.from, test.by); got != test.want {
 			t.Errorf("%d from %s: got %q, want %q", test.by, test.from, got, test.want)
 		}
 	}
-	if got := (Rooms{}).Step("a", 1); got != "" {
+	if got := (Rooms{}).Neighbor("a", 1); got != "" {
 		t.Errorf("step among no rooms: got %q, want none", got)
 	}
 }

@@ -29,16 +29,16 @@ type Entry struct {
 	Key  string
 	Text string // of a message, a day or a note
 
-	Seq     uint64 // 0 while the message is pending
-	User    string
-	From    string
-	Tag     string
-	Sent    int64 // milliseconds since 1970
-	Follows bool  // shares the head of the row before
-	State   string
-	Word    string // the state in words
-	Reason  string // more about it
-	Retry   string // the word on the button that sends again
+	Seq        uint64 // 0 while the message is pending
+	User       string
+	From       string
+	Tag        string
+	Sent       int64 // milliseconds since 1970
+	Follows    bool  // shares the head of the row before
+	State      string
+	StateLabel string // the state in words
+	Reason     string // more about it
+	Retry      string // the word on the button that sends again
 }
 
 // Clock names times in the reader's language and zone.
@@ -106,7 +106,7 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 		for len(gaps) > 0 && (i < len(messages) && gaps[0].After < messages[i].Seq || i == len(messages) && !room.Newer) {
 			// A gap before the first row belongs to the row that is not there.
 			if i > from || i > 0 && gaps[0].After >= messages[i-1].Seq {
-				note("gap "+strconv.FormatUint(gaps[0].After, 10), gapWords(messages, i, clock))
+				note("gap "+strconv.FormatUint(gaps[0].After, 10), gapText(messages, i, clock))
 				last = Entry{}
 			}
 			gaps = gaps[1:]
@@ -136,7 +136,7 @@ func (t *Timeline) entry(v client.View, names Names, m shared.Message) Entry {
 	e := Entry{Kind: Message, Key: v.Key(m), Seq: m.Seq, User: m.User, From: m.From, Tag: names.Tag(m.From, m.User),
 		Text: m.Message, Sent: m.Sent.UnixMilli()}
 	if m.User == v.Me.User {
-		e.State, e.Word = string(client.Sent), "Sent"
+		e.State, e.StateLabel = string(client.Sent), "Sent"
 	}
 	return e
 }
@@ -147,25 +147,25 @@ func outgoingEntry(v client.View, names Names, m client.OutgoingMessage) Entry {
 		Text: m.Text, Sent: m.Written.UnixMilli(), State: string(m.State), Reason: Sentence(m.Reason)}
 	switch m.State {
 	case client.Pending:
-		e.Word = "Sending…"
+		e.StateLabel = "Sending…"
 		if v.State != client.Online {
-			e.Word = "Waiting for the connection"
+			e.StateLabel = "Waiting for the connection"
 		}
 	case client.Sent:
-		e.Word = "Sent"
+		e.StateLabel = "Sent"
 	case client.Failed:
-		e.Word, e.Retry = "Not sent", "Retry"
+		e.StateLabel, e.Retry = "Not sent", "Retry"
 	case client.Rejected:
-		e.Word, e.Reason = "Not accepted: "+m.Reason, ""
+		e.StateLabel, e.Reason = "Not accepted: "+m.Reason, ""
 	case client.Uncertain:
-		e.Word, e.Retry = "May have been sent already", "Send again"
+		e.StateLabel, e.Retry = "May have been sent already", "Send again"
 	}
 	return e
 }
 
-// gapWords says that messages are missing before the i-th, as far as is known
+// gapText says that messages are missing before the i-th, as far as is known
 // when they were written.
-func gapWords(messages []shared.Message, i int, clock Clock) string {
+func gapText(messages []shared.Message, i int, clock Clock) string {
 	text := "Some messages are gone · from " + clock.Moment(messages[i-1].Sent)
 	if i < len(messages) {
 		return text + " to " + clock.Moment(messages[i].Sent)

@@ -40,22 +40,22 @@ type Timeline struct {
 	first bool // the first message in the page is the first of the View
 	last  bool // the last one is the room's newest
 
-	// divided: the divider stands before the first message of others beyond mark.
-	divided bool
-	mark    uint64
-	above   int // and so many messages of others further up, -1 if that is not known
-	// entered: the divider is still to be placed. away: the page has been out of
-	// sight, so the next unread message moves it. Up to waived the reader has
+	// hasDivider: the divider stands before the first message of others beyond mark.
+	hasDivider  bool
+	readMark    uint64
+	unreadAbove int // and so many messages of others further up, -1 if that is not known
+	// dividerPending: the divider is still to be placed. away: the page has been out of
+	// sight, so the next unread message moves it. Up to dismissedTo the reader has
 	// dismissed it.
-	entered, away bool
-	waived        uint64
+	dividerPending, wasHidden bool
+	dismissedTo               uint64
 }
 
 // Load says which messages are to be fetched.
 type Load int
 
 const (
-	Stay Load = iota
+	NoLoad Load = iota
 	Older
 	Newer
 )
@@ -65,15 +65,15 @@ const (
 func (t *Timeline) Show(v client.View, names Names, clock Clock, hidden bool) []Entry {
 	room := v.Room
 	if room.Name != t.room {
-		*t = Timeline{room: room.Name, epoch: room.Epoch, AtEnd: true, entered: true}
+		*t = Timeline{room: room.Name, epoch: room.Epoch, AtEnd: true, dividerPending: true}
 	}
 	if room.Epoch != t.epoch {
-		*t = Timeline{room: room.Name, epoch: room.Epoch, AtEnd: true, entered: t.entered || t.epoch == ""}
+		*t = Timeline{room: room.Name, epoch: room.Epoch, AtEnd: true, dividerPending: t.dividerPending || t.epoch == ""}
 	}
 	if room.Newer {
 		t.AtEnd = false
 	}
-	t.divide(v, hidden)
+	t.placeDivider(v, hidden)
 
 	n := len(room.Messages)
 	from := max(0, n-endRows)
@@ -118,10 +118,10 @@ func (t *Timeline) Scrolled(nearEnd bool) (changed bool) {
 // Look takes which rows of the last Show are in sight. It chooses the messages
 // around them for the next Show, reports whether they are others than now, and
 // says what to fetch.
-func (t *Timeline) Look(room client.RoomView, firstRow, lastRow int) (moved bool, load Load) {
+func (t *Timeline) UpdateWindow(room client.RoomView, firstRow, lastRow int) (moved bool, load Load) {
 	n := len(room.Messages)
 	if t.AtEnd || n == 0 || len(t.rows) == 0 {
-		return false, Stay
+		return false, NoLoad
 	}
 	first, last := n-1, 0 // in sight
 	for _, e := range t.rows[min(firstRow, len(t.rows)):min(lastRow+1, len(t.rows))] {
@@ -134,7 +134,7 @@ func (t *Timeline) Look(room client.RoomView, firstRow, lastRow int) (moved bool
 		}
 	}
 	if first > last {
-		return false, Stay
+		return false, NoLoad
 	}
 	from := indexOf(room.Messages, t.top)
 	to := min(n, from+maxRows)
@@ -192,39 +192,39 @@ func (t *Timeline) Read(room client.RoomView, hidden bool) uint64 {
 	return 0
 }
 
-// divide places the divider: when the room was entered, and when messages come
+// placeDivider places the divider: when the room was entered, and when messages come
 // while the reader is away from the page or from its end. While he reads it stays
 // where it is.
-func (t *Timeline) divide(v client.View, hidden bool) {
+func (t *Timeline) placeDivider(v client.View, hidden bool) {
 	room := v.Room
-	t.away = t.away || hidden
-	if room.Synced && room.ReadKnown && (t.entered || t.away || !t.AtEnd && !t.divided) {
-		t.entered = false
-		mark := max(room.ReadSeq, t.waived)
+	t.wasHidden = t.wasHidden || hidden
+	if room.Synced && room.ReadKnown && (t.dividerPending || t.wasHidden || !t.AtEnd && !t.hasDivider) {
+		t.dividerPending = false
+		mark := max(room.ReadSeq, t.dismissedTo)
 		for i := len(room.Latest) - 1; i >= 0 && room.Latest[i].Seq > mark; i-- {
 			if room.Latest[i].User != v.Me.User {
-				t.divided, t.mark, t.above, t.away = true, mark, 0, false
+				t.hasDivider, t.readMark, t.unreadAbove, t.wasHidden = true, mark, 0, false
 				if mark == room.ReadSeq {
-					t.above = room.UnreadAbove
+					t.unreadAbove = room.UnreadAbove
 				}
 				break
 			}
 		}
 	}
-	t.away = t.away && (hidden || !room.Synced)
+	t.wasHidden = t.wasHidden && (hidden || !room.Synced)
 }
 
 // divider returns before which message the divider stands, or -1.
 func (t *Timeline) divider(v client.View) int {
-	if !t.divided {
+	if !t.hasDivider {
 		return -1
 	}
 	messages := v.Room.Messages
-	i := indexOf(messages, t.mark+1)
-	if t.above != 0 {
+	i := indexOf(messages, t.readMark+1)
+	if t.unreadAbove != 0 {
 		return t.dividerAbove(v, i)
 	}
-	if i == 0 && v.Room.More && len(messages) > 0 && messages[0].Seq != t.mark+1 {
+	if i == 0 && v.Room.More && len(messages) > 0 && messages[0].Seq != t.readMark+1 {
 		return -1 // it is further up
 	}
 	for ; i < len(messages); i++ {
@@ -238,7 +238,7 @@ func (t *Timeline) divider(v client.View) int {
 // dividerAbove is divider for a mark that lies above the i-th message. Once its
 // place is in sight of the View it is known for good.
 func (t *Timeline) dividerAbove(v client.View, i int) int {
-	messages, n := v.Room.Messages, t.above
+	messages, n := v.Room.Messages, t.unreadAbove
 	if n < 0 || i == len(messages) {
 		return -1
 	}
@@ -252,25 +252,27 @@ func (t *Timeline) dividerAbove(v client.View, i int) int {
 	if n > 0 && v.Room.More {
 		return -1
 	}
-	t.mark, t.above = messages[first].Seq-1, 0
+	t.readMark, t.unreadAbove = messages[first].Seq-1, 0
 	return first
 }
 
 // Sent says that the reader has written something: he has seen what there is, and
 // wants to see what he wrote.
 func (t *Timeline) Sent(room client.RoomView) {
-	t.waive(room)
+	t.dismissDivider(room)
 	t.AtEnd = true
 }
 
-func (t *Timeline) waive(room client.RoomView) { t.divided, t.waived = false, newest(room) }
+func (t *Timeline) dismissDivider(room client.RoomView) {
+	t.hasDivider, t.dismissedTo = false, newest(room)
+}
 
 // Dismiss is the Esc key, after the dialogs: it takes the divider away, else it
 // goes to the end. It reports false if there was neither to do.
 func (t *Timeline) Dismiss(room client.RoomView) bool {
 	switch {
-	case t.divided:
-		t.waive(room)
+	case t.hasDivider:
+		t.dismissDivider(room)
 	case !t.AtEnd:
 		t.AtEnd = true
 	default:

@@ -137,8 +137,8 @@ func TestStatesInWords(t *testing.T) {
 		{client.OutgoingMessage{State: client.Uncertain, Reason: "it may be"}, client.Online, "May have been sent already", "It may be.", "Send again"},
 	} {
 		e := outgoingEntry(client.View{State: test.state}, Names{}, test.outgoing)
-		if e.Word != test.word || e.Reason != test.reason || e.Retry != test.retry || e.State != string(test.outgoing.State) {
-			t.Errorf("%+v: got %q, %q, %q, want %q, %q, %q", test.outgoing, e.Word, e.Reason, e.Retry, test.word, test.reason, test.retry)
+		if e.StateLabel != test.word || e.Reason != test.reason || e.Retry != test.retry || e.State != string(test.outgoing.State) {
+			t.Errorf("%+v: got %q, %q, %q, want %q, %q, %q", test.outgoing, e.StateLabel, e.Reason, e.Retry, test.word, test.reason, test.retry)
 		}
 	}
 }
@@ -170,8 +170,8 @@ func TestTheEndHasTheLastRows(t *testing.T) {
 		t.Errorf("page: got %d to %d, want 451 to 600", first, last)
 	}
 	// In sight is a part of it, near the end.
-	if moved, load := timeline.Look(v.Room, 100, 149); moved || load != Stay {
-		t.Errorf("Look at the end: got %v, %v, want false, %v", moved, load, Stay)
+	if moved, load := timeline.UpdateWindow(v.Room, 100, 149); moved || load != NoLoad {
+		t.Errorf("Look at the end: got %v, %v, want false, %v", moved, load, NoLoad)
 	}
 }
 
@@ -266,7 +266,7 @@ func TestTheDivider(t *testing.T) {
 		t.Error("the row after the divider: got one without a head, want one with it")
 	}
 
-	if timeline.divided, timeline.entered, v.Room.ReadKnown = false, true, false; timeline.show(v) == nil || timeline.divided {
+	if timeline.hasDivider, timeline.dividerPending, v.Room.ReadKnown = false, true, false; timeline.show(v) == nil || timeline.hasDivider {
 		t.Error("divider with the read mark unknown: got one, want none")
 	}
 	v.Room.ReadKnown = true
@@ -395,7 +395,7 @@ func TestScrollingThroughARoom(t *testing.T) {
 				first, last := seqs(rows)
 				t.Fatalf("seed %d: page: got %d to %d, want %d to %d in it", seed, first, last, sight, sight+inSight-1)
 			}
-			return timeline.Look(v.Room, i, j)
+			return timeline.UpdateWindow(v.Room, i, j)
 		}
 		turned := false
 		for steps := 0; !turned || sight < all-inSight+1; steps++ {
@@ -411,7 +411,7 @@ func TestScrollingThroughARoom(t *testing.T) {
 			if sight == 1 {
 				turned, direction = true, 1
 			}
-			if _, load := look(); load != Stay {
+			if _, load := look(); load != NoLoad {
 				first, last := int(v.Room.Messages[0].Seq), int(v.Room.Messages[len(v.Room.Messages)-1].Seq)
 				if load == Older {
 					first = max(1, first-page)
@@ -427,7 +427,7 @@ func TestScrollingThroughARoom(t *testing.T) {
 			if moved, _ := look(); moved {
 				rows = timeline.show(v)
 			}
-			if moved, load := look(); moved || load != Stay && i >= margin && j < len(rows)-margin {
+			if moved, load := look(); moved || load != NoLoad && i >= margin && j < len(rows)-margin {
 				t.Fatalf("seed %d: at %d of %d to %d: got %v again, want it to rest", seed, sight, v.Room.Messages[0].Seq, v.Room.Messages[len(v.Room.Messages)-1].Seq, load)
 			}
 			if first, last := seqs(rows); last-first >= maxRows {

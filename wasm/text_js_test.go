@@ -36,11 +36,11 @@ func TestTitleCountsAllRooms(t *testing.T) {
 
 func TestErrorsAreSentences(t *testing.T) {
 	for want, err := range map[string]error{
-		"A room's name is 1 to 64 characters of a-z 0-9 - _.": shared.ValidateRoom("X"),
-		"Please choose a room first.":                         client.ErrNoRoom,
-		"Something else.":                                     errors.New("something else."),
+		"A room name has 1 to 64 characters: a-z, 0-9, - and _.": shared.ValidateRoom("X"),
+		"Please choose a room first.":                            client.ErrNoRoom,
+		"Something else.":                                        errors.New("something else."),
 	} {
-		if got := words(err); got != want {
+		if got := errorText(err); got != want {
 			t.Errorf("words of %v: got %q, want %q", err, got, want)
 		}
 	}
