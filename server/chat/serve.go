@@ -59,7 +59,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	}
 	conn, err := m.upgrader.Upgrade(w, r, header)
 	if err != nil {
-		m.log.Debug("refused an upgrade", "err", err, "from", r.RemoteAddr)
+		m.log.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
 		return
 	}
 	upgraded = true // from here on who ends the connection counts it out

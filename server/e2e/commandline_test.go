@@ -41,9 +41,9 @@ func TestWrongUseIsToldInOneLine(t *testing.T) {
 		"no network":          {[]string{"--listen", "127.0.0.1:0", "--trusted-proxy", "10.0.0.0/99"}, "--trusted-proxy"},
 		"no token file":       {[]string{"--listen", "127.0.0.1:0", "--api-tokens", "/nowhere"}, "--api-tokens: open /nowhere"},
 		"no folder":           {[]string{"--listen", "127.0.0.1:0", "--data", "/dev/null/x"}, "the data folder"},
-		"in memory, on NATS":  {[]string{"--listen", "127.0.0.1:0", "--data", "none", "--nats", "nats://127.0.0.1:1"}, "--data none keeps nothing"},
-		"in memory, synced":   {[]string{"--listen", "127.0.0.1:0", "--data", "none", "--fsync", "always"}, "--data none keeps nothing"},
-		"in memory, restored": {[]string{"--listen", "127.0.0.1:0", "--data", "none", "--new-epoch"}, "--data none keeps nothing"},
+		"in memory, on NATS":  {[]string{"--listen", "127.0.0.1:0", "--data", "none", "--nats", "nats://127.0.0.1:1"}, "--data none stores nothing"},
+		"in memory, synced":   {[]string{"--listen", "127.0.0.1:0", "--data", "none", "--fsync", "always"}, "--data none stores nothing"},
+		"in memory, restored": {[]string{"--listen", "127.0.0.1:0", "--data", "none", "--new-epoch"}, "--data none stores nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := servertest.Run(t, c.args...)
