@@ -15,13 +15,13 @@ import (
 type composerParts struct {
 	input      js.Value
 	hint       *label
-	hintStatus *label // the hint, for who does not see it
-	wait       *label // in the place of Send's arrow
-	fits       bool   // the browser grows the field by itself
+	hintStatus *label // the hint for screen readers
+	wait       *label // replaces the Send icon while sending is paused
+	fits       bool   // the browser fits the field's height to its text
 
 	room    string
 	drafts  drafts
-	problem string // why the last message was not taken
+	problem string // why the last message was refused
 }
 
 func newComposerParts() composerParts {

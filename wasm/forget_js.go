@@ -89,7 +89,7 @@ func (p *Page) forgetMe() {
 			return
 		}
 		if storage, ok := localStorage(); ok {
-			storage.Call("setItem", forgottenKey, "") // heard by the other tabs
+			storage.Call("setItem", forgottenKey, "") // the other tabs get a storage event
 		}
 		p.startOver()
 	})

@@ -21,8 +21,8 @@ type meParts struct {
 	dialog       js.Value
 	input        js.Value
 	problem      *label
-	asked        bool   // once is enough
-	previousName string // the name of the guest that the reader was
+	asked        bool   // the dialog was opened once
+	previousName string // the reader's name as the guest before
 	saving       bool
 }
 

@@ -17,7 +17,7 @@ type memberParts struct {
 	noun     *label
 	count    *label // in the column's head
 	more     *label
-	known    bool // what is shown is as the server says now
+	known    bool // the shown list is current
 }
 
 // memberRow holds the labels of a member's row.

@@ -104,8 +104,8 @@ func localStorage() (storage js.Value, ok bool) {
 	return storage, true
 }
 
-// hold makes the tab's outbox ours for as long as this page lives, and reports
-// false if it is another's.
+// acquire acquires a tab's outbox until this page is closed. It reports false if another
+// tab holds it.
 func (o *outboxes) acquire(tab string) bool {
 	if o.locks.IsUndefined() {
 		return o.lease(tab)

@@ -39,7 +39,7 @@ type Page struct {
 
 	// view is the View that is shown.
 	view    client.View
-	current string // the room shown now, empty before the first
+	current string // the room that is shown, empty before the first
 	booted  bool
 
 	timeline   *timeline

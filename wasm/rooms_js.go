@@ -30,7 +30,7 @@ type roomParts struct {
 	form      js.Value
 	input     js.Value
 	clear     js.Value
-	nothing   js.Value // stands where no row does
+	nothing   js.Value // shown if there are no rows
 	emptyText *label
 	results   *label // result of the filter, for screen readers
 
@@ -50,7 +50,7 @@ type roomParts struct {
 	title, why *label
 	back       *label
 	again      js.Value
-	refusal    *view.Refusal // shown now, nil if the room is
+	refusal    *view.Refusal // nil if the room is shown
 }
 
 // roomLink holds the labels of a room's row, and what they show.
@@ -108,7 +108,7 @@ func (p *Page) drawRooms(v client.View) {
 	r.emptyText.set(r.shown.EmptyText)
 	setHidden(r.nothing, r.shown.EmptyText == "")
 	setHidden(r.clear, r.typed == "" && r.input.Get("value").String() == "")
-	if r.typed == "" || r.foundFor == r.typed || v.State != client.Online { // else the answer may make it another
+	if r.typed == "" || r.foundFor == r.typed || v.State != client.Online { // otherwise the result of the search may change it
 		r.results.set(r.shown.StatusText)
 	}
 	p.drawRefusal(v)
@@ -168,7 +168,7 @@ func (p *Page) drawRefusal(v client.View) {
 	}
 	r.back.showText(back)
 	setHidden(r.again, v.Current == "")
-	if was == nil && (focused.Equal(p.body) || focused.Equal(p.composer.input)) { // which is not to be seen now
+	if was == nil && (focused.Equal(p.body) || focused.Equal(p.composer.input)) { // the composer is hidden
 		find(r.pane, "button:not([hidden])").Call("focus")
 	}
 }

@@ -37,16 +37,15 @@ type Press struct {
 	Place            Place
 }
 
-// key is a line of the table of all keys: what it is, what it does, and how it is
-// said in the list that the page shows. A key without an action is the browser's
-// own, said because people look for it.
+// key is a shortcut: the key, its action, and its text in the list of shortcuts. A key
+// without an action is handled by the browser, and is in the list only.
 type key struct {
 	key              string
 	ctrl, alt, shift bool
 	in               []Place // nil means everywhere but in a dialog
 	does             Action
-	label            string // empty for one that is said with another
-	or               string // that other way
+	label            string // empty if another shortcut's line includes this one
+	or               string // the key of the shortcut that the line includes
 }
 
 var keys = []key{

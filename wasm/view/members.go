@@ -14,12 +14,12 @@ import (
 type Members struct {
 	Number, Noun string // of the button: 2 members
 	Count        string // of the heading: 2 online
-	Known        bool   // they are as the server says now
+	Known        bool   // the list is current
 	Rows         []MemberRow
-	More         string // those that the rows leave out
+	More         string // "and 3 more", empty if there is a row for each member
 }
 
-// MemberRow is a user in the room, however many pages he has open.
+// MemberRow is a user in the room. A user with several open pages has one row.
 type MemberRow struct {
 	User, Name, Tag string
 }

@@ -34,11 +34,11 @@ type Entry struct {
 	From       string
 	Tag        string
 	Sent       int64 // milliseconds since 1970
-	Follows    bool  // shares the head of the row before
+	Follows    bool  // shares the header of the row before
 	State      string
-	StateLabel string // the state in words
-	Reason     string // more about it
-	Retry      string // the word on the button that sends again
+	StateLabel string // text of the state
+	Reason     string // details of the state
+	Retry      string // label of the button that sends again
 }
 
 // Clock formats times in the reader's language and time zone.
@@ -77,7 +77,7 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 		}
 	}
 
-	var last Entry // the message before, if nothing stands between
+	var last Entry // the message directly above, zero if there is another row between
 	var day string // of the last message
 	var latest time.Time
 	if from > 0 {
@@ -86,8 +86,8 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 		day = clock.Day(latest)
 	}
 	begin := func(at time.Time) {
-		// One that goes back is of a clock that was set, or was written long ago and
-		// not sent.
+		// An earlier day means that a clock was changed, or that the message was
+		// written long before it was sent. It gets no row.
 		if d := clock.Day(at); d != day && !at.Before(latest) {
 			day, latest, last = d, at, Entry{}
 			list = append(list, Entry{Kind: Day, Key: "day " + d, Text: clock.dayName(d)})
