@@ -104,11 +104,11 @@ func (t Type[T]) Decode(e Event) (T, error) {
 }
 
 func badPayload(eventType string, err error) error {
-	var told *Error
+	var refusal *Error
 	var wrong *json.UnmarshalTypeError
 	switch {
-	case errors.As(err, &told):
-		return told
+	case errors.As(err, &refusal):
+		return refusal
 	case errors.As(err, &wrong):
 		return Errorf(CodeBadPayload, "%s: the field %q must not be a JSON %s", eventType, wrong.Field, Clip(wrong.Value, MaxIDLength))
 	}
@@ -152,11 +152,11 @@ func DecodeEvent(frame []byte) (Event, error) {
 }
 
 func badEnvelope(err error) error {
-	var told *Error
+	var refusal *Error
 	var wrong *json.UnmarshalTypeError
 	switch {
-	case errors.As(err, &told):
-		return told
+	case errors.As(err, &refusal):
+		return refusal
 	case errors.As(err, &wrong) && wrong.Field != "":
 		return Errorf(CodeBadJSON, "the event's field %q must not be a JSON %s", wrong.Field, Clip(wrong.Value, MaxIDLength))
 	}

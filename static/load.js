@@ -1,5 +1,5 @@
-// The only JavaScript of ours: fetch the wasm and run it, and say in words what
-// went wrong when that fails. wasm_exec.js, which is Go's own, comes before it.
+// Fetches and runs the wasm, and explains what went wrong if that fails. The page has no
+// other JavaScript of its own. wasm_exec.js, which is part of Go, is loaded before it.
 "use strict";
 
 (async (address) => {
@@ -15,32 +15,32 @@
     return fail("This browser cannot run WebAssembly. A current Firefox, Chrome, Edge or Safari can.");
   }
   if (typeof Go !== "function") {
-    return fail("Half of this page did not arrive (wasm_exec.js). Please reload.");
+    return fail("Part of this page failed to load (wasm_exec.js). Please reload.");
   }
   let type = "";
   try {
     const response = await fetch(address);
     if (!response.ok) {
-      return fail(`The server did not give out this page's program (status ${response.status}). Please reload.`);
+      return fail(`The server did not send this page's program (status ${response.status}). Please reload.`);
     }
     type = (response.headers.get("Content-Type") || "none").split(";")[0];
     const go = new Go();
     const { instance } = await WebAssembly.instantiateStreaming(response, go.importObject);
     await go.run(instance);
-    fail("The program of this page has stopped; the browser's console may tell why. Please reload.");
+    fail("This page's program has stopped. The browser's console may say why. Please reload.");
   } catch (error) {
     console.error(error);
     await new Promise((done) => setTimeout(done)); // the report of a violation comes after the error
     if (blocked || /content security policy|\bCSP\b|unsafe-eval/i.test(error.message)) {
-      fail(`This page's Content-Security-Policy forbids it to run WebAssembly (${blocked || "script-src"}). Something between the server and this browser has changed the policy.`);
+      fail(`The Content-Security-Policy of this page blocks WebAssembly (${blocked || "script-src"}). Something between the server and this browser has changed the policy.`);
     } else if (type === "") {
-      fail("The program of this page could not be fetched: the network or the server is away. Please reload.");
+      fail("This page's program could not be loaded: the network or the server is unavailable. Please reload.");
     } else if (type !== "application/wasm") {
-      fail(`The program of this page arrived with the wrong MIME type, ${type} instead of application/wasm. Something between the server and this browser has changed it.`);
+      fail(`This page's program arrived with the wrong MIME type, ${type} instead of application/wasm. Something between the server and this browser has changed it.`);
     } else if (error instanceof WebAssembly.LinkError || /\bimport\b/i.test(error.message)) {
-      fail("Two versions of this page were mixed: wasm_exec.js is not the one its program was built with. Please reload.");
+      fail("Parts of this page have different versions: wasm_exec.js does not match the program. Please reload.");
     } else {
-      fail(`The program of this page could not be started: ${error.message}`);
+      fail(`This page's program could not be started: ${error.message}`);
     }
   }
 })(document.currentScript.dataset.wasm);

@@ -6,7 +6,7 @@ import (
 	"websockets/shared"
 )
 
-// goTo changes the room and the address.
+// goTo opens a room and changes the page's address.
 func (p *Page) goTo(room string) {
 	if room != p.view.Current {
 		window.Get("history").Call("pushState", nil, "", addressOf(room))
@@ -16,40 +16,40 @@ func (p *Page) goTo(room string) {
 	p.focusComposer()
 }
 
-// followAddress goes where Back or Forward went.
+// followAddress opens the room of the address after Back or Forward.
 func (p *Page) followAddress() {
 	room, _ := roomOf(window.Get("location").Get("pathname").String())
 	p.change(room)
 }
 
-// change goes to a room. It is shown at once, not with the next frame: what is
-// typed from now on is meant for it.
+// change opens a room. It draws at once, not with the next frame, because the reader's
+// next keys are meant for the new room.
 func (p *Page) change(room string) {
 	setData(p.body, "pane", "room")
 	if err := p.client.ChangeRoom(room); err != nil {
 		p.showNotice(errorText(err))
 	}
-	p.joinNotifyingRooms() // the one that was left may be one
+	p.joinNotifyingRooms() // the room that was left may notify
 	p.draw()
 }
 
-// roomAtStart is the room of the page's address. It is asked before the page has
-// its parts.
+// roomAtStart returns the room of the page's address. It may be called before
+// findParts.
 func (p *Page) roomAtStart() string {
 	room, ok := roomOf(window.Get("location").Get("pathname").String())
 	if !ok {
 		p.post(func() {
-			p.showNotice("This address names no room, so this is #" + room + ". A room's name is made of a-z 0-9 - and _.")
+			p.showNotice("There is no room at this address, so this is #" + room + ". A room name has 1 to 64 characters: a-z, 0-9, - and _.")
 		})
 	}
 	return room
 }
 
-// addressOf is the path of a room's page.
+// addressOf returns the path of a room's page.
 func addressOf(room string) string { return "/r/" + room }
 
-// roomOf returns the room that a path names: / is the default room. A path that
-// names none is that too, with ok false.
+// roomOf returns the room of a path. The path / is the default room. For a path without
+// a valid room it returns the default room and false.
 func roomOf(path string) (room string, ok bool) {
 	if path == "/" {
 		return shared.DefaultRoom, true

@@ -11,24 +11,23 @@ import (
 	"websockets/wasm/view"
 )
 
-// bellPrefix begins the keys in localStorage of the rooms that notify; the room
-// follows. So it is this browser's choice, for all of its tabs.
+// bellPrefix begins the localStorage keys of the rooms that notify, followed by the
+// room. The choice applies to all tabs of the browser.
 const bellPrefix = "bell/"
 
-// bellParts are the bell of the current room, and the notifications of all rooms
-// that have one. The page stays in those rooms: nothing else brings their
-// messages.
+// bellParts is the bell of the current room, and the notifications of all rooms. The
+// page stays joined to rooms that notify, to receive their messages.
 type bellParts struct {
 	*view.Bells
 	button *label
 	shown  view.Bell
 	store  tabStore
 	keeps  bool
-	open   map[string]js.Value // the notifications that are to be seen, by room
-	clicks js.Func             // all notifications' onclick; lives as long as the page
+	open   map[string]js.Value // open notifications, by room
+	clicks js.Func             // onclick of all notifications; lives as long as the page
 
-	// mu guards rings: the rooms whose messages heard has to look at, on the
-	// client's goroutine.
+	// mu guards notifying, the rooms that notify. onMessage reads it on the client's
+	// goroutine.
 	mu        sync.Mutex
 	notifying map[string]bool
 }
@@ -46,7 +45,7 @@ func newBellParts() *bellParts {
 	return b
 }
 
-// set makes a room notify or not, as long as the page lives.
+// set turns notifications of a room on or off. It does not store the choice.
 func (b *bellParts) set(room string, on bool) bool {
 	ok := b.Set(room, on)
 	b.mu.Lock()
@@ -57,7 +56,7 @@ func (b *bellParts) set(room string, on bool) bool {
 	return ok
 }
 
-// permission is what the browser says now; the reader may change it at any time.
+// permission returns the browser's permission, which the reader can change at any time.
 func permission() view.Permission {
 	notification := window.Get("Notification")
 	switch {
@@ -69,15 +68,15 @@ func permission() view.Permission {
 	return view.Permission(notification.Get("permission").String())
 }
 
-// joinNotifyingRooms joins the rooms that notify beside the current one, and those
-// that were left for another room again. The client leaves out what is done.
+// joinNotifyingRooms joins all rooms that notify. It does nothing for rooms that are
+// joined already.
 func (p *Page) joinNotifyingRooms() {
 	if permission() != view.Granted {
 		return
 	}
 	for _, room := range p.bell.Names() {
 		if r, ok := p.client.Room(room); !ok || !r.Joined {
-			p.client.JoinRoom(room) // of a room's name that is none none is kept
+			p.client.JoinRoom(room) // the stored names are valid
 		}
 	}
 }
@@ -111,12 +110,12 @@ func (p *Page) drawBell(v client.View) {
 	}
 }
 
-// looksAt reports whether the reader has the room before him.
+// looksAt reports whether the reader is looking at the room.
 func (p *Page) looksAt(room string) bool {
 	return room == p.view.Current && !document.Get("hidden").Bool()
 }
 
-// heard is told every message, on the client's goroutine.
+// onMessage handles every message. It runs on the client's goroutine.
 func (p *Page) onMessage(m shared.Message) {
 	p.bell.mu.Lock()
 	notifies := p.bell.notifying[m.Room]
@@ -133,7 +132,7 @@ func (p *Page) onMessage(m shared.Message) {
 	})
 }
 
-// ring shows the room's notification, in the place of the one before.
+// showNotification shows the room's notification, replacing the one before.
 func (p *Page) showNotification(room string) {
 	r, _ := p.client.Room(room)
 	notice, ok := p.bell.Due(room, p.looksAt(room), r.ReadSeq, time.Now())
@@ -143,14 +142,14 @@ func (p *Page) showNotification(room string) {
 	defer func() {
 		switch e := recover().(type) {
 		case nil:
-		case js.Error: // some phones have notifications for installed apps only
+		case js.Error: // some phones allow notifications for installed apps only
 			p.turnBell(room, false)
 			p.showNotice(view.BellProblem(view.Unsupported))
 		default:
 			panic(e)
 		}
 	}()
-	// Two tabs of one browser show one: what has the same tag takes its place.
+	// The tag makes two tabs of a browser show one notification.
 	n := window.Get("Notification").New(notice.Title, map[string]any{
 		"body": notice.Body, "tag": "room/" + room, "renotify": true, "data": room,
 	})
@@ -171,7 +170,7 @@ func (p *Page) listenToBell() {
 		return nil
 	})
 	listen(b.button.Value, "click", func(js.Value) {
-		// The browser asks only while it hears the click.
+		// The browser asks for permission only while it handles the click.
 		if permission() != view.NotAsked {
 			p.post(p.pressBell)
 			return
@@ -184,7 +183,7 @@ func (p *Page) listenToBell() {
 		})
 		window.Get("Notification").Call("requestPermission").Call("then", answered, answered)
 	})
-	// Another tab may have turned a bell.
+	// Another tab may have turned a bell on or off.
 	listen(window, "storage", func(event js.Value) {
 		if event.Get("key").IsNull() {
 			p.post(func() {
@@ -201,7 +200,7 @@ func (p *Page) listenToBell() {
 	})
 }
 
-// pressBell turns the current room's bell, or says why it stays off.
+// pressBell turns the current room's bell on or off, or says why it stays off.
 func (p *Page) pressBell() {
 	room := p.view.Current
 	on := !p.bell.shown.On
@@ -213,26 +212,26 @@ func (p *Page) pressBell() {
 		return
 	}
 	if !p.turnBell(room, on) {
-		p.showNotice("No more than " + view.Count(view.MaxBells, "room") + " can notify. Turn the bell of another one off first.")
+		p.showNotice("You can be notified of up to " + view.Count(view.MaxBells, "room") + ". Turn off the bell of another room first.")
 		return
 	}
 	p.showNotice("")
 	if on {
-		p.announce.set("You will be told of messages in " + room)
+		p.announce.set("Notifications on for " + room)
 	} else {
-		p.announce.set("You will not be told of messages in " + room)
+		p.announce.set("Notifications off for " + room)
 	}
 	if !p.bell.keeps {
 		return
 	}
 	if on {
-		p.bell.store.Save(room, "on") // if it is full, the bell is on as long as the page is open
+		p.bell.store.Save(room, "on") // if it fails, the bell is on until the page is closed
 	} else {
 		p.bell.store.Remove(room)
 	}
 }
 
-// turnBell makes a room notify or not, and stays in it for that or leaves it.
+// turnBell turns notifications of a room on or off, and joins or leaves it for that.
 func (p *Page) turnBell(room string, on bool) bool {
 	ok := p.bell.set(room, on)
 	if !on && room != p.client.View().Current {

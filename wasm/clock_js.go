@@ -7,12 +7,12 @@ import (
 	"websockets/wasm/view"
 )
 
-// clock says times as the reader's own region does. The browser knows the
-// reader's language and the zone's summer time; Go in a browser knows neither.
+// clock formats times in the reader's language and time zone. Go in a browser knows
+// neither the language nor daylight saving time, so it asks the browser.
 type clock struct {
 	hour, day, moment, full js.Value // Intl.DateTimeFormat
-	// days keeps the names of days by the quarter of an hour: no zone has a border
-	// between two days elsewhere, and asking the browser for each row is slow.
+	// days caches the names of days by quarter hour, because formatting each row is
+	// slow. In every time zone, a day begins at a full quarter hour.
 	days  map[int64]string
 	names view.Clock
 }
@@ -38,7 +38,7 @@ func formatTime(format js.Value, t time.Time) string {
 
 func (c *clock) hourOf(t time.Time) string { return formatTime(c.hour, t) }
 
-// dayOf names the day with its year, so it also tells days from each other.
+// dayOf returns the date with its year. Different days have different names.
 func (c *clock) dayOf(t time.Time) string {
 	quarter := t.Unix() / (15 * 60)
 	name, ok := c.days[quarter]
@@ -49,5 +49,5 @@ func (c *clock) dayOf(t time.Time) string {
 	return name
 }
 
-// fullOf names the moment with its zone.
+// fullOf returns the full date and time with the zone.
 func (c *clock) fullOf(t time.Time) string { return formatTime(c.full, t) }

@@ -10,18 +10,18 @@ import (
 	"websockets/wasm/view"
 )
 
-// composerParts are where a message is written. Nothing ever disables them: what
-// is written without a connection waits in the outbox.
+// composerParts is the composer. It is never disabled: a message that is sent without a
+// connection waits in the outbox.
 type composerParts struct {
 	input      js.Value
 	hint       *label
-	hintStatus *label // the hint, for who does not see it
-	wait       *label // in the place of Send's arrow
-	fits       bool   // the browser grows the field by itself
+	hintStatus *label // the hint for screen readers
+	wait       *label // replaces the Send icon while sending is paused
+	fits       bool   // the browser fits the field's height to its text
 
 	room    string
 	drafts  drafts
-	problem string // why the last message was not taken
+	problem string // why the last message was refused
 }
 
 func newComposerParts() composerParts {
@@ -35,8 +35,8 @@ func newComposerParts() composerParts {
 	}
 }
 
-// enter takes out the room's draft. What was typed before the first room was
-// there stays. The draft of the room that is left is kept already.
+// enter shows the draft of a room. In the first room it keeps what was typed before the
+// room was known. The draft of the room before is stored already.
 func (c *composerParts) enter(room string) {
 	if room == c.room {
 		return
@@ -60,13 +60,13 @@ func (c *composerParts) enter(room string) {
 func (c *composerParts) text() string { return c.input.Get("value").String() }
 
 func (c *composerParts) setText(text string) {
-	if text != c.text() { // the caret goes to the end
+	if text != c.text() { // setting the value moves the caret
 		c.input.Set("value", text)
 	}
 	c.grow()
 }
 
-// grow fits the field's height to its text, up to what the style sheet allows.
+// grow fits the field's height to its text, within the limits of the style sheet.
 func (c *composerParts) grow() {
 	if c.fits {
 		return
@@ -86,8 +86,8 @@ func (p *Page) drawComposer(v client.View) {
 }
 
 func (p *Page) listenToComposer() {
-	// The character of the key was prevented with it, except where a program types
-	// and sends the two apart.
+	// Preventing keydown prevents keypress too, except for programs that send the two
+	// separately.
 	listen(p.composer.input, "keypress", func(event js.Value) {
 		if p.press(event).Action() == view.Send {
 			event.Call("preventDefault")
@@ -110,7 +110,7 @@ func (p *Page) listenToComposer() {
 	})
 }
 
-// send gives what is written to the outbox.
+// send puts the text into the outbox.
 func (p *Page) send() {
 	c := &p.composer
 	typed := c.text()
@@ -129,7 +129,7 @@ func (p *Page) send() {
 	p.redraw()
 }
 
-// edit takes a message that was not accepted back into the field.
+// edit moves a refused message back into the composer.
 func (p *Page) edit(id string) {
 	for _, m := range p.view.Room.Outgoing {
 		if m.ID != id || p.client.Discard(id) != nil {
@@ -146,16 +146,15 @@ func (p *Page) edit(id string) {
 	p.redraw()
 }
 
-// focusComposer is for a moment when the reader is likely to write next. A phone
-// would bring its keyboard up.
+// focusComposer focuses the composer when the reader is likely to write next. It does
+// nothing on a phone, where it would open the keyboard.
 func (p *Page) focusComposer() {
 	if !coarse() {
 		p.composer.input.Call("focus")
 	}
 }
 
-// coarse reports whether the reader points with a finger, so that Enter is a
-// key of the phone's keyboard.
+// coarse reports whether this is a touch device.
 func coarse() bool {
 	return window.Call("matchMedia", "(pointer: coarse)").Get("matches").Bool()
 }

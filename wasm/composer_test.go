@@ -107,7 +107,7 @@ func TestSendingPauses(t *testing.T) {
 	ann.name("Ann")
 	ann.do("watching", `watchHint()`)
 	ann.do("more than the server takes", js("sendAll", "m", sent))
-	ann.await("a countdown", `said.some(text => /^Sending goes on in \d s \(\d+ queued\)\|\d s$/.test(text))`)
+	ann.await("a countdown", `said.some(text => /^Sending resumes in \d s \(\d+ queued\)\|\d s$/.test(text))`)
 	var want []string
 	for i := range sent {
 		want = append(want, fmt.Sprint("m", i))

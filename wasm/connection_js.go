@@ -8,13 +8,13 @@ import (
 	"websockets/wasm/view"
 )
 
-// connectionParts show the state of the connection: a dot with a word always, a
-// banner when it takes longer.
+// connectionParts shows the state of the connection: always a dot with a label, and a
+// banner if it is lost for longer.
 type connectionParts struct {
 	dot     *label
 	banner  js.Value
-	lost    *label // what has happened: read out once
-	retry   *label // when the next attempt is: changes each second, not read out
+	lost    *label // what has happened; screen readers read it
+	retry   *label // when the next attempt is; not read, because it changes every second
 	button  *label
 	newer   js.Value
 	version string // the page's own
@@ -63,7 +63,7 @@ func (p *Page) drawConnection(v client.View) {
 	}
 }
 
-// tick draws again in a moment, for what changes with the clock alone.
+// tick redraws after d, for texts that change with the clock.
 func (p *Page) tick(d time.Duration) {
 	if p.ticking {
 		return
@@ -75,7 +75,7 @@ func (p *Page) tick(d time.Duration) {
 	})
 }
 
-// reconnect does what the banner's button says.
+// reconnect performs the action of the banner's button.
 func (p *Page) reconnect() {
 	switch p.connection.now.Do {
 	case view.DoNow:
@@ -89,7 +89,7 @@ func (p *Page) reconnect() {
 	}
 }
 
-// connectAgain starts the client that has ended.
+// connectAgain starts the client again after it has ended.
 func (p *Page) connectAgain() {
 	select {
 	case p.again <- struct{}{}:

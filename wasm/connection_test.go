@@ -59,7 +59,7 @@ func TestALostConnectionIsToldAfterFiveSeconds(t *testing.T) {
 	if said := evaluate[string](ann, "asking the page", `banner()`); said != "" && time.Since(lost) < 4*time.Second {
 		t.Errorf("the banner at once: got %q, want none", said)
 	}
-	ann.awaitBanner("The connection is lost. What you write is kept.", "Reconnecting", "Now")
+	ann.awaitBanner("Connection lost. Your messages are kept.", "Reconnecting", "Now")
 	if away := time.Since(lost); away < 5*time.Second {
 		t.Errorf("the banner came after: got %v, want 5 s at least", away)
 	}
@@ -93,7 +93,7 @@ func TestOfflineAndOnline(t *testing.T) {
 	middle.cut()
 	ann.offline(true)
 	ann.await("being offline", `says("connection") === "Offline"`)
-	ann.awaitBanner("This device is offline. What you write is kept.")
+	ann.awaitBanner("This device is offline. Your messages are kept.")
 	ann.say("written offline")
 	ann.do("stopping the page's time", `stopTime()`)
 	before := evaluate[int](ann, "counting attempts", `dialled`)
@@ -181,8 +181,8 @@ func TestFinalClosesSayWhatToDo(t *testing.T) {
 	}{
 		{shared.ClosePolicy, "too much came from here at once", "Connect again"},
 		{shared.CloseTooBig, "a message was larger than it takes", "Connect again"},
-		{4999, "The server has ended the connection for good (the connection was closed with code 4999: because).", "Connect again"},
-		{shared.CloseUnsupportedData, "The server did not understand this page.", "Reload"},
+		{4999, "The server closed the connection (the connection was closed with code 4999: because).", "Connect again"},
+		{shared.CloseUnsupportedData, "The server didn't understand this page.", "Reload"},
 	} {
 		opened := middle.connections()
 		middle.shut(end.code, "because")
@@ -319,7 +319,7 @@ func TestTheLogIsReplaced(t *testing.T) {
 		}
 	}
 	server.Start()
-	ann.await("the note", `document.querySelector("#messages .note")?.textContent === "The room's log was replaced; what was shown before is gone."`)
+	ann.await("the note", `document.querySelector("#messages .note")?.textContent === "This room's history was replaced. Earlier messages are gone."`)
 	ann.say("in the second log")
 	ann.wantMessages("Ann", []string{"in the second log"})
 }

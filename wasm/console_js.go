@@ -9,8 +9,8 @@ import (
 	"websockets/wasm/client"
 )
 
-// exposeSendEvent puts sendEvent(type, payload) into the browser's console. It
-// returns a promise that is rejected when the event could not be sent.
+// exposeSendEvent defines sendEvent(type, payload) for the browser's console. It returns
+// a promise, which is rejected if the event could not be sent.
 func exposeSendEvent(c *client.Client) {
 	window.Set("sendEvent", js.FuncOf(func(_ js.Value, args []js.Value) any { // as long as the page
 		eventType, payload, err := eventOf(args)
@@ -23,7 +23,7 @@ func exposeSendEvent(c *client.Client) {
 	}))
 }
 
-// eventOf reads the arguments of sendEvent. No payload is {}.
+// eventOf parses the arguments of sendEvent. A missing payload means {}.
 func eventOf(args []js.Value) (eventType string, payload json.RawMessage, err error) {
 	if len(args) == 0 || args[0].Type() != js.TypeString {
 		return "", nil, errors.New(`sendEvent takes a type and a payload: sendEvent("send_message", {message: "hi"})`)
@@ -33,7 +33,7 @@ func eventOf(args []js.Value) (eventType string, payload json.RawMessage, err er
 		return args[0].String(), payload, nil
 	}
 	defer func() {
-		// JSON.stringify throws on what has no JSON, such as an object inside itself.
+		// JSON.stringify throws for a value without JSON, such as a cyclic object.
 		if thrown := recover(); thrown != nil {
 			err = fmt.Errorf("the payload cannot be written as JSON: %v", thrown)
 		}
@@ -44,8 +44,7 @@ func eventOf(args []js.Value) (eventType string, payload json.RawMessage, err er
 	return args[0].String(), payload, nil
 }
 
-// promise does something in a goroutine of its own and returns a JavaScript
-// promise of it.
+// promise runs a function on its own goroutine and returns a JavaScript promise for it.
 func promise(do func() error) js.Value {
 	var executor js.Func
 	executor = js.FuncOf(func(_ js.Value, args []js.Value) any {

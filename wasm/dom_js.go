@@ -2,16 +2,15 @@ package main
 
 import "syscall/js"
 
-// What the page needs of the DOM. Text gets in by textContent alone, so nothing
-// that somebody wrote is ever read as HTML.
+// Helpers for the DOM. Text is set as textContent only, so that nothing a user wrote is
+// ever parsed as HTML.
 
 var (
 	window   = js.Global()
 	document = js.Global().Get("document")
 )
 
-// byID finds an element of index.html. One that is missing is a mistake of ours
-// and ends the program with its name.
+// byID returns an element of index.html. It panics if there is none.
 func byID(id string) js.Value {
 	element := document.Call("getElementById", id)
 	if element.IsNull() {
@@ -20,16 +19,16 @@ func byID(id string) js.Value {
 	return element
 }
 
-// clone copies what a <template> of index.html holds.
+// clone copies the content of a <template>.
 func clone(template js.Value) js.Value {
 	return template.Get("content").Get("firstElementChild").Call("cloneNode", true)
 }
 
 func find(in js.Value, selector string) js.Value { return in.Call("querySelector", selector) }
 
-// listen calls handle for every event of that kind, as long as the page lives.
-// handle runs while the browser waits: it may look at the event and forbid what
-// the browser would do with it, and leaves the rest to Page.post.
+// listen calls handle for every event of that kind, as long as the page lives. handle
+// blocks the browser: it may inspect the event and prevent its default action, and must
+// leave everything else to Page.post.
 func listen(target js.Value, kind string, handle func(event js.Value)) {
 	target.Call("addEventListener", kind, js.FuncOf(func(_ js.Value, args []js.Value) any { // as long as the page
 		handle(args[0])
@@ -37,7 +36,7 @@ func listen(target js.Value, kind string, handle func(event js.Value)) {
 	}))
 }
 
-// onResize calls handle when the element has got another size, as listen does.
+// onResize calls handle when the element's size has changed. The rules of listen apply.
 func onResize(element js.Value, handle func()) {
 	observer := window.Get("ResizeObserver").New(js.FuncOf(func(js.Value, []js.Value) any { // as long as the page
 		handle()
@@ -46,9 +45,8 @@ func onResize(element js.Value, handle func()) {
 	observer.Call("observe", element)
 }
 
-// setHidden and setData leave alone what is so already. An attribute that is
-// written makes the browser look at all elements whose style may hang on it, also
-// when it says the same as before.
+// setHidden and setData do nothing if the value is the same. Writing an attribute makes
+// the browser recalculate styles, even if its value does not change.
 
 func setHidden(element js.Value, hidden bool) {
 	if element.Get("hidden").Bool() != hidden {
@@ -68,8 +66,8 @@ func setHue(element js.Value, degrees string) {
 	element.Get("style").Call("setProperty", "--hue", degrees)
 }
 
-// label is an element whose text is written only when it changes: a screen
-// reader would read the same words out again.
+// label is an element whose text is written only when it changes. Otherwise a screen
+// reader would read it again.
 type label struct {
 	js.Value
 	text string
@@ -84,7 +82,7 @@ func (l *label) set(text string) {
 	}
 }
 
-// say shows the text, or hides the element when there is none.
+// showText sets the text, and hides the element if the text is empty.
 func (l *label) showText(text string) {
 	l.set(text)
 	setHidden(l.Value, text == "")

@@ -9,14 +9,13 @@ import (
 	"websockets/wasm/view"
 )
 
-// draftPrefix begins the keys of all drafts in localStorage; the room follows.
+// draftPrefix begins the localStorage keys of drafts, followed by the room.
 const draftPrefix = "draft/"
 
-// drafts are what was begun in each room, kept by the browser for all of its tabs
-// and for the next visit. Only what the reader types is written, so a tab that
-// merely shows a room takes nothing from the tab that is written in; in the same
-// room the last one that is typed in wins. Where the browser keeps nothing, they
-// live as long as the page.
+// drafts keeps the unsent text of each room in localStorage, for all tabs and for the
+// next visit. A draft is written only when the reader types, so a tab that merely shows
+// a room does not overwrite another tab's draft. If the reader types in two tabs, the
+// last change wins. Without localStorage, drafts are kept until the page is closed.
 type drafts struct {
 	view.Drafts
 	store tabStore
@@ -36,7 +35,7 @@ func newDrafts() drafts {
 	return d
 }
 
-// take notes what is kept for a room.
+// take sets a room's draft to a stored value, and removes it if the value is invalid.
 func (d *drafts) take(room, kept string) {
 	if draft, ok := view.ParseDraft(kept); ok && shared.ValidateRoom(room) == nil {
 		d.Drafts[room] = draft
@@ -45,7 +44,7 @@ func (d *drafts) take(room, kept string) {
 	}
 }
 
-// put notes what is typed for a room.
+// put sets and stores a room's draft.
 func (d *drafts) put(room, text string) {
 	gone := d.Put(room, text, time.Now())
 	if !d.keeps {
@@ -55,22 +54,21 @@ func (d *drafts) put(room, text string) {
 		d.store.Remove(room)
 	}
 	if draft, ok := d.Drafts[room]; ok {
-		d.store.Save(room, draft.String()) // a full store does no harm: the page has it
+		d.store.Save(room, draft.String()) // if it fails, the page still has the draft
 	}
 }
 
-// sent forgets the draft of a message that is on its way, unless another tab has
-// begun another one there.
+// sent removes the draft of a message that was sent, unless another tab has changed it.
 func (d *drafts) sent(room, text string) {
 	if d.Drafts[room].Text == text {
 		d.put(room, "")
 	}
 }
 
-// listenToDrafts hears of what other tabs have kept.
+// listenToDrafts takes over drafts that other tabs store.
 func (p *Page) listenToDrafts() {
 	listen(window, "storage", func(event js.Value) {
-		if event.Get("key").IsNull() { // all is gone
+		if event.Get("key").IsNull() { // the storage was cleared
 			p.post(func() {
 				clear(p.composer.drafts.Drafts)
 				p.redraw()

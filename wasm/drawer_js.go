@@ -9,15 +9,15 @@ import (
 	"websockets/wasm/view"
 )
 
-// nearLast is how far from its end, in CSS pixels, the list of events still sticks
-// to it.
+// nearLast is how close to its end, in CSS pixels, the list of events still follows new
+// ones.
 const nearLast = 40
 
-// drawer shows a developer the last events of the connection, and sends one that
-// is written out. It listens to the frames only while it is open, which it is
-// from the start if the address has ?debug.
+// drawer shows developers the last events of the connection, and sends an event that
+// they type. It observes frames only while it is open. With ?debug in the address it is
+// open from the start.
 type drawer struct {
-	atEnd   bool // the reader is at the newest event, and stays there
+	atEnd   bool // the list follows new events
 	panel   js.Value
 	scroll  js.Value
 	summary *label
@@ -31,7 +31,7 @@ type drawer struct {
 	changed bool // since it was drawn
 	events  view.Drawer
 	rows    *keyedList[*drawerRow]
-	stop    js.Value // the row that Tab goes to
+	stop    js.Value // the row that is reachable by Tab
 }
 
 type drawerRow struct {
@@ -85,9 +85,9 @@ func (p *Page) listenToDrawer() {
 		if event.Get("key").String() != "Escape" {
 			return
 		}
-		event.Call("stopPropagation") // it means this drawer
+		event.Call("stopPropagation") // this Esc is for the drawer
 		if !event.Get("target").Equal(d.filter) || d.filter.Get("value").String() == "" {
-			p.post(p.closeDrawer) // else the browser empties the field
+			p.post(p.closeDrawer) // otherwise the browser clears the field
 		}
 	})
 	listen(d.rows.parent, "keydown", func(event js.Value) {
@@ -127,7 +127,7 @@ func (p *Page) openDrawer() {
 	p.changeDrawer(func() {})
 }
 
-// closeDrawer forgets what the drawer has seen.
+// closeDrawer closes the drawer and drops its events.
 func (p *Page) closeDrawer() {
 	d := p.drawer
 	p.client.SetFrameObserver(nil)
@@ -166,7 +166,7 @@ func (p *Page) drawDrawer() {
 	d.follow()
 }
 
-// follow shows the newest event to who was at the end.
+// follow scrolls to the newest event if the reader was at the end.
 func (d *drawer) follow() {
 	if d.atEnd {
 		d.scroll.Set("scrollTop", d.scroll.Get("scrollHeight"))
@@ -188,7 +188,7 @@ func (d *drawer) newRow(e *view.DrawerEvent) *item[*drawerRow] {
 	return &item[*drawerRow]{element, &drawerRow{newLabel(find(element, ".trip"))}}
 }
 
-// lookAt lays an event's JSON out when its row is opened.
+// expand shows the JSON of an event when its row is opened.
 func (d *drawer) expand(row js.Value) {
 	d.tabTo(row)
 	if e := d.events.Event(row.Get("dataset").Get("key").String()); e != nil {
@@ -196,7 +196,7 @@ func (d *drawer) expand(row js.Value) {
 	}
 }
 
-// rowKeys are the keys that go from row to row.
+// rowKeys are the keys that move between rows.
 var rowKeys = map[string]bool{"ArrowUp": true, "ArrowDown": true, "Home": true, "End": true}
 
 func (d *drawer) move(row js.Value, key string) {
@@ -213,7 +213,7 @@ func (d *drawer) move(row js.Value, key string) {
 	}
 }
 
-// tabTo makes a row the one that Tab goes to: a hundred would be too many.
+// tabTo makes one row reachable by Tab. A hundred tab stops would be too many.
 func (d *drawer) tabTo(row js.Value) {
 	if d.stop.Truthy() {
 		find(d.stop, "summary").Set("tabIndex", -1)
@@ -223,8 +223,8 @@ func (d *drawer) tabTo(row js.Value) {
 	}
 }
 
-// sendRaw sends what is written in the drawer. What is wrong with it is said
-// there, if we see it; what the server says comes as an event.
+// sendRaw sends the event that was typed. It shows errors of the client in the drawer;
+// the server's answer arrives as an event.
 func (p *Page) sendRaw() {
 	d := p.drawer
 	e, err := shared.DecodeEvent([]byte(d.event.Get("value").String()))

@@ -8,12 +8,12 @@ import (
 	"websockets/wasm/view"
 )
 
-// forgottenKey is set in localStorage, and taken out again, to tell the other
-// tabs that this browser has been forgotten.
+// forgottenKey is set in localStorage to tell the other tabs that the session was
+// dropped. Clearing the storage removes it.
 const forgottenKey = "forgotten"
 
-// forgetParts are the two questions about the session: whether to drop it, and
-// what to do when the server has.
+// forgetParts is two dialogs about the session: whether to drop it, and what to do when
+// the server refuses it.
 type forgetParts struct {
 	dialog  js.Value
 	unsent  *label
@@ -43,12 +43,12 @@ func (p *Page) listenToForget() {
 	listen(byID("session-continue"), "click", func(js.Value) { p.post(p.continueAsGuest) })
 	listen(window, "storage", func(event js.Value) {
 		if event.Get("key").Equal(js.ValueOf(forgottenKey)) && !event.Get("newValue").IsNull() {
-			p.post(p.startOver) // and tells nobody: tabs would go on telling each other
+			p.post(p.startOver) // without setting the key, or tabs would notify each other for ever
 		}
 	})
 }
 
-// askToForget asks once more, and says what would be lost.
+// askToForget asks for confirmation and says what will be lost.
 func (p *Page) askToForget() {
 	p.closeName()
 	p.forget.problem.showText("")
@@ -56,8 +56,8 @@ func (p *Page) askToForget() {
 	p.forget.dialog.Call("showModal")
 }
 
-// unsent counts the messages that wait in all tabs of this browser, or in this
-// one if the browser keeps none.
+// unsent counts the unsent messages of all tabs. Without localStorage it counts those of
+// this tab.
 func (p *Page) unsent() int {
 	storage, ok := localStorage()
 	if !ok {
@@ -72,34 +72,34 @@ func (p *Page) unsent() int {
 	return n
 }
 
-// forgetMe makes this browser somebody new. Without the server it is not done:
-// the cookie is its own.
+// forgetMe replaces the session with that of a new guest. Only the server can do that,
+// because the cookie is HttpOnly.
 func (p *Page) forgetMe() {
 	if p.forget.busy {
 		return
 	}
 	p.forget.busy = true
 	p.forget.problem.showText("")
-	p.stopClient() // what is not sent yet is not sent meanwhile
+	p.stopClient() // send nothing meanwhile
 	p.fetch("/forget", map[string]any{"method": "POST"}, func(err error) {
 		p.forget.busy = false
 		if err != nil {
-			p.forget.problem.showText("The server cannot be reached, so it would know this browser again. Nothing has been forgotten.")
+			p.forget.problem.showText("Can't reach the server. Nothing has been removed. Please try again in a moment.")
 			p.connectAgain()
 			return
 		}
 		if storage, ok := localStorage(); ok {
-			storage.Call("setItem", forgottenKey, "") // heard by the other tabs
+			storage.Call("setItem", forgottenKey, "") // the other tabs get a storage event
 		}
 		p.startOver()
 	})
 }
 
-// startOver clears what the browser keeps for the page and opens it anew. From
-// then on this page stores nothing any more, whatever is still going on in it.
+// startOver clears the page's storage and reloads the page. From then on this page
+// stores nothing, even if work is still in progress.
 func (p *Page) startOver() {
 	p.stopClient()
-	p.keeps = true // nothing here is worth the question whether to leave
+	p.keeps = true // the browser must not ask whether to leave the page
 	p.queued.Store(0)
 	if storage, ok := localStorage(); ok {
 		storage.Call("clear")
@@ -110,7 +110,7 @@ func (p *Page) startOver() {
 	window.Get("location").Call("replace", "/")
 }
 
-// askToContinue is for a session that the server refuses.
+// askToContinue asks what to do about a session that the server refuses.
 func (p *Page) askToContinue() {
 	p.forget.endedProblem.showText("")
 	if !p.forget.ended.Get("open").Bool() {
@@ -118,9 +118,9 @@ func (p *Page) askToContinue() {
 	}
 }
 
-// continueAsGuest goes on as somebody new. Room, draft and outbox stay. Asking for
-// the page makes a browser a guest that is nobody yet: where another tab has done
-// so before, both are the same one.
+// continueAsGuest continues as a new guest and keeps the room, drafts and outbox.
+// Fetching the page gives the browser a new session if it has no valid one. If another
+// tab has done so before, both tabs are the same guest.
 func (p *Page) continueAsGuest() {
 	if p.forget.busy {
 		return
@@ -130,7 +130,7 @@ func (p *Page) continueAsGuest() {
 	p.fetch("/", page, func(err error) {
 		p.forget.busy = false
 		if err != nil {
-			p.forget.endedProblem.showText("The server cannot be reached. Please try again in a moment.")
+			p.forget.endedProblem.showText("Can't reach the server. Please try again in a moment.")
 			return
 		}
 		p.me.asked = false // the new guest has no name yet
@@ -142,13 +142,12 @@ func (p *Page) continueAsGuest() {
 	})
 }
 
-// fetch asks the server for something whose answer is in the cookie that it sets,
-// and posts done.
+// fetch sends a request that makes the server set a cookie, and posts done.
 func (p *Page) fetch(path string, options map[string]any, done func(error)) {
 	go func() {
 		response, err := await(window.Call("fetch", path, options))
 		if err == nil && !response.Get("ok").Bool() {
-			err = errors.New("the server refuses " + path)
+			err = errors.New("the server refused " + path)
 		}
 		p.post(func() { done(err) })
 	}()

@@ -38,7 +38,7 @@ func TestForgetMe(t *testing.T) {
 	one.axe("change-name")
 	one.click("forget")
 	one.await("the question", `byId("forget-dialog").open &&
-		byId("forget-unsent").innerText === "1 message has not been sent. It would be lost." &&
+		byId("forget-unsent").innerText === "1 message has not been sent and will be lost." &&
 		focused("forget-no")`)
 	one.axe("forget")
 	one.click("forget-no")

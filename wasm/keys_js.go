@@ -7,14 +7,14 @@ import (
 	"websockets/wasm/view"
 )
 
-// listenToKeys does what the table of keys in package view says.
+// listenToKeys performs the actions of view.Press.
 func (p *Page) listenToKeys() {
 	listen(document, "keydown", func(event js.Value) {
 		action := p.press(event).Action()
 		if action == view.NoAction || event.Get("defaultPrevented").Bool() {
 			return
 		}
-		if action != view.Back { // which the browser may have a use for
+		if action != view.Back { // the browser may use Esc too
 			event.Call("preventDefault")
 		}
 		p.post(func() { p.act(action) })
@@ -24,15 +24,15 @@ func (p *Page) listenToKeys() {
 	listen(byID("keys-close"), "click", func(js.Value) { p.post(func() { dialog.Call("close") }) })
 }
 
-// press is what a key event says, and where.
+// press converts a key event.
 func (p *Page) press(event js.Value) view.Press {
 	is := func(property string) bool { return event.Get(property).Truthy() }
 	press := view.Press{
 		Ctrl: is("ctrlKey") || is("metaKey"), Alt: is("altKey"), Shift: is("shiftKey"),
-		// Some browsers tell of the Enter that ends a word's input with this code only.
+		// Some browsers mark the Enter that ends a composition with this code only.
 		Composing: is("isComposing") || event.Get("keyCode").Equal(js.ValueOf(229)),
 	}
-	if key := event.Get("key"); key.Type() == js.TypeString { // a form that is filled in has none
+	if key := event.Get("key"); key.Type() == js.TypeString { // autofill sends events without a key
 		press.Key = key.String()
 	}
 	press.Touch = press.Key == "Enter" && coarse()
@@ -78,7 +78,7 @@ func (p *Page) act(action view.Action) {
 	}
 }
 
-// goBack leaves whatever the reader is in, one step at a time.
+// goBack leaves the current part of the page, one step at a time.
 func (p *Page) goBack() {
 	focused := document.Get("activeElement")
 	switch {
@@ -95,7 +95,7 @@ func (p *Page) goBack() {
 	}
 }
 
-// showKeys opens the list of keys, or closes it.
+// showKeys opens or closes the list of shortcuts.
 func (p *Page) showKeys() {
 	dialog, list := byID("keys-dialog"), byID("keys-list")
 	switch {
@@ -103,7 +103,7 @@ func (p *Page) showKeys() {
 		dialog.Call("close")
 		return
 	case !find(document, "dialog:modal").IsNull():
-		return // one question at a time
+		return // one dialog at a time
 	}
 	if list.Get("childElementCount").Int() == 0 {
 		for _, line := range view.KeyLines(onMac()) {

@@ -5,21 +5,20 @@ import (
 	"syscall/js"
 )
 
-// list keeps the children of one element in step with a list of keys. A child
-// stays one and the same element for as long as its key is there: what the
-// reader has focused or selected in it stays so.
+// keyedList keeps the children of an element in sync with a list of keys. An item keeps
+// its element as long as its key exists, so focus and selection in it are not lost.
 //
-// Only the page's goroutine touches it.
+// Only the page's goroutine may use it.
 type keyedList[T any] struct {
 	parent js.Value
-	order  []string // keys, as their children stand
+	order  []string // keys in the order of their elements
 	items  map[string]*item[T]
-	// spare are the children whose key has gone, while others are placed: create may
-	// take one with reuse.
+	// spare holds the removed items during reconcile. create may take one with
+	// takeSpare.
 	spare []*item[T]
 }
 
-// child is one of a list's elements and what its owner wants to know of it.
+// item is an element of a list, with data of the list's owner.
 type item[T any] struct {
 	element js.Value
 	data    T
@@ -29,22 +28,22 @@ func newKeyedList[T any](parent js.Value) *keyedList[T] {
 	return &keyedList[T]{parent: parent, items: make(map[string]*item[T])}
 }
 
-// clear takes all children out.
+// clear removes all items.
 func (l *keyedList[T]) clear() {
 	l.parent.Call("replaceChildren")
 	l.order = nil
 	clear(l.items)
 }
 
-// place makes the children those of the keys, in their order; create makes the
-// i-th. A child that is in its place already is not touched. Of a key that is
-// there twice, the first has the child. It returns how many it has put somewhere.
+// reconcile makes the items match the keys and their order. create returns a new item
+// for the i-th key. Items that are in the right place are not touched. A duplicate key
+// is ignored. reconcile returns how many elements it has inserted or moved.
 func (l *keyedList[T]) reconcile(keys []string, create func(i int) *item[T]) (moved int) {
 	wanted := make(map[string]bool, len(keys))
 	for _, key := range keys {
 		wanted[key] = true
 	}
-	var old []string // those that stay, and from old[0] on are not placed yet
+	var old []string // keys that stay; those from old[0] on have not been placed yet
 	for _, key := range l.order {
 		if wanted[key] {
 			old = append(old, key)
@@ -63,7 +62,7 @@ func (l *keyedList[T]) reconcile(keys []string, create func(i int) *item[T]) (mo
 		placed[key] = true
 		l.order = append(l.order, key)
 		for len(old) > 0 && old[0] != key && placed[old[0]] {
-			old = old[1:] // it went further up
+			old = old[1:] // it was moved up
 		}
 		if len(old) > 0 && old[0] == key {
 			old = old[1:]
@@ -87,8 +86,7 @@ func (l *keyedList[T]) reconcile(keys []string, create func(i int) *item[T]) (mo
 	return moved
 }
 
-// reuse returns a child whose key has gone and which fits, or nil. It still
-// shows what it showed.
+// takeSpare returns a removed item that fits, or nil. Its element has its old content.
 func (l *keyedList[T]) takeSpare(fits func(T) bool) *item[T] {
 	for i, c := range l.spare {
 		if fits(c.data) {

@@ -1,6 +1,19 @@
-// Command wasm is the page's program: it joins package client to the elements of
-// index.html. The client decides what there is to show; the files here show it
-// and say what the reader did. They are the only ones that use syscall/js.
+// Command wasm is the page's program. It connects package client to the elements of
+// index.html: it shows the client's View and passes on what the reader does. Package
+// view decides how things are shown.
+//
+//	page_js.go        Page: its goroutine, and when it draws
+//	timeline_js.go    the messages; row_js.go a row, scroll_js.go scrolling and loading
+//	composer_js.go    the composer; drafts_js.go drafts
+//	rooms_js.go       the rooms; address_js.go the room in the page's address
+//	members_js.go     the members
+//	connection_js.go  the state of the connection
+//	me_js.go, topic_js.go, forget_js.go, keys_js.go, bell_js.go, drawer_js.go
+//	                  dialogs, notifications, and the event drawer
+//	outbox_js.go      unsent messages in localStorage, shared by the tabs
+//	console_js.go     sendEvent for the browser's console
+//	list_js.go, dom_js.go, clock_js.go
+//	                  helpers
 package main
 
 import (
@@ -23,15 +36,14 @@ func main() {
 	}
 	c, err := client.New(config)
 	if err != nil {
-		panic(err) // load.js says that the program has stopped
+		panic(err) // load.js reports that the program has stopped
 	}
 	page.client = c
 	if outboxes != nil {
 		outboxes.importAbandoned(c)
 		go outboxes.watch(c)
 	}
-	// The socket is dialled first, so that the page is made ready while the browser
-	// connects.
+	// Dial first, so that the page is set up while the browser connects.
 	go page.stayConnected()
 	runtime.Gosched()
 	page.findParts()
@@ -40,10 +52,10 @@ func main() {
 	if debugAsked() {
 		page.openDrawer()
 	}
-	page.run() // for as long as the page is open
+	page.run() // until the page is closed
 }
 
-// socketAddress is where the page came from, as a WebSocket.
+// socketAddress returns the WebSocket URL of the page's server.
 func socketAddress() string {
 	location := window.Get("location")
 	scheme := "ws://"

@@ -1,6 +1,6 @@
 //go:build !js
 
-// Command wasm is the page's program. It runs in a browser and nowhere else.
+// Command wasm is the page's program. It runs only in a browser.
 package main
 
 import (
@@ -9,6 +9,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "wasm is the browser's program: ./build.sh builds it with GOOS=js GOARCH=wasm")
+	fmt.Fprintln(os.Stderr, "wasm runs in a browser: ./build.sh builds it with GOOS=js GOARCH=wasm")
 	os.Exit(1)
 }

@@ -11,8 +11,8 @@ import (
 	"websockets/wasm/view"
 )
 
-// meParts are the reader's own name: a button under the rooms, and the dialog
-// that asks for it.
+// meParts is the reader's own name: a button below the rooms, and the dialog that
+// changes it.
 type meParts struct {
 	button js.Value
 	avatar *label
@@ -21,8 +21,8 @@ type meParts struct {
 	dialog       js.Value
 	input        js.Value
 	problem      *label
-	asked        bool   // once is enough
-	previousName string // the name of the guest that the reader was
+	asked        bool   // the dialog was opened once
+	previousName string // the reader's name as the guest before
 	saving       bool
 }
 
@@ -61,7 +61,7 @@ func (p *Page) listenToMe() {
 	listen(p.me.dialog, "close", func(js.Value) { p.post(p.nameAsked) })
 }
 
-// askName opens the dialog, with the name there is if the reader chose it.
+// askName opens the name dialog.
 func (p *Page) askName() {
 	p.me.asked = true
 	if p.me.dialog.Get("open").Bool() {
@@ -69,7 +69,7 @@ func (p *Page) askName() {
 	}
 	p.me.input.Set("value", p.me.previousName)
 	p.me.input.Set("placeholder", p.view.Me.Name)
-	setHidden(byID("forget"), !p.view.Me.Named) // who has just come has nothing to be forgotten
+	setHidden(byID("forget"), !p.view.Me.Named) // a new guest has nothing to forget
 	if p.view.Me.Named {
 		p.me.input.Set("value", p.view.Me.Name)
 	}
@@ -81,8 +81,8 @@ func (p *Page) askName() {
 
 func (p *Page) closeName() { p.me.dialog.Call("close") }
 
-// nameAsked comes when the dialog has closed. Who chose nothing keeps the name
-// that the server gave, as if chosen: asking again at every visit would nag.
+// nameAsked runs when the dialog has closed. If the reader chose no name, it sets the
+// generated one as theirs, so that the next visit does not ask again.
 func (p *Page) nameAsked() {
 	p.focusComposer()
 	me := p.client.View().Me
@@ -96,7 +96,7 @@ func (p *Page) nameAsked() {
 	}()
 }
 
-// saveName gives the server the name that was typed.
+// saveName sends the typed name to the server.
 func (p *Page) saveName() {
 	if p.me.saving {
 		return
@@ -122,7 +122,8 @@ func (p *Page) saveName() {
 	}()
 }
 
-// words says an error to the reader. What the server says is meant for people.
+// errorText returns the text of an error for the reader. Texts of the server are meant
+// for people already.
 func errorText(err error) string {
 	var said *shared.Error
 	switch {
@@ -131,9 +132,9 @@ func errorText(err error) string {
 	case errors.Is(err, client.ErrDisconnected), errors.Is(err, client.ErrBusy):
 		return "There is no connection right now. Please try again in a moment."
 	case errors.Is(err, context.DeadlineExceeded):
-		return "The server has not answered. Please try again in a moment."
+		return "The server didn't answer. Please try again in a moment."
 	case errors.Is(err, client.ErrOutboxFull):
-		return "Too many messages wait to be sent. Please wait for the connection."
+		return "Too many messages are waiting to be sent. Please wait for the connection."
 	case errors.Is(err, client.ErrNoRoom):
 		return "Please choose a room first."
 	}

@@ -8,8 +8,7 @@ import (
 	"websockets/wasm/view"
 )
 
-// memberParts are the column of members, which lies over the timeline on a
-// smaller screen.
+// memberParts is the column of members. On small screens it covers the timeline.
 type memberParts struct {
 	list     *keyedList[memberRow]
 	template js.Value
@@ -18,10 +17,10 @@ type memberParts struct {
 	noun     *label
 	count    *label // in the column's head
 	more     *label
-	known    bool // what is shown is as the server says now
+	known    bool // the shown list is current
 }
 
-// memberRow is a member in the column, with what it shows.
+// memberRow holds the labels of a member's row.
 type memberRow struct {
 	avatar, name, tag *label
 }
@@ -75,13 +74,14 @@ func (p *Page) listenToMembers() {
 	listen(byID("members-close"), "click", func(js.Value) { p.post(func() { p.openMembers(false) }) })
 }
 
-// membersOpen reports whether the members lie over the timeline: on a smaller
-// screen, where there is a button for it.
+// membersOpen reports whether the members cover the timeline. On large screens there is
+// no button for it.
 func (p *Page) membersOpen() bool {
 	return p.body.Get("dataset").Get("members").Equal(js.ValueOf("open")) && !p.members.toggle.Get("offsetParent").IsNull()
 }
 
-// openMembers opens or closes them. Who was in them goes back to the button.
+// openMembers opens or closes the members. When it closes them, the focus returns to
+// the button.
 func (p *Page) openMembers(open bool) {
 	inside := byID("members").Call("contains", document.Get("activeElement")).Bool()
 	state := "shut"

@@ -12,42 +12,39 @@ import (
 )
 
 const (
-	// outboxPrefix begins the keys of all outboxes in localStorage. The name of the
-	// tab follows, then the message's id: outbox/TAB/ID.
+	// outboxPrefix begins the localStorage keys of unsent messages: outbox/TAB/ID.
 	outboxPrefix = "outbox/"
-	// scanInterval is how often a tab looks whether another one has left messages
-	// behind. It also looks when it is opened and when it comes into view.
+	// scanInterval is how often a tab looks for outboxes of closed tabs. It also looks
+	// when it is opened and when it becomes visible.
 	scanInterval = 15 * time.Second
-	// leaseTTL is for pages without locks: a tab that has not said for so long
-	// that it is there is gone. A tab in the background may be put to sleep for
-	// minutes.
+	// leaseTTL is how long a lease is valid without renewal. The browser may suspend a
+	// tab in the background for minutes.
 	leaseTTL = 5 * time.Minute
 )
 
-// outboxes are the messages on their way of all tabs of this browser. Each tab
-// has an outbox of its own, so none sends what another one is sending, and takes
-// over those whose tab is gone. It holds a lock for each of its outboxes for as
-// long as it lives; the browser gives the lock back when the tab is closed or
-// has crashed, and gives it to one only.
+// outboxes are the outboxes of all tabs of this browser. Each tab has its own, so two
+// tabs never send the same message, and imports those of closed tabs. A tab holds a lock
+// for each of its outboxes. The browser releases the lock when the tab is closed or has
+// crashed.
 //
-// There are locks on pages from https and from this machine only. Elsewhere a
-// tab says every scanInterval that it is there, with the time at outbox/TAB, and
-// takes that back when it is closed. Two tabs might then take over one outbox at
-// the same moment, or that of a tab that only slept: both would look into the
-// log first and send under the same ids, which the server stores once.
+// Browsers offer locks only to pages from https and from localhost. On other pages a tab
+// has leases: it writes the time to outbox/TAB every scanInterval, and removes it when it
+// is closed. Two tabs may then import the same outbox, or that of a suspended tab. That
+// is safe: each of them first looks for the messages in the log, and they send with the
+// same ids, which the server stores once.
 //
-// After open it belongs to the goroutine that calls watch.
+// After openOutboxes only the goroutine of watch may use it.
 type outboxes struct {
 	storage js.Value
-	locks   js.Value // undefined where there are none
-	never   js.Value // a promise that is never kept: the lock's
+	locks   js.Value // navigator.locks, undefined on other pages
+	never   js.Value // a promise that never settles: it keeps a lock
 	own     string
-	held    map[string]bool // own, and those taken over
-	visible chan struct{}   // the page has come into view
+	held    map[string]bool // the tab's own outbox, and imported ones
+	visible chan struct{}   // the page has become visible
 }
 
-// openOutboxes returns nil if this browser does not let the page store anything:
-// then messages wait in the page alone. It waits for the browser.
+// openOutboxes returns nil if the browser does not let the page store anything. Unsent
+// messages are then lost when the page is closed. It waits for the browser.
 func openOutboxes() *outboxes {
 	storage, ok := localStorage()
 	if !ok {
@@ -69,7 +66,7 @@ func openOutboxes() *outboxes {
 	o.held[o.own] = true
 	listen(document, "visibilitychange", func(js.Value) {
 		if document.Get("hidden").Bool() {
-			return // or closed: what pagehide did must not be undone
+			return // the page may be closing: do not renew what pagehide has removed
 		}
 		select {
 		case o.visible <- struct{}{}:
@@ -77,8 +74,8 @@ func openOutboxes() *outboxes {
 		}
 	})
 	listen(window, "pageshow", func(event js.Value) {
-		// A page that was put aside and comes back may have lost its outbox to
-		// another one.
+		// While a page was in the back/forward cache, another tab may have imported its
+		// outbox.
 		if event.Get("persisted").Bool() {
 			window.Get("location").Call("reload")
 		}
@@ -93,23 +90,22 @@ func openOutboxes() *outboxes {
 	return o
 }
 
-// localStorage returns the browser's store for this site, unless it is forbidden
-// or full.
+// localStorage returns localStorage. It reports false if it is blocked or full.
 func localStorage() (storage js.Value, ok bool) {
 	defer func() {
 		if recover() != nil {
 			ok = false
 		}
 	}()
-	// Not window.Get: what it throws could not be caught.
+	// Not window.Get: an exception in it could not be recovered.
 	storage = window.Get("Reflect").Call("get", window, "localStorage")
 	storage.Call("setItem", outboxPrefix, "try")
 	storage.Call("removeItem", outboxPrefix)
 	return storage, true
 }
 
-// hold makes the tab's outbox ours for as long as this page lives, and reports
-// false if it is another's.
+// acquire acquires a tab's outbox until this page is closed. It reports false if another
+// tab holds it.
 func (o *outboxes) acquire(tab string) bool {
 	if o.locks.IsUndefined() {
 		return o.lease(tab)
@@ -133,7 +129,7 @@ func (o *outboxes) acquire(tab string) bool {
 	return <-answer
 }
 
-// lease is hold without locks.
+// lease is acquire on pages without locks. It also renews a lease.
 func (o *outboxes) lease(tab string) bool {
 	if said := o.storage.Call("getItem", outboxPrefix+tab); said.Type() == js.TypeString && !o.held[tab] {
 		at, _ := strconv.ParseInt(said.String(), 10, 64)
@@ -144,12 +140,12 @@ func (o *outboxes) lease(tab string) bool {
 	return tabStore{o.storage, ""}.Save(outboxPrefix+tab, strconv.FormatInt(time.Now().UnixMilli(), 10)) == nil
 }
 
-// store returns the tab's outbox as the client wants it.
+// store returns a tab's outbox as a client.Store.
 func (o *outboxes) store(tab string) client.Store {
 	return tabStore{o.storage, outboxPrefix + tab + "/"}
 }
 
-// importAbandoned gives the client the outboxes whose tab is gone.
+// importAbandoned imports the outboxes of closed tabs into the client.
 func (o *outboxes) importAbandoned(c *client.Client) {
 	tried := make(map[string]bool)
 	for _, key := range keysOf(o.storage) {
@@ -166,7 +162,7 @@ func (o *outboxes) importAbandoned(c *client.Client) {
 	}
 }
 
-// watch looks for such outboxes for as long as the page is open.
+// watch imports outboxes of closed tabs until the page is closed.
 func (o *outboxes) watch(c *client.Client) {
 	for tick := time.Tick(scanInterval); ; {
 		select {
@@ -182,8 +178,8 @@ func (o *outboxes) watch(c *client.Client) {
 	}
 }
 
-// tabStore is one tab's outbox in localStorage. What was written is there when
-// the call returns, for this tab and for all others, and when they are closed.
+// tabStore is a part of localStorage: the keys with a prefix. A write is visible to all
+// tabs when the call returns, and survives closing them.
 type tabStore struct {
 	storage js.Value
 	prefix  string
@@ -203,8 +199,8 @@ func (s tabStore) Save(key, value string) (err error) {
 	defer func() {
 		switch e := recover().(type) {
 		case nil:
-		case js.Error: // in most cases the browser's limit for the site
-			err = fmt.Errorf("the browser does not store it: %w", e)
+		case js.Error: // usually the site's storage is full
+			err = fmt.Errorf("localStorage: %w", e)
 		default:
 			panic(e)
 		}

@@ -13,33 +13,33 @@ import (
 	"websockets/wasm/view"
 )
 
-// Page shows the client's View and tells the client what the reader does.
+// Page shows the client's View and passes on what the reader does.
 //
-// Everything but post, changed and after belongs to the goroutine that called
-// run. The browser's callbacks only look at their event and post the rest, so
-// they never block the browser. What has to wait for the server is done on a
-// goroutine of its own, which posts the result.
+// Only the goroutine of run may use it, except for post, changed and after, which are
+// safe for concurrent use. Callbacks of the browser inspect their event and post the
+// rest, so they never block the browser. Calls that wait for the server run on goroutines
+// of their own and post the result.
 type Page struct {
 	client *client.Client
-	again  chan struct{} // tells stayConnected to start the client anew
+	again  chan struct{} // tells stayConnected to start the client again
 	stop   atomic.Value  // context.CancelFunc: ends the client's Run
 
-	// mu guards queue: the work for run's goroutine, in order. One token in posted
-	// says as much as many.
+	// mu guards queue: the work for run's goroutine, in order. A token in posted means
+	// that queue is not empty.
 	mu     sync.Mutex
 	queue  []func()
 	posted chan struct{}
 
 	body      js.Value
 	frame     js.Func   // what requestAnimationFrame calls
-	drawing   bool      // a frame is wanted
-	throttled bool      // the one before is not painted yet
-	nextFrame time.Time // when the next one may be asked for
-	ticking   bool      // a look at the clock has been asked for
+	drawing   bool      // a draw is scheduled
+	throttled bool      // the last frame has not been painted yet
+	nextFrame time.Time // earliest time to request the next frame
+	ticking   bool      // tick has scheduled a redraw
 
-	// view is what is shown now.
+	// view is the View that is shown.
 	view    client.View
-	current string // the room shown now, empty before the first
+	current string // the room that is shown, empty before the first
 	booted  bool
 
 	timeline   *timeline
@@ -59,24 +59,24 @@ type Page struct {
 	announce    *label
 	empty       js.Value
 	typing      *label
-	loggedError *shared.Error // the last error that the console was told
-	loading     bool          // messages of the log are on their way, or not shown yet
-	loaded      bool          // they are there, or will not come
-	loadFailed  time.Time     // the last time that they did not come
-	probedOlder bool          // whether there are any was asked, for the current room
+	loggedError *shared.Error // the last error written to the console
+	loading     bool          // history is being loaded, or has not been drawn yet
+	loaded      bool          // loading has ended, the next draw shows the result
+	loadFailed  time.Time     // when loading last failed
+	probedOlder bool          // older messages of the current room were requested once
 
-	// queued is how many messages would be lost with the page; the browser's
-	// callback asks. None are if the browser keeps the outbox.
+	// queued counts the messages that are lost when the page is closed. beforeunload
+	// reads it. It stays 0 if the browser stores the outbox.
 	queued atomic.Int32
-	keeps  bool // set before run
+	keeps  bool // the browser stores the outbox; set before run
 }
 
-// newPage returns a page that can be posted to and has yet to find its parts.
+// newPage returns a page that accepts posts. Call findParts before run.
 func newPage() *Page {
 	return &Page{again: make(chan struct{}, 1), posted: make(chan struct{}, 1)}
 }
 
-// findParts finds the elements of index.html. It comes before run.
+// findParts finds the elements of index.html.
 func (p *Page) findParts() {
 	p.body = document.Get("body")
 	p.title = newLabel(find(document, "title"))
@@ -101,8 +101,8 @@ func (p *Page) findParts() {
 	p.bell = newBellParts()
 }
 
-// post leaves work for run's goroutine. It never blocks; any goroutine may call
-// it.
+// post queues work for run's goroutine. It does not block and is safe for concurrent
+// use.
 func (p *Page) post(work func()) {
 	p.mu.Lock()
 	p.queue = append(p.queue, work)
@@ -113,15 +113,15 @@ func (p *Page) post(work func()) {
 	}
 }
 
-// after posts work once a time has passed.
+// after posts work after d.
 func (p *Page) after(d time.Duration, work func()) {
 	time.AfterFunc(d, func() { p.post(work) })
 }
 
-// changed says that the View is another one. Any goroutine may call it.
+// changed redraws the page because the View has changed. It is safe for concurrent use.
 func (p *Page) changed() { p.post(p.redraw) }
 
-// run works for as long as the page is open.
+// run executes posted work until the page is closed.
 func (p *Page) run() {
 	p.listenToWindow()
 	p.listenToRooms()
@@ -147,36 +147,34 @@ func (p *Page) run() {
 	}
 }
 
-// stayConnected runs the client. It returns to the server for ever by itself,
-// except after a close that is final, and after stopClient: then the reader
-// decides.
+// stayConnected runs the client, which reconnects by itself. After a final close and
+// after stopClient it waits for connectAgain.
 func (p *Page) stayConnected() {
 	for {
 		ctx, stop := context.WithCancel(context.Background())
 		p.stop.Store(stop)
-		p.client.Run(ctx) // the View says why it ended
+		p.client.Run(ctx) // the View has the reason when it returns
 		stop()
 		p.changed()
 		<-p.again
 		select {
-		case <-p.again: // said twice
+		case <-p.again: // connectAgain was called twice
 		default:
 		}
 	}
 }
 
-// stopClient ends the connection; connectAgain starts it anew.
+// stopClient ends the connection until connectAgain is called.
 func (p *Page) stopClient() {
 	if stop, ok := p.stop.Load().(context.CancelFunc); ok {
 		stop()
 	}
 }
 
-// maxFrameGap is how long at most the page is not drawn when it has something to show.
+// maxFrameGap bounds the time until a change is drawn.
 const maxFrameGap = 200 * time.Millisecond
 
-// redraw asks for a frame, once for all that changes before it. A page that is
-// not seen gets no frames from the browser, so it takes its time.
+// redraw schedules a draw. Several calls before it cause one draw.
 func (p *Page) redraw() {
 	if p.drawing {
 		return
@@ -190,7 +188,7 @@ func (p *Page) redraw() {
 func (p *Page) askFrame() {
 	wait := time.Until(p.nextFrame)
 	switch {
-	case document.Get("hidden").Bool():
+	case document.Get("hidden").Bool(): // the browser gives a hidden page no frames
 		p.after(maxFrameGap, p.draw)
 	case wait > 0:
 		p.after(wait, func() { window.Call("requestAnimationFrame", p.frame) })
@@ -199,19 +197,19 @@ func (p *Page) askFrame() {
 	}
 }
 
-// rest keeps the next frame back for as long as this one took the browser, which
-// has painted it, and done what came meanwhile, before it has time for a timer.
-// So when more comes than can be drawn, half of the time is for taking it in and
-// for the reader, and what the page shows goes on in larger steps.
+// throttleFrames delays the next frame for as long as this one has taken. A timer fires
+// only after the browser has painted the frame and handled other events, so it measures
+// the whole cost. When more messages arrive than can be drawn, half of the time is left
+// for receiving them and for the reader, and each frame shows more of them.
 func (p *Page) throttleFrames(begun time.Time) {
 	if p.throttled || document.Get("hidden").Bool() {
 		return
 	}
 	p.throttled = true
-	p.after(time.Millisecond, func() { // less would be over before the browser has its turn
+	p.after(time.Millisecond, func() { // a shorter timer would fire before the paint
 		now := time.Now()
 		wait := min(now.Sub(begun), maxFrameGap)
-		if p.timeline.flood { // nobody can read it
+		if p.timeline.flood { // nobody can read that fast
 			wait = maxFrameGap
 		}
 		p.throttled, p.nextFrame = false, now.Add(wait)
@@ -232,7 +230,7 @@ func (p *Page) draw() {
 	}
 	v := p.client.View()
 	p.view = v
-	if p.loaded { // what is beyond these is seen from now on
+	if p.loaded { // the View has the result, so the next page may be loaded
 		p.loading, p.loaded = false, false
 	}
 	if !p.keeps {
@@ -262,8 +260,8 @@ func (p *Page) draw() {
 			p.focusComposer()
 		}
 	}
-	// A room that has fewer than it was joined with has no older ones, most likely:
-	// asking tells, without the reader having to.
+	// A room with less than a full backlog has probably no older messages. Load once to
+	// find out, so that the reader sees no button without effect.
 	few := len(room.Messages) < shared.JoinBacklog
 	if few && room.More && room.Synced && !p.probedOlder {
 		p.probedOlder = true
@@ -279,7 +277,7 @@ func (p *Page) draw() {
 	}
 }
 
-// entered makes the page that of another room.
+// entered updates the page after the current room has changed.
 func (p *Page) entered(v client.View) {
 	if p.current != "" && p.rooms.refusal == nil {
 		p.rooms.before = p.current
@@ -294,8 +292,8 @@ func (p *Page) entered(v client.View) {
 	}
 }
 
-// read tells the server what the reader has before his eyes, once it has told how
-// far he had read before.
+// read moves the reader's read mark to the newest visible message, once the server has
+// sent the current mark.
 func (p *Page) read() {
 	if p.view.Room.Synced && !p.view.Room.ReadKnown {
 		p.listRooms()
@@ -311,8 +309,8 @@ func (p *Page) showNotice(text string) {
 }
 
 func (p *Page) listenToWindow() {
-	// What may mean that the network or the page was away: the client finds out with
-	// one ping. A page that was frozen gets resume, or nothing but the focus.
+	// After events that may follow a sleep or a network change, the client checks the
+	// connection with one ping. A frozen page gets resume, or only focus.
 	listen(window, "online", func(js.Value) {
 		p.client.CheckNow()
 		p.changed()
@@ -340,7 +338,7 @@ func (p *Page) listenToWindow() {
 				p.client.CheckNow()
 				p.listRooms()
 			}
-			p.draw() // a frame asked for before may never come
+			p.draw() // a frame requested before may never come
 		})
 	})
 	listen(byID("notice-close"), "click", func(js.Value) { p.post(func() { p.showNotice("") }) })
@@ -348,7 +346,8 @@ func (p *Page) listenToWindow() {
 	listen(byID("reconnect"), "click", func(js.Value) { p.post(p.reconnect) })
 }
 
-// titleOf is the tab's title: what is unread in all rooms, and the room.
+// titleOf returns the title of the tab: the unread messages of all rooms, and the
+// current room.
 func titleOf(v client.View) string {
 	unread := 0
 	for _, r := range v.Rooms {

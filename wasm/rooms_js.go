@@ -11,50 +11,49 @@ import (
 	"websockets/wasm/view"
 )
 
-// answerTimeout is how long the page waits for an answer of the server.
+// answerTimeout bounds a request to the server.
 const answerTimeout = 10 * time.Second
 
-// listInterval is how often the list of rooms is asked for while the page is seen.
+// listInterval is how often the list of rooms is loaded while the page is visible.
 const listInterval = 30 * time.Second
 
-// searchDelay is how long the reader must have stopped typing before the server is
-// asked for the rooms of that name.
+// searchDelay is the pause in typing after which the server is searched.
 const searchDelay = 150 * time.Millisecond
 
-// searchTimeout is how long Enter waits for the answer.
+// searchTimeout bounds a search. Enter waits for its result.
 const searchTimeout = 2 * time.Second
 
-// roomParts are the column of rooms.
+// roomParts is the column of rooms.
 type roomParts struct {
 	list      *keyedList[roomLink]
 	template  js.Value
 	form      js.Value
 	input     js.Value
 	clear     js.Value
-	nothing   js.Value // stands where no row does
+	nothing   js.Value // shown if there are no rows
 	emptyText *label
-	results   *label // what was found, for who does not see it
+	results   *label // result of the filter, for screen readers
 
 	shown  view.Rooms
-	before string // the room that was shown before this one
+	before string // the room shown before the current one
 
-	typed    string               // what the rows are filtered by
-	found    []shared.RoomSummary // what the server knows of it
+	typed    string               // the filter
+	found    []shared.RoomSummary // the server's result for foundFor
 	foundFor string
-	asking   bool // the server
-	entering bool // Enter was pressed and waits for its answer
+	asking   bool // a search is in progress
+	entering bool // Enter was pressed and waits for the search
 
-	listed  bool // the list was asked for on this connection
-	listing bool // an answer is on its way
+	listed  bool // the list was requested on this connection
+	listing bool // a request is in progress
 
-	pane       js.Value // what is said instead of a room
+	pane       js.Value // replaces a room that cannot be opened
 	title, why *label
 	back       *label
 	again      js.Value
-	refusal    *view.Refusal // shown now, nil if the room is
+	refusal    *view.Refusal // nil if the room is shown
 }
 
-// roomLink is a row of the column, with what it shows.
+// roomLink holds the labels of a room's row, and what they show.
 type roomLink struct {
 	link                       js.Value
 	name, mark, unread, spoken *label
@@ -102,14 +101,14 @@ func (p *Page) drawRooms(v client.View) {
 	for _, row := range rows {
 		r.list.items[row.Key].data.draw(row)
 	}
-	// A row that has moved has lost the focus.
+	// Moving a row in the DOM takes the focus from it.
 	if !document.Get("activeElement").Equal(focused) && r.list.parent.Call("contains", focused).Bool() {
 		focused.Call("focus")
 	}
 	r.emptyText.set(r.shown.EmptyText)
 	setHidden(r.nothing, r.shown.EmptyText == "")
 	setHidden(r.clear, r.typed == "" && r.input.Get("value").String() == "")
-	if r.typed == "" || r.foundFor == r.typed || v.State != client.Online { // else the answer may make it another
+	if r.typed == "" || r.foundFor == r.typed || v.State != client.Online { // otherwise the result of the search may change it
 		r.results.set(r.shown.StatusText)
 	}
 	p.drawRefusal(v)
@@ -146,7 +145,7 @@ func (l *roomLink) draw(row view.RoomRow) {
 	}
 }
 
-// drawRefusal says why there is no room to be seen, with a way to one.
+// drawRefusal shows why the current room cannot be opened, with a button to another.
 func (p *Page) drawRefusal(v client.View) {
 	r := &p.rooms
 	refusal, was := view.RefusalOf(v, r.before), r.refusal
@@ -169,12 +168,12 @@ func (p *Page) drawRefusal(v client.View) {
 	}
 	r.back.showText(back)
 	setHidden(r.again, v.Current == "")
-	if was == nil && (focused.Equal(p.body) || focused.Equal(p.composer.input)) { // which is not to be seen now
+	if was == nil && (focused.Equal(p.body) || focused.Equal(p.composer.input)) { // the composer is hidden
 		find(r.pane, "button:not([hidden])").Call("focus")
 	}
 }
 
-// listRooms asks for the list of rooms. The View has the answer.
+// listRooms loads the list of rooms into the View.
 func (p *Page) listRooms() {
 	if p.rooms.listing || p.view.State != client.Online {
 		return
@@ -183,7 +182,7 @@ func (p *Page) listRooms() {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
-		p.client.ListRooms(ctx, "") // without an answer, the old list stays
+		p.client.ListRooms(ctx, "") // on an error, the old list stays
 		p.post(func() { p.rooms.listing = false })
 	}()
 }
@@ -202,7 +201,7 @@ func (p *Page) listenToRooms() {
 	listen(p.rooms.list.parent, "click", func(event js.Value) {
 		link := event.Get("target").Call("closest", "a")
 		if link.IsNull() || event.Get("ctrlKey").Bool() || event.Get("metaKey").Bool() || event.Get("shiftKey").Bool() {
-			return // a new tab is the browser's business
+			return // the browser opens a new tab or window
 		}
 		event.Call("preventDefault")
 		path := link.Get("pathname").String()
@@ -238,15 +237,15 @@ func (p *Page) listenToRooms() {
 	listen(p.rooms.again, "click", func(js.Value) { p.post(func() { p.change(p.view.Current) }) })
 }
 
-// findRoom takes the reader to the field that finds rooms.
+// findRoom focuses the filter of the rooms.
 func (p *Page) findRoom() {
 	setData(p.body, "pane", "rooms")
 	p.rooms.input.Call("focus")
 	p.rooms.input.Call("select")
 }
 
-// filterRooms shows the rooms that match what is typed: those that are known at
-// once, a little later those that only the server knows.
+// filterRooms shows the rooms that match the filter: known rooms at once, and a little
+// later those that only the server knows.
 func (p *Page) filterRooms() {
 	r := &p.rooms
 	typed := view.RoomNameOf(r.input.Get("value").String())
@@ -267,8 +266,8 @@ func (p *Page) clearFilter() {
 	p.redraw()
 }
 
-// searchRooms asks the server for the rooms that match, one question at a time.
-// Enter waits for the answer, or for the news that there will be none.
+// searchRooms searches the server for matching rooms, one search at a time. If Enter was
+// pressed, it opens the best match when the search has ended.
 func (p *Page) searchRooms() {
 	r := &p.rooms
 	typed := r.typed
@@ -299,8 +298,7 @@ func (p *Page) searchRooms() {
 	}()
 }
 
-// enterRoom goes to the first of the rooms that match, as soon as the server has
-// said which do.
+// enterRoom handles Enter in the filter: it searches the server and opens the best match.
 func (p *Page) enterRoom() {
 	p.filterRooms()
 	if p.rooms.typed == "" {
@@ -311,7 +309,7 @@ func (p *Page) enterRoom() {
 	p.searchRooms()
 }
 
-// goToFirst does what Enter asked for.
+// goToFirst opens the best match if Enter was pressed.
 func (p *Page) goToFirst() {
 	if !p.rooms.entering {
 		return
@@ -323,8 +321,8 @@ func (p *Page) goToFirst() {
 	}
 }
 
-// moveRow moves the focus through the rows, from the field that finds them
-// downwards and back to it.
+// moveRow moves the focus down or up through the rows. Above the first row is the
+// filter.
 func (p *Page) moveRow(by int) {
 	list := p.rooms.list
 	focused := document.Get("activeElement")
@@ -337,7 +335,7 @@ func (p *Page) moveRow(by int) {
 	}
 }
 
-// stepRoom goes to the room that is shown above or below the current one.
+// stepRoom opens the room above or below the current one.
 func (p *Page) stepRoom(by int) {
 	if room := p.rooms.shown.Neighbor(p.view.Current, by); room != "" {
 		p.goTo(room)

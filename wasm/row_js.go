@@ -9,21 +9,21 @@ import (
 	"websockets/wasm/view"
 )
 
-// row is what one child of the list shows.
+// row is the content of an item in the timeline.
 type row struct {
 	shown view.Entry
-	parts *messageParts // of a message
+	parts *messageParts // nil if it is not a message
 }
 
-// messageParts are the elements of a message's row that change.
+// messageParts holds the elements of a message's row that change.
 type messageParts struct {
 	avatar, from, tag, time, body, stateLabel, retry js.Value
 }
 
 func isMessage(r row) bool { return r.parts != nil }
 
-// newRow returns an element for a row: that of a message that has gone, since to
-// make one takes ten times as long as to write another message into it.
+// newRow returns an item for a row. It reuses the item of a removed message if it can:
+// creating one takes ten times as long as filling it.
 func (t *timeline) newRow(e view.Entry) *item[row] {
 	if e.Kind == view.Message {
 		if r := t.rows.takeSpare(isMessage); r != nil {
@@ -53,7 +53,7 @@ func (t *timeline) newRow(e view.Entry) *item[row] {
 	return r
 }
 
-// fill writes into the row what has changed.
+// fill writes what has changed into the row.
 func (t *timeline) fill(r *item[row], e view.Entry) {
 	was := r.data.shown
 	if was == e {
@@ -76,7 +76,7 @@ func (t *timeline) fill(r *item[row], e view.Entry) {
 	if was.Sent != e.Sent || was.Follows != e.Follows {
 		at := time.UnixMilli(e.Sent)
 		hour := t.clock.hourOf(at)
-		if e.Follows { // it stands in the gutter, where there is no room for AM or PM
+		if e.Follows { // the gutter is too narrow for AM or PM
 			hour = strings.TrimFunc(hour, func(r rune) bool { return !unicode.IsDigit(r) })
 		}
 		p.time.Set("textContent", hour)
@@ -110,7 +110,7 @@ func (t *timeline) fill(r *item[row], e view.Entry) {
 	}
 }
 
-// writeBody puts a message's text into its row, with its links as links.
+// writeBody writes a message's text with its links and code.
 func writeBody(body js.Value, text string) {
 	spans := view.Spans(text)
 	if len(spans) == 1 && spans[0].Href == "" && !spans[0].Code {

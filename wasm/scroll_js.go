@@ -10,11 +10,12 @@ import (
 	"websockets/wasm/view"
 )
 
-// nearEnd is how far from its end, in CSS pixels, the timeline still sticks to
-// it.
+// nearEnd is how close to its end, in CSS pixels, the timeline still follows new
+// messages.
 const nearEnd = 100
 
-// loadRetryDelay is how long after a failure messages are not fetched by themselves.
+// loadRetryDelay is how long to wait after a failure before loading automatically
+// again.
 const loadRetryDelay = 3 * time.Second
 
 func (t *timeline) fromEnd() float64 {
@@ -22,7 +23,7 @@ func (t *timeline) fromEnd() float64 {
 	return s.Get("scrollHeight").Float() - s.Get("scrollTop").Float() - s.Get("clientHeight").Float()
 }
 
-// size is how high the list is, and how much of it is in sight, in CSS pixels.
+// size is the height of the list, and of its visible part, in CSS pixels.
 type size struct{ all, visible float64 }
 
 func (t *timeline) size() size {
@@ -34,37 +35,37 @@ func (t *timeline) toEnd() {
 	t.scroll.Set("scrollTop", t.end.all)
 }
 
-// rowAt returns the index of the first row that begins at or below a place in the
+// rowAt returns the index of the first row that begins at or below y in the browser's
 // window.
 func (t *timeline) rowAt(y float64) int {
 	order := t.rows.order
 	return sort.Search(len(order), func(i int) bool { return top(t.rows.items[order[i]].element) >= y })
 }
 
-// anchor is the key of the first message that begins in sight, with where it is: it must not
-// move when something is put in above it. But not the first one in the page, which
-// loses its head when the one before comes and is of the same person, and the last
-// one rather than none.
+// anchor returns the key and position of the first visible message. It must not move
+// when rows are inserted above it. The first message of the page does not serve: it loses
+// its header if an older message of the same person is inserted. If no message begins in
+// the visible part, anchor returns the last one.
 func (t *timeline) anchor() (key string, at float64) {
 	order := t.rows.order
 	if t.AtEnd || len(order) == 0 {
 		return "", 0
 	}
 	for _, key := range order[max(2, min(t.rowAt(top(t.scroll)), len(order)-1)):] {
-		if r := t.rows.items[key]; r.data.parts != nil { // a day's name may go elsewhere
+		if r := t.rows.items[key]; r.data.parts != nil { // the row of a day may move
 			return key, top(r.element)
 		}
 	}
 	return "", 0
 }
 
-// top is where an element begins in the window, in CSS pixels.
+// top returns the position of an element in the browser's window, in CSS pixels.
 func top(element js.Value) float64 {
 	return element.Call("getBoundingClientRect").Get("top").Float()
 }
 
-// lookAt sees to it that there is always more in the page than in sight; see
-// view.Timeline.Look.
+// updateWindow passes the visible rows to view.Timeline.UpdateWindow, so that the page
+// always has more messages than are visible.
 func (t *timeline) updateWindow(room client.RoomView) (moved bool, load view.Load) {
 	if t.AtEnd || len(t.rows.order) == 0 {
 		return false, view.NoLoad
@@ -91,7 +92,7 @@ func (p *Page) listenToTimeline() {
 	t := p.timeline
 	listen(t.scroll, "scroll", func(js.Value) {
 		p.post(func() {
-			// Turning a phone makes the list another height, and the browser scrolls.
+			// When a phone is turned, the list's height changes and the browser scrolls.
 			if t.AtEnd && t.size() != t.end {
 				t.toEnd()
 				return
@@ -119,8 +120,8 @@ func (p *Page) listenToTimeline() {
 	listen(t.older.Value, "click", func(js.Value) { p.post(func() { p.load(view.Older, true) }) })
 	listen(byID("copy-link"), "click", func(js.Value) { p.post(p.copyLink) })
 
-	// The timeline becomes lower when the composer grows or a phone's keyboard
-	// comes up: who was at the end stays there.
+	// The timeline shrinks when the composer grows or a phone's keyboard opens. A reader
+	// at the end stays there.
 	onResize(t.scroll, func() {
 		p.post(func() {
 			if t.AtEnd {
@@ -130,7 +131,7 @@ func (p *Page) listenToTimeline() {
 	})
 }
 
-// keyOf returns the key of the row that an element is in.
+// keyOf returns the key of the row that contains an element.
 func keyOf(element js.Value) string {
 	row := element.Call("closest", "[data-key]")
 	if row.IsNull() {
@@ -139,29 +140,28 @@ func keyOf(element js.Value) string {
 	return row.Get("dataset").Get("key").String()
 }
 
-// decide does what the reader wants with a message that was not sent.
+// resolvePending performs the reader's decision about an unsent message.
 func (p *Page) resolvePending(act, id string) {
 	switch act {
 	case "retry":
-		p.client.Retry(id) // an error says that it is decided already
+		p.client.Retry(id) // an error means that it is resolved already
 	case "delete":
 		p.client.Discard(id)
 	case "edit":
 		p.edit(id)
 	}
-	p.focusComposer() // the button that was pressed goes
+	p.focusComposer() // the pressed button disappears
 	p.redraw()
 }
 
-// sent comes when the reader has written something: he wants to see it.
+// sent shows the end of the timeline after the reader has sent a message.
 func (p *Page) sent() {
 	p.timeline.Sent(p.view.Room)
 	p.redraw()
 }
 
-// dismiss is what Esc does when no dialog is open: it takes the divider away,
-// else it goes to the newest message. It reports false if there was neither to
-// do.
+// dismiss handles Esc when no dialog is open: it dismisses the divider, or else goes to
+// the newest message. It reports false if there was nothing to do.
 func (p *Page) dismiss() bool {
 	if !p.timeline.Dismiss(p.view.Room) {
 		return false
@@ -170,8 +170,8 @@ func (p *Page) dismiss() bool {
 	return true
 }
 
-// load fetches messages of the log beyond those there are. asked says that the
-// reader wants to know if it fails.
+// load loads older or newer messages. asked is true if the reader has requested it: then
+// an error is shown.
 func (p *Page) load(which view.Load, asked bool) {
 	if p.loading || which == view.Older && !p.view.Room.More {
 		return
@@ -186,7 +186,7 @@ func (p *Page) load(which view.Load, asked bool) {
 		p.timeline.older.set("Loading…")
 	}
 	room := p.view.Current
-	p.timeline.beginMute() // the client may show what it has loaded before load returns
+	p.timeline.beginMute() // the View may have the messages before load returns
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
@@ -207,14 +207,15 @@ func (p *Page) load(which view.Load, asked bool) {
 	}()
 }
 
-// copyLink puts the room's address on the clipboard, or at least on the page.
+// copyLink copies the room's address to the clipboard. Without a clipboard it shows the
+// address.
 func (p *Page) copyLink() {
 	link := window.Get("location").Get("origin").String() + addressOf(p.view.Current)
 	clipboard := window.Get("navigator").Get("clipboard")
-	if clipboard.IsUndefined() { // so it is on a page without TLS
+	if clipboard.IsUndefined() { // on a page without TLS
 		p.showNotice("The link to this room is " + link)
 		return
 	}
-	p.showNotice("The link to this room is copied: " + link)
+	p.showNotice("Link copied: " + link)
 	clipboard.Call("writeText", link)
 }

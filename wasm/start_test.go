@@ -35,7 +35,7 @@ func TestAStartThatFailsNamesTheCause(t *testing.T) {
 		{"a policy that forbids it", func(path string, answer *http.Response) {
 			policy := answer.Header.Get("Content-Security-Policy")
 			answer.Header.Set("Content-Security-Policy", strings.Replace(policy, "'wasm-unsafe-eval'", "", 1))
-		}, "Content-Security-Policy forbids it to run WebAssembly (script-src)"},
+		}, "Content-Security-Policy of this page blocks WebAssembly (script-src)"},
 		{"the wrong type", func(path string, answer *http.Response) {
 			if strings.HasSuffix(path, ".wasm") {
 				answer.Header.Set("Content-Type", "text/html; charset=utf-8")
@@ -46,12 +46,12 @@ func TestAStartThatFailsNamesTheCause(t *testing.T) {
 				source, _ := io.ReadAll(answer.Body)
 				replace(answer, strings.Replace(string(source), `"runtime.scheduleTimeoutEvent"`, `"runtime.other"`, 1))
 			}
-		}, "Two versions of this page were mixed"},
+		}, "Parts of this page have different versions"},
 		{"half a page", func(path string, answer *http.Response) {
 			if strings.Contains(path, "wasm_exec") {
 				answer.StatusCode = http.StatusNotFound
 			}
-		}, "Half of this page did not arrive (wasm_exec.js)"},
+		}, "Part of this page failed to load (wasm_exec.js)"},
 		{"no program", func(path string, answer *http.Response) {
 			if strings.HasSuffix(path, ".wasm") {
 				answer.StatusCode = http.StatusNotFound

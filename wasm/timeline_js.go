@@ -9,11 +9,10 @@ import (
 	"websockets/wasm/view"
 )
 
-// timeline is the list of messages of the current room. Every row has a key and
-// stays one and the same element for as long as its key is there, so a message
-// that goes from pending to sent is never taken out and put in again.
+// timeline is the list of messages of the current room. A row keeps its element as long
+// as its key exists, so a message that changes from pending to sent stays in place.
 //
-// Only the page's goroutine touches it.
+// Only the page's goroutine may use it.
 type timeline struct {
 	view.Timeline
 	clock   *clock
@@ -27,11 +26,11 @@ type timeline struct {
 	divider js.Value
 
 	room   string
-	synced bool // at the last draw
-	end    size // when the reader was brought to the end
+	synced bool // the room was synced at the last draw
+	end    size // size when toEnd was last called
 	rows   *keyedList[row]
-	flood  bool // at the end all rows in sight were others than before, and more
-	mutes  int  // calls of beginMute that have not ended
+	flood  bool // the last draw replaced all visible rows while the reader was at the end
+	mutes  int  // calls of beginMute without their endMute
 }
 
 func newTimeline(after func(time.Duration, func())) *timeline {
@@ -51,18 +50,18 @@ func newTimeline(after func(time.Duration, func())) *timeline {
 	return t
 }
 
-// drawTimeline makes the list show the View's current room.
+// drawTimeline draws the messages of the current room.
 func (p *Page) drawTimeline(v client.View, names view.Names) {
 	t := p.timeline
 	if v.Room.Name != t.room {
 		t.clear(v.Room.Name)
 	}
 	if !v.Room.Synced || !t.synced {
-		t.mute() // what was missed is history
+		t.mute() // missed messages are history
 	}
 	t.synced = v.Room.Synced
 
-	t.updateWindow(v.Room) // the reader may have moved on since
+	t.updateWindow(v.Room) // the reader may have scrolled since
 	anchor, was := t.anchor()
 	entries := t.Show(v, names, t.clock.names, document.Get("hidden").Bool())
 	setHidden(t.older.Value, !t.OlderButton(v.Room) || !p.booted)
@@ -86,34 +85,33 @@ func (t *timeline) clear(room string) {
 	t.scroll.Call("setAttribute", "aria-label", "Messages in "+room)
 }
 
-// place makes the list's children those of the entries.
+// reconcile updates the list to the entries.
 func (t *timeline) reconcile(entries []view.Entry) {
 	keys := make([]string, len(entries))
 	for i, e := range entries {
 		keys[i] = e.Key
 	}
 	moved := t.rows.reconcile(keys, func(i int) *item[row] { return t.newRow(entries[i]) })
-	t.flood = t.AtEnd && moved > shared.JoinBacklog+10 // a room that is entered has that many
+	t.flood = t.AtEnd && moved > shared.JoinBacklog+10 // joining a room adds a backlog of rows
 	for _, e := range entries {
 		t.fill(t.rows.items[e.Key], e)
 	}
 }
 
-// quiet keeps a screen reader from reading out what is added now: history is not
+// mute keeps a screen reader from reading the rows that are added now: history is not
 // news.
 func (t *timeline) mute() {
 	t.beginMute()
 	t.endMute()
 }
 
-// beginMute keeps a screen reader from reading out what is added until endMute.
+// beginMute keeps a screen reader from reading rows that are added before endMute.
 func (t *timeline) beginMute() {
 	t.scroll.Call("setAttribute", "aria-live", "off")
 	t.mutes++
 }
 
-// endMute ends what beginMute began, when the screen reader has had the time to
-// notice what was added.
+// endMute ends a beginMute after a second, when the screen reader has noticed the rows.
 func (t *timeline) endMute() {
 	t.after(time.Second, func() {
 		if t.mutes--; t.mutes == 0 {

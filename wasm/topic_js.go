@@ -10,7 +10,7 @@ import (
 	"websockets/wasm/view"
 )
 
-// topicParts are the room's topic: a line under the room's name, and the dialog that
+// topicParts is the room's topic: a line below the room's name, and the dialog that
 // changes it.
 type topicParts struct {
 	line *label
@@ -19,7 +19,7 @@ type topicParts struct {
 	input   js.Value
 	setBy   *label
 	problem *label
-	room    string // that the dialog is about
+	room    string // the room of the dialog
 	saving  bool
 }
 
@@ -37,7 +37,7 @@ func (p *Page) drawTopic(v client.View) {
 	setHidden(p.topic.line.Value, !v.Room.Joined || v.Room.Refused != nil || v.Room.Epoch == "")
 	text := view.TopicLine(v.Room.Topic)
 	if text != p.topic.line.text {
-		p.topic.line.Set("title", text) // all of it, where the line has no room
+		p.topic.line.Set("title", text) // the full text, if the line cuts it off
 	}
 	p.topic.line.set(text)
 }
@@ -52,7 +52,7 @@ func (p *Page) listenToTopic() {
 	listen(p.topic.dialog, "close", func(js.Value) { p.post(p.focusComposer) })
 }
 
-// editTopic opens the dialog with the topic that there is.
+// editTopic opens the dialog with the current topic.
 func (p *Page) editTopic() {
 	if p.topic.dialog.Get("open").Bool() {
 		return
@@ -73,7 +73,7 @@ func (p *Page) editTopic() {
 
 func (p *Page) closeTopic() { p.topic.dialog.Call("close") }
 
-// saveTopic gives the server the topic that was typed.
+// saveTopic sends the typed topic to the server.
 func (p *Page) saveTopic() {
 	if p.topic.saving {
 		return

@@ -16,7 +16,7 @@ func (r *run) dueInAll() int64 {
 	return int64(sort.Search(most, func(k int) bool { return r.dueAt(int64(k)) >= r.start+r.Duration }))
 }
 
-// pace tells the senders in turn that a message is due. It keeps the rate even if
+// pace notifies the senders in turn that a message is due. It keeps the rate even if
 // earlier messages are still in flight, like people who do not wait for each other.
 func (r *run) pace() {
 	alarm := newAlarm()

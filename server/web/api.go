@@ -111,15 +111,15 @@ func (a api) with(scope string, handle func(*http.Request, backend) (status int,
 // problemOf returns the problem for an error. It discloses the text of a
 // *shared.Error only.
 func problemOf(err error) problem {
-	var told *shared.Error
+	var refusal *shared.Error
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
 		return problem{Status: http.StatusRequestEntityTooLarge, Code: shared.CodeBadPayload, Detail: "the body is larger than 64 KiB"}
-	case errors.As(err, &told) && told.Code == shared.CodeIDReused:
-		return problem{Status: http.StatusConflict, Code: told.Code, Detail: told.Message}
-	case errors.As(err, &told):
-		return problem{Status: http.StatusBadRequest, Code: told.Code, Detail: told.Message}
+	case errors.As(err, &refusal) && refusal.Code == shared.CodeIDReused:
+		return problem{Status: http.StatusConflict, Code: refusal.Code, Detail: refusal.Message}
+	case errors.As(err, &refusal):
+		return problem{Status: http.StatusBadRequest, Code: refusal.Code, Detail: refusal.Message}
 	case errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return problem{Status: http.StatusServiceUnavailable, Code: shared.CodeUnavailable, Detail: "the message log is unavailable: try again in a moment"}
 	}
@@ -136,11 +136,11 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 		Message string `json:"message"`
 		From    string `json:"from"`
 	}
-	var told *shared.Error
+	var refusal *shared.Error
 	err = shared.Unmarshal(body, &draft)
 	switch {
-	case errors.As(err, &told):
-		return 0, nil, told
+	case errors.As(err, &refusal):
+		return 0, nil, refusal
 	case err != nil:
 		return 0, nil, shared.Errorf(shared.CodeBadJSON, "the body must be JSON: {\"message\": \"…\", \"from\": \"…\"}")
 	}

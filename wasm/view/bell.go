@@ -9,66 +9,66 @@ import (
 )
 
 const (
-	// MaxBells is how many rooms may notify: the page stays in each of them, and a
-	// connection is in 128 at most.
+	// MaxBells is how many rooms may notify. The page stays joined to each of them, and
+	// a connection can join 128 rooms.
 	MaxBells = 50
-	// noticeDelay is how long a notification waits for the news that the reader has
-	// seen the message in another tab or on another device.
+	// noticeDelay is how long a notification is held back, in case the reader sees the
+	// message in another tab or on another device.
 	noticeDelay = 500 * time.Millisecond
-	// noticeInterval is how often at most a room notifies; what comes between is told
-	// together.
+	// noticeInterval is the shortest time between two notifications of a room. Messages
+	// in between are combined.
 	noticeInterval = 2 * time.Second
-	// noticeLength is how much of a message a notification has, in code points.
+	// noticeLength bounds the text of a notification, in code points.
 	noticeLength = 200
 )
 
-// Permission is what the browser says of notifications.
+// Permission is the browser's permission to notify.
 type Permission string
 
 const (
 	Granted     Permission = "granted"
 	Denied      Permission = "denied"
 	NotAsked    Permission = "default"
-	Unsupported Permission = "unsupported" // the browser has none for a page like this
-	Insecure    Permission = "insecure"    // it has, for pages from https
+	Unsupported Permission = "unsupported" // the browser has no notifications for this page
+	Insecure    Permission = "insecure"    // notifications need https
 )
 
-// Bell is the button that makes a room notify.
+// Bell is the button that turns notifications of a room on and off.
 type Bell struct {
 	On    bool
 	Label string
-	Title string // what it means
+	Title string // explains the button
 }
 
-// BellOf says what the room's bell shows: it is on only if the browser lets it
-// ring.
+// BellOf returns the bell of a room. It is on only if the browser permits
+// notifications.
 func BellOf(room string, wanted bool, allowed Permission) Bell {
 	b := Bell{On: wanted && allowed == Granted, Label: "Notify me of #" + room}
 	if b.On {
-		b.Title = "On: this computer tells you when somebody writes in #" + room + " and you look elsewhere. " +
-			"For that the page stays in the room, and people there see you as a member while it is open. Press to turn it off."
+		b.Title = "On: you are notified of new messages in #" + room + " while you look elsewhere. " +
+			"The page stays in the room, so people there see you as a member while it is open. Click to turn this off."
 		return b
 	}
-	b.Title = "Off. Press to be told on this computer when somebody writes in #" + room + " and you look elsewhere. " +
-		"For that the page stays in the room, and people there see you as a member while it is open."
+	b.Title = "Off. Click to be notified of new messages in #" + room + " while you look elsewhere. " +
+		"The page then stays in the room, so people there see you as a member while it is open."
 	return b
 }
 
-// BellProblem says why a bell does not ring and what can be done, empty if it
-// does.
+// BellProblem says why notifications are not permitted and what the reader can do. It
+// returns "" if they are permitted.
 func BellProblem(allowed Permission) string {
 	switch allowed {
 	case Granted:
 		return ""
 	case Denied:
-		return "This browser does not let the page notify you. To change that, open the site's settings, " +
-			"beside the address of this page, allow notifications there, and press the bell again."
+		return "This browser blocks notifications from this page. To allow them, open the site settings " +
+			"next to the page's address, allow notifications, and click the bell again."
 	case Insecure:
-		return "Browsers let a page notify only if it comes from an https address. This one does not."
+		return "Notifications need a secure connection. This page was not loaded over https."
 	case Unsupported:
-		return "This browser has no notifications for a page like this one."
+		return "This browser doesn't support notifications for this page."
 	}
-	return "Without your permission the bell stays off. Press it again to be asked again."
+	return "Notifications need your permission. Click the bell to be asked again."
 }
 
 // Notice is a notification.
@@ -78,27 +78,27 @@ type Notice struct {
 	Body  string
 }
 
-// Bells are the rooms that notify.
+// Bells holds the rooms that notify, and the messages to notify of.
 type Bells struct {
 	Rooms   map[string]bool
 	pending map[string]*pendingNotice
 }
 
-// ring is what has come in a room that is not told yet.
+// pendingNotice collects the messages of a room since its last notification.
 type pendingNotice struct {
-	epoch  string // of the log that since counts in
-	since  uint64 // what lay before was there when we came
-	told   time.Time
+	epoch  string // of the log that since belongs to
+	since  uint64 // messages up to this sequence do not notify
+	shown  time.Time
 	latest shared.Message
-	count  int // messages that wait to be told
+	count  int // messages to notify of
 }
 
 func NewBells() *Bells {
 	return &Bells{Rooms: make(map[string]bool), pending: make(map[string]*pendingNotice)}
 }
 
-// Start says that the room has shown all there was up to seq of the log epoch. It
-// is of use the first time only.
+// Start begins to notify of messages after seq in the log of that epoch. Later calls
+// do nothing.
 func (b *Bells) Start(room, epoch string, seq uint64) {
 	if b.Rooms[room] && b.pending[room] == nil {
 		b.pending[room] = &pendingNotice{epoch: epoch, since: seq}
@@ -108,12 +108,12 @@ func (b *Bells) Start(room, epoch string, seq uint64) {
 // Started reports whether Start was called for the room.
 func (b *Bells) Started(room string) bool { return b.pending[room] != nil }
 
-// Add takes a message of a room, by anybody, with the epoch of the room's log,
-// and looked whether the reader has the room before him. It returns how long to wait before asking Due, false if
-// there is nothing to tell or somebody waits already.
+// Add adds a message of any user. epoch is that of the room's log, and looked is true
+// if the reader is looking at the room. Add returns how long to wait before calling Due.
+// It reports false if there is nothing to notify of, or if such a wait has begun already.
 func (b *Bells) Add(m shared.Message, epoch, me string, looked bool, now time.Time) (wait time.Duration, ok bool) {
 	r := b.pending[m.Room]
-	if r != nil && r.epoch != epoch { // another log, whose sequences say nothing of the old one's
+	if r != nil && r.epoch != epoch { // sequences of two logs cannot be compared
 		r.epoch, r.since = epoch, 0
 	}
 	if !b.Rooms[m.Room] || r == nil || m.Seq <= r.since {
@@ -121,18 +121,18 @@ func (b *Bells) Add(m shared.Message, epoch, me string, looked bool, now time.Ti
 	}
 	r.since = m.Seq
 	if m.User == me || looked {
-		r.count = 0 // he has read, or written himself, what came before
+		r.count = 0 // the reader has seen the earlier messages too
 		return 0, false
 	}
 	r.latest = m
 	if r.count++; r.count > 1 {
 		return 0, false
 	}
-	return max(noticeDelay, noticeInterval-now.Sub(r.told)), true
+	return max(noticeDelay, noticeInterval-now.Sub(r.shown)), true
 }
 
-// Due returns what to tell of a room, nothing if the reader looks at it or has
-// read all of it since, here or elsewhere.
+// Due returns the notification of a room. It reports false if the reader is looking at
+// the room, or has read the messages meanwhile on any device.
 func (b *Bells) Due(room string, looks bool, read uint64, now time.Time) (n Notice, ok bool) {
 	r := b.pending[room]
 	if r == nil {
@@ -145,7 +145,7 @@ func (b *Bells) Due(room string, looks bool, read uint64, now time.Time) (n Noti
 		return Notice{}, false
 	}
 	count := r.count
-	r.count, r.told = 0, now
+	r.count, r.shown = 0, now
 	n = Notice{Room: room, Title: "#" + room + " · " + r.latest.From, Body: truncate(strings.TrimSpace(r.latest.Message), noticeLength)}
 	if count > 1 {
 		n.Title = "#" + room + " · " + Count(count, "new message")
@@ -154,7 +154,8 @@ func (b *Bells) Due(room string, looks bool, read uint64, now time.Time) (n Noti
 	return n, true
 }
 
-// Set makes a room notify or not. It returns false if there are too many.
+// Set turns notifications of a room on or off. It returns false if MaxBells rooms notify
+// already.
 func (b *Bells) Set(room string, on bool) bool {
 	switch {
 	case !on:
@@ -168,7 +169,7 @@ func (b *Bells) Set(room string, on bool) bool {
 	return true
 }
 
-// Names returns the rooms in order.
+// Names returns the rooms that notify, sorted.
 func (b *Bells) Names() []string {
 	names := make([]string, 0, len(b.Rooms))
 	for room := range b.Rooms {

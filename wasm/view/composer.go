@@ -10,21 +10,20 @@ import (
 	"websockets/wasm/client"
 )
 
-// quietFor is how long the connection may be away before a reader who does not
-// write is told what would become of a message.
+// quietFor is how long after losing the connection the hint stays empty for a reader
+// who types nothing.
 const quietFor = 5 * time.Second
 
-// Hint is the line under the composer.
+// Hint is the line below the composer.
 type Hint struct {
 	Text       string
-	Bad        bool   // the message would not be taken
-	Wait       string // "3 s": until then nothing is sent; stands in the place of Send's arrow
-	StatusText string // Text without what changes each second or with each letter
+	Bad        bool   // the message would be refused
+	Wait       string // time until sending resumes, such as "3 s"; replaces the Send icon
+	StatusText string // Text for screen readers, without counts that change all the time
 }
 
-// HintOf says what the writer has to know, the most urgent thing only. problem is
-// why the last message was not taken, typed what is in the field, begun whether a
-// first room was ever shown.
+// HintOf returns the most important hint. problem is why the last message was refused,
+// typed the text in the field. begun is true once a room has been shown.
 func HintOf(v client.View, typed, problem string, begun bool, now time.Time) Hint {
 	if problem != "" {
 		return Hint{Text: problem, Bad: true, StatusText: problem}
@@ -37,13 +36,13 @@ func HintOf(v client.View, typed, problem string, begun bool, now time.Time) Hin
 	if v.State == client.Online && now.Before(v.PausedUntil) {
 		h.Wait = Seconds(v.PausedUntil.Sub(now))
 	}
-	// Bytes bound the code points, so a short text is not counted.
+	// A text has no more code points than bytes, so short texts are not counted.
 	if length := len(typed); length >= limit*8/10 {
 		length = utf8.RuneCountInString(typed)
 		if length >= limit*8/10 {
 			h.Text = grouped(length) + " of " + grouped(limit) + " characters"
 			if length > limit {
-				h.Bad, h.StatusText = true, "The message is too long: "+grouped(limit)+" characters are the most."
+				h.Bad, h.StatusText = true, "The message is too long. The maximum is "+grouped(limit)+" characters."
 			}
 			return h
 		}
@@ -54,7 +53,7 @@ func HintOf(v client.View, typed, problem string, begun bool, now time.Time) Hin
 	}
 	switch {
 	case h.Wait != "":
-		h.Text, h.StatusText = "Sending goes on in "+h.Wait+queued, "The server asks to wait. Sending goes on by itself."
+		h.Text, h.StatusText = "Sending resumes in "+h.Wait+queued, "Sending is paused. It resumes automatically."
 	case v.State != client.Online && (v.Queued > 0 || begun && (typed != "" || now.Sub(v.Since) >= quietFor)):
 		h.StatusText = "Will send when reconnected"
 		h.Text = h.StatusText + queued
@@ -62,8 +61,8 @@ func HintOf(v client.View, typed, problem string, begun bool, now time.Time) Hin
 	return h
 }
 
-// MessageOf is the message that a typed text is, without the blank lines around
-// it; empty if there is nothing in it.
+// MessageOf returns the typed text without blank lines at the start and end. It is
+// empty if the text is blank.
 func MessageOf(typed string) string {
 	text := strings.TrimRight(strings.Trim(typed, "\r\n"), " \t\r\n")
 	if strings.TrimSpace(text) == "" {
@@ -72,7 +71,7 @@ func MessageOf(typed string) string {
 	return text
 }
 
-// grouped writes a number below a million as people read it: 4,096.
+// grouped formats a number below a million with a comma: 4,096.
 func grouped(n int) string {
 	text := strconv.Itoa(n)
 	if len(text) > 3 {

@@ -17,7 +17,7 @@ func TestHint(t *testing.T) {
 	lostLong := client.View{State: client.Connecting, Since: now.Add(-time.Minute)}
 	queued := client.View{State: client.Offline, Since: now.Add(-time.Second), Queued: 3}
 	long := func(n int) string { return strings.Repeat("ä", n) }
-	const slow = "The server asks to wait. Sending goes on by itself."
+	const slow = "Sending is paused. It resumes automatically."
 	for _, test := range []struct {
 		v              client.View
 		typed, problem string
@@ -28,7 +28,7 @@ func TestHint(t *testing.T) {
 		{online, long(3275), "", true, Hint{}}, // 80 % of 4,096 is 3,276.8
 		{online, long(3276), "", true, Hint{Text: "3,276 of 4,096 characters"}},
 		{online, long(4096), "", true, Hint{Text: "4,096 of 4,096 characters"}},
-		{online, long(4097), "", true, Hint{Text: "4,097 of 4,096 characters", Bad: true, StatusText: "The message is too long: 4,096 characters are the most."}},
+		{online, long(4097), "", true, Hint{Text: "4,097 of 4,096 characters", Bad: true, StatusText: "The message is too long. The maximum is 4,096 characters."}},
 		{online, long(5000), "No.", true, Hint{Text: "No.", Bad: true, StatusText: "No."}},
 		{client.View{State: client.Online, Limits: shared.Limits{MessageLength: 10}}, "12345678", "", true, Hint{Text: "8 of 10 characters"}},
 		{lost, "", "", true, Hint{}},
@@ -37,7 +37,7 @@ func TestHint(t *testing.T) {
 		{lostLong, "", "", true, Hint{Text: "Will send when reconnected", StatusText: "Will send when reconnected"}},
 		{queued, "", "", true, Hint{Text: "Will send when reconnected (3 queued)", StatusText: "Will send when reconnected"}},
 		{queued, "", "", false, Hint{Text: "Will send when reconnected (3 queued)", StatusText: "Will send when reconnected"}},
-		{paused, "", "", true, Hint{Text: "Sending goes on in 3 s (2 queued)", Wait: "3 s", StatusText: slow}},
+		{paused, "", "", true, Hint{Text: "Sending resumes in 3 s (2 queued)", Wait: "3 s", StatusText: slow}},
 		{paused, long(4000), "", true, Hint{Text: "4,000 of 4,096 characters", Wait: "3 s"}},
 		{client.View{State: client.Online, PausedUntil: now.Add(-1), Queued: 1}, "", "", true, Hint{}},
 	} {

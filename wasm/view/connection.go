@@ -8,49 +8,49 @@ import (
 	"websockets/wasm/client"
 )
 
-// bannerAfter is how long the connection may be away before more than the dot
-// says so: most come back before anybody has noticed.
+// bannerAfter is how long the connection must be lost before the banner appears. Most
+// connections return before that.
 const bannerAfter = 5 * time.Second
 
-// States of the dot.
+// States of the connection dot.
 const (
 	DotConnected  = "connected"
 	DotConnecting = "connecting"
 	DotOffline    = "offline"
 )
 
-// What the banner's button does.
+// Actions of the banner's button.
 const (
-	DoNow      = "now"      // the next attempt at once
-	DoConnect  = "connect"  // begin anew after a close that was final
-	DoReload   = "reload"   // fetch the page again
-	DoContinue = "continue" // become a new guest and begin anew
+	DoNow      = "now"      // reconnect now
+	DoConnect  = "connect"  // connect again after a final close
+	DoReload   = "reload"   // reload the page
+	DoContinue = "continue" // continue as a new guest
 )
 
-// Connection is what is said of the connection.
+// Connection is how the page shows the connection.
 type Connection struct {
 	Dot   string
 	Label string
 
-	// Lost says what has happened, and is to be read out; empty means no banner.
-	// Retry says when something is done about it, and changes with the clock.
-	// Button is the word for Do.
+	// Lost is the text of the banner, empty for no banner. Screen readers read it.
+	// Retry says when the next attempt is; it changes every second. Button is the label
+	// of the button and Do its action.
 	Lost   string
 	Retry  string
 	Button string
 	Do     string
 
-	// Refused says that the server refuses the session: the reader decides.
+	// Refused is true if the server refuses the session. The reader decides what to do.
 	Refused bool
-	// Newer says that the server has another version of the page.
+	// Newer is true if the server has a newer version of the page.
 	Newer bool
-	// RefreshIn is when some of this changes with the clock alone, at most a second from
-	// now; zero if it does not.
+	// RefreshIn is when to call ConnectionOf again although the View has not changed, at
+	// most a second from now. Zero means never.
 	RefreshIn time.Duration
 }
 
-// ConnectionOf decides it. online is what the browser says of its network, booted
-// whether a room has been shown yet, version the page's own.
+// ConnectionOf returns how to show the connection. online is the browser's network
+// state. booted is true once a room has been shown. version is the page's own version.
 func ConnectionOf(v client.View, now time.Time, online, booted bool, version string) Connection {
 	c := Connection{Newer: v.Version != "" && v.Version != version}
 	switch {
@@ -76,14 +76,14 @@ func ConnectionOf(v client.View, now time.Time, online, booted bool, version str
 	case !online:
 		c.Lost = "This device is offline."
 	case booted:
-		c.Lost = "The connection is lost."
+		c.Lost = "Connection lost."
 	default:
-		c.Lost = "The server cannot be reached."
+		c.Lost = "Can't reach the server."
 	}
-	c.Lost += " What you write is kept."
+	c.Lost += " Your messages are kept."
 	c.Button, c.Do = "Now", DoNow
 	if !online {
-		return c // the browser says when that is over, and not a clock
+		return c // the browser reports when the network returns
 	}
 	c.Retry, c.RefreshIn = "Reconnecting…", time.Second
 	if wait := v.Retry.Sub(now); v.State == client.Offline && wait > 0 {
@@ -95,36 +95,36 @@ func ConnectionOf(v client.View, now time.Time, online, booted bool, version str
 	return c
 }
 
-// end says what a close that is final means, and what the reader can do.
+// end explains a final close and what the reader can do.
 func (c *Connection) end(v client.View) {
 	switch v.Code {
-	case 0: // our own doing
+	case 0: // closed by the page itself
 	case shared.CloseSession:
 		c.Refused = true
-		c.Lost = "Your session has ended. What you wrote is kept."
+		c.Lost = "Your session has ended. Your messages are kept."
 		c.Button, c.Do = "Continue as a new guest", DoContinue
 	case shared.CloseToken:
-		c.Lost = "Your sign-in is missing or has ended. Sign in again, then reload this page; what you wrote is kept."
+		c.Lost = "You are not signed in, or your sign-in has expired. Sign in, then reload this page. Your messages are kept."
 		c.Button, c.Do = "Reload", DoReload
 	case shared.CloseSessionRevoked:
-		c.Lost = "Your session was ended by who runs this server."
+		c.Lost = "An administrator ended your session."
 		c.Button, c.Do = "Reload", DoReload
 	case shared.ClosePolicy:
-		c.Lost = "The server has closed the connection: too much came from here at once, or too much that was wrong. Wait a moment before you go on."
+		c.Lost = "The server closed the connection because of too many messages or errors. Wait a moment, then connect again."
 		c.Button, c.Do = "Connect again", DoConnect
 	case shared.CloseTooBig:
-		c.Lost = "The server has closed the connection: a message was larger than it takes. It is marked as not sent; shorten or delete it."
+		c.Lost = "The server closed the connection because a message was too large. It is marked as not sent: shorten or delete it."
 		c.Button, c.Do = "Connect again", DoConnect
 	case shared.CloseUnsupportedData, shared.CloseInvalidText, 1002:
-		c.Lost = "The server did not understand this page. Reload it; what you wrote is kept."
+		c.Lost = "The server didn't understand this page. Reload it. Your messages are kept."
 		c.Button, c.Do = "Reload", DoReload
 	default:
-		c.Lost = "The server has ended the connection for good (" + shared.Clip(v.Reason, 200) + ")."
+		c.Lost = "The server closed the connection (" + shared.Clip(v.Reason, 200) + ")."
 		c.Button, c.Do = "Connect again", DoConnect
 	}
 }
 
-// Seconds rounds up: nothing is said to be due in 0 s.
+// Seconds formats a duration in whole seconds, rounded up. So it never says 0 s.
 func Seconds(d time.Duration) string {
 	return strconv.Itoa(int((d+time.Second-1)/time.Second)) + " s"
 }

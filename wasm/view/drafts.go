@@ -9,17 +9,17 @@ import (
 	"websockets/shared"
 )
 
-// maxDrafts is how many rooms keep a draft: beyond it the oldest goes.
+// maxDrafts is how many rooms can have a draft. The oldest is dropped for a new one.
 const maxDrafts = 50
 
-// Draft is what was begun in a room and not sent.
+// Draft is an unsent text in a room.
 type Draft struct {
 	Text string
-	At   time.Time // when it was last changed, to the millisecond
+	At   time.Time // last change, with milliseconds
 }
 
-// String is the draft as it is kept: the time in milliseconds, a blank, and at
-// most shared.MaxMessageLength code points of the text.
+// String returns the stored form: the time in milliseconds, a space, and at most
+// shared.MaxMessageLength code points of the text.
 func (d Draft) String() string {
 	text := d.Text
 	n := 0
@@ -33,7 +33,7 @@ func (d Draft) String() string {
 	return strconv.FormatInt(d.At.UnixMilli(), 10) + " " + text
 }
 
-// ParseDraft reads what String wrote.
+// ParseDraft parses the result of String.
 func ParseDraft(kept string) (d Draft, ok bool) {
 	at, text, ok := strings.Cut(kept, " ")
 	ms, err := strconv.ParseInt(at, 10, 64)
@@ -43,11 +43,11 @@ func ParseDraft(kept string) (d Draft, ok bool) {
 	return Draft{text, time.UnixMilli(ms)}, true
 }
 
-// Drafts are the drafts by room.
+// Drafts maps rooms to their drafts.
 type Drafts map[string]Draft
 
-// Put sets a room's draft, one of blanks is none. It returns the rooms whose
-// draft goes: this one, or the oldest when there are too many.
+// Put sets a room's draft. A blank text removes it. Put returns the rooms that no
+// longer have a draft: this one, or the oldest if there are too many.
 func (d Drafts) Put(room, text string, now time.Time) (gone []string) {
 	if strings.TrimSpace(text) == "" {
 		delete(d, room)
@@ -58,7 +58,7 @@ func (d Drafts) Put(room, text string, now time.Time) (gone []string) {
 		if len(d) <= maxDrafts {
 			break
 		}
-		if oldest != room { // whatever the clocks say
+		if oldest != room { // keep the new one even if the clock was set back
 			delete(d, oldest)
 			gone = append(gone, oldest)
 		}
@@ -66,7 +66,7 @@ func (d Drafts) Put(room, text string, now time.Time) (gone []string) {
 	return gone
 }
 
-// Rooms returns the rooms that have a draft, the oldest first.
+// Rooms returns the rooms that have a draft, oldest draft first.
 func (d Drafts) Rooms() []string {
 	rooms := make([]string, 0, len(d))
 	for room := range d {
@@ -81,9 +81,9 @@ func (d Drafts) Rooms() []string {
 	return rooms
 }
 
-// MergeDraft is what the composer of the first room shows: the room's draft, and
-// what was typed before the page could show it. A browser that has brought back
-// what was in the field has brought back the draft.
+// MergeDraft returns the text of the composer in the first room: the stored draft
+// followed by what was typed before the page was ready. If the browser has restored the
+// draft into the field, typed already begins with it.
 func MergeDraft(draft, typed string) string {
 	switch {
 	case draft == "" || strings.HasPrefix(typed, draft):

@@ -11,39 +11,39 @@ import (
 )
 
 const (
-	// drawerEvents is how many events the drawer keeps, drawerText how many bytes of
-	// the text of each.
+	// drawerEvents is how many events the drawer keeps, and drawerText how many bytes of
+	// each.
 	drawerEvents = 100
 	drawerText   = 4 << 10
 )
 
-// Drawer keeps the last events of the connection, for a developer. It is filled
-// only while it is open: closed, it costs nothing and keeps nothing.
+// Drawer keeps the last events of the connection, for developers. The page fills it
+// only while it is open.
 type Drawer struct {
-	events []*DrawerEvent // oldest first
-	added  int            // ever, for the keys
-	gone   int            // fell out at the other end
-	missed int            // went past while paused
-	paused bool
+	events  []*DrawerEvent // oldest first
+	added   int            // events ever added, for the keys
+	dropped int            // older events that were dropped
+	missed  int            // events that passed while paused
+	paused  bool
 }
 
-// DrawerEvent is one event as a row of the drawer.
+// DrawerEvent is one event: a row of the drawer.
 type DrawerEvent struct {
 	Key  string
 	Sent bool
 	At   time.Time
-	Type string // empty if the frame is no event
+	Type string // empty if the frame is not an event
 	Size int    // bytes of the frame
-	Seq  uint64 // of a new_message or an ack
-	// Trip is how long the answer took, once there is one. It is Answered then.
+	Seq  uint64 // of a new_message or ack
+	// Trip is the time until the answer. It is valid if Answered is true.
 	Trip     time.Duration
 	Answered bool
 
 	id   string
-	text string // up to drawerText bytes
+	text string // the frame, at most drawerText bytes
 }
 
-// Add puts a frame at the end.
+// Add appends a frame.
 func (d *Drawer) Add(f client.Frame) {
 	if d.paused {
 		d.missed++
@@ -54,7 +54,7 @@ func (d *Drawer) Add(f client.Frame) {
 		ID      string          `json:"id"`
 		Payload json.RawMessage `json:"payload"`
 	}
-	_ = json.Unmarshal(f.Text, &frame) // what cannot be read is shown as it is
+	_ = json.Unmarshal(f.Text, &frame) // a frame that is not JSON is shown as text
 	d.added++
 	e := &DrawerEvent{
 		Key: strconv.Itoa(d.added), Sent: f.Sent, At: f.At, Type: shared.Clip(frame.Type, shared.MaxIDLength), Size: len(f.Text),
@@ -72,14 +72,14 @@ func (d *Drawer) Add(f client.Frame) {
 	}
 	d.events = append(d.events, e)
 	if over := len(d.events) - drawerEvents; over > 0 {
-		clear(d.events[:over]) // for the collector: the array goes on being used
+		clear(d.events[:over]) // for the garbage collector: the array stays in use
 		d.events = d.events[over:]
-		d.gone += over
+		d.dropped += over
 	}
 }
 
-// answered finds the question. One that was sent again on another connection has
-// the same id: the last one counts.
+// answered sets the round-trip time of the event with this id. An event that was sent
+// again on another connection has the same id: the last one counts.
 func (d *Drawer) answered(id string, at time.Time) {
 	for i := len(d.events) - 1; i >= 0; i-- {
 		if e := d.events[i]; e.Sent && e.id == id {
@@ -91,16 +91,15 @@ func (d *Drawer) answered(id string, at time.Time) {
 	}
 }
 
-// Clear takes all events out, and begins to count what is lost anew.
+// Clear removes all events and resets the counts.
 func (d *Drawer) Clear() {
-	d.events, d.gone, d.missed = nil, 0, 0
+	d.events, d.dropped, d.missed = nil, 0, 0
 }
 
-// Pause stops the drawer, or lets it go on. What passes meanwhile is counted and
-// not kept.
+// Pause pauses or resumes the drawer. While it is paused, events are only counted.
 func (d *Drawer) Pause(paused bool) { d.paused = paused }
 
-// Paused reports whether it stands still.
+// Paused reports whether the drawer is paused.
 func (d *Drawer) Paused() bool { return d.paused }
 
 // Events lists the events whose type contains filter, oldest first.
@@ -115,7 +114,7 @@ func (d *Drawer) Events(filter string) []*DrawerEvent {
 	return list
 }
 
-// Event returns the event of a key, nil if it has gone.
+// Event returns the event with this key, nil if it was dropped.
 func (d *Drawer) Event(key string) *DrawerEvent {
 	for _, e := range d.events {
 		if e.Key == key {
@@ -125,23 +124,23 @@ func (d *Drawer) Event(key string) *DrawerEvent {
 	return nil
 }
 
-// Words says how many there are, and how many there are not; shown is how many
-// the filter lets through.
+// Summary counts the events: shown of all that are kept, and those that were dropped
+// or missed.
 func (d *Drawer) Summary(shown int) string {
-	words := strconv.Itoa(shown)
+	text := strconv.Itoa(shown)
 	if shown != len(d.events) {
-		words += " of " + strconv.Itoa(len(d.events))
+		text += " of " + strconv.Itoa(len(d.events))
 	}
-	if d.gone > 0 {
-		words += ", " + strconv.Itoa(d.gone) + " older dropped"
+	if d.dropped > 0 {
+		text += ", " + strconv.Itoa(d.dropped) + " older dropped"
 	}
 	if d.missed > 0 {
-		words += ", " + strconv.Itoa(d.missed) + " missed while paused"
+		text += ", " + strconv.Itoa(d.missed) + " missed while paused"
 	}
-	return words
+	return text
 }
 
-// Way returns the direction as a sign and as a word.
+// Direction returns the direction as an arrow and as a word.
 func (e *DrawerEvent) Direction() (sign, word string) {
 	if e.Sent {
 		return "→", "sent"
@@ -149,7 +148,7 @@ func (e *DrawerEvent) Direction() (sign, word string) {
 	return "←", "received"
 }
 
-// Name is the type, or what stands for it.
+// Name returns the event's type, or a placeholder if the frame is not an event.
 func (e *DrawerEvent) Name() string {
 	if e.Type == "" {
 		return "not an event"
@@ -157,13 +156,13 @@ func (e *DrawerEvent) Name() string {
 	return e.Type
 }
 
-// Clock is when it was, to the millisecond.
+// Clock returns the time of the event, with milliseconds.
 func (e *DrawerEvent) Clock() string { return e.At.Format("15:04:05.000") }
 
-// SizeText is the frame's size.
+// SizeText returns the frame's size.
 func (e *DrawerEvent) SizeText() string { return size(e.Size) }
 
-// SeqText names the sequence, empty if there is none.
+// SeqText returns the sequence, empty if there is none.
 func (e *DrawerEvent) SeqText() string {
 	if e.Seq == 0 {
 		return ""
@@ -171,7 +170,7 @@ func (e *DrawerEvent) SeqText() string {
 	return "seq " + strconv.FormatUint(e.Seq, 10)
 }
 
-// RoundTripText is how long the answer took, empty while there is none.
+// RoundTripText returns the time until the answer, empty if there is none yet.
 func (e *DrawerEvent) RoundTripText() string {
 	switch {
 	case !e.Answered:
@@ -182,8 +181,7 @@ func (e *DrawerEvent) RoundTripText() string {
 	return strconv.FormatInt(e.Trip.Milliseconds(), 10) + " ms"
 }
 
-// Pretty is the event's JSON with a line for each value. Of one that was too long
-// to be kept it is the beginning.
+// Pretty returns the event's JSON with indentation. A long event is cut off.
 func (e *DrawerEvent) Pretty() string {
 	text := indent(e.text)
 	if e.Size > drawerText {
@@ -192,7 +190,7 @@ func (e *DrawerEvent) Pretty() string {
 	return text
 }
 
-// size says a number of bytes.
+// size formats a number of bytes.
 func size(bytes int) string {
 	switch {
 	case bytes < 1000:
@@ -205,8 +203,8 @@ func size(bytes int) string {
 	return strconv.Itoa(bytes/1000_000) + "." + strconv.Itoa(bytes%1000_000/100_000) + " MB"
 }
 
-// indent lays JSON out. Unlike json.Indent it takes text that is cut off, and what
-// is no JSON it leaves as it is, more or less.
+// indent indents JSON. Unlike json.Indent it accepts JSON that is cut off, and leaves
+// other text nearly unchanged.
 func indent(text string) string {
 	var b strings.Builder
 	depth, quoted := 0, false

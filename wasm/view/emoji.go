@@ -2,10 +2,10 @@ package view
 
 import "unicode/utf8"
 
-// mostEmoji is how many emoji alone are shown enlarged.
+// mostEmoji is how many emoji a message may have to be shown enlarged.
 const mostEmoji = 3
 
-// EmojiAlone reports whether a message is nothing but one to three emoji.
+// EmojiAlone reports whether a message consists of one to three emoji.
 func EmojiAlone(message string) bool {
 	n := 0
 	for message != "" {
@@ -23,15 +23,15 @@ func EmojiAlone(message string) bool {
 }
 
 const (
-	joiner   = '\u200d' // makes one emoji of two
-	asEmoji  = '\ufe0f' // after a character that is text otherwise
+	joiner   = '\u200d' // joins two emoji into one
+	asEmoji  = '\ufe0f' // shows the character before it as an emoji
 	keycap   = '\u20e3'
-	firstTag = '\U000e0020' // spell the flag of a region
+	firstTag = '\U000e0020' // tags spell the flag of a region
 	lastTag  = '\U000e007f'
 )
 
-// emojiAt returns the length of the emoji that the text begins with, 0 if it
-// begins with none. It knows the blocks that emoji are in, not each of them.
+// emojiAt returns the length in bytes of the emoji at the start of the text, 0 if there
+// is none. It knows the Unicode blocks of emoji, not each single one.
 func emojiAt(text string) (size int) {
 	next := func() rune {
 		r, _ := utf8.DecodeRuneInString(text[size:])
@@ -75,7 +75,7 @@ func isPicture(r rune) bool {
 		r == 0x1f004 || r == 0x1f0cf || r == 0x1f18e || r >= 0x1f191 && r <= 0x1f19a
 }
 
-// isSymbol reports whether r may be an emoji if asEmoji follows.
+// isSymbol reports whether r can be an emoji if asEmoji follows.
 func isSymbol(r rune) bool {
 	return r == 0xa9 || r == 0xae || r >= 0x203c && r <= 0x3299
 }

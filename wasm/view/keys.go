@@ -1,6 +1,6 @@
 package view
 
-// Action is what a key asks of the page.
+// Action is what a key does in the page.
 type Action string
 
 const (
@@ -11,42 +11,41 @@ const (
 	RoomBelow  Action = "room below"
 	RowAbove   Action = "row above"
 	RowBelow   Action = "row below"
-	Back       Action = "back" // out of whatever the reader is in, one step
+	Back       Action = "back" // one step out of the current part of the page
 	ShowKeys   Action = "show keys"
-	ShowEvents Action = "show events" // the developer's drawer
+	ShowEvents Action = "show events" // opens or closes the event drawer
 )
 
-// Place is where a key was pressed.
+// Place is the part of the page in which a key was pressed.
 type Place int
 
 const (
 	Elsewhere Place = iota
-	InField         // any field that takes text
+	InField         // any other text field
 	InComposer
-	InFilter // of the rooms
-	InRooms  // on a row of theirs
-	InDialog // a modal one: the rest of the page is out of reach
+	InFilter // the field that filters rooms
+	InRooms  // a row of the list of rooms
+	InDialog // a modal dialog
 )
 
-// Press is a key that was pressed.
+// Press is a key press.
 type Press struct {
 	Key              string // KeyboardEvent.key
-	Ctrl, Alt, Shift bool   // Ctrl is the Command key of a Mac too
-	Composing        bool   // it belongs to the input of, say, a Japanese word
-	Touch            bool   // on a phone, whose Enter breaks the line
+	Ctrl, Alt, Shift bool   // Ctrl is true for the Command key of a Mac too
+	Composing        bool   // the key belongs to an input method, for example Japanese
+	Touch            bool   // on a phone, where Enter breaks the line
 	Place            Place
 }
 
-// key is a line of the table of all keys: what it is, what it does, and how it is
-// said in the list that the page shows. A key without an action is the browser's
-// own, said because people look for it.
+// key is a shortcut: the key, its action, and its text in the list of shortcuts. A key
+// without an action is handled by the browser, and is in the list only.
 type key struct {
 	key              string
 	ctrl, alt, shift bool
 	in               []Place // nil means everywhere but in a dialog
 	does             Action
-	label            string // empty for one that is said with another
-	or               string // that other way
+	label            string // empty if another shortcut's line includes this one
+	or               string // the key of the shortcut that the line includes
 }
 
 var keys = []key{
@@ -63,13 +62,13 @@ var keys = []key{
 	{key: "e", ctrl: true, shift: true, does: ShowEvents, label: "Show the events on the wire, for developers"},
 }
 
-// Action returns what a key asks for, NoAction if it is not the page's.
+// Action returns the action of a key press, NoAction if the page does not use the key.
 func (p Press) Action() Action {
 	if p.Composing || p.Key == "Enter" && p.Touch {
 		return NoAction
 	}
 	for _, k := range keys {
-		// On some keyboards / is reached with Shift only.
+		// On some keyboards / needs Shift.
 		if k.does == NoAction || k.key != p.Key && k.key != lower(p.Key) || k.ctrl != p.Ctrl || k.alt != p.Alt ||
 			k.shift != p.Shift && k.key != "/" {
 			continue
@@ -81,14 +80,14 @@ func (p Press) Action() Action {
 	return NoAction
 }
 
-// KeyLine is a line of the list of keys: ways to press it, each the names of
-// keys pressed together, and what it does.
+// KeyLine is a line of the list of shortcuts. Each way is a combination of keys; Does
+// says what they do.
 type KeyLine struct {
 	Ways [][]string
 	Does string
 }
 
-// KeyLines lists the keys as they are called on this keyboard.
+// KeyLines returns the list of shortcuts with the key names of a PC or a Mac.
 func KeyLines(mac bool) []KeyLine {
 	var lines []KeyLine
 	for _, k := range keys {
@@ -116,7 +115,7 @@ func KeyLines(mac bool) []KeyLine {
 	return lines
 }
 
-// nameOf is what stands on the key.
+// nameOf returns the label of a key.
 func nameOf(key string) string {
 	switch key {
 	case "ArrowUp":
@@ -131,7 +130,7 @@ func nameOf(key string) string {
 	return key
 }
 
-// lower is the letter that a key has without Shift or Caps Lock.
+// lower returns the letter of a key without Shift or Caps Lock.
 func lower(key string) string {
 	if len(key) == 1 && 'A' <= key[0] && key[0] <= 'Z' {
 		return string(key[0] + 'a' - 'A')

@@ -10,23 +10,22 @@ import (
 	"websockets/wasm/client"
 )
 
-// Members are what the column of members is to show.
+// Members is the content of the column of members.
 type Members struct {
 	Number, Noun string // of the button: 2 members
 	Count        string // of the heading: 2 online
-	Known        bool   // they are as the server says now
+	Known        bool   // the list is current
 	Rows         []MemberRow
-	More         string // those that the rows leave out
+	More         string // "and 3 more", empty if there is a row for each member
 }
 
-// MemberRow is a user in the room, however many pages he has open.
+// MemberRow is a user in the room. A user with several open pages has one row.
 type MemberRow struct {
 	User, Name, Tag string
 }
 
-// MembersOf lists who is in the current room, oneself first, the others by name.
-// Only who is there is a member, so all are online; without a connection it is
-// who was there.
+// MembersOf lists the members of the current room: the reader first, the others by
+// name. All members are online. Without a connection, the list is the last known one.
 func MembersOf(v client.View, names Names) Members {
 	room := v.Room
 	m := Members{Number: strconv.Itoa(room.Count), Noun: "members", Known: v.State == client.Online && room.Refused == nil}
@@ -43,7 +42,7 @@ func MembersOf(v client.View, names Names) Members {
 	for _, member := range room.Members {
 		row := MemberRow{member.User, member.Name, names.Tag(member.Name, member.User)}
 		if member.User == v.Me.User {
-			row.Name, row.Tag = v.Me.Name, "you" // a new name is known here before the others are told
+			row.Name, row.Tag = v.Me.Name, "you" // a new name is known here first
 		}
 		m.Rows = append(m.Rows, row)
 	}
@@ -62,7 +61,7 @@ func MembersOf(v client.View, names Names) Members {
 	return m
 }
 
-// Typing says who is writing.
+// Typing says who is typing, empty if nobody is.
 func Typing(who []shared.Member) string {
 	names := make([]string, len(who))
 	for i, m := range who {

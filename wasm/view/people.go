@@ -9,11 +9,11 @@ import (
 	"websockets/wasm/client"
 )
 
-// How a person looks, made from the user id and the name alone, so it is the
-// same on every screen without anybody storing it.
+// Colors and initials are derived from the user id and the name alone. So a person
+// looks the same on every screen, and nothing has to be stored.
 
-// Hue returns a user's colour as degrees of the colour circle: one of 24, far
-// enough apart to be told from each other.
+// Hue returns a user's color in degrees of the color circle. There are 24 hues, far
+// enough apart to distinguish.
 func Hue(user string) string {
 	h := fnv.New32a()
 	h.Write([]byte(user))
@@ -42,16 +42,16 @@ func Initials(name string) string {
 	return string(letters)
 }
 
-// tagOf is the end of a user id, shown where two people have one name.
+// tagOf returns the end of a user id. It distinguishes people with the same name.
 func tagOf(user string) string { return user[max(0, len(user)-4):] }
 
-// Names knows which names are used by more than one person.
+// Names maps names to user ids. It finds names that several people use.
 type Names map[string]string
 
-// several is no user's id.
+// several marks a name that several people use. It is not a valid user id.
 const several = "\x00"
 
-// Add tells of a name that a user has.
+// Add adds a user's name.
 func (n Names) Add(name, user string) {
 	if known, ok := n[name]; ok && known != user {
 		user = several
@@ -59,8 +59,7 @@ func (n Names) Add(name, user string) {
 	n[name] = user
 }
 
-// Tag returns what tells this user from others of the name, empty when nothing
-// has to.
+// Tag returns the user's tag, empty if no other user has the same name.
 func (n Names) Tag(name, user string) string {
 	if n[name] == several {
 		return tagOf(user)
@@ -68,7 +67,7 @@ func (n Names) Tag(name, user string) string {
 	return ""
 }
 
-// NamesOf finds the names that several people have.
+// NamesOf collects the names of the current room.
 func NamesOf(v client.View) Names {
 	names := make(Names)
 	if v.Me.User != "" {

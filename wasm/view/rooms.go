@@ -10,51 +10,51 @@ import (
 	"websockets/wasm/client"
 )
 
-// createRowKey is the key of the row that creates a room; no room is called so.
+// createRowKey is the key of the row that creates a room. It is not a valid room name.
 const createRowKey = "+"
 
-// RoomRow is a row of the column of rooms. Two that are equal look the same.
+// RoomRow is a row of the list of rooms. Equal rows look the same.
 type RoomRow struct {
 	Key     string
-	Room    string // where it leads
+	Room    string // the room that the row opens
 	Label   string
-	Creates bool // nobody has written there yet, as far as we know
+	Creates bool // the row creates a new room
 	Current bool
-	First   bool   // of those that match: Enter goes there
-	Unread  string // as it is to be seen: "3", "99+", empty if there are none
+	First   bool   // the best match: Enter opens it
+	Unread  string // "3" or "99+", empty if there are no unread messages
 	Mark    Mark
-	Spoken  string // what is to be heard after the label
+	Spoken  string // text for screen readers after the label
 }
 
-// Mark is a word beside a room's name: what the reader has begun there.
+// Mark is a word next to a room's name: an unsent text of the reader's.
 type Mark string
 
 const (
 	NoMark  Mark = ""
 	Drafted Mark = "draft"
-	Unsent  Mark = "not sent" // messages wait for a decision
+	Unsent  Mark = "not sent" // the reader must decide about a message
 )
 
-// Rooms are what the column of rooms is to show.
+// Rooms is the content of the list of rooms.
 type Rooms struct {
 	Rows []RoomRow
-	// EmptyText is why there are no rows, empty if there are some or nothing was typed.
+	// EmptyText says why there are no rows. It is empty if there are rows, or if the
+	// filter is empty.
 	EmptyText string
-	// StatusText tells somebody who does not see the rows what there are.
+	// StatusText describes the result of the filter for screen readers.
 	StatusText string
 }
 
-// RoomNameOf makes a room's name of what was typed: #Some Room is some-room. It
-// may be one that no room can have.
+// RoomNameOf turns a typed text into a room name: "#Some Room" becomes "some-room". The
+// result may be an invalid name.
 func RoomNameOf(text string) string {
 	return strings.Join(strings.Fields(strings.ToLower(strings.TrimLeft(text, "# \t"))), "-")
 }
 
-// RoomsOf lists the rooms whose name contains what was typed, which is as
-// RoomNameOf returns it: first the one of that name, then those that begin with
-// it, each by recent activity; last the row that creates it if there is none.
-// found are rooms that the server knows beside those of the View. Rooms with a
-// draft are there too.
+// RoomsOf lists the rooms whose names contain typed, a result of RoomNameOf. The room of
+// that name comes first, then rooms that begin with it, each group by recent activity.
+// If there is no room of that name, the last row creates it. found are rooms on the
+// server that the View does not have. Rooms with a draft are listed too.
 func RoomsOf(v client.View, typed string, found []shared.RoomSummary, drafts []string) Rooms {
 	var rooms Rooms
 	listed := make(map[string]bool)
@@ -104,7 +104,7 @@ func RoomsOf(v client.View, typed string, found []shared.RoomSummary, drafts []s
 	return rooms
 }
 
-// matchRank is how far a name is from what was typed.
+// matchRank orders names by how well they match what was typed, best first.
 func matchRank(name, typed string) int {
 	switch {
 	case name == typed:
@@ -126,7 +126,7 @@ func roomRow(e client.RoomEntry, current string, drafted bool) RoomRow {
 		row.Unread = strconv.Itoa(e.Unread)
 		words = append(words, row.Unread+" unread")
 	}
-	if drafted && !row.Current { // in the current room the field shows it
+	if drafted && !row.Current { // in the current room the composer shows the draft
 		row.Mark = Drafted
 		words = append(words, "a draft")
 	}
@@ -138,8 +138,8 @@ func roomRow(e client.RoomEntry, current string, drafted bool) RoomRow {
 	return row
 }
 
-// EnteredText says which room is the current one now, with what is unread there. Its
-// messages may still be on their way: until they are there the list knows.
+// EnteredText announces the current room and its unread messages. It takes the count
+// from the list of rooms, because the messages may not have arrived yet.
 func EnteredText(v client.View) string {
 	unread := "0"
 	for _, e := range v.Rooms {
@@ -150,9 +150,9 @@ func EnteredText(v client.View) string {
 	return "Room " + v.Current + ", " + unread + " unread"
 }
 
-// Step returns the room that is by places below the current one among the rows,
-// or above it if by is negative; from a room that is not among them the first.
-// Empty at the ends.
+// Neighbor returns the room that is by rows below the current one, or above it if by is
+// negative. It returns the first room if the current one has no row, and "" beyond
+// either end.
 func (r Rooms) Neighbor(current string, by int) string {
 	at := slices.IndexFunc(r.Rows, func(row RoomRow) bool { return row.Room == current })
 	if at < 0 {
@@ -164,20 +164,20 @@ func (r Rooms) Neighbor(current string, by int) string {
 	return r.Rows[at].Room
 }
 
-// Refusal is what a room shows that the server does not let the reader into.
+// Refusal replaces a room that the reader may not open.
 type Refusal struct {
 	Title string
 	Why   string
-	Back  string // the room that leads away from it, empty if none does
+	Back  string // the room that the button leads to, empty for no button
 }
 
-// RefusalOf returns what to show instead of the current room: nil if it is to be
-// shown itself, as is one that was let in before and has messages. before is the
-// room that was shown before it.
+// RefusalOf returns what to show instead of the current room. It returns nil if the room
+// can be shown: the server has not refused it, or it has messages to show. before is the
+// room that was shown before.
 func RefusalOf(v client.View, before string) *Refusal {
 	room := v.Room
 	if v.Current == "" {
-		return &Refusal{Title: "No room is open", Why: "Choose one from the list, or begin with the general one.", Back: shared.DefaultRoom}
+		return &Refusal{Title: "No room is open", Why: "Choose a room from the list, or start with #" + shared.DefaultRoom + ".", Back: shared.DefaultRoom}
 	}
 	if room.Refused == nil || len(room.Messages)+len(room.Outgoing) > 0 {
 		return nil
@@ -190,13 +190,13 @@ func RefusalOf(v client.View, before string) *Refusal {
 		back = ""
 	}
 	why := Sentence(room.Refused.Message)
-	if room.Refused.RetryAfter > 0 { // then the client asks again
-		why += " It is tried again by itself."
+	if room.Refused.RetryAfter > 0 { // the client tries again
+		why += " Retrying automatically."
 	}
-	return &Refusal{Title: "#" + v.Current + " does not open", Why: why, Back: back}
+	return &Refusal{Title: "Can't open #" + v.Current, Why: why, Back: back}
 }
 
-// errorMessage is an error without what is for programs.
+// errorMessage returns an error's text without its code.
 func errorMessage(err error) string {
 	if said, ok := err.(*shared.Error); ok {
 		return said.Message
@@ -204,7 +204,7 @@ func errorMessage(err error) string {
 	return err.Error()
 }
 
-// truncate cuts a text to so many code points.
+// truncate shortens a text to at most most code points and adds an ellipsis.
 func truncate(text string, most int) string {
 	n := 0
 	for i := range text {
@@ -216,7 +216,7 @@ func truncate(text string, most int) string {
 	return text
 }
 
-// Count says a number of things in words, up to shared.MaxUnread.
+// Count formats a number with its noun. Numbers above shared.MaxUnread become "99+".
 func Count(n int, thing string) string {
 	number := strconv.Itoa(min(n, shared.MaxUnread))
 	switch {

@@ -109,10 +109,10 @@ func TestRefusal(t *testing.T) {
 	}{
 		{client.View{Current: "a"}, "b", nil},
 		{client.View{Current: "a", Room: client.RoomView{Refused: refused, Messages: make([]shared.Message, 1)}}, "b", nil},
-		{client.View{Current: "a", Room: client.RoomView{Refused: refused}}, "b", &Refusal{"#a does not open", "Not for you.", "b"}},
-		{client.View{Current: "a", Room: client.RoomView{Refused: later}}, "", &Refusal{"#a does not open", "Not now. It is tried again by itself.", "general"}},
-		{client.View{Current: "general", Room: client.RoomView{Refused: refused}}, "general", &Refusal{"#general does not open", "Not for you.", ""}},
-		{client.View{}, "b", &Refusal{"No room is open", "Choose one from the list, or begin with the general one.", "general"}},
+		{client.View{Current: "a", Room: client.RoomView{Refused: refused}}, "b", &Refusal{"Can't open #a", "Not for you.", "b"}},
+		{client.View{Current: "a", Room: client.RoomView{Refused: later}}, "", &Refusal{"Can't open #a", "Not now. Retrying automatically.", "general"}},
+		{client.View{Current: "general", Room: client.RoomView{Refused: refused}}, "general", &Refusal{"Can't open #general", "Not for you.", ""}},
+		{client.View{}, "b", &Refusal{"No room is open", "Choose a room from the list, or start with #general.", "general"}},
 	} {
 		got := RefusalOf(test.v, test.before)
 		if (got == nil) != (test.want == nil) || got != nil && *got != *test.want {

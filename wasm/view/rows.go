@@ -8,22 +8,22 @@ import (
 	"websockets/wasm/client"
 )
 
-// groupWithin is how close in time messages of one person follow each other to
-// share a head.
+// groupWithin is the longest time between two messages of one person that share a
+// header.
 const groupWithin = 5 * time.Minute
 
-// Kind is what a row of the timeline is.
+// Kind is the kind of a row in the timeline.
 type Kind int
 
 const (
-	Note    Kind = iota // of the page, about the room
+	Note    Kind = iota // a remark of the page about the room
 	Day                 // separates days
 	Divider             // "New"
 	Message
 )
 
-// Entry is what one row of the timeline is to show. Two that are equal look the
-// same. The row of one key is one and the same element for as long as it is there.
+// Entry is a row of the timeline. Equal entries look the same. Entries with the same
+// key use the same element.
 type Entry struct {
 	Kind Kind
 	Key  string
@@ -34,22 +34,22 @@ type Entry struct {
 	From       string
 	Tag        string
 	Sent       int64 // milliseconds since 1970
-	Follows    bool  // shares the head of the row before
+	Follows    bool  // shares the header of the row before
 	State      string
-	StateLabel string // the state in words
-	Reason     string // more about it
-	Retry      string // the word on the button that sends again
+	StateLabel string // text of the state
+	Reason     string // details of the state
+	Retry      string // label of the button that sends again
 }
 
-// Clock names times in the reader's language and zone.
+// Clock formats times in the reader's language and time zone.
 type Clock struct {
-	// Day names the day with its year, so it also tells days from each other.
+	// Day returns the date with its year. Different days have different names.
 	Day func(time.Time) string
-	// Moment names day and time of day, short.
+	// Moment returns a short date and time.
 	Moment func(time.Time) string
 }
 
-// dayName is the day as a reader says it.
+// dayName returns Today, Yesterday or the date.
 func (c Clock) dayName(day string) string {
 	now := time.Now()
 	switch day {
@@ -61,9 +61,8 @@ func (c Clock) dayName(day string) string {
 	return day
 }
 
-// entries lists the rows of the View's messages from one index to another. What
-// stands before them counts too, so that a row looks the same whichever others
-// are in the page.
+// entries returns the rows of the View's messages from one index to another. A row
+// depends on the message before it even if that one is not in the page.
 func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int) []Entry {
 	room := v.Room
 	messages := room.Messages
@@ -71,14 +70,14 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 	note := func(key, text string) { list = append(list, Entry{Kind: Note, Key: key, Text: text}) }
 	if from == 0 {
 		if room.Refused != nil {
-			note("refused", "The server does not let you into this room: "+room.Refused.Message)
+			note("refused", "You can't join this room: "+room.Refused.Message)
 		}
 		if room.WasReset {
-			note("started over", "The room's log was replaced; what was shown before is gone.")
+			note("started over", "This room's history was replaced. Earlier messages are gone.")
 		}
 	}
 
-	var last Entry // the message before, if nothing stands between
+	var last Entry // the message directly above, zero if there is another row between
 	var day string // of the last message
 	var latest time.Time
 	if from > 0 {
@@ -87,8 +86,8 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 		day = clock.Day(latest)
 	}
 	begin := func(at time.Time) {
-		// One that goes back is of a clock that was set, or was written long ago and
-		// not sent.
+		// An earlier day means that a clock was changed, or that the message was
+		// written long before it was sent. It gets no row.
 		if d := clock.Day(at); d != day && !at.Before(latest) {
 			day, latest, last = d, at, Entry{}
 			list = append(list, Entry{Kind: Day, Key: "day " + d, Text: clock.dayName(d)})
@@ -104,7 +103,7 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 	gaps, divider := room.Gaps, t.divider(v)
 	for i := from; i <= to; i++ {
 		for len(gaps) > 0 && (i < len(messages) && gaps[0].After < messages[i].Seq || i == len(messages) && !room.Newer) {
-			// A gap before the first row belongs to the row that is not there.
+			// A gap before the first row belongs to a row that is not in the page.
 			if i > from || i > 0 && gaps[0].After >= messages[i-1].Seq {
 				note("gap "+strconv.FormatUint(gaps[0].After, 10), gapText(messages, i, clock))
 				last = Entry{}
@@ -131,7 +130,7 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 	return list
 }
 
-// entry is the row of a message, but for what depends on the one before.
+// entry returns the row of a message, except for Follows.
 func (t *Timeline) entry(v client.View, names Names, m shared.Message) Entry {
 	e := Entry{Kind: Message, Key: v.Key(m), Seq: m.Seq, User: m.User, From: m.From, Tag: names.Tag(m.From, m.User),
 		Text: m.Message, Sent: m.Sent.UnixMilli()}
@@ -141,7 +140,8 @@ func (t *Timeline) entry(v client.View, names Names, m shared.Message) Entry {
 	return e
 }
 
-// outgoingEntry is the row of a message of ours that the room does not have yet.
+// outgoingEntry returns the row of a message of the reader's that has not been
+// delivered yet.
 func outgoingEntry(v client.View, names Names, m client.OutgoingMessage) Entry {
 	e := Entry{Kind: Message, Key: m.ID, User: v.Me.User, From: v.Me.Name, Tag: names.Tag(v.Me.Name, v.Me.User),
 		Text: m.Text, Sent: m.Written.UnixMilli(), State: string(m.State), Reason: Sentence(m.Reason)}
@@ -163,8 +163,7 @@ func outgoingEntry(v client.View, names Names, m client.OutgoingMessage) Entry {
 	return e
 }
 
-// gapText says that messages are missing before the i-th, as far as is known
-// when they were written.
+// gapText says that messages are missing before the i-th, and between which times.
 func gapText(messages []shared.Message, i int, clock Clock) string {
 	text := "Some messages are gone · from " + clock.Moment(messages[i-1].Sent)
 	if i < len(messages) {

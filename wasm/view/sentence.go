@@ -2,7 +2,7 @@ package view
 
 import "strings"
 
-// Sentence begins with a capital and ends with a stop.
+// Sentence capitalizes a text and ends it with a period.
 func Sentence(text string) string {
 	if text == "" {
 		return text

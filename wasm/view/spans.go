@@ -7,18 +7,18 @@ import (
 	"unicode/utf8"
 )
 
-// Span is a piece of a message: text, and where it leads if it is a link.
+// Span is a part of a message: text, a link or code.
 type Span struct {
 	Text string
-	Href string
-	Code bool // was in backticks
+	Href string // empty if it is not a link
+	Code bool
 }
 
-// Spans splits a message into text, links and code. Only http, https and mailto
-// become links; code is what stands in backticks on one line, without them.
+// Spans splits a message into text, links and code. Links are http, https and mailto
+// addresses. Code is text in backticks on one line, without the backticks.
 func Spans(message string) []Span {
 	var spans []Span
-	from := 0 // of the text that is not in spans yet
+	from := 0 // start of the text that is not in spans yet
 	for at := 0; at < len(message); {
 		length, code := linkAt(message, at), codeAt(message, at)
 		if length == 0 && code == "" {
@@ -45,8 +45,8 @@ func Spans(message string) []Span {
 	return spans
 }
 
-// codeAt returns what stands in the backticks that open at this byte, empty if
-// none do.
+// codeAt returns the code whose opening backtick is at this byte, empty if there is
+// none.
 func codeAt(message string, at int) string {
 	if message[at] != '`' || at > 0 && message[at-1] == '`' {
 		return ""
@@ -58,8 +58,7 @@ func codeAt(message string, at int) string {
 	return code
 }
 
-// linkAt returns the length of the link that begins at this byte, 0 if none
-// does.
+// linkAt returns the length in bytes of the link at this byte, 0 if there is none.
 func linkAt(message string, at int) int {
 	if r, _ := utf8.DecodeLastRuneInString(message[:at]); at > 0 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
 		return 0 // in the middle of a word
@@ -91,8 +90,8 @@ func hasScheme(text string) bool {
 	return false
 }
 
-// trimSentence takes off what belongs to the sentence and not to the link: a
-// full stop, a bracket that was opened before it.
+// trimSentence removes trailing punctuation that belongs to the sentence, such as a
+// period or a bracket that was opened before the link.
 func trimSentence(link string) string {
 	for link != "" {
 		r, size := utf8.DecodeLastRuneInString(link)

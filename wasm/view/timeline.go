@@ -9,49 +9,50 @@ import (
 )
 
 const (
-	// maxRows is how many messages are in the page: laying out more costs more with
-	// each new one.
+	// maxRows is the most messages in the page. Layout takes longer with more.
 	maxRows = 300
-	// endRows is how many are in the page for a reader who is at its end, where with
-	// each new one all of them move: more than fit on a high screen.
+	// endRows is the number of messages in the page while the reader is at the end. Each
+	// new message moves all of them. It is more than fit on a tall screen.
 	endRows = 150
-	// margin is how many messages beyond those in sight are in the page at least,
-	// if there are so many.
+	// margin is how many messages to keep in the page above and below the visible ones.
 	margin = 75
-	// stride is by how many rows at least the page moves on: to make them takes a
-	// quarter of a millisecond each, so not many at once, and not one by one.
+	// stride is the smallest number of rows to move the window by. A row takes a quarter
+	// of a millisecond to create, so rows are created neither in large numbers nor one
+	// by one.
 	stride = 40
 )
 
-// Timeline decides what the page shows of the current room: which of its
-// messages are in the page, where the "New" divider stands, and whether the
-// reader is at the end and stays there.
+// Timeline decides what the page shows of the current room: which messages are in the
+// page (its window), where the "New" divider is, and whether the reader is at the end.
 //
-// Show is called with each View, Look and Scrolled when the reader has moved.
+// Call Show with each View, and UpdateWindow and Scrolled when the reader scrolls.
 type Timeline struct {
 	room  string
 	epoch string
 
-	// AtEnd: the reader is at the newest message, and stays there when more come.
+	// AtEnd is true if the reader is at the newest message. They stay there when more
+	// messages arrive.
 	AtEnd bool
-	seen  uint64 // the newest message that was there when the reader was at the end
-	top   uint64 // the first message in the page
+	seen  uint64 // newest sequence while the reader was last at the end
+	top   uint64 // sequence of the first message in the page
 	rows  []Entry
-	first bool // the first message in the page is the first of the View
-	last  bool // the last one is the room's newest
+	first bool // the page has the first message of the View
+	last  bool // the page has the newest message of the room
 
-	// hasDivider: the divider stands before the first message of others beyond mark.
+	// hasDivider is true if there is a divider. It is before the first message of others
+	// after readMark, or unreadAbove such messages further up; -1 means that the number
+	// is unknown.
 	hasDivider  bool
 	readMark    uint64
-	unreadAbove int // and so many messages of others further up, -1 if that is not known
-	// dividerPending: the divider is still to be placed. away: the page has been out of
-	// sight, so the next unread message moves it. Up to dismissedTo the reader has
-	// dismissed it.
+	unreadAbove int
+	// dividerPending is true until the divider of a new room has been placed. wasHidden
+	// is true if the page has been hidden, so that the next unread message moves the
+	// divider. dismissedTo is the newest message when the reader dismissed it.
 	dividerPending, wasHidden bool
 	dismissedTo               uint64
 }
 
-// Load says which messages are to be fetched.
+// Load says which messages to fetch.
 type Load int
 
 const (
@@ -60,8 +61,8 @@ const (
 	Newer
 )
 
-// Show takes the next View and returns the rows that the page is to have, from
-// the top down. hidden says that nobody sees the page.
+// Show takes the next View and returns the rows of the page from top to bottom. hidden
+// is true if the page is not visible.
 func (t *Timeline) Show(v client.View, names Names, clock Clock, hidden bool) []Entry {
 	room := v.Room
 	if room.Name != t.room {
@@ -99,34 +100,34 @@ func newest(room client.RoomView) uint64 {
 	return 0
 }
 
-// indexOf returns where the first message is whose sequence is seq or beyond.
+// indexOf returns the index of the first message at or after seq.
 func indexOf(messages []shared.Message, seq uint64) int {
 	return sort.Search(len(messages), func(i int) bool { return messages[i].Seq >= seq })
 }
 
-// OlderButton reports whether the page begins with a way to older messages.
+// OlderButton reports whether to show the button that loads older messages.
 func (t *Timeline) OlderButton(room client.RoomView) bool { return t.first && room.More }
 
-// Scrolled notes whether the reader is now near the end of what is in the page,
-// and reports whether that makes a difference.
+// Scrolled records whether the reader is near the end of the page. It reports whether
+// AtEnd has changed.
 func (t *Timeline) Scrolled(nearEnd bool) (changed bool) {
 	was := t.AtEnd
 	t.AtEnd = nearEnd && t.last
 	return t.AtEnd != was
 }
 
-// Look takes which rows of the last Show are in sight. It chooses the messages
-// around them for the next Show, reports whether they are others than now, and
-// says what to fetch.
+// UpdateWindow takes the range of visible rows of the last Show. It moves the window so
+// that it has enough messages around them, reports whether it has moved, and says which
+// messages to fetch.
 func (t *Timeline) UpdateWindow(room client.RoomView, firstRow, lastRow int) (moved bool, load Load) {
 	n := len(room.Messages)
 	if t.AtEnd || n == 0 || len(t.rows) == 0 {
 		return false, NoLoad
 	}
-	first, last := n-1, 0 // in sight
+	first, last := n-1, 0 // visible messages
 	for _, e := range t.rows[min(firstRow, len(t.rows)):min(lastRow+1, len(t.rows))] {
 		if e.Kind == Message {
-			i := n - 1 // one that is pending
+			i := n - 1 // a pending message
 			if e.Seq != 0 {
 				i = min(n-1, indexOf(room.Messages, e.Seq))
 			}
@@ -141,7 +142,7 @@ func (t *Timeline) UpdateWindow(room client.RoomView, firstRow, lastRow int) (mo
 	up, down := from > 0 && first-from < margin, to < n && to-1-last < margin
 	if up || down {
 		switch {
-		case last-first > maxRows-2*(margin+stride): // a very high screen
+		case last-first > maxRows-2*(margin+stride): // a very tall screen
 			from = (first + last - maxRows) / 2
 		case up:
 			from = first - margin - stride
@@ -162,8 +163,8 @@ func (t *Timeline) UpdateWindow(room client.RoomView, firstRow, lastRow int) (mo
 	return moved, load
 }
 
-// LatestButton is the word on the way down, empty when the reader is there: how
-// many messages of others have come since he was.
+// LatestButton returns the label of the button that leads to the end, empty if the
+// reader is there. It counts the messages of others since the reader was there.
 func (t *Timeline) LatestButton(v client.View) string {
 	if t.AtEnd {
 		return ""
@@ -183,8 +184,8 @@ func (t *Timeline) LatestButton(v client.View) string {
 	return "↓ " + strconv.Itoa(news) + " new"
 }
 
-// Read returns up to where the reader has read the room, 0 if there is nothing to
-// tell the server.
+// Read returns the sequence up to which the reader has read the room, 0 if there is
+// nothing new to report to the server.
 func (t *Timeline) Read(room client.RoomView, hidden bool) uint64 {
 	if last := newest(room); t.AtEnd && room.Synced && room.ReadKnown && !hidden && last > room.ReadSeq {
 		return last
@@ -192,9 +193,9 @@ func (t *Timeline) Read(room client.RoomView, hidden bool) uint64 {
 	return 0
 }
 
-// placeDivider places the divider: when the room was entered, and when messages come
-// while the reader is away from the page or from its end. While he reads it stays
-// where it is.
+// placeDivider places the divider when a room is entered, and when messages arrive while
+// the page is hidden or the reader is not at the end. Otherwise the divider stays where
+// it is.
 func (t *Timeline) placeDivider(v client.View, hidden bool) {
 	room := v.Room
 	t.wasHidden = t.wasHidden || hidden
@@ -214,7 +215,7 @@ func (t *Timeline) placeDivider(v client.View, hidden bool) {
 	t.wasHidden = t.wasHidden && (hidden || !room.Synced)
 }
 
-// divider returns before which message the divider stands, or -1.
+// divider returns the index of the message below the divider, or -1.
 func (t *Timeline) divider(v client.View) int {
 	if !t.hasDivider {
 		return -1
@@ -225,7 +226,7 @@ func (t *Timeline) divider(v client.View) int {
 		return t.dividerAbove(v, i)
 	}
 	if i == 0 && v.Room.More && len(messages) > 0 && messages[0].Seq != t.readMark+1 {
-		return -1 // it is further up
+		return -1 // it is further up, in messages that are not loaded
 	}
 	for ; i < len(messages); i++ {
 		if messages[i].User != v.Me.User {
@@ -235,8 +236,8 @@ func (t *Timeline) divider(v client.View) int {
 	return -1
 }
 
-// dividerAbove is divider for a mark that lies above the i-th message. Once its
-// place is in sight of the View it is known for good.
+// dividerAbove is divider if unread messages precede the i-th. Once the View has all of
+// them, it fixes the place of the divider.
 func (t *Timeline) dividerAbove(v client.View, i int) int {
 	messages, n := v.Room.Messages, t.unreadAbove
 	if n < 0 || i == len(messages) {
@@ -256,8 +257,8 @@ func (t *Timeline) dividerAbove(v client.View, i int) int {
 	return first
 }
 
-// Sent says that the reader has written something: he has seen what there is, and
-// wants to see what he wrote.
+// Sent records that the reader has sent a message. It dismisses the divider and goes to
+// the end.
 func (t *Timeline) Sent(room client.RoomView) {
 	t.dismissDivider(room)
 	t.AtEnd = true
@@ -267,8 +268,8 @@ func (t *Timeline) dismissDivider(room client.RoomView) {
 	t.hasDivider, t.dismissedTo = false, newest(room)
 }
 
-// Dismiss is the Esc key, after the dialogs: it takes the divider away, else it
-// goes to the end. It reports false if there was neither to do.
+// Dismiss handles Esc: it dismisses the divider, or else goes to the end. It reports
+// false if there was nothing to do.
 func (t *Timeline) Dismiss(room client.RoomView) bool {
 	switch {
 	case t.hasDivider:

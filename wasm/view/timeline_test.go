@@ -112,7 +112,7 @@ next pending
 		t.Errorf("the timeline is\n%s\nwant\n%s", got, want)
 	}
 	for key, want := range map[string]string{
-		"started over": "The room's log was replaced; what was shown before is gone.",
+		"started over": "This room's history was replaced. Earlier messages are gone.",
 		"gap 4":        "Some messages are gone · from Mar 4 12:09 to Mar 4 12:09",
 		"gap 9":        "Some messages are gone · from Mar 5 12:00 on",
 	} {

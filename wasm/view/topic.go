@@ -2,7 +2,7 @@ package view
 
 import "websockets/shared"
 
-// TopicLine is what stands under a room's name.
+// TopicLine returns the line below a room's name.
 func TopicLine(topic *shared.TopicPayload) string {
 	if topic == nil {
 		return "Add a topic"
@@ -10,7 +10,7 @@ func TopicLine(topic *shared.TopicPayload) string {
 	return topic.Topic
 }
 
-// TopicBy says who set the topic, and when.
+// TopicBy says who set the topic and when.
 func TopicBy(topic shared.TopicPayload, clock Clock) string {
 	return "Set by " + topic.From + ", " + clock.Moment(topic.Sent)
 }
