@@ -22,8 +22,8 @@ gotestsum=gotest.tools/gotestsum@v1.13.0
 axe=axe-core@4.14.1
 
 # Packages whose tests run in their own process, without a browser.
-unit_packages=(./server ./server/bench ./server/chat ./server/eventlog/... ./server/identity ./server/presence ./server/quota
-	./server/timeline ./server/topics ./server/web ./server/wsframe
+unit_packages=(./server ./server/auth ./server/bench ./server/chat ./server/eventlog/... ./server/presence ./server/quota ./server/servertest
+	./server/timeline ./server/topics ./server/userdata ./server/web ./server/wsframe
 	./shared ./static/... ./wasm/client/... ./wasm/view)
 js_packages=(./shared ./wasm/...)
 
@@ -244,7 +244,7 @@ run_tests() {
 		not_run "tests under GOOS=js: there is no node"
 	fi
 	go_test fuzzing -count=1 -timeout=5m -run='^$' -fuzz='^FuzzEvent$' -fuzztime=5s ./shared
-	go_test fuzzing-tokens -count=1 -timeout=5m -run='^$' -fuzz='^FuzzVerify$' -fuzztime=5s ./server/identity
+	go_test fuzzing-tokens -count=1 -timeout=5m -run='^$' -fuzz='^FuzzVerify$' -fuzztime=5s ./server/auth
 	echo "      the slowest tests:"
 	cat .test/*.json | .test/bin/gotestsum tool slowest --num 10 | sed 's/^/      /'
 }

@@ -5,56 +5,54 @@ import (
 	"log/slog"
 	"time"
 
+	"websockets/server/auth"
 	"websockets/server/eventlog"
-	"websockets/server/identity"
 )
 
 const (
-	// guestKeys is the name of the stored keys that sign guest sessions. All servers on
-	// the same store share them.
+	// guestKeys is the key in the store of the keys that sign guest sessions. All
+	// servers on the store share them.
 	guestKeys = "guest-keys"
-	// guestKeysEvery is how often the keys are read and rotated. A server learns within
-	// that time of a key that another one has added.
-	guestKeysEvery = time.Minute
+	// guestKeysInterval is how often they are read and rotated. A key that another
+	// server has made is known here after at most this long, well before it signs.
+	guestKeysInterval = time.Minute
 )
 
-// openGuests returns guest sessions with the stored keys, and creates the first key
-// if there is none. With forget it discards all stored keys: every session becomes
-// invalid.
-func openGuests(ctx context.Context, log eventlog.Log, forget bool) (*identity.Guests, error) {
+// openGuestSessions returns the guest sessions of the store's keys, and creates the
+// first key. With forget it replaces the keys that there were, so everyone becomes a
+// new guest.
+func openGuestSessions(ctx context.Context, log eventlog.Log, forget bool) (*auth.GuestSessions, error) {
 	keys, err := rotateKeys(ctx, log, forget)
 	if err != nil {
 		return nil, err
 	}
-	return identity.NewGuests(keys), nil
+	return auth.NewGuestSessions(keys), nil
 }
 
-// rotateKeys rotates the stored keys if that is due, and returns them. With forget it
-// starts from no keys.
-func rotateKeys(ctx context.Context, log eventlog.Log, forget bool) (keys identity.Keys, err error) {
-	value, swapErr := log.Values(eventlog.Server).Update(ctx, "", guestKeys, func(old []byte) (changed []byte, change bool) {
-		var kept identity.Keys
+// rotateKeys rotates the keys in the store and returns them. With forget it replaces
+// them all.
+func rotateKeys(ctx context.Context, log eventlog.Log, forget bool) (auth.Keys, error) {
+	value, err := log.Values(eventlog.Server).Update(ctx, "", guestKeys, func(old []byte) ([]byte, bool) {
+		var keys auth.Keys
 		if old != nil && !forget {
-			if kept, err = identity.ParseKeys(old); err != nil {
-				return nil, false
+			var err error
+			keys, err = auth.ParseKeys(old)
+			if err != nil {
+				return nil, false // and old is parsed again below, with the same error
 			}
 		}
-		if keys, change = kept.Rotate(time.Now()); change {
-			changed = keys.Marshal()
-		}
-		return changed, change
+		rotated, changed := keys.Rotate(time.Now())
+		return rotated.Marshal(), changed
 	})
-	if swapErr != nil {
-		return nil, swapErr
-	} else if err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return identity.ParseKeys(value)
+	return auth.ParseKeys(value)
 }
 
-// keepKeys rotates the keys once a minute until ctx ends.
-func keepKeys(ctx context.Context, log eventlog.Log, guests *identity.Guests, logger *slog.Logger) {
-	ticker := time.NewTicker(guestKeysEvery)
+// rotateKeysLoop reads and rotates the keys until ctx ends.
+func rotateKeysLoop(ctx context.Context, log eventlog.Log, guests *auth.GuestSessions, logger *slog.Logger) {
+	ticker := time.NewTicker(guestKeysInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -65,7 +63,7 @@ func keepKeys(ctx context.Context, log eventlog.Log, guests *identity.Guests, lo
 		keys, err := rotateKeys(ctx, log, false)
 		if err != nil {
 			if ctx.Err() == nil {
-				logger.Warn("rotating guest session keys failed, keeping current keys", "err", err)
+				logger.Warn("rotating guest keys failed, keeping the current ones", "err", err)
 			}
 			continue
 		}

@@ -31,8 +31,10 @@ func TestHouseRulesCanBreak(t *testing.T) {
 		"bin/built.go":         `package built; import _ "github.com/nats-io/nats.go"`, // ignored
 		"docs/readme":          "",
 		"server/main.go":       `package main; import _ "github.com/nats-io/nats.go"`,
+		"server/auth/a.go":     `package auth; import _ "websockets/server/chat"`,
 		"server/presence/a.go": `package presence; import _ "sync"`,
 		"server/quota/a.go":    `package quota; import _ "websockets/server/chat"`,
+		"server/userdata/a.go": `package userdata; import _ "websockets/server/web"`,
 		"shared/event.go":      `package shared; import _ "net/http"`,
 		"static/more.js":       "",
 		"static/index.html":    "<script>document.write(1)</script>",
@@ -55,9 +57,11 @@ func TestHouseRulesCanBreak(t *testing.T) {
 	}
 	want := []string{
 		"docs: this folder has no place at the top",
+		"server/auth/a.go: websockets/server/chat may not be imported in server/auth",
 		"server/main.go: github.com/nats-io/nats.go may be imported in server/eventlog/jetstream only",
 		"server/presence/a.go: sync may not be imported in server/presence",
 		"server/quota/a.go: websockets/server/chat may not be imported in server/quota",
+		"server/userdata/a.go: websockets/server/web may not be imported in server/userdata",
 		"shared/event.go: net/http may not be imported in shared",
 		"static/index.html: document.write makes HTML of a string: use textContent",
 		"static/more.js: static/load.js is the only script of ours",
@@ -99,6 +103,9 @@ var keptOut = []struct {
 	// The wire contract keeps them out of every program that speaks it.
 	// TestSharedStandsAlone follows what shared imports to the end.
 	{"shared", []string{"net/http", "syscall/js"}},
+	// Who a connection is and what is kept of users: server/chat has the sockets.
+	{"server/auth", []string{"websockets/server/chat", "websockets/server/web", "websockets/server/userdata", "github.com/gorilla/websocket"}},
+	{"server/userdata", []string{"net/http", "websockets/server/auth", "websockets/server/chat", "websockets/server/web", "github.com/gorilla/websocket"}},
 	// Data and rules: server/chat locks, waits and sends.
 	{"server/presence", []string{"context", "net", "sync", "websockets/server", "github.com/gorilla/websocket"}},
 	{"server/quota", []string{"context", "net/http", "websockets/server", "github.com/gorilla/websocket"}},

@@ -15,11 +15,11 @@ import (
 	"syscall"
 	"time"
 
+	"websockets/server/auth"
 	"websockets/server/chat"
 	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
 	"websockets/server/eventlog/memlog"
-	"websockets/server/identity"
 	"websockets/server/web"
 	"websockets/static"
 )
@@ -51,13 +51,13 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 
 // chatServer holds the parts of a running server.
 type chatServer struct {
-	logger   *slog.Logger
-	address  string // URL to open in a browser
-	listener net.Listener
-	log      eventlog.Store
-	door     identity.Door
-	manager  *chat.Manager
-	http     *http.Server
+	logger        *slog.Logger
+	address       string // for a browser
+	listener      net.Listener
+	log           eventlog.Store
+	authenticator auth.Authenticator
+	manager       *chat.Manager
+	http          *http.Server
 }
 
 // open opens the port and the log and connects the parts. It serves nothing yet. The
@@ -85,11 +85,11 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	if err != nil {
 		return nil, err
 	}
-	c.door, err = s.door(ctx, c.log, logger)
+	c.authenticator, err = s.authenticator(ctx, c.log, logger)
 	if err != nil {
 		return nil, err
 	}
-	c.manager, err = chat.NewManager(c.log, c.door, chat.Config{
+	c.manager, err = chat.NewManager(c.log, c.authenticator, chat.Config{
 		Rate: s.Rate, MaxConnsPerAddress: s.MaxConnsPerAddress, AllowOrigins: s.AllowOrigin, Version: assets.Version(),
 		Volatile: s.Data == inMemory, Logger: logger,
 	})
@@ -98,7 +98,7 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	}
 	c.http = &http.Server{
 		Handler: web.Handler(web.Options{
-			Assets: assets, Manager: c.manager, Door: c.door, Backends: backends, Trusted: trusted, Ready: c.log.Ready,
+			Assets: assets, Manager: c.manager, Authenticator: c.authenticator, Backends: backends, Trusted: trusted, Ready: c.log.Ready,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -159,8 +159,8 @@ func (c *chatServer) serve(ctx context.Context) error {
 	var background sync.WaitGroup
 	defer background.Wait()
 	defer stop()
-	if c.door.Guests != nil {
-		background.Go(func() { keepKeys(ctx, c.log, c.door.Guests, c.logger) })
+	if c.authenticator.Guests != nil {
+		background.Go(func() { rotateKeysLoop(ctx, c.log, c.authenticator.Guests, c.logger) })
 	}
 	served := make(chan error, 1)
 	go func() { served <- c.http.Serve(c.listener) }()

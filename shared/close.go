@@ -13,7 +13,7 @@ const (
 	CloseTryLater        = 1013 // the server is full or its log is unavailable
 	CloseSilent          = 4000 // nothing received within the heartbeat
 	CloseSession         = 4501 // invalid guest session: reconnect with a new one
-	CloseSentAway        = 4502 // an operator ended this user's sessions
+	CloseSessionRevoked  = 4502 // an operator revoked this user's sessions
 	CloseToken           = 4503 // no valid token in time, or it expired: get a new one
 )
 

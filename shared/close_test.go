@@ -17,7 +17,7 @@ func TestReconnects(t *testing.T) {
 	}
 	for code, want := range map[int]bool{
 		CloseNormal: true, CloseGoingAway: true, CloseRestart: true, CloseTryLater: true, CloseSilent: true,
-		CloseUnsupportedData: false, CloseInvalidText: false, ClosePolicy: false, CloseTooBig: false, CloseSession: false, CloseSentAway: false, CloseToken: false,
+		CloseUnsupportedData: false, CloseInvalidText: false, ClosePolicy: false, CloseTooBig: false, CloseSession: false, CloseSessionRevoked: false, CloseToken: false,
 	} {
 		if Reconnects(code) != want {
 			t.Errorf("%d: want %v", code, want)

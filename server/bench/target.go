@@ -175,7 +175,7 @@ func (t target) ended(err error) error {
 		return fmt.Errorf("%s: start the server with --rate 0, or use a lower --rate", closed.Text)
 	case shared.CloseTryLater:
 		return fmt.Errorf("%s: with a --token all connections are one user's; start the server with --max-conns-per-address 0", closed.Text)
-	case shared.CloseToken, shared.CloseSession, shared.CloseSentAway:
+	case shared.CloseToken, shared.CloseSession, shared.CloseSessionRevoked:
 		return fmt.Errorf("authentication required (%s): give a valid --token that does not expire during the run", closed.Text)
 	case shared.CloseRestart:
 		return errors.New("the server is stopping or restarting")

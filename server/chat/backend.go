@@ -56,9 +56,10 @@ func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shar
 	return first, false, err
 }
 
-// Rooms lists the rooms whose name contains filter, the last written to first.
+// Rooms lists the rooms whose names contain filter, the most recently active first.
+// Errors wrap eventlog.ErrUnavailable.
 func (m *Manager) Rooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
-	return m.listing.rooms(ctx, func(name string) bool { return strings.Contains(name, filter) })
+	return m.recentRooms.List(ctx, func(name string) bool { return strings.Contains(name, filter) })
 }
 
 // Presence returns how many users are in a room, on all servers, and at most

@@ -5,9 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,10 +19,10 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/auth"
 	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
 	"websockets/server/eventlog/memlog"
-	"websockets/server/identity"
 	"websockets/server/servertest"
 	"websockets/server/timeline"
 	"websockets/shared"
@@ -30,30 +30,26 @@ import (
 
 // Every test stops its servers before it ends, so when all are done no
 // connection, no follower and nothing of the embedded NATS may run.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// Most of the tests wait for the server's ticks, so more of them run at a time
-	// than there are processors.
-	_ = flag.Set("test.parallel", "4")
-	os.Exit(servertest.MainWithoutLeaks(m))
-}
+func TestMain(m *testing.M) { os.Exit(servertest.MainWithoutLeaks(m)) }
 
-// testServer is a manager behind a real HTTP server, on a log in memory.
+// testServer is a manager behind an HTTP server, on a log in memory.
 type testServer struct {
 	t       testing.TB
 	log     *testLog
 	manager *Manager
 	http    *httptest.Server
 	logged  *logged
+
+	dialContext func(ctx context.Context, network, address string) (net.Conn, error) // nil: by TCP
 }
 
 // setup is what a test may want otherwise.
 type setup struct {
-	config Config
-	log    memlog.Options
-	onDisk *jetstream.Options // instead of log
-	door   identity.Door
-	tls    bool
+	config        Config
+	log           memlog.Options
+	onDisk        *jetstream.Options // instead of log
+	authenticator auth.Authenticator
+	tls           bool
 }
 
 // testLog is a log that fails when a test wants it to.
@@ -115,9 +111,22 @@ func (s lossySubscriber) Append(r eventlog.Record) {
 	}
 }
 
-// serve starts a server that ends with the test. There is no rate limit unless the
-// test asks for it.
-func serve(t testing.TB, change ...func(*setup)) *testServer {
+// serveInBubble starts a server that ends with the test, and with all of its
+// goroutines, on connections in memory. It has to be called in a synctest bubble:
+// there time passes when everybody waits, and all at once, so a test may wait for
+// minutes, and knows how long something took to the nanosecond. There is no rate
+// limit unless the test asks for it.
+func serveInBubble(t testing.TB, change ...func(*setup)) *testServer {
+	t.Helper()
+	listener := servertest.ListenPipe()
+	s := start(t, listener, change...)
+	s.dialContext = listener.DialContext
+	s.http.Client().Transport = &http.Transport{DialContext: listener.DialContext}
+	return s
+}
+
+// start starts a server on a listener, which ends with the test too.
+func start(t testing.TB, listener net.Listener, change ...func(*setup)) *testServer {
 	t.Helper()
 	s := &testServer{t: t, logged: &logged{}}
 	logger := slog.New(slog.NewTextHandler(s.logged, nil))
@@ -137,16 +146,18 @@ func serve(t testing.TB, change ...func(*setup)) *testServer {
 	}
 	s.log = &testLog{Store: store}
 	t.Cleanup(s.log.Close)
-	if with.door.Guests == nil && with.door.Tokens == nil {
-		keys, _ := identity.Keys(nil).Rotate(time.Now())
-		with.door.Guests = identity.NewGuests(keys)
+	if with.authenticator.Guests == nil && with.authenticator.Tokens == nil {
+		keys, _ := auth.Keys(nil).Rotate(time.Now())
+		with.authenticator.Guests = auth.NewGuestSessions(keys)
 	}
-	if s.manager, err = NewManager(s.log, with.door, with.config); err != nil {
+	with.authenticator.Revocations = auth.NewRevocations(s.log.Values(eventlog.Users))
+	if s.manager, err = NewManager(s.log, with.authenticator, with.config); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", s.manager.ServeWS)
-	if s.http = httptest.NewUnstartedServer(mux); with.tls {
+	s.http = &httptest.Server{Listener: listener, Config: &http.Server{Handler: mux}}
+	if with.tls {
 		s.http.StartTLS()
 	} else {
 		s.http.Start()
@@ -244,17 +255,31 @@ func textsOf(messages []shared.Message) (list []string) {
 // address is that of the WebSocket endpoint.
 func (s *testServer) address() string { return "ws" + strings.TrimPrefix(s.http.URL, "http") + "/ws" }
 
+// reaching returns options that lead to this server.
+func (s *testServer) reaching(o servertest.DialOptions) servertest.DialOptions {
+	if s.dialContext != nil {
+		o.Dialer.NetDialContext = s.dialContext
+	}
+	return o
+}
+
 // dial connects and waits for the welcome.
 func (s *testServer) dial(o servertest.DialOptions) *servertest.Conn {
 	s.t.Helper()
-	return servertest.Dial(s.t, s.address(), o)
+	return servertest.Dial(s.t, s.address(), s.reaching(o))
+}
+
+// handshake connects, reads nothing, and returns the answer too, which is nil if
+// there was none. The caller closes the connection.
+func (s *testServer) handshake(header http.Header) (*websocket.Conn, *http.Response, error) {
+	return servertest.Handshake(s.address(), s.reaching(servertest.DialOptions{Header: header}))
 }
 
 // dialRefused expects that the handshake is refused with this status, and returns
 // the answer's header.
 func (s *testServer) dialRefused(what string, status int, header http.Header) http.Header {
 	s.t.Helper()
-	conn, response, err := websocket.DefaultDialer.Dial(s.address(), header)
+	conn, response, err := s.handshake(header)
 	if err == nil {
 		_ = conn.Close()
 		s.t.Errorf("handshake, %s: got a connection, want status %d", what, status)
@@ -272,7 +297,7 @@ func (s *testServer) dialRefused(what string, status int, header http.Header) ht
 // upgrade connects and reads nothing, not even the welcome.
 func (s *testServer) upgrade(o servertest.DialOptions) *servertest.Conn {
 	s.t.Helper()
-	conn, err := servertest.Upgrade(s.address(), o)
+	conn, err := servertest.Upgrade(s.address(), s.reaching(o))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/server/quota"
 	"websockets/server/wsframe"
 	"websockets/shared"
@@ -53,7 +53,7 @@ type Client struct {
 	held    atomic.Bool  // the reader waits for the client to take its answers
 
 	name    atomic.Pointer[string]
-	session atomic.Pointer[identity.Session]
+	session atomic.Pointer[auth.Session]
 	where   atomic.Pointer[room] // of current, for the log
 
 	mu     sync.Mutex // guards what follows; nothing is called with it held

@@ -10,7 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/server/quota"
 	"websockets/server/servertest"
 	"websockets/server/wsframe"
@@ -33,7 +33,7 @@ func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
 		m.quotas.Release(time.Now(), addrQuota)
 		return
 	}
-	c := m.newClient(conn, identity.Session{User: "echo"}, "Echo", firstRoom{from: from, addrQuota: addrQuota})
+	c := m.newClient(conn, auth.Session{User: "echo"}, "Echo", firstRoom{from: from, addrQuota: addrQuota})
 	if c == nil {
 		return
 	}
@@ -42,7 +42,8 @@ func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
 }
 
 // TestEcho: what a conformance suite is shown: text comes back as it was, whole and
-// in fragments, and what is not UTF-8 ends the connection.
+// in fragments, and what is not UTF-8 ends the connection. The suite is another
+// program, so this is on a socket.
 func TestEcho(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

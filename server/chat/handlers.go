@@ -2,18 +2,16 @@ package chat
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base32"
-	"encoding/json"
 	"errors"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/server/quota"
 	"websockets/server/timeline"
+	"websockets/server/userdata"
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
@@ -40,19 +38,19 @@ func (r request) done() {
 // handler. Handlers run on the client's reader, one event after the other.
 func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 	handlers := shared.NewRegistry[request](shared.ToServer)
-	onRoom(handlers, shared.ChangeRoom, identity.Read, m.changeRoom)
-	onRoom(handlers, shared.JoinRoom, identity.Read, m.joinRoom)
+	onRoom(handlers, shared.ChangeRoom, auth.Read, m.changeRoom)
+	onRoom(handlers, shared.JoinRoom, auth.Read, m.joinRoom)
 	shared.On(handlers, shared.LeaveRoom, m.leaveRoom)
-	onRoom(handlers, shared.SendMessage, identity.Write, m.sendMessage)
-	onRoom(handlers, shared.SetTopic, identity.Write, m.setTopic)
-	onRoom(handlers, shared.LoadHistory, identity.Read, m.loadHistory)
+	onRoom(handlers, shared.SendMessage, auth.Write, m.sendMessage)
+	onRoom(handlers, shared.SetTopic, auth.Write, m.setTopic)
+	onRoom(handlers, shared.LoadHistory, auth.Read, m.loadHistory)
 	shared.On(handlers, shared.ListRooms, m.listRooms)
 	shared.On(handlers, shared.SetName, m.setName)
-	onRoom(handlers, shared.StartTyping, identity.Write, m.typing)
-	onRoom(handlers, shared.MarkRead, identity.Read, m.markRead)
+	onRoom(handlers, shared.StartTyping, auth.Write, m.typing)
+	onRoom(handlers, shared.MarkRead, auth.Read, m.markRead)
 	shared.On(handlers, shared.Ping, m.ping)
-	shared.On(handlers, shared.Authenticate, m.authenticate)
-	shared.On(handlers, shared.RefreshToken, m.authenticate)
+	shared.On(handlers, shared.Authenticate, m.refreshSession)
+	shared.On(handlers, shared.RefreshToken, m.refreshSession)
 	return handlers
 }
 
@@ -65,7 +63,7 @@ type firstRoom struct {
 }
 
 // greet tells the client who it is and joins its first room.
-func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
+func (c *Client) greet(session auth.Session, named bool, first firstRoom) {
 	if first.answer != nil {
 		c.enqueue(outgoing{frame: wsframe.NewText(first.answer)})
 	}
@@ -82,14 +80,14 @@ func (c *Client) greet(session identity.Session, named bool, first firstRoom) {
 		join.Name = shared.DefaultRoom
 	}
 	if first.after != "" {
-		if err := json.Unmarshal([]byte(first.after), &join.After); err != nil {
+		if err := shared.Unmarshal([]byte(first.after), &join.After); err != nil {
 			c.fail("", shared.Errorf(shared.CodeBadPayload, "after in the address is not a cursor {epoch, seq, id}: no room was joined"))
 			return
 		}
 	}
 	err := join.Validate()
 	if err == nil {
-		err = c.may(identity.Read, join.Name)
+		err = c.may(auth.Read, join.Name)
 	}
 	if err == nil {
 		err = c.manager.changeRoom(c.manager.ctx, request{Client: c}, join)
@@ -200,45 +198,59 @@ func (m *Manager) leaveRoom(_ context.Context, r request, p shared.LeavePayload)
 	return nil
 }
 
-// setName chooses the user's display name, for all of his connections.
+// listRooms answers with the recently active rooms that the session may read.
+func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPayload) error {
+	session := r.session.Load()
+	rooms, err := m.recentRooms.List(ctx, func(room string) bool {
+		return strings.Contains(room, p.Filter) && session.May(auth.Read, room)
+	})
+	if err != nil {
+		return r.unavailable(err)
+	}
+	marks, err := m.readMarks.Get(ctx, r.user)
+	if err != nil {
+		return r.unavailable(err)
+	}
+	err = m.recentRooms.CountUnread(ctx, rooms, marks)
+	if err != nil {
+		return r.unavailable(err)
+	}
+	r.answer(shared.Rooms.Frame(r.id, shared.RoomsPayload{Rooms: rooms}))
+	return nil
+}
+
+// setName chooses the user's display name, for all of their connections.
 func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayload) error {
 	if r.session.Load().Name != "" {
 		return shared.Errorf(shared.CodeUnsupported, "your name comes with your sign-in: change it there")
 	}
-	var err error
-	if p.Name, err = identity.CleanName(p.Name); err != nil {
+	name, err := auth.CleanName(p.Name)
+	if err != nil {
 		return err
 	}
-	if err := m.users.Put(ctx, r.user, "name", []byte(p.Name)); err != nil {
+	err = m.names.Set(ctx, r.user, name)
+	if err != nil {
 		return r.unavailable(err)
 	}
-	r.name.Store(&p.Name)
-	m.othersOf(r.Client, func(other *Client) { other.name.Store(&p.Name) })
-	for _, room := range m.openRooms() { // his other connections' rooms are theirs to know
-		room.rename(r.user, p.Name)
+	r.name.Store(&name)
+	m.othersOf(r.Client, func(other *Client) { other.name.Store(&name) })
+	for _, room := range m.openRooms() { // only their readers know which rooms the other connections are in
+		room.rename(r.user, name)
 	}
 	r.done()
 	return nil
 }
 
-// nameOf returns a session's display name and whether the user chose it.
-func (m *Manager) nameOf(ctx context.Context, s identity.Session) (name string, named bool, err error) {
+// nameOf returns a session's display name, and whether the user chose it. A name in the
+// token counts as chosen.
+func (m *Manager) nameOf(ctx context.Context, s auth.Session) (name string, chosen bool, err error) {
 	if s.Name != "" {
 		return s.Name, true, nil
 	}
-	if !s.Fresh {
-		kept, err := m.users.Get(ctx, s.User, "name")
-		if err != nil || len(kept) > 0 {
-			return string(kept), true, err
-		}
+	if s.IsNew { // nothing is stored yet
+		return userdata.DefaultName(s.User), false, nil
 	}
-	return "Guest " + tagOf(s.User), false, nil
-}
-
-// tagOf is short and tells most users apart, whatever their ids look like.
-func tagOf(user string) string {
-	sum := sha256.Sum256([]byte(user))
-	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:4]
+	return m.names.Get(ctx, s.User)
 }
 
 // typingInterval is the least time between two typing events of a client in a room.
@@ -260,15 +272,16 @@ func (m *Manager) typing(_ context.Context, r request, p shared.RoomPayload) err
 	return nil
 }
 
-// markRead remembers how far the user has read and tells his other connections.
+// markRead stores how far the user has read and tells their other connections.
 func (m *Manager) markRead(_ context.Context, r request, p shared.MarkReadPayload) error {
 	here := r.find(p.Room)
 	if here == nil {
 		return notMember(p.Room)
 	}
 	p.Seq = min(p.Seq, here.room.timeline.Head()) // nobody has read what is not there yet
-	if err := m.marks.set(r.user, p.Room, p.Seq); err != nil {
-		return err
+	err := m.readMarks.Set(r.user, p.Room, p.Seq)
+	if err != nil {
+		return tryAgain(err.Error())
 	}
 	frame := wsframe.NewText(shared.Read.Frame("", p))
 	m.othersOf(r.Client, func(other *Client) { other.offer(frame) })

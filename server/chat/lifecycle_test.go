@@ -3,14 +3,13 @@ package chat
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,78 +22,67 @@ import (
 	"websockets/shared"
 )
 
-// later lets the server's clock of ticks run ahead. What is due then happens at
-// its next tick.
-func (s *testServer) later(d time.Duration) { s.manager.now.Add(ticks(d)) }
-
 func TestPingsAreAnswered(t *testing.T) {
 	t.Parallel()
-	c := serve(t).join("x")
-	ponged := ""
-	c.WS.SetPongHandler(func(data string) error { ponged = data; return nil })
-	if err := c.WS.WriteControl(websocket.PingMessage, []byte("are you there"), time.Now().Add(servertest.Patience)); err != nil {
-		t.Fatal(err)
-	}
-	c.Barrier()
-	if ponged != "are you there" {
-		t.Errorf("pong: got %q, want what the ping said", ponged)
-	}
-	if id := servertest.Send(c, shared.Ping, shared.Empty{}); servertest.TakeAnswer(c, shared.Pong, id) != (shared.Empty{}) {
-		t.Error("pong event: got a payload, want an empty one")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := serveInBubble(t).join("x")
+		ponged := ""
+		c.WS.SetPongHandler(func(data string) error { ponged = data; return nil })
+		if err := c.WS.WriteControl(websocket.PingMessage, []byte("are you there"), time.Now().Add(servertest.Patience)); err != nil {
+			t.Fatal(err)
+		}
+		c.Barrier()
+		if ponged != "are you there" {
+			t.Errorf("pong: got %q, want what the ping said", ponged)
+		}
+		if id := servertest.Send(c, shared.Ping, shared.Empty{}); servertest.TakeAnswer(c, shared.Pong, id) != (shared.Empty{}) {
+			t.Error("pong event: got a payload, want an empty one")
+		}
+	})
 }
 
 // A quiet connection is pinged; while it answers it lives, and when it does not
 // it is closed as silent.
 func TestAQuietConnectionIsPinged(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	here := s.clientOf(c)
-	pinged := make(chan struct{}, 10)
-	var silent atomic.Bool
-	answerPing := c.WS.PingHandler()
-	c.WS.SetPingHandler(func(data string) error {
-		pinged <- struct{}{}
-		if silent.Load() {
-			return nil
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		const answers = 3 // so many that it is quiet for much longer than it may be silent
+		begun := time.Now()
+		var pings []time.Duration
+		answerPing := c.WS.PingHandler()
+		c.WS.SetPingHandler(func(data string) error {
+			pings = append(pings, time.Since(begun))
+			if len(pings) > answers {
+				return nil
+			}
+			return answerPing(data)
+		})
+		c.AwaitClose(shared.CloseSilent)
+		const every = pingAfter + tick // the first tick at which it has been quiet for more than pingAfter
+		if want := []time.Duration{every, 2 * every, 3 * every, 4 * every}; !slices.Equal(pings, want) {
+			t.Errorf("pings: got them after %v, want %v", pings, want)
 		}
-		return answerPing(data)
+		if took, want := time.Since(begun), answers*every+pingAfter+pongWait+tick; took != want {
+			t.Errorf("closed after %v, want %v", took, want)
+		}
 	})
-	var reading sync.WaitGroup
-	reading.Go(func() { c.AwaitClose(shared.CloseSilent) })
-	defer reading.Wait()
-	wait := func() {
-		t.Helper()
-		select {
-		case <-pinged:
-		case <-time.After(servertest.Patience):
-			t.Fatalf("waited %v for a ping", servertest.Patience)
-		}
-	}
-	// Much longer than any connection may be silent, with a ping each time.
-	for range 3 {
-		s.later(pingAfter + tick)
-		wait()
-		servertest.Eventually(s.t, "the pong is heard", func() bool { return here.pinged.Load() == 0 })
-	}
-	silent.Store(true)
-	s.later(pingAfter + tick)
-	wait()
-	s.later(pongWait)
 }
 
 func TestACloseFrameIsAnswered(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	for _, code := range []int{shared.CloseNormal, shared.CloseGoingAway, 3000, 4001} {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		for _, code := range []int{shared.CloseNormal, shared.CloseGoingAway, 3000, 4001} {
+			c := s.join("x")
+			sayGoodbye(c, websocket.FormatCloseMessage(code, "bye"))
+			c.AwaitClose(code)
+		}
 		c := s.join("x")
-		sayGoodbye(c, websocket.FormatCloseMessage(code, "bye"))
-		c.AwaitClose(code)
-	}
-	c := s.join("x")
-	sayGoodbye(c, nil) // without a code
-	c.AwaitClose(shared.CloseNormal)
+		sayGoodbye(c, nil) // without a code
+		c.AwaitClose(shared.CloseNormal)
+	})
 }
 
 func sayGoodbye(c *servertest.Conn, payload []byte) {
@@ -106,44 +94,46 @@ func sayGoodbye(c *servertest.Conn, payload []byte) {
 
 func TestOrigins(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.AllowOrigins = []string{"https://friend.example"} })
-	dial := func(origin string) (*http.Response, error) {
-		header := http.Header{}
-		if origin != "" {
-			header.Set("Origin", origin)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, func(with *setup) { with.config.AllowOrigins = []string{"https://friend.example"} })
+		dial := func(origin string) (*http.Response, error) {
+			header := http.Header{}
+			if origin != "" {
+				header.Set("Origin", origin)
+			}
+			conn, response, err := s.handshake(header)
+			if err == nil {
+				conn.Close()
+			}
+			return response, err
 		}
-		conn, response, err := websocket.DefaultDialer.Dial(s.address(), header)
-		if err == nil {
-			conn.Close()
+		for _, origin := range []string{"", s.http.URL, "https://friend.example", "HTTPS://Friend.Example"} {
+			if _, err := dial(origin); err != nil {
+				t.Errorf("origin %q: got %v, want a connection", origin, err)
+			}
 		}
-		return response, err
-	}
-	for _, origin := range []string{"", s.http.URL, "https://friend.example", "HTTPS://Friend.Example"} {
-		if _, err := dial(origin); err != nil {
-			t.Errorf("origin %q: got %v, want a connection", origin, err)
+		own := strings.TrimPrefix(s.http.URL, "http://")
+		for _, origin := range []string{
+			"https://evil.example", "null", "http://friend.example", "https://friend.example.evil.example", "https://friend.example:444",
+			"http://" + own + ".evil.example", "http://evil.example/" + own, "http://" + own + "@evil.example", "file://", "x",
+			"http://user@" + own, "http://" + own + "/", "http://" + own + "?", "ws://" + own, "//" + own, "http://" + own + ":80",
+			"http://" + strings.TrimRight(own, "0123456789") + "1",
+		} {
+			response, err := dial(origin)
+			if err == nil || response == nil || response.StatusCode != http.StatusForbidden {
+				t.Errorf("origin %q: got %v, %v, want status %d", origin, response, err, http.StatusForbidden)
+			}
 		}
-	}
-	own := strings.TrimPrefix(s.http.URL, "http://")
-	for _, origin := range []string{
-		"https://evil.example", "null", "http://friend.example", "https://friend.example.evil.example", "https://friend.example:444",
-		"http://" + own + ".evil.example", "http://evil.example/" + own, "http://" + own + "@evil.example", "file://", "x",
-		"http://user@" + own, "http://" + own + "/", "http://" + own + "?", "ws://" + own, "//" + own, "http://" + own + ":80",
-		"http://" + strings.TrimRight(own, "0123456789") + "1",
-	} {
-		response, err := dial(origin)
-		if err == nil || response == nil || response.StatusCode != http.StatusForbidden {
-			t.Errorf("origin %q: got %v, %v, want status %d", origin, response, err, http.StatusForbidden)
+		for _, header := range []http.Header{{"Cookie": {"session=x"}}, {"Cookie": {"other=x"}}} {
+			s.dialRefused("a cookie and no origin", http.StatusForbidden, header)
 		}
-	}
-	for _, header := range []http.Header{{"Cookie": {"session=x"}}, {"Cookie": {"other=x"}}} {
-		s.dialRefused("a cookie and no origin", http.StatusForbidden, header)
-	}
-	dial("https://logged.example")
-	for _, part := range []string{"https://logged.example", "https://friend.example", "--allow-origin=https://logged.example", own} {
-		if !strings.Contains(s.logged.String(), part) {
-			t.Errorf("log: got\n%s\nwant %s in it", s.logged, part)
+		dial("https://logged.example")
+		for _, part := range []string{"https://logged.example", "https://friend.example", "--allow-origin=https://logged.example", own} {
+			if !strings.Contains(s.logged.String(), part) {
+				t.Errorf("log: got\n%s\nwant %s in it", s.logged, part)
+			}
 		}
-	}
+	})
 }
 
 func TestOwnOrigin(t *testing.T) {
@@ -177,117 +167,75 @@ func TestOwnOrigin(t *testing.T) {
 
 func TestARequestThatIsNoHandshake(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	response, err := http.Get(s.http.URL + "/ws")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if _, _ = io.Copy(io.Discard, response.Body); response.StatusCode != http.StatusBadRequest {
-		t.Errorf("GET /ws: got %s, want %d", response.Status, http.StatusBadRequest)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		response, err := s.http.Client().Get(s.http.URL + "/ws")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if _, _ = io.Copy(io.Discard, response.Body); response.StatusCode != http.StatusBadRequest {
+			t.Errorf("GET /ws: got %s, want %d", response.Status, http.StatusBadRequest)
+		}
+	})
 }
 
 // A shutdown tells and closes every client, cuts off one that does not read, and
-// leaves nothing running. perf measures how long it takes.
+// leaves nothing running. It waits for the one that does not read as long as a
+// connection may take to end, and for nothing else.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	stuck := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
-	servertest.TakeEvent(stuck, shared.Synced)
-	s.put("x", long(0, slowMessages)...) // more than the kernel takes
-	var clients []*servertest.Conn
-	for range 3 {
-		clients = append(clients, s.join("y"))
-	}
-	clients = append(clients, s.dial(servertest.DialOptions{Room: "*"})) // in no room
-	acked := clients[0].Say("before")
-	clients[0].Barrier()
-
-	var all sync.WaitGroup
-	for _, c := range clients {
-		all.Go(func() {
-			closing := servertest.TakeEvent(c, shared.Closing)
-			if closing.Reason == "" || closing.RetryAfter <= 0 {
-				t.Errorf("closing: got %+v, want a reason and a retry_after", closing)
-			}
-			c.Forget()
-			c.AwaitClose(shared.CloseRestart)
-			c.None("something after closing", notPresence)
-		})
-	}
-	s.shutdown()
-	all.Wait()
-	s.manager.mu.RLock()
-	left, rooms := len(s.manager.clients), len(s.manager.rooms)
-	s.manager.mu.RUnlock()
-	if left > 0 || rooms > 0 || s.manager.memory.Bytes() != 0 {
-		t.Errorf("after the shutdown: got %d clients, %d rooms, %d bytes of rings, want none", left, rooms, s.manager.memory.Bytes())
-	}
-	if place, err := s.log.Locate(t.Context(), "y", acked.Seq); err != nil || place.State != eventlog.Present {
-		t.Errorf("the acked message: got %+v, %v, want it in the log", place, err)
-	}
-	if header := s.dialRefused("after the shutdown", http.StatusServiceUnavailable, nil); header.Get("Retry-After") == "" {
-		t.Error("after the shutdown: got no Retry-After, want one")
-	}
-}
-
-// In the midst of sending: every message is acked or known not to be, and the
-// acked ones are in the log.
-func TestShutdownWhileMessagesAreSent(t *testing.T) {
-	t.Parallel()
-	s := serve(t)
-	const clients, window = 4, 10 // each has so many under way
-	acked := make([]map[uint64]bool, clients)
-	started := make(chan struct{}, clients)
-	var all sync.WaitGroup
-	for i := range acked {
-		acked[i] = map[uint64]bool{}
-		c := s.join("x")
-		made := 0
-		say := func() error {
-			made++
-			return c.WS.WriteMessage(websocket.TextMessage, shared.SendMessage.Frame(fmt.Sprint(made), shared.SendMessagePayload{Message: "text"}))
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		stuck := s.join("x")
+		s.put("x", long(0, slowMessages)...) // more than the connection takes
+		synctest.Wait()
+		if s.clientOf(stuck).writing.Load() == 0 {
+			t.Fatal("the connection that is not read: got all written, want a write that stalls")
 		}
-		all.Go(func() {
-			for range window {
-				_ = say()
-			}
-			for {
-				e, err := read(c)
-				if err != nil {
-					if !websocket.IsCloseError(err, shared.CloseRestart) {
-						t.Errorf("the connection ended: got %v, want close code %d", err, shared.CloseRestart)
-					}
-					return
-				}
-				if e.Type != shared.Ack.Name() {
-					continue
-				}
-				acked[i][servertest.Payload(c, shared.Ack, e).Seq] = true
-				if len(acked[i]) == 10*window {
-					started <- struct{}{}
-				}
-				_ = say() // fails when the connection is closing: reading tells why
-			}
-		})
-	}
-	for range clients {
-		<-started
-	}
-	s.shutdown()
-	all.Wait()
-	stored := map[uint64]bool{}
-	for _, m := range s.stored("x") {
-		stored[m.Seq] = true
-	}
-	for i := range acked {
-		for seq := range acked[i] {
-			if !stored[seq] {
-				t.Errorf("acked message %d: want it in the log", seq)
-			}
+		var clients []*servertest.Conn
+		for range 3 {
+			clients = append(clients, s.join("y"))
 		}
-	}
+		clients = append(clients, s.dial(servertest.DialOptions{Room: "*"})) // in no room
+		acked := clients[0].Say("before")
+		clients[0].Barrier()
+
+		var all sync.WaitGroup
+		for _, c := range clients {
+			all.Go(func() {
+				begun := time.Now()
+				closing := servertest.TakeEvent(c, shared.Closing)
+				if closing.Reason == "" || closing.RetryAfter <= 0 {
+					t.Errorf("closing: got %+v, want a reason and a retry_after", closing)
+				}
+				c.Forget()
+				c.AwaitClose(shared.CloseRestart)
+				c.None("something after closing", notPresence)
+				if took := time.Since(begun); took != 0 {
+					t.Errorf("a connection that is read was closed after %v, want at once", took)
+				}
+			})
+		}
+		begun := time.Now()
+		s.shutdown()
+		if took := time.Since(begun); took != closeWait+lastWords {
+			t.Errorf("the shutdown took %v, want %v", took, closeWait+lastWords)
+		}
+		all.Wait()
+		s.manager.mu.RLock()
+		left, rooms := len(s.manager.clients), len(s.manager.rooms)
+		s.manager.mu.RUnlock()
+		if left > 0 || rooms > 0 || s.manager.memory.Bytes() != 0 {
+			t.Errorf("after the shutdown: got %d clients, %d rooms, %d bytes of rings, want none", left, rooms, s.manager.memory.Bytes())
+		}
+		if place, err := s.log.Locate(t.Context(), "y", acked.Seq); err != nil || place.State != eventlog.Present {
+			t.Errorf("the acked message: got %+v, %v, want it in the log", place, err)
+		}
+		if header := s.dialRefused("after the shutdown", http.StatusServiceUnavailable, nil); header.Get("Retry-After") == "" {
+			t.Error("after the shutdown: got no Retry-After, want one")
+		}
+	})
 }
 
 // TestWaitTurn: a burst is not held back, events beyond it are handled at the rate, and
@@ -339,29 +287,30 @@ func TestWaitTurn(t *testing.T) {
 	})
 }
 
-// Beyond the rate every event is still answered, and others are not held up. The
-// rate is so low that no machine is too slow to exceed it.
+// Beyond the rate every event is still answered, and others are not held up.
 func TestRate(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.Rate = 0.1 })
-	c, other := s.join("x"), s.join("x")
-	const flood = maxRefused // one more refusal would close the connection
-	for range flood {
-		write(c, shared.Ping.Frame("flood", shared.Empty{}))
-	}
-	other.Say("others are not held up")
-	refused := 0
-	for range flood {
-		e := c.Take("an answer", func(e shared.Event) bool { return e.ID == "flood" })
-		if e.Type == shared.Pong.Name() {
-			continue
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, func(with *setup) { with.config.Rate = 0.1 })
+		c, other := s.join("x"), s.join("x")
+		const flood = maxRefused // one more refusal would close the connection
+		for range flood {
+			write(c, shared.Ping.Frame("flood", shared.Empty{}))
 		}
-		refused++
-		if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
-			t.Errorf("got %+v, want %s with a retry_after", refusal, shared.CodeRateLimited)
+		other.Say("others are not held up")
+		refused := 0
+		for range flood {
+			e := c.Take("an answer", func(e shared.Event) bool { return e.ID == "flood" })
+			if e.Type == shared.Pong.Name() {
+				continue
+			}
+			refused++
+			if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter != quota.RefusalPeriod.Seconds() {
+				t.Errorf("got %+v, want %s with a retry_after of %v", refusal, shared.CodeRateLimited, quota.RefusalPeriod)
+			}
 		}
-	}
-	if refused == 0 || refused == flood {
-		t.Errorf("refused: got %d of %d events, want some", refused, flood)
-	}
+		if refused != flood-1 {
+			t.Errorf("refused: got %d of %d events, want all but the first", refused, flood)
+		}
+	})
 }

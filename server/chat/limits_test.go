@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -19,20 +20,17 @@ import (
 // to come again; when one has gone, another comes in.
 func TestConnectionsOfAnAddress(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.MaxConnsPerAddress = 3 })
-	one := s.join("x")
-	s.join("x")
-	s.join("x")
-	if header := s.dialRefused("the fourth connection", http.StatusTooManyRequests, nil); header.Get("Retry-After") == "" {
-		t.Error("the fourth connection: got no Retry-After, want one")
-	}
-	one.Leave()
-	servertest.Eventually(t, "a place for another connection", func() bool {
-		conn, err := servertest.Upgrade(s.address(), servertest.DialOptions{})
-		if err == nil {
-			_ = conn.Close()
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, func(with *setup) { with.config.MaxConnsPerAddress = 3 })
+		one := s.join("x")
+		s.join("x")
+		s.join("x")
+		if header := s.dialRefused("the fourth connection", http.StatusTooManyRequests, nil); header.Get("Retry-After") == "" {
+			t.Error("the fourth connection: got no Retry-After, want one")
 		}
-		return err == nil
+		one.Leave()
+		synctest.Wait() // until it is counted out
+		s.join("x")
 	})
 }
 
@@ -41,27 +39,34 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 func TestConnectionsOpenedAtOnce(t *testing.T) {
 	t.Parallel()
 	const most = 3
-	for name, with := range map[string]func(*setup){"guests": func(*setup) {}, "users": withTokens(t)} {
-		t.Run(name, func(t *testing.T) {
-			s := serve(t, with, func(with *setup) { with.config.MaxConnsPerAddress = most })
-			var in, out atomic.Int64
-			var all sync.WaitGroup
-			for range 10 * most {
-				all.Go(func() {
-					conn, response, err := websocket.DefaultDialer.Dial(s.address(), nil)
-					switch {
-					case err == nil:
-						in.Add(1)
-						t.Cleanup(func() { _ = conn.Close() })
-					case response != nil && response.StatusCode == http.StatusTooManyRequests:
-						out.Add(1)
-					}
-				})
-			}
-			all.Wait()
-			if in.Load() != most || out.Load() != 9*most {
-				t.Errorf("connections: got %d in and %d refused, want %d and %d", in.Load(), out.Load(), most, 9*most)
-			}
+	for _, who := range []string{"guests", "users"} {
+		t.Run(who, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				change := []func(*setup){func(with *setup) { with.config.MaxConnsPerAddress = most }}
+				if who == "users" {
+					change = append(change, withTokens(t))
+				}
+				s := serveInBubble(t, change...)
+				var in, out atomic.Int64
+				var all sync.WaitGroup
+				for range 10 * most {
+					all.Go(func() {
+						conn, response, err := s.handshake(nil)
+						switch {
+						case err == nil:
+							in.Add(1)
+							t.Cleanup(func() { _ = conn.Close() })
+						case response != nil && response.StatusCode == http.StatusTooManyRequests:
+							out.Add(1)
+						}
+					})
+				}
+				all.Wait()
+				if in.Load() != most || out.Load() != 9*most {
+					t.Errorf("connections: got %d in and %d refused, want %d and %d", in.Load(), out.Load(), most, 9*most)
+				}
+			})
 		})
 	}
 }
@@ -69,136 +74,138 @@ func TestConnectionsOpenedAtOnce(t *testing.T) {
 // TestConnectionsOfAUser: a user has quota.MaxUserConns, on all devices together.
 func TestConnectionsOfAUser(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.MaxConnsPerAddress = 1000 })
-	first := s.join("x")
-	for range quota.MaxUserConns - 1 {
-		s.dial(servertest.DialOptions{Room: "x", Session: first.Welcome.Session})
-	}
-	refused := s.upgrade(servertest.DialOptions{Room: "x", Session: first.Welcome.Session})
-	refused.AwaitClose(shared.CloseTryLater)
-	refused.None("an event on one connection too many", func(shared.Event) bool { return true })
-	s.join("x") // somebody else
-	first.Barrier()
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, func(with *setup) { with.config.MaxConnsPerAddress = 1000 })
+		first := s.join("x")
+		for range quota.MaxUserConns - 1 {
+			s.dial(servertest.DialOptions{Room: "x", Session: first.Welcome.Session})
+		}
+		refused := s.upgrade(servertest.DialOptions{Room: "x", Session: first.Welcome.Session})
+		refused.AwaitClose(shared.CloseTryLater)
+		refused.None("an event on one connection too many", func(shared.Event) bool { return true })
+		s.join("x") // somebody else
+		first.Barrier()
+	})
 }
 
-// TestTheRateOfAUser: all connections of a user share one rate. It is so low that no
-// machine is too slow to exceed it, and each connection alone keeps to it.
+// TestTheRateOfAUser: all connections of a user share one rate, which each of them
+// alone keeps to.
 func TestTheRateOfAUser(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.Rate = 0.1 })
-	conns := []*servertest.Conn{s.join("x")}
-	for range 9 {
-		conns = append(conns, s.join("x", conns[0].Welcome.Session))
-	}
-	other := s.join("x")
-	for _, c := range conns {
-		write(c, shared.Ping.Frame("one", shared.Empty{}))
-	}
-	other.Say("others are not held up")
-	refused := 0
-	for _, c := range conns {
-		e := c.Take("an answer", func(e shared.Event) bool { return e.ID == "one" })
-		if e.Type == shared.Pong.Name() {
-			continue
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, func(with *setup) { with.config.Rate = 0.1 })
+		conns := []*servertest.Conn{s.join("x")}
+		for range 9 {
+			conns = append(conns, s.join("x", conns[0].Welcome.Session))
 		}
-		refused++
-		if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited {
-			t.Fatalf("refusal: got %+v, want %s", refusal, shared.CodeRateLimited)
+		other := s.join("x")
+		for _, c := range conns {
+			write(c, shared.Ping.Frame("one", shared.Empty{}))
 		}
-	}
-	if refused == 0 || refused == len(conns) {
-		t.Errorf("refused: got %d of %d events of one user, one on each connection, want some", refused, len(conns))
-	}
+		other.Say("others are not held up")
+		refused := 0
+		for _, c := range conns {
+			e := c.Take("an answer", func(e shared.Event) bool { return e.ID == "one" })
+			if e.Type == shared.Pong.Name() {
+				continue
+			}
+			refused++
+			if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited {
+				t.Fatalf("refusal: got %+v, want %s", refusal, shared.CodeRateLimited)
+			}
+		}
+		if refused != len(conns)-1 {
+			t.Errorf("refused: got %d of %d events of one user, one on each connection, want all but one", refused, len(conns))
+		}
+	})
 }
 
 // TestNewRoomsAreLimited: writing to rooms that nobody has written to is, for an
 // address; writing to those that are there is not.
 func TestNewRoomsAreLimited(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
-	s.put("there", "before")
-	c := s.join("there")
-	created, refused, begun := 0, 0, time.Now()
-	for i := range quota.NewRoomsBurst + 5 {
-		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: fmt.Sprint("new-", i)}))
-		id := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "the first"})
-		switch e := c.Take("an answer", func(e shared.Event) bool { return e.ID == id }); e.Type {
-		case shared.Ack.Name():
-			created++
-			c.Say("the second")
-		default:
-			refused++
-			if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
-				t.Errorf("refusal: got %+v, want %s with a retry_after", refusal, shared.CodeRateLimited)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, func(with *setup) { with.config.Rate = 1000 })
+		s.put("there", "before")
+		c := s.join("there")
+		created, refused := 0, 0
+		for i := range quota.NewRoomsBurst + 5 {
+			servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: fmt.Sprint("new-", i)}))
+			id := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "the first"})
+			switch e := c.Take("an answer", func(e shared.Event) bool { return e.ID == id }); e.Type {
+			case shared.Ack.Name():
+				created++
+				c.Say("the second")
+			default:
+				refused++
+				if refusal := servertest.Payload(c, shared.Failed, e); refusal.Code != shared.CodeRateLimited || refusal.RetryAfter <= 0 {
+					t.Errorf("refusal: got %+v, want %s with a retry_after", refusal, shared.CodeRateLimited)
+				}
 			}
 		}
-	}
-	most := quota.NewRoomsBurst + int(time.Since(begun).Seconds()*quota.NewRoomsPerSecond)
-	if created < quota.NewRoomsBurst || created > most {
-		t.Errorf("new rooms: got %d made and %d refused, want %d to %d made", created, refused, quota.NewRoomsBurst, most)
-	}
-	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "there"}))
-	c.Say("here I may")
+		if created != quota.NewRoomsBurst || refused != 5 {
+			t.Errorf("new rooms: got %d made and %d refused, want %d and 5", created, refused, quota.NewRoomsBurst)
+		}
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "there"}))
+		c.Say("here I may")
+	})
 }
 
 // TestANewRoomIsOne: however many messages come before its first is in the log.
 func TestANewRoomIsOne(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
-	c := s.join("new")
-	for i := range 2 * quota.NewRoomsBurst {
-		servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint("message ", i)})
-	}
-	for i, m := range c.TakeMessages(2 * quota.NewRoomsBurst) {
-		if want := fmt.Sprint("message ", i); m.Message != want {
-			t.Fatalf("%q where %q was to come", m.Message, want)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, func(with *setup) { with.config.Rate = 1000 })
+		c := s.join("new")
+		for i := range 2 * quota.NewRoomsBurst {
+			servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint("message ", i)})
 		}
-	}
-	c.None("a refusal", func(e shared.Event) bool { return e.Type == shared.Failed.Name() })
+		for i, m := range c.TakeMessages(2 * quota.NewRoomsBurst) {
+			if want := fmt.Sprint("message ", i); m.Message != want {
+				t.Fatalf("%q where %q was to come", m.Message, want)
+			}
+		}
+		c.None("a refusal", func(e shared.Event) bool { return e.Type == shared.Failed.Name() })
+	})
 }
 
 // TestARefusedRoomKeepsOrder: what was sent behind a message that was refused for
 // a new room does not get in before it when somebody else begins the room.
 func TestARefusedRoomKeepsOrder(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.Rate = 1000 })
-	c := s.join("there")
-	for range quota.NewRoomsBurst { // it has used up its quota
-		s.clientOf(c).addrQuota.AllowNewRoom(time.Now())
-	}
-	for i := 0; ; i++ {
-		room := fmt.Sprint("new-", i)
-		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
-		begun := time.Now()
-		first := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "first"})
-		if e := c.Take("an answer", func(e shared.Event) bool { return e.ID == first }); e.Type == shared.Ack.Name() {
-			continue
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, func(with *setup) { with.config.Rate = 1000 })
+		c := s.join("there")
+		for range quota.NewRoomsBurst { // it has used up its quota
+			s.clientOf(c).addrQuota.AllowNewRoom(time.Now())
 		}
-		s.put(room, "somebody else's")
-		c.Take("what somebody else wrote", func(e shared.Event) bool {
-			return e.Type == shared.NewMessage.Name() && servertest.Payload(c, shared.NewMessage, e).Message == "somebody else's"
-		})
-		id := servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: "second"})
-		second := c.Take("an answer", func(e shared.Event) bool { return e.ID == id })
-		if time.Since(begun) >= retryAfter {
-			continue // it may have come too late
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "new"}))
+		send := func(text string) (id string) {
+			return servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: text})
 		}
-		if refusal := servertest.Payload(c, shared.Failed, second); refusal.Code != shared.CodeRateLimited {
-			t.Errorf("refusal: got %+v, want %s", refusal, shared.CodeRateLimited)
+		c.TakeRefusal(send("first"), shared.CodeRateLimited)
+		s.put("new", "somebody else's")
+		if got := c.TakeMessages(1)[0].Message; got != "somebody else's" {
+			t.Errorf("message: got %q, want somebody else's", got)
 		}
-		return
-	}
+		time.Sleep(retryAfter - 1)
+		c.TakeRefusal(send("second"), shared.CodeRateLimited)
+		time.Sleep(1)
+		servertest.TakeAnswer(c, shared.Ack, send("first, again"))
+	})
 }
 
 func TestTooManyPings(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(with *setup) { with.config.Rate = 10 })
-	c, other := s.join("x"), s.join("x")
-	for range 3 * quota.MaxPings {
-		if err := c.WS.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(servertest.Patience)); err != nil {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, func(with *setup) { with.config.Rate = 10 })
+		c, other := s.join("x"), s.join("x")
+		for range 3 * quota.MaxPings {
+			if err := c.WS.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(servertest.Patience)); err != nil {
+				break
+			}
 		}
-	}
-	c.AwaitClose(shared.ClosePolicy)
-	other.Say("still here")
+		c.AwaitClose(shared.ClosePolicy)
+		other.Say("still here")
+	})
 }

@@ -23,11 +23,12 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/auth"
 	"websockets/server/eventlog"
-	"websockets/server/identity"
 	"websockets/server/quota"
 	"websockets/server/timeline"
 	"websockets/server/topics"
+	"websockets/server/userdata"
 	"websockets/shared"
 )
 
@@ -78,18 +79,18 @@ type Config struct {
 // Manager owns the connections and the rooms. Its exported methods may be called
 // from any goroutine.
 type Manager struct {
-	config   Config
-	log      *slog.Logger
-	eventlog eventlog.Log
-	users    eventlog.Values
-	topics   *topics.Store
-	door     identity.Door
-	registry *shared.Registry[request]
-	upgrader websocket.Upgrader
-	marks    *marks
-	listing  *listing
-	quotas   *quota.Registry
-	writers  writers
+	config        Config
+	log           *slog.Logger
+	eventlog      eventlog.Log
+	topics        *topics.Store
+	authenticator auth.Authenticator
+	registry      *shared.Registry[request]
+	upgrader      websocket.Upgrader
+	names         *userdata.Names
+	readMarks     *userdata.ReadMarks
+	recentRooms   *userdata.RecentRooms
+	quotas        *quota.Registry
+	writers       writers
 
 	greetings chan struct{} // a place for each that is let in just now
 
@@ -116,21 +117,22 @@ type Manager struct {
 
 // NewManager returns a manager on an open log. It fails if an event type of the
 // catalogue has no handler. Call Shutdown before closing the log.
-func NewManager(log eventlog.Log, door identity.Door, config Config) (*Manager, error) {
+func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Config) (*Manager, error) {
+	users := log.Values(eventlog.Users)
 	m := &Manager{
-		config:    config,
-		log:       config.Logger,
-		eventlog:  log,
-		users:     log.Values(eventlog.Users),
-		topics:    topics.New(log),
-		door:      door,
-		quotas:    quota.NewRegistry(quota.Limits{Rate: config.Rate, ConnsPerAddress: config.MaxConnsPerAddress}),
-		clients:   map[*Client]struct{}{},
-		rooms:     map[string]*room{},
-		clientsOf: map[string][]*Client{},
-		greetings: make(chan struct{}, maxGreetings*runtime.GOMAXPROCS(0)),
+		config:        config,
+		log:           config.Logger,
+		eventlog:      log,
+		names:         userdata.NewNames(users),
+		readMarks:     userdata.NewReadMarks(users),
+		topics:        topics.New(log),
+		authenticator: authenticator,
+		quotas:        quota.NewRegistry(quota.Limits{Rate: config.Rate, ConnsPerAddress: config.MaxConnsPerAddress}),
+		clients:       map[*Client]struct{}{},
+		rooms:         map[string]*room{},
+		clientsOf:     map[string][]*Client{},
+		greetings:     make(chan struct{}, maxGreetings*runtime.GOMAXPROCS(0)),
 	}
-	m.marks = newMarks(m.users)
 	m.upgrader = websocket.Upgrader{
 		HandshakeTimeout: 10 * time.Second,
 		ReadBufferSize:   512, // an event that is larger is read past it
@@ -142,14 +144,14 @@ func NewManager(log eventlog.Log, door identity.Door, config Config) (*Manager, 
 		return nil, fmt.Errorf("the server cannot handle every event: %w", err)
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
-	m.listing = newListing(m.ctx, log)
+	m.recentRooms = userdata.NewRecentRooms(m.ctx, log, m.topics)
 	m.now.Store(1)
-	if err := m.users.Watch(sentAwayKey, m.sentAway); err != nil {
+	if err := authenticator.Revocations.Watch(m.onRevoked); err != nil {
 		return nil, err
 	}
 	m.writers.run(m.ctx, &m.wg)
 	m.wg.Go(m.tickLoop)
-	m.wg.Go(func() { m.marks.keep(m.ctx) })
+	m.wg.Go(func() { m.readMarks.Run(m.ctx) })
 	return m, nil
 }
 
@@ -300,7 +302,7 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	m.awaitAppends(ctx)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	m.marks.flush(last)
+	m.readMarks.Flush(last)
 }
 
 func (m *Manager) eachClient(do func(*Client)) {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 )
 
 // originAllowed reports whether a page of the request's origin may connect: the
@@ -40,7 +40,7 @@ func isOwn(origin string, r *http.Request) bool {
 		return false
 	}
 	port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
-	if port == "" || u.Scheme == "http" && identity.IsSecure(r) {
+	if port == "" || u.Scheme == "http" && auth.IsSecure(r) {
 		return false
 	}
 	return strings.EqualFold(strings.TrimSuffix(u.Host, port), strings.TrimSuffix(r.Host, port))

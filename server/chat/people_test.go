@@ -5,12 +5,12 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"github.com/gorilla/websocket"
 
 	"websockets/server/eventlog"
 	"websockets/server/servertest"
+	"websockets/server/userdata"
 	"websockets/shared"
 )
 
@@ -31,194 +31,222 @@ func news(c *servertest.Conn, count int) (joined []string, left []string) {
 
 func TestWhoComesAndGoesIsTold(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	news(c, 1) // its own coming
-	other, joined := s.joined("x")
-	if joined.Count != 2 || len(joined.Members) != 2 {
-		t.Errorf("room_joined: got %+v, want 2 members", joined)
-	}
-	if joined, left := news(c, 2); !slices.Equal(joined, []string{other.Welcome.User}) || len(left) > 0 {
-		t.Errorf("joined %q, left %q, want %s to join", joined, left, other.Welcome.User)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		news(c, 1) // its own coming
+		begun := time.Now()
+		told := func(what string, ticks time.Duration) {
+			t.Helper()
+			if took := time.Since(begun); took != ticks*tick {
+				t.Errorf("%s was told after %v, want %v", what, took, ticks*tick)
+			}
+			begun = time.Now()
+		}
+		other, joined := s.joined("x")
+		if joined.Count != 2 || len(joined.Members) != 2 {
+			t.Errorf("room_joined: got %+v, want 2 members", joined)
+		}
+		if joined, left := news(c, 2); !slices.Equal(joined, []string{other.Welcome.User}) || len(left) > 0 {
+			t.Errorf("joined %q, left %q, want %s to join", joined, left, other.Welcome.User)
+		}
+		told("who came", 1)
 
-	servertest.Send(other, shared.ChangeRoom, shared.JoinPayload{Name: "y"})
-	if joined, left := news(c, 1); !slices.Equal(left, []string{other.Welcome.User}) || len(joined) > 0 {
-		t.Errorf("joined %q, left %q, want %s to leave", joined, left, other.Welcome.User)
-	}
+		servertest.Send(other, shared.ChangeRoom, shared.JoinPayload{Name: "y"})
+		if joined, left := news(c, 1); !slices.Equal(left, []string{other.Welcome.User}) || len(joined) > 0 {
+			t.Errorf("joined %q, left %q, want %s to leave", joined, left, other.Welcome.User)
+		}
+		told("who went", 1)
 
-	// A client that vanishes without a word is gone too.
-	third := s.join("x")
-	news(c, 2)
-	third.WS.NetConn().Close()
-	if joined, left := news(c, 1); !slices.Equal(left, []string{third.Welcome.User}) || len(joined) > 0 {
-		t.Errorf("joined %q, left %q, want %s to leave", joined, left, third.Welcome.User)
-	}
-	if _, again := s.joined("x"); again.Count != 2 {
-		t.Errorf("room_joined: got %+v, want 2 members", again)
-	}
+		// A client that vanishes without a word is gone too.
+		third := s.join("x")
+		news(c, 2)
+		told("who came", 1)
+		third.WS.NetConn().Close()
+		if joined, left := news(c, 1); !slices.Equal(left, []string{third.Welcome.User}) || len(joined) > 0 {
+			t.Errorf("joined %q, left %q, want %s to leave", joined, left, third.Welcome.User)
+		}
+		told("who vanished", 3) // they could have come back
+		if _, again := s.joined("x"); again.Count != 2 {
+			t.Errorf("room_joined: got %+v, want 2 members", again)
+		}
+	})
 }
 
 func TestAUserWithTwoConnectionsCountsOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	watcher := s.join("x")
-	one := s.join("x")
-	news(watcher, 2)
-	two, joined := s.joined("x", one.Welcome.Session)
-	if two.Welcome.User != one.Welcome.User || joined.Count != 2 || len(joined.Members) != 2 {
-		t.Errorf("the second connection: got user %s and %+v, want user %s and 2 members", two.Welcome.User, joined, one.Welcome.User)
-	}
-	// The next one to come is the only news.
-	mark := s.join("x")
-	if joined, left := news(watcher, 3); !slices.Equal(joined, []string{mark.Welcome.User}) || len(left) > 0 {
-		t.Errorf("presence: got joined %q, left %q, want %s to join", joined, left, mark.Welcome.User)
-	}
-	// With one of the two gone the user is still there; with both they are not.
-	one.Leave()
-	mark.Leave()
-	if joined, left := news(watcher, 2); !slices.Equal(left, []string{mark.Welcome.User}) || len(joined) > 0 {
-		t.Errorf("presence: got joined %q, left %q, want %s to leave", joined, left, mark.Welcome.User)
-	}
-	two.Leave()
-	if joined, left := news(watcher, 1); !slices.Equal(left, []string{two.Welcome.User}) || len(joined) > 0 {
-		t.Errorf("presence: got joined %q, left %q, want %s to leave", joined, left, two.Welcome.User)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		watcher := s.join("x")
+		one := s.join("x")
+		news(watcher, 2)
+		two, joined := s.joined("x", one.Welcome.Session)
+		if two.Welcome.User != one.Welcome.User || joined.Count != 2 || len(joined.Members) != 2 {
+			t.Errorf("the second connection: got user %s and %+v, want user %s and 2 members", two.Welcome.User, joined, one.Welcome.User)
+		}
+		// The next one to come is the only news.
+		mark := s.join("x")
+		if joined, left := news(watcher, 3); !slices.Equal(joined, []string{mark.Welcome.User}) || len(left) > 0 {
+			t.Errorf("presence: got joined %q, left %q, want %s to join", joined, left, mark.Welcome.User)
+		}
+		// With one of the two gone the user is still there; with both they are not.
+		one.Leave()
+		mark.Leave()
+		if joined, left := news(watcher, 2); !slices.Equal(left, []string{mark.Welcome.User}) || len(joined) > 0 {
+			t.Errorf("presence: got joined %q, left %q, want %s to leave", joined, left, mark.Welcome.User)
+		}
+		two.Leave()
+		if joined, left := news(watcher, 1); !slices.Equal(left, []string{two.Welcome.User}) || len(joined) > 0 {
+			t.Errorf("presence: got joined %q, left %q, want %s to leave", joined, left, two.Welcome.User)
+		}
+	})
 }
 
 func TestManyMembersAreCountedAndAHundredNamed(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	for range shared.MaxListedMembers + 5 {
-		s.join("x")
-	}
-	_, last := s.joined("x")
-	if last.Count != shared.MaxListedMembers+6 || len(last.Members) != shared.MaxListedMembers {
-		t.Errorf("got %d members counted and %d named, want %d and %d", last.Count, len(last.Members), shared.MaxListedMembers+6, shared.MaxListedMembers)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		for range shared.MaxListedMembers + 5 {
+			s.join("x")
+		}
+		_, last := s.joined("x")
+		if last.Count != shared.MaxListedMembers+6 || len(last.Members) != shared.MaxListedMembers {
+			t.Errorf("got %d members counted and %d named, want %d and %d", last.Count, len(last.Members), shared.MaxListedMembers+6, shared.MaxListedMembers)
+		}
+	})
 }
 
 func TestTypingReachesTheOthers(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	beside := "beside"
-	c, other, outside := s.join("x"), s.join("x"), s.join(beside)
-	servertest.Send(c, shared.StartTyping, shared.RoomPayload{})
-	if got := servertest.TakeEvent(other, shared.Typing); got != (shared.TypingPayload{Room: "x", User: c.Welcome.User, Name: c.Welcome.Name}) {
-		t.Errorf("typing: got %+v, want %s in x", got, c.Welcome.User)
-	}
-	c.Say("something")
-	other.TakeMessages(1)
-	isTyping := func(e shared.Event) bool { return e.Type == shared.Typing.Name() }
-	for _, client := range []*servertest.Conn{c, outside, other} {
-		client.Barrier()
-		client.None("typing", isTyping)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		beside := "beside"
+		c, other, outside := s.join("x"), s.join("x"), s.join(beside)
+		servertest.Send(c, shared.StartTyping, shared.RoomPayload{})
+		if got := servertest.TakeEvent(other, shared.Typing); got != (shared.TypingPayload{Room: "x", User: c.Welcome.User, Name: c.Welcome.Name}) {
+			t.Errorf("typing: got %+v, want %s in x", got, c.Welcome.User)
+		}
+		c.Say("something")
+		other.TakeMessages(1)
+		isTyping := func(e shared.Event) bool { return e.Type == shared.Typing.Name() }
+		for _, client := range []*servertest.Conn{c, outside, other} {
+			client.Barrier()
+			client.None("typing", isTyping)
+		}
+	})
 }
 
 func TestANameIsKept(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c, other := s.join("x"), s.join("x")
-	news(other, 2)
-	second := s.join("x", c.Welcome.Session)
-	servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Ada Lovelace"}))
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c, other := s.join("x"), s.join("x")
+		news(other, 2)
+		second := s.join("x", c.Welcome.Session)
+		servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Ada Lovelace"}))
 
-	// Others are told, and messages carry it, from all of the user's connections.
-	p := servertest.TakeEvent(other, shared.Presence)
-	if want := []shared.Member{{User: c.Welcome.User, Name: "Ada Lovelace"}}; !slices.Equal(p.Joined, want) || len(p.Left) > 0 || p.Count != 2 {
-		t.Errorf("presence: got %+v, want %+v to join and 2 to be there", p, want)
-	}
-	c.Say("from one")
-	second.Say("from the other")
-	for _, m := range other.TakeMessages(2) {
-		if m.From != "Ada Lovelace" || m.User != c.Welcome.User {
-			t.Errorf("message: got %+v, want it from Ada Lovelace, %s", m, c.Welcome.User)
+		// Others are told, and messages carry it, from all of the user's connections.
+		p := servertest.TakeEvent(other, shared.Presence)
+		if want := []shared.Member{{User: c.Welcome.User, Name: "Ada Lovelace"}}; !slices.Equal(p.Joined, want) || len(p.Left) > 0 || p.Count != 2 {
+			t.Errorf("presence: got %+v, want %+v to join and 2 to be there", p, want)
 		}
-	}
+		c.Say("from one")
+		second.Say("from the other")
+		for _, m := range other.TakeMessages(2) {
+			if m.From != "Ada Lovelace" || m.User != c.Welcome.User {
+				t.Errorf("message: got %+v, want it from Ada Lovelace, %s", m, c.Welcome.User)
+			}
+		}
 
-	// With the session they are the same user again: as a Bearer or as the cookie.
-	again, joined := s.joined("x", c.Welcome.Session)
-	if again.Welcome.User != c.Welcome.User || again.Welcome.Name != "Ada Lovelace" || !again.Welcome.Named {
-		t.Errorf("welcome: got %+v, want Ada Lovelace, named, as %s", again.Welcome, c.Welcome.User)
-	}
-	if want := (shared.Member{User: c.Welcome.User, Name: "Ada Lovelace"}); !slices.Contains(joined.Members, want) {
-		t.Errorf("members: got %+v, want %+v among them", joined.Members, want)
-	}
-	cookie := s.dial(servertest.DialOptions{Room: "x", Header: http.Header{"Cookie": {"session=" + c.Welcome.Session}, "Origin": {s.http.URL}}})
-	if cookie.Welcome.User != c.Welcome.User || cookie.Welcome.Name != "Ada Lovelace" {
-		t.Errorf("welcome by cookie: got %+v, want Ada Lovelace as %s", cookie.Welcome, c.Welcome.User)
-	}
-	stranger := s.join("x")
-	if stranger.Welcome.User == c.Welcome.User || stranger.Welcome.Named {
-		t.Errorf("a stranger's welcome: got %+v, want another user without a name", stranger.Welcome)
-	}
+		// With the session they are the same user again: as a Bearer or as the cookie.
+		again, joined := s.joined("x", c.Welcome.Session)
+		if again.Welcome.User != c.Welcome.User || again.Welcome.Name != "Ada Lovelace" || !again.Welcome.Named {
+			t.Errorf("welcome: got %+v, want Ada Lovelace, named, as %s", again.Welcome, c.Welcome.User)
+		}
+		if want := (shared.Member{User: c.Welcome.User, Name: "Ada Lovelace"}); !slices.Contains(joined.Members, want) {
+			t.Errorf("members: got %+v, want %+v among them", joined.Members, want)
+		}
+		cookie := s.dial(servertest.DialOptions{Room: "x", Header: http.Header{"Cookie": {"session=" + c.Welcome.Session}, "Origin": {s.http.URL}}})
+		if cookie.Welcome.User != c.Welcome.User || cookie.Welcome.Name != "Ada Lovelace" {
+			t.Errorf("welcome by cookie: got %+v, want Ada Lovelace as %s", cookie.Welcome, c.Welcome.User)
+		}
+		stranger := s.join("x")
+		if stranger.Welcome.User == c.Welcome.User || stranger.Welcome.Named {
+			t.Errorf("a stranger's welcome: got %+v, want another user without a name", stranger.Welcome)
+		}
+	})
 }
 
 // A new name is told in every room that the user is in, through whichever of their
 // connections.
 func TestANameIsToldInTheRoomsOfOtherConnections(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	there := s.join("y")
-	watcher := s.join("y")
-	news(watcher, 2)
-	here := s.join("x", there.Welcome.Session)
-	servertest.TakeAnswer(here, shared.Ack, servertest.Send(here, shared.SetName, shared.SetNamePayload{Name: "Ada"}))
-	renamed := shared.Member{User: here.Welcome.User, Name: "Ada"}
-	if _, late := s.joined("y"); !slices.Contains(late.Members, renamed) {
-		t.Errorf("members of y: got %+v, want %+v among them", late.Members, renamed)
-	}
-	for {
-		p := servertest.TakeEvent(watcher, shared.Presence)
-		if slices.Contains(p.Joined, renamed) {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		there := s.join("y")
+		watcher := s.join("y")
+		news(watcher, 2)
+		here := s.join("x", there.Welcome.Session)
+		servertest.TakeAnswer(here, shared.Ack, servertest.Send(here, shared.SetName, shared.SetNamePayload{Name: "Ada"}))
+		renamed := shared.Member{User: here.Welcome.User, Name: "Ada"}
+		if _, late := s.joined("y"); !slices.Contains(late.Members, renamed) {
+			t.Errorf("members of y: got %+v, want %+v among them", late.Members, renamed)
 		}
-		if p.Count == 3 {
-			t.Fatalf("presence: got %+v, want %+v to join before or with the third user", p, renamed)
+		for {
+			p := servertest.TakeEvent(watcher, shared.Presence)
+			if slices.Contains(p.Joined, renamed) {
+				break
+			}
+			if p.Count == 3 {
+				t.Fatalf("presence: got %+v, want %+v to join before or with the third user", p, renamed)
+			}
 		}
-	}
+	})
 }
 
 // A browser gets its session as a cookie, with the answer to the handshake.
 func TestAFreshSessionIsSetAsACookie(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	dial := func(header http.Header) (*servertest.Conn, []*http.Cookie) {
-		conn, response, err := websocket.DefaultDialer.Dial(s.address(), header)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		dial := func(header http.Header) (*servertest.Conn, []*http.Cookie) {
+			conn, response, err := s.handshake(header)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			return &servertest.Conn{T: t, WS: conn}, response.Cookies()
 		}
-		t.Cleanup(func() { _ = conn.Close() })
-		return &servertest.Conn{T: t, WS: conn}, response.Cookies()
-	}
-	c, cookies := dial(nil)
-	welcome := servertest.TakeEvent(c, shared.Welcome)
-	if len(cookies) != 1 || cookies[0].Value != welcome.Session || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode {
-		t.Errorf("cookies: got %v, want one, HttpOnly and SameSite=Lax, with the session %q", cookies, welcome.Session)
-	}
-	if _, cookies := dial(bearer(welcome.Session)); len(cookies) > 0 {
-		t.Errorf("cookies with a session: got %v, want none", cookies)
-	}
+		c, cookies := dial(nil)
+		welcome := servertest.TakeEvent(c, shared.Welcome)
+		if len(cookies) != 1 || cookies[0].Value != welcome.Session || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode {
+			t.Errorf("cookies: got %v, want one, HttpOnly and SameSite=Lax, with the session %q", cookies, welcome.Session)
+		}
+		if _, cookies := dial(bearer(welcome.Session)); len(cookies) > 0 {
+			t.Errorf("cookies with a session: got %v, want none", cookies)
+		}
+	})
 }
 
 func TestAForgedSessionIsRefused(t *testing.T) {
 	t.Parallel()
-	s, elsewhere := serve(t), serve(t)
-	c := s.join("x")
-	session := c.Welcome.Session
-	user, mac := session[:16], session[16:]
-	for _, forged := range []string{
-		"x", user, user + ".", user + "." + mac[2:], "aaaaaaaaaaaaaaaa" + mac, session + "x", session[:len(session)-2],
-		elsewhere.join("x").Welcome.Session,
-	} {
-		s.dialRefused(fmt.Sprintf("session %q", forged), http.StatusUnauthorized, bearer(forged))
-	}
-	// A browser sees no status of a handshake: it is told by the close code, and its
-	// user decides.
-	told := s.upgrade(servertest.DialOptions{Header: http.Header{"Cookie": {"session=" + user + ".forged"}, "Origin": {s.http.URL}}})
-	told.AwaitClose(shared.CloseSession)
-	told.None("an event before it", func(shared.Event) bool { return true })
+	synctest.Test(t, func(t *testing.T) {
+		s, elsewhere := serveInBubble(t), serveInBubble(t)
+		c := s.join("x")
+		session := c.Welcome.Session
+		user, mac := session[:16], session[16:]
+		for _, forged := range []string{
+			"x", user, user + ".", user + "." + mac[2:], "aaaaaaaaaaaaaaaa" + mac, session + "x", session[:len(session)-2],
+			elsewhere.join("x").Welcome.Session,
+		} {
+			s.dialRefused(fmt.Sprintf("session %q", forged), http.StatusUnauthorized, bearer(forged))
+		}
+		// A browser sees no status of a handshake: it is told by the close code, and its
+		// user decides.
+		told := s.upgrade(servertest.DialOptions{Header: http.Header{"Cookie": {"session=" + user + ".forged"}, "Origin": {s.http.URL}}})
+		told.AwaitClose(shared.CloseSession)
+		told.None("an event before it", func(shared.Event) bool { return true })
+	})
 }
 
 // rooms asks for the list.
@@ -236,112 +264,93 @@ func roomNames(rooms []shared.RoomSummary) (list []string) {
 
 func TestRoomsAreListedByActivity(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("garden-1")
-	var last shared.AckPayload
-	for i, room := range []string{"garden-1", "garden-2", "house", "garden-1"} {
-		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
-		for begun := time.Now(); !time.Now().After(begun.Add(time.Millisecond)); { // the log's times are whole milliseconds
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("garden-1")
+		var last shared.AckPayload
+		for i, room := range []string{"garden-1", "garden-2", "house", "garden-1"} {
+			servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: room}))
+			time.Sleep(time.Millisecond) // the log's times are whole milliseconds
+			last = c.Say(fmt.Sprint(i))
 		}
-		last = c.Say(fmt.Sprint(i))
-	}
-	list := rooms(c, "")
-	if got := roomNames(list); !slices.Equal(got, []string{"garden-1", "house", "garden-2"}) {
-		t.Errorf("listed: got %q, want garden-1, house, garden-2", got)
-	}
-	if !list[0].LastActivity.Equal(last.Sent) {
-		t.Errorf("last activity: got %v, want %v", list[0].LastActivity, last.Sent)
-	}
-	if got := roomNames(rooms(c, "garden")); !slices.Equal(got, []string{"garden-1", "garden-2"}) {
-		t.Errorf("listed with a filter: got %q, want garden-1, garden-2", got)
-	}
-	if got := roomNames(rooms(c, "nowhere")); len(got) > 0 {
-		t.Errorf("listed with a filter that nothing matches: got %q, want none", got)
-	}
-	// A room that was written to since then comes up, at the latest a second later.
-	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "new"}))
-	c.Say("first")
-	for begun := time.Now(); roomNames(rooms(c, ""))[0] != "new"; {
-		if time.Since(begun) > servertest.Patience {
-			t.Fatalf("waited %v for a new room to be listed first", servertest.Patience)
+		list := rooms(c, "")
+		if got := roomNames(list); !slices.Equal(got, []string{"garden-1", "house", "garden-2"}) {
+			t.Errorf("listed: got %q, want garden-1, house, garden-2", got)
 		}
-	}
+		if !list[0].LastActivity.Equal(last.Sent) {
+			t.Errorf("last activity: got %v, want %v", list[0].LastActivity, last.Sent)
+		}
+		if got := roomNames(rooms(c, "garden")); !slices.Equal(got, []string{"garden-1", "garden-2"}) {
+			t.Errorf("listed with a filter: got %q, want garden-1, garden-2", got)
+		}
+		if got := roomNames(rooms(c, "nowhere")); len(got) > 0 {
+			t.Errorf("listed with a filter that nothing matches: got %q, want none", got)
+		}
+		// A room that was written to since then comes up, at the latest a second later.
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.ChangeRoom, shared.JoinPayload{Name: "new"}))
+		time.Sleep(time.Millisecond)
+		c.Say("first")
+		time.Sleep(time.Second)
+		if got := roomNames(rooms(c, "")); got[0] != "new" {
+			t.Errorf("listed a second after a message to a new room: got %q, want it first", got)
+		}
+	})
 }
 
 func TestReadMarks(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	s.put("x", texts(0, 10)...)
-	c := s.join("x")
-	second, other := s.join("x", c.Welcome.Session), s.join("x")
-	mark := func(seq uint64) {
-		t.Helper()
-		servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.MarkRead, shared.MarkReadPayload{Room: "x", Seq: seq}))
-	}
-	unread := func(c *servertest.Conn) int {
-		t.Helper()
-		list := rooms(c, "")
-		if len(list) != 1 || list[0].Name != "x" {
-			t.Fatalf("listed: got %+v, want the room x", list)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		s.put("x", texts(0, 10)...)
+		c := s.join("x")
+		second, other := s.join("x", c.Welcome.Session), s.join("x")
+		mark := func(seq uint64) {
+			t.Helper()
+			servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.MarkRead, shared.MarkReadPayload{Room: "x", Seq: seq}))
 		}
-		return list[0].Unread
-	}
-	stored := s.stored("x")
-	mark(stored[6].Seq)
-	if got := servertest.TakeEvent(second, shared.Read); got != (shared.MarkReadPayload{Room: "x", Seq: stored[6].Seq}) {
-		t.Errorf("read on the user's other connection: got %+v, want %d in x", got, stored[6].Seq)
-	}
-	for _, client := range []*servertest.Conn{c, second} {
-		if n := unread(client); n != 3 {
-			t.Errorf("%d are unread, want 3", n)
-		}
-	}
-	mark(stored[2].Seq) // a mark never goes back
-	if n := unread(c); n != 3 {
-		t.Errorf("after an older mark %d are unread, want 3", n)
-	}
-	mark(stored[9].Seq)
-	if n := unread(c); n != 0 {
-		t.Errorf("%d are unread, want none", n)
-	}
-	s.put("x", texts(10, 150)...)
-	if n := unread(second); n != shared.MaxUnread+1 {
-		t.Errorf("%d are unread, want %d for more", n, shared.MaxUnread+1)
-	}
-	isRead := func(e shared.Event) bool { return e.Type == shared.Read.Name() }
-	for _, client := range []*servertest.Conn{c, other} {
-		client.Barrier()
-		client.None("a mark", isRead)
-	}
-
-	// They are kept: another server on the same store knows them. Shutdown writes
-	// what is still waiting.
-	session := c.Welcome.Session
-	s.shutdown()
-	marks, err := newMarks(s.log.Values(eventlog.Users)).of(t.Context(), c.Welcome.User)
-	if err != nil || marks["x"] != stored[9].Seq {
-		t.Errorf("stored mark of %.16s: got %v, %v, want %d", session, marks, err, stored[9].Seq)
-	}
-}
-
-// Sequences come from clients: marks of the largest numbers, in more rooms than
-// are kept, must not be more work than others.
-func TestMarksOfAnySizeAreBounded(t *testing.T) {
-	t.Parallel()
-	for _, seq := range []uint64{1, 1 << 63, 1<<64 - 1} {
-		kept, by := map[string]uint64{}, map[string]uint64{}
-		for i := range maxMarks + 10 {
-			by[fmt.Sprint("room-", i)] = seq
-		}
-		done := make(chan struct{})
-		go func() { advance(kept, by); close(done) }()
-		select {
-		case <-done:
-			if len(kept) != maxMarks {
-				t.Errorf("%d marks are kept, want %d", len(kept), maxMarks)
+		unread := func(c *servertest.Conn) int {
+			t.Helper()
+			list := rooms(c, "")
+			if len(list) != 1 || list[0].Name != "x" {
+				t.Fatalf("listed: got %+v, want the room x", list)
 			}
-		case <-time.After(servertest.Patience):
-			t.Fatalf("waited %v for advance with marks at %d", servertest.Patience, seq)
+			return list[0].Unread
 		}
-	}
+		stored := s.stored("x")
+		mark(stored[6].Seq)
+		if got := servertest.TakeEvent(second, shared.Read); got != (shared.MarkReadPayload{Room: "x", Seq: stored[6].Seq}) {
+			t.Errorf("read on the user's other connection: got %+v, want %d in x", got, stored[6].Seq)
+		}
+		for _, client := range []*servertest.Conn{c, second} {
+			if n := unread(client); n != 3 {
+				t.Errorf("%d are unread, want 3", n)
+			}
+		}
+		mark(stored[2].Seq) // a mark never goes back
+		if n := unread(c); n != 3 {
+			t.Errorf("after an older mark %d are unread, want 3", n)
+		}
+		mark(stored[9].Seq)
+		if n := unread(c); n != 0 {
+			t.Errorf("%d are unread, want none", n)
+		}
+		s.put("x", texts(10, 150)...)
+		if n := unread(second); n != shared.MaxUnread+1 {
+			t.Errorf("%d are unread, want %d for more", n, shared.MaxUnread+1)
+		}
+		isRead := func(e shared.Event) bool { return e.Type == shared.Read.Name() }
+		for _, client := range []*servertest.Conn{c, other} {
+			client.Barrier()
+			client.None("a mark", isRead)
+		}
+
+		// They are kept: another server on the same store knows them. Shutdown writes
+		// what is still waiting.
+		session := c.Welcome.Session
+		s.shutdown()
+		marks, err := userdata.NewReadMarks(s.log.Values(eventlog.Users)).Get(t.Context(), c.Welcome.User)
+		if err != nil || marks["x"] != stored[9].Seq {
+			t.Errorf("stored mark of %.16s: got %v, %v, want %d", session, marks, err, stored[9].Seq)
+		}
+	})
 }

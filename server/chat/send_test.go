@@ -2,9 +2,6 @@ package chat
 
 import (
 	"fmt"
-	"net"
-	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,104 +21,112 @@ import (
 // An ack means: in the log.
 func TestAnAckedMessageIsInTheLog(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	for _, text := range texts(0, 20) {
-		ack := c.Say(text)
-		place, err := s.log.Locate(t.Context(), "x", ack.Seq)
-		if err != nil || place.State != eventlog.Present {
-			t.Fatalf("the log at %d, where %q was acked: got nothing, %v, want it", ack.Seq, text, err)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		for _, text := range texts(0, 20) {
+			ack := c.Say(text)
+			place, err := s.log.Locate(t.Context(), "x", ack.Seq)
+			if err != nil || place.State != eventlog.Present {
+				t.Fatalf("the log at %d, where %q was acked: got nothing, %v, want it", ack.Seq, text, err)
+			}
+			m, err := timeline.Message(place.Record)
+			if err != nil || m.Message != text || m.User != c.Welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
+				t.Errorf("%q: got ack %+v, and in the log %+v, %v, want the same message", text, ack, m, err)
+			}
+			if heard := c.TakeMessages(1)[0]; heard != m {
+				t.Errorf("new_message: got %+v, want what the log has: %+v", heard, m)
+			}
 		}
-		m, err := timeline.Message(place.Record)
-		if err != nil || m.Message != text || m.User != c.Welcome.User || !m.Sent.Equal(ack.Sent) || ack.Room != "x" {
-			t.Errorf("%q: got ack %+v, and in the log %+v, %v, want the same message", text, ack, m, err)
-		}
-		if heard := c.TakeMessages(1)[0]; heard != m {
-			t.Errorf("new_message: got %+v, want what the log has: %+v", heard, m)
-		}
-	}
+	})
 }
 
 // The user, name, sequence and time in a message are the server's, never the
 // client's.
 func TestTheServersWordCounts(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	write(c, `{"type":"send_message","payload":{"message":"hi","user":"root","from":"Root","seq":7,"id":"mine","sent":"1999-01-01T00:00:00Z"},"id":"outer"}`)
-	ack := servertest.TakeAnswer(c, shared.Ack, "outer")
-	m := c.TakeMessages(1)[0]
-	if m.User != c.Welcome.User || m.From != c.Welcome.Name || m.ID != "outer" || m.Seq != ack.Seq || m.Sent.Year() < 2020 {
-		t.Errorf("message: got %+v, want the server's user, name, sequence and time and the id outer", m)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		write(c, `{"type":"send_message","payload":{"message":"hi","user":"root","from":"Root","seq":7,"id":"mine","sent":"1999-01-01T00:00:00Z"},"id":"outer"}`)
+		ack := servertest.TakeAnswer(c, shared.Ack, "outer")
+		m := c.TakeMessages(1)[0]
+		if m.User != c.Welcome.User || m.From != c.Welcome.Name || m.ID != "outer" || m.Seq != ack.Seq || !m.Sent.Equal(time.Now()) {
+			t.Errorf("message: got %+v, want the server's user, name, sequence and time and the id outer", m)
+		}
+	})
 }
 
 func TestAnIDIsStoredOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	say := func(c *servertest.Conn, room, text string) {
-		write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Room: room, Message: text}))
-	}
-	say(c, "x", "once")
-	first := servertest.TakeAnswer(c, shared.Ack, "the-id")
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		say := func(c *servertest.Conn, room, text string) {
+			write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Room: room, Message: text}))
+		}
+		say(c, "x", "once")
+		first := servertest.TakeAnswer(c, shared.Ack, "the-id")
 
-	say(c, "x", "once") // again
-	if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
-		t.Errorf("ack of the same message: got %+v, want %+v", again, first)
-	}
-	say(c, "x", "something else")
-	c.TakeRefusal("the-id", shared.CodeIDReused)
+		say(c, "x", "once") // again
+		if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
+			t.Errorf("ack of the same message: got %+v, want %+v", again, first)
+		}
+		say(c, "x", "something else")
+		c.TakeRefusal("the-id", shared.CodeIDReused)
 
-	// From another connection of the same user it is the same message; from
-	// another user it is another.
-	second := s.join("x", c.Welcome.Session)
-	say(second, "x", "once")
-	if again := servertest.TakeAnswer(second, shared.Ack, "the-id"); again != first {
-		t.Errorf("ack on another connection: got %+v, want %+v", again, first)
-	}
-	stranger := s.join("x")
-	say(stranger, "x", "once")
-	if theirs := servertest.TakeAnswer(stranger, shared.Ack, "the-id"); theirs.Seq == first.Seq {
-		t.Errorf("ack of a stranger's message: got %+v, want another sequence", theirs)
-	}
+		// From another connection of the same user it is the same message; from
+		// another user it is another.
+		second := s.join("x", c.Welcome.Session)
+		say(second, "x", "once")
+		if again := servertest.TakeAnswer(second, shared.Ack, "the-id"); again != first {
+			t.Errorf("ack on another connection: got %+v, want %+v", again, first)
+		}
+		stranger := s.join("x")
+		say(stranger, "x", "once")
+		if theirs := servertest.TakeAnswer(stranger, shared.Ack, "the-id"); theirs.Seq == first.Seq {
+			t.Errorf("ack of a stranger's message: got %+v, want another sequence", theirs)
+		}
 
-	// In another room of the same shard it is another message.
-	beside := "beside"
-	servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
-	say(c, beside, "once")
-	if ack := servertest.TakeAnswer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
-		t.Errorf("ack in another room: got %+v, want %s and another sequence than %d", ack, beside, first.Seq)
-	}
-	if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"once", "once"}) { // the user's and the stranger's
-		t.Errorf("messages in the room: got %q, want the user's and the stranger's", got)
-	}
-	if got := textsOf(s.stored(beside)); !slices.Equal(got, []string{"once"}) {
-		t.Errorf("messages in the other room: got %q, want one", got)
-	}
+		// In another room of the same shard it is another message.
+		beside := "beside"
+		servertest.TakeAnswer(c, shared.RoomJoined, servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: beside}))
+		say(c, beside, "once")
+		if ack := servertest.TakeAnswer(c, shared.Ack, "the-id"); ack.Room != beside || ack.Seq == first.Seq {
+			t.Errorf("ack in another room: got %+v, want %s and another sequence than %d", ack, beside, first.Seq)
+		}
+		if got := textsOf(s.stored("x")); !slices.Equal(got, []string{"once", "once"}) { // the user's and the stranger's
+			t.Errorf("messages in the room: got %q, want the user's and the stranger's", got)
+		}
+		if got := textsOf(s.stored(beside)); !slices.Equal(got, []string{"once"}) {
+			t.Errorf("messages in the other room: got %q, want one", got)
+		}
+	})
 }
 
 // The same id many times in one go, before anything is answered: one answer for
 // each, all the same.
 func TestAnIDSentManyTimesAtOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	const times = 100
-	for range times {
-		write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Message: "once"}))
-	}
-	first := servertest.TakeAnswer(c, shared.Ack, "the-id")
-	for range times - 1 {
-		if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
-			t.Fatalf("ack: got %+v, want %+v again", again, first)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		const times = 100
+		for range times {
+			write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Message: "once"}))
 		}
-	}
-	c.Barrier()
-	c.None("one more answer", func(e shared.Event) bool { return e.ID != "" })
-	if got := textsOf(s.stored("x")); len(got) != 1 {
-		t.Errorf("messages in the room: got %q, want one", got)
-	}
+		first := servertest.TakeAnswer(c, shared.Ack, "the-id")
+		for range times - 1 {
+			if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
+				t.Fatalf("ack: got %+v, want %+v again", again, first)
+			}
+		}
+		c.Barrier()
+		c.None("one more answer", func(e shared.Event) bool { return e.ID != "" })
+		if got := textsOf(s.stored("x")); len(got) != 1 {
+			t.Errorf("messages in the room: got %q, want one", got)
+		}
+	})
 }
 
 // Promise 1, without the crash: all members see each acked message once, in one
@@ -129,7 +134,11 @@ func TestAnIDSentManyTimesAtOnce(t *testing.T) {
 // were sent.
 func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	synctest.Test(t, func(t *testing.T) { checkSameOrder(t, serveInBubble(t)) })
+}
+
+func checkSameOrder(t *testing.T, s *testServer) {
+	t.Helper()
 	const senders, each = 8, 100
 	total := senders * each
 	observers := []*servertest.Conn{s.join("x"), s.join("x")}
@@ -203,50 +212,124 @@ func TestAllMembersSeeTheSameOrder(t *testing.T) {
 // What the log does not deliver, members read.
 func TestWhatIsNotDeliveredIsReadFromTheLog(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	c.Say("first")
-	s.log.lossy.Store(true)
-	for _, text := range texts(0, 20) {
-		c.Say(text)
-	}
-	if got := textsOf(c.TakeMessages(21)); !slices.Equal(got, append([]string{"first"}, texts(0, 20)...)) {
-		t.Errorf("messages: got %q, want first and 20 more", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		c.Say("first")
+		s.log.lossy.Store(true)
+		for _, text := range texts(0, 20) {
+			c.Say(text)
+		}
+		if got := textsOf(c.TakeMessages(21)); !slices.Equal(got, append([]string{"first"}, texts(0, 20)...)) {
+			t.Errorf("messages: got %q, want first and 20 more", got)
+		}
+	})
 }
 
 // What was not delivered comes before the next message.
 func TestAHoleInWhatIsDeliveredIsFilled(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	c.Say("first")
-	c.TakeMessages(1)
-	s.log.lossy.Store(true)
-	s.put("x", texts(0, 5)...)
-	s.log.lossy.Store(false)
-	c.Say("last")
-	if got := textsOf(c.TakeMessages(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
-		t.Errorf("messages: got %q, want 5 and last", got)
-	}
-	c.Barrier()
-	c.None("a message again", isMessageEvent)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		c.Say("first")
+		c.TakeMessages(1)
+		s.log.lossy.Store(true)
+		s.put("x", texts(0, 5)...)
+		s.log.lossy.Store(false)
+		c.Say("last")
+		if got := textsOf(c.TakeMessages(6)); !slices.Equal(got, append(texts(0, 5), "last")) {
+			t.Errorf("messages: got %q, want 5 and last", got)
+		}
+		c.Barrier()
+		c.None("a message again", isMessageEvent)
+	})
 }
 
-// byUnixSocket is a dialer that has no TCP below it. Between a server that sends
-// and a client that sends and does not read, TCP drops what the client has no room
-// for, with the update of its window, and it can be 10 s and more until
-// that is said again.
-func (s *testServer) byUnixSocket() websocket.Dialer {
-	listener, err := net.Listen("unix", filepath.Join(s.t.TempDir(), "socket"))
-	if err != nil {
-		s.t.Fatal(err)
+// floodMessages are 80 MB: no connection holds that.
+const floodMessages = 20_000
+
+// flood sends long messages, and nobody reads what it gets.
+type flood struct {
+	conn    *servertest.Conn
+	written atomic.Int64
+	stop    atomic.Bool
+	done    chan struct{} // closed when it has ended
+}
+
+func startFlood(conn *servertest.Conn) *flood {
+	f := &flood{conn: conn, done: make(chan struct{})}
+	go f.run()
+	return f
+}
+
+func (f *flood) run() {
+	defer close(f.done)
+	text := strings.Repeat("x", shared.MaxMessageLength)
+	for n := range floodMessages {
+		if f.stop.Load() {
+			return
+		}
+		frame := shared.SendMessage.Frame(fmt.Sprint("flood-", n), shared.SendMessagePayload{Message: text})
+		if err := f.conn.WS.WriteMessage(websocket.TextMessage, frame); err != nil {
+			f.conn.T.Errorf("the flood broke off after %d: %v", n, err)
+			return
+		}
+		f.written.Add(1)
 	}
-	s.t.Cleanup(func() { listener.Close() })
-	go func() { _ = http.Serve(listener, s.http.Config.Handler) }()
-	return websocket.Dialer{NetDial: func(string, string) (net.Conn, error) {
-		return net.Dial("unix", listener.Addr().String())
-	}}
+}
+
+// readOn ends a flood that is held in a Write, and reads until that has gone out and
+// each message has its one ack. The log has to have them in order.
+func (f *flood) readOn(s *testServer) {
+	s.t.Helper()
+	f.stop.Store(true)
+	answered := map[string]bool{}
+	ended := func() bool {
+		select {
+		case <-f.done:
+			return int64(len(answered)) == f.written.Load()
+		default:
+			return false
+		}
+	}
+	for !ended() {
+		e, err := read(f.conn)
+		if err != nil {
+			s.t.Fatalf("after %d of %d answers: %v", len(answered), f.written.Load(), err)
+		}
+		if e.ID == "" {
+			continue
+		}
+		if e.Type != shared.Ack.Name() || answered[e.ID] {
+			s.t.Fatalf("answer to %s: got %s %s, answered before: %v, want one ack", e.ID, e.Type, e.Payload, answered[e.ID])
+		}
+		answered[e.ID] = true
+	}
+	inLog := 0
+	for _, m := range s.stored("x") {
+		if m.User == f.conn.Welcome.User {
+			if m.ID != fmt.Sprint("flood-", inLog) {
+				s.t.Fatalf("the log: got %s, want flood-%d", m.ID, inLog)
+			}
+			inLog++
+		}
+	}
+	if int64(inLog) != f.written.Load() {
+		s.t.Errorf("messages in the log: got %d, want %d", inLog, f.written.Load())
+	}
+}
+
+// sayAndHear sends a message, waits until it is acked and comes back, and drops
+// what came before it.
+func sayAndHear(c *servertest.Conn, text string) {
+	c.T.Helper()
+	c.Say(text)
+	c.Take(text, func(e shared.Event) bool {
+		m, err := shared.NewMessage.Decode(e)
+		return isMessageEvent(e) && err == nil && m.Message == text
+	})
+	c.Forget()
 }
 
 // A client that sends and sends and never reads is held back at its own socket:
@@ -254,81 +337,26 @@ func (s *testServer) byUnixSocket() websocket.Dialer {
 // reads again, every event has its one answer.
 func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	other := s.join("x")
-	flooder := s.dial(servertest.DialOptions{Room: "x", Dialer: s.byUnixSocket()})
-	const most = 20_000 // 80 MB: no kernel holds that
-	text := strings.Repeat("x", shared.MaxMessageLength)
-	var written, stop atomic.Int64
-	var flood sync.WaitGroup
-	flood.Go(func() {
-		for n := int64(0); n < most && stop.Load() == 0; n++ {
-			frame := shared.SendMessage.Frame(fmt.Sprint("flood-", n), shared.SendMessagePayload{Message: text})
-			if err := flooder.WS.WriteMessage(websocket.TextMessage, frame); err != nil {
-				t.Errorf("the flood broke off after %d: %v", n, err)
-				return
-			}
-			written.Add(1)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		other := s.join("x")
+		f := startFlood(s.join("x"))
+		time.Sleep(stallWait + tick) // the acks that its last write was stuck with are out
+		held := f.written.Load()
+		const most = window + 16 + 600 // the connection holds 16 messages one way and some 600 acks the other
+		if held > most {
+			t.Errorf("messages of the flood: got %d in, want at most %d", held, most)
 		}
+		for range 30 {
+			sayAndHear(other, "another's")
+		}
+		time.Sleep(pingAfter - stallWait) // any longer, and it is closed as silent
+		sayAndHear(other, "another's")
+		if now := f.written.Load(); now != held {
+			t.Errorf("messages of the flood: got %d more in, want it held back", now-held)
+		}
+		f.readOn(s)
 	})
-	// It is held back when it has not moved for a second in which another had many
-	// messages acked and delivered.
-	moved, held := time.Now(), s.clientOf(flooder)
-	for still, last := 0, int64(-1); still < 30 || time.Since(moved) < time.Second; still++ {
-		held.alive.Store(s.manager.now.Load()) // it is not to be closed as silent, however long this takes
-		other.Say("another's")
-		other.Take("another's message", func(e shared.Event) bool {
-			m, err := shared.NewMessage.Decode(e)
-			return isMessageEvent(e) && err == nil && m.Message == "another's"
-		})
-		other.Forget()
-		if now := written.Load(); now != last {
-			still, last, moved = 0, now, time.Now()
-		}
-	}
-	if n := written.Load(); n == most {
-		t.Fatalf("messages of the flood: got all %d in, want it held back", most)
-	}
-	t.Logf("held back after %d", written.Load())
-	stop.Store(1)
-
-	// The last one is held in a Write; it goes out as soon as answers are read.
-	done := make(chan struct{})
-	go func() { flood.Wait(); close(done) }()
-	answered := map[string]bool{}
-	flooded := func() bool {
-		select {
-		case <-done:
-			return int64(len(answered)) == written.Load()
-		default:
-			return false
-		}
-	}
-	for !flooded() {
-		e, err := read(flooder)
-		if err != nil {
-			t.Fatalf("after %d of %d answers: %v", len(answered), written.Load(), err)
-		}
-		if e.ID == "" {
-			continue
-		}
-		if e.Type != shared.Ack.Name() || answered[e.ID] {
-			t.Fatalf("answer to %s: got %s %s, answered before: %v, want one ack", e.ID, e.Type, e.Payload, answered[e.ID])
-		}
-		answered[e.ID] = true
-	}
-	inLog := 0
-	for _, m := range s.stored("x") {
-		if m.User == flooder.Welcome.User {
-			if m.ID != fmt.Sprint("flood-", inLog) {
-				t.Fatalf("the log: got %s, want flood-%d", m.ID, inLog)
-			}
-			inLog++
-		}
-	}
-	if int64(inLog) != written.Load() {
-		t.Errorf("messages in the log: got %d, want %d", inLog, written.Load())
-	}
 }
 
 // Once an append has failed, the client's later ones fail too, until all that
@@ -359,23 +387,25 @@ func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
 // When the log is gone, a send is refused as one to try again.
 func TestWithoutTheLogASendIsRefused(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	c := s.join("x")
-	c.Say("stored")
-	s.log.Close()
-	for i := range 3 {
-		refusal := c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint(i)}), shared.CodeUnavailable)
-		if refusal.RetryAfter <= 0 {
-			t.Errorf("refusal: got %+v, want a retry_after", refusal)
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		c := s.join("x")
+		c.Say("stored")
+		s.log.Close()
+		for i := range 3 {
+			refusal := c.TakeRefusal(servertest.Send(c, shared.SendMessage, shared.SendMessagePayload{Message: fmt.Sprint(i)}), shared.CodeUnavailable)
+			if refusal.RetryAfter <= 0 {
+				t.Errorf("refusal: got %+v, want a retry_after", refusal)
+			}
 		}
-	}
-	for _, id := range []string{
-		servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}),
-		servertest.Send(c, shared.LoadHistory, shared.LoadHistoryPayload{}),
-		servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Ada"}),
-		servertest.Send(c, shared.ListRooms, shared.ListRoomsPayload{}),
-	} {
-		c.TakeRefusal(id, shared.CodeUnavailable)
-	}
-	c.Barrier() // and the connection lives
+		for _, id := range []string{
+			servertest.Send(c, shared.JoinRoom, shared.JoinPayload{Name: "y"}),
+			servertest.Send(c, shared.LoadHistory, shared.LoadHistoryPayload{}),
+			servertest.Send(c, shared.SetName, shared.SetNamePayload{Name: "Ada"}),
+			servertest.Send(c, shared.ListRooms, shared.ListRoomsPayload{}),
+		} {
+			c.TakeRefusal(id, shared.CodeUnavailable)
+		}
+		c.Barrier() // and the connection lives
+	})
 }

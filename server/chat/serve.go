@@ -9,7 +9,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
 	"websockets/server/quota"
 	"websockets/server/wsframe"
 	"websockets/shared"
@@ -41,25 +41,25 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 			m.quotas.Release(time.Now(), addrQuota)
 		}
 	}()
-	session, ok := m.identify(w, r)
+	session, ok := m.authenticateRequest(w, r)
 	if !ok {
 		return
 	}
 	var header http.Header
-	if session.Fresh {
-		header = http.Header{"Set-Cookie": {identity.Cookie(session, r).String()}}
+	if session.IsNew {
+		header = http.Header{"Set-Cookie": {auth.Cookie(session, r).String()}}
 	}
 	var name string
 	var named bool
 	if session.User != "" {
 		if name, named, err = m.nameOf(r.Context(), session); err != nil {
-			m.storeAway(w, err)
+			m.respondStoreUnavailable(w, err)
 			return
 		}
 	}
 	conn, err := m.upgrader.Upgrade(w, r, header)
 	if err != nil {
-		m.log.Debug("refused an upgrade", "err", err, "from", r.RemoteAddr)
+		m.log.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
 		return
 	}
 	upgraded = true // from here on who ends the connection counts it out
@@ -69,7 +69,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 		session.Token = "" // a browser has its cookie, which no script can read
 	}
 	if session.User == "" {
-		m.lobby(conn, first)
+		m.startAuthentication(conn, first)
 		return
 	}
 	m.start(conn, session, name, named, first)
@@ -85,7 +85,7 @@ func refuse(w http.ResponseWriter, err error) {
 }
 
 // start makes a connection a client, greets it and lets its reader run.
-func (m *Manager) start(conn *websocket.Conn, session identity.Session, name string, named bool, first firstRoom) {
+func (m *Manager) start(conn *websocket.Conn, session auth.Session, name string, named bool, first firstRoom) {
 	c := m.newClient(conn, session, name, first)
 	if c == nil {
 		return
@@ -95,7 +95,7 @@ func (m *Manager) start(conn *websocket.Conn, session identity.Session, name str
 }
 
 // newClient makes a connection a client, or closes it and returns nil.
-func (m *Manager) newClient(conn *websocket.Conn, session identity.Session, name string, first firstRoom) *Client {
+func (m *Manager) newClient(conn *websocket.Conn, session auth.Session, name string, first firstRoom) *Client {
 	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
 	if _, c.secure = c.net.(*tls.Conn); !c.secure {
 		c.raw = rawConn(c.net)

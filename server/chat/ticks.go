@@ -68,5 +68,5 @@ func (c *Client) checkLiveness(now int64) {
 // expired reports that the session has expired, and that no other has come since.
 // Guests' is judged when they connect.
 func (c *Client) expired() bool {
-	return c.manager.door.Tokens != nil && time.Since(c.session.Load().Expires) > expiryGrace && !c.isEnding()
+	return c.manager.authenticator.Tokens != nil && time.Since(c.session.Load().Expires) > expiryGrace && !c.isEnding()
 }

@@ -17,7 +17,8 @@ import (
 // Patience bounds every single wait of a test: for a frame, a log line, a process,
 // a page. On a quiet machine with two processors no wait takes a tenth of it, so a
 // test that runs into it waits for something that does not happen. It measures
-// nothing: no test may assert that something took less.
+// nothing: no test may assert that something took less. In a synctest bubble it takes
+// no time: the clock jumps to its end when every goroutine waits.
 const Patience = 2 * time.Minute
 
 // Eventually polls until done reports true, and fails the test if that takes

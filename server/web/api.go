@@ -12,9 +12,9 @@ import (
 	"strconv"
 	"time"
 
+	"websockets/server/auth"
 	"websockets/server/chat"
 	"websockets/server/eventlog"
-	"websockets/server/identity"
 	"websockets/shared"
 )
 
@@ -31,7 +31,7 @@ const apiTimeout = 20 * time.Second
 //	GET    /api/rooms/{room}/messages   ?before= or ?after= a sequence, &limit=
 //	GET    /api/rooms                   ?filter=
 //	GET    /api/rooms/{room}/presence
-//	DELETE /api/sessions/{user}         closes the user's connections on every server
+//	DELETE /api/sessions/{user}         revokes the user's sessions
 type api struct {
 	manager  *chat.Manager
 	backends Backends
@@ -42,7 +42,7 @@ func (a api) routes(mux *http.ServeMux) {
 	mux.Handle("GET /api/rooms/{room}/messages", a.with(scopeRead, a.messages))
 	mux.Handle("GET /api/rooms/{room}/presence", a.with(scopeRead, a.presence))
 	mux.Handle("GET /api/rooms", a.with(scopeRead, a.rooms))
-	mux.Handle("DELETE /api/sessions/{user}", a.with(scopeUsers, a.sendAway))
+	mux.Handle("DELETE /api/sessions/{user}", a.with(scopeUsers, a.revokeSessions))
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		answerProblem(w, problem{Status: http.StatusNotFound, Code: "not_found", Detail: "no such endpoint: see the README for the API"})
 	})
@@ -151,12 +151,12 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 	if id == "" {
 		id = rand.Text()
 	}
-	from, err := identity.CleanName(draft.From)
+	from, err := auth.CleanName(draft.From)
 	if err := errors.Join(err, shared.SendMessagePayload{Message: draft.Message}.Validate(), shared.ValidateID(id)); err != nil {
 		return 0, nil, err
 	}
 	stored, fresh, err := a.manager.Post(r.Context(), shared.Message{
-		ID: id, Room: r.PathValue("room"), User: identity.BackendPrefix + who.name, From: from, Message: draft.Message,
+		ID: id, Room: r.PathValue("room"), User: auth.BackendPrefix + who.name, From: from, Message: draft.Message,
 	})
 	if err != nil || !fresh {
 		return http.StatusOK, stored, err
@@ -220,6 +220,6 @@ func (a api) presence(r *http.Request, _ backend) (int, any, error) {
 	return http.StatusOK, map[string]any{"room": r.PathValue("room"), "count": count, "members": members}, err
 }
 
-func (a api) sendAway(r *http.Request, _ backend) (int, any, error) {
-	return http.StatusNoContent, nil, a.manager.SendAway(r.Context(), r.PathValue("user"))
+func (a api) revokeSessions(r *http.Request, _ backend) (int, any, error) {
+	return http.StatusNoContent, nil, a.manager.RevokeSessions(r.Context(), r.PathValue("user"))
 }

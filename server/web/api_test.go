@@ -14,9 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"websockets/server/auth"
 	"websockets/server/chat"
+	"websockets/server/eventlog"
 	"websockets/server/eventlog/memlog"
-	"websockets/server/identity"
 	"websockets/server/servertest"
 	"websockets/shared"
 	"websockets/static"
@@ -35,9 +36,11 @@ func serveAPI(t *testing.T) *httptest.Server {
 	logger := slog.New(slog.DiscardHandler)
 	log := memlog.Open(memlog.Options{})
 	t.Cleanup(log.Close)
-	keys, _ := identity.Keys(nil).Rotate(time.Now())
-	door := identity.Door{Guests: identity.NewGuests(keys)}
-	manager, err := chat.NewManager(log, door, chat.Config{Version: "test", Logger: logger})
+	keys, _ := auth.Keys(nil).Rotate(time.Now())
+	authenticator := auth.Authenticator{
+		Guests: auth.NewGuestSessions(keys), Revocations: auth.NewRevocations(log.Values(eventlog.Users)),
+	}
+	manager, err := chat.NewManager(log, authenticator, chat.Config{Version: "test", Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +52,7 @@ func serveAPI(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(Handler(Options{Assets: assets, Manager: manager, Door: door, Backends: backends, Ready: log.Ready}))
+	server := httptest.NewServer(Handler(Options{Assets: assets, Manager: manager, Authenticator: authenticator, Backends: backends, Ready: log.Ready}))
 	t.Cleanup(func() {
 		manager.Shutdown(t.Context())
 		server.Close()
@@ -145,9 +148,9 @@ func TestABackendWritesAndReads(t *testing.T) {
 	}
 }
 
-// TestABackendSeesWhoIsThereAndSendsAway: members get what a backend writes, and
-// a member who is sent away does not come back.
-func TestABackendSeesWhoIsThereAndSendsAway(t *testing.T) {
+// TestABackendSeesMembersAndRevokesSessions: members get what a backend writes, and
+// a member whose session is revoked cannot come back with it.
+func TestABackendSeesMembersAndRevokesSessions(t *testing.T) {
 	server := serveAPI(t)
 	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/ws"
 	member := servertest.Dial(t, address, servertest.DialOptions{Room: "orders"})
@@ -164,9 +167,9 @@ func TestABackendSeesWhoIsThereAndSendsAway(t *testing.T) {
 		t.Errorf("the member's message: got %+v, want hello from shop", m)
 	}
 	if status, _ := call(t, server, allToken, "DELETE", "/api/sessions/"+welcome.User, ""); status != http.StatusNoContent {
-		t.Errorf("sending away: got status %d, want %d", status, http.StatusNoContent)
+		t.Errorf("revoking the sessions: got status %d, want %d", status, http.StatusNoContent)
 	}
-	member.AwaitClose(shared.CloseSentAway)
+	member.AwaitClose(shared.CloseSessionRevoked)
 	_, err := servertest.Upgrade(address, servertest.DialOptions{Room: "orders", Session: welcome.Session})
 	if err == nil || !strings.Contains(err.Error(), http.StatusText(http.StatusUnauthorized)) {
 		t.Errorf("the old session: got %v, want %d", err, http.StatusUnauthorized)

@@ -13,9 +13,10 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
+	"websockets/server/auth"
 	"websockets/server/chat"
-	"websockets/server/identity"
 	"websockets/shared"
 	"websockets/static"
 )
@@ -30,9 +31,9 @@ const permissionsPolicy = "camera=(), microphone=(), geolocation=(), payment=(),
 
 // Options configures Handler.
 type Options struct {
-	Assets  *static.Assets
-	Manager *chat.Manager
-	Door    identity.Door
+	Assets        *static.Assets
+	Manager       *chat.Manager
+	Authenticator auth.Authenticator
 	// Backends are the tokens of the HTTP API. With nil, the API is disabled.
 	Backends Backends
 	// Trusted are the proxies whose X-Forwarded headers are trusted.
@@ -51,13 +52,13 @@ type Options struct {
 //	/healthz        200 while the process is running
 //	/readyz         200 while messages can be stored, otherwise 503 and the reason
 func Handler(o Options) http.Handler {
-	page := withSession(o.Door, http.HandlerFunc(o.Assets.ServePage))
+	page := withSession(o.Authenticator, http.HandlerFunc(o.Assets.ServePage))
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page)
 	mux.Handle("GET /r/{room}", page)
 	mux.HandleFunc("GET /static/", o.Assets.ServeFile)
 	mux.HandleFunc("GET /ws", o.Manager.ServeWS)
-	mux.Handle("POST /forget", forget(o.Door))
+	mux.Handle("POST /forget", forget(o.Authenticator))
 	if o.Backends != nil {
 		api{o.Manager, o.Backends}.routes(mux)
 	}
@@ -92,7 +93,7 @@ func withHeaders(next http.Handler) http.Handler {
 		h.Set("Permissions-Policy", permissionsPolicy)
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors
-		if identity.IsSecure(r) {
+		if auth.IsSecure(r) {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 			h.Set("Cross-Origin-Opener-Policy", "same-origin") // over plain HTTP, browsers warn about it
 		}
@@ -100,36 +101,49 @@ func withHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// withSession gives a browser without a valid session a new guest session before the
-// page connects, and renews an old one. With tokens instead of guests it does
-// nothing.
-func withSession(door identity.Door, next http.Handler) http.Handler {
+// withSession gives a browser that opens the page a session as a guest before it
+// connects, and refreshes an old one. A revoked session stays as it is: the WebSocket
+// refuses it, and the user decides what comes next. With tokens it does nothing.
+func withSession(authenticator auth.Authenticator, next http.Handler) http.Handler {
+	guests := authenticator.Guests
+	if guests == nil {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if guests := door.Guests; guests != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
-			session, err := door.FromRequest(r)
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			session, err := guests.FromRequest(r)
 			switch {
 			case err != nil:
-				http.SetCookie(w, identity.Cookie(guests.New(), r))
-			case guests.IsStale(session):
-				http.SetCookie(w, identity.Cookie(guests.Renew(session.User), r))
+				http.SetCookie(w, auth.Cookie(guests.New(), r))
+			case guests.NeedsRefresh(session) && isValid(r.Context(), authenticator, session):
+				http.SetCookie(w, auth.Cookie(guests.Refresh(session.User), r))
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// forget replaces the browser's session with that of a new guest. The page cannot do
-// it, because the cookie is HttpOnly. The new session is set at once, so that tabs
-// that start over together are the same user. The old session cannot be recovered.
+// isValid reports whether a session is not revoked, as far as that can be said soon: the
+// page must open while the store cannot be reached.
+func isValid(ctx context.Context, authenticator auth.Authenticator, session auth.Session) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return authenticator.Revocations.Check(ctx, session) == nil
+}
+
+// forget replaces a browser's session, whose cookie the page cannot reach, with that of
+// a new guest. It does so at once, so that several tabs that start over together are one
+// user. Nobody can get the old session back.
 //
-// The page clears its own storage: Clear-Site-Data works over HTTPS only.
-func forget(door identity.Door) http.Handler {
+// The page itself clears what it has stored in the browser: Clear-Site-Data would work
+// over https only.
+func forget(authenticator auth.Authenticator) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		session := identity.Session{}
-		if door.Guests != nil {
-			session = door.Guests.New()
+		session := auth.Session{}
+		if authenticator.Guests != nil {
+			session = authenticator.Guests.New()
 		}
-		http.SetCookie(w, identity.Cookie(session, r))
+		http.SetCookie(w, auth.Cookie(session, r))
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
 	})

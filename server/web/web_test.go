@@ -4,25 +4,33 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"websockets/server/identity"
+	"websockets/server/auth"
+	"websockets/server/eventlog"
+	"websockets/server/eventlog/memlog"
 	"websockets/static"
 )
 
-func serve(t *testing.T) (http.Handler, *identity.Guests) {
+// serve returns the routes with guests, on a store in memory.
+func serve(t *testing.T) (http.Handler, auth.Authenticator) {
 	t.Helper()
 	assets, err := static.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, _ := identity.Keys(nil).Rotate(time.Now())
-	guests := identity.NewGuests(keys)
-	return Handler(Options{Assets: assets, Door: identity.Door{Guests: guests}}), guests
+	keys, _ := auth.Keys(nil).Rotate(time.Now())
+	log := memlog.Open(memlog.Options{})
+	t.Cleanup(log.Close)
+	authenticator := auth.Authenticator{
+		Guests: auth.NewGuestSessions(keys), Revocations: auth.NewRevocations(log.Values(eventlog.Users)),
+	}
+	return Handler(Options{Assets: assets, Authenticator: authenticator}), authenticator
 }
 
 // sessionSet returns the session that an answer sets, if it sets one.
-func sessionSet(t *testing.T, guests *identity.Guests, answer *http.Response) (s identity.Session, set bool) {
+func sessionSet(t *testing.T, guests *auth.GuestSessions, answer *http.Response) (s auth.Session, set bool) {
 	t.Helper()
 	cookies := answer.Cookies()
 	if len(cookies) == 0 {
@@ -40,7 +48,8 @@ func sessionSet(t *testing.T, guests *identity.Guests, answer *http.Response) (s
 }
 
 func TestForgetMakesTheBrowserAnotherGuest(t *testing.T) {
-	handler, guests := serve(t)
+	handler, authenticator := serve(t)
+	guests := authenticator.Guests
 	old := guests.New()
 	for _, c := range []struct {
 		name, method string
@@ -56,7 +65,7 @@ func TestForgetMakesTheBrowserAnotherGuest(t *testing.T) {
 		{"a link", "GET", map[string]string{"Sec-Fetch-Site": "same-origin"}, http.StatusMethodNotAllowed},
 	} {
 		r := httptest.NewRequest(c.method, "http://chat.example/forget", nil)
-		r.AddCookie(identity.Cookie(old, r))
+		r.AddCookie(auth.Cookie(old, r))
 		for name, value := range c.headers {
 			r.Header.Set(name, value)
 		}
@@ -74,4 +83,43 @@ func TestForgetMakesTheBrowserAnotherGuest(t *testing.T) {
 			t.Errorf("%s: got Cache-Control %q, want no-store", c.name, answer.Header.Get("Cache-Control"))
 		}
 	}
+}
+
+// TestThePageRefreshesOldSessions: a browser without a valid session becomes a guest, an
+// old session is refreshed, and a revoked one is not: else its user would be back.
+func TestThePageRefreshesOldSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler, authenticator := serve(t)
+		guests := authenticator.Guests
+		old, revoked := guests.New(), guests.New()
+		time.Sleep(25 * time.Hour)
+		if err := authenticator.Revocations.Revoke(t.Context(), revoked.User); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		recent := guests.New()
+		open := func(token string) (auth.Session, bool) {
+			r := httptest.NewRequest("GET", "http://chat.example/", nil)
+			r.Header.Set("Accept", "text/html")
+			if token != "" {
+				r.AddCookie(auth.Cookie(auth.Session{Token: token}, r))
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			return sessionSet(t, guests, w.Result())
+		}
+		for name, token := range map[string]string{"no session": "", "a forged session": old.Token + "x"} {
+			if s, set := open(token); !set || s.User == old.User {
+				t.Errorf("%s: got a session set: %v, user %q, want a new guest", name, set, s.User)
+			}
+		}
+		if s, set := open(old.Token); !set || s.User != old.User || !s.Issued.After(old.Issued) {
+			t.Errorf("an old session: got %+v, set: %v, want a later one of %s", s, set, old.User)
+		}
+		for name, session := range map[string]auth.Session{"a recent session": recent, "a revoked session": revoked} {
+			if s, set := open(session.Token); set {
+				t.Errorf("%s: got the session %+v, want none", name, s)
+			}
+		}
+	})
 }

@@ -106,7 +106,7 @@ func (c *Connection) end(v client.View) {
 	case shared.CloseToken:
 		c.Lost = "You are not signed in, or your sign-in has expired. Sign in, then reload this page. Your messages are kept."
 		c.Button, c.Do = "Reload", DoReload
-	case shared.CloseSentAway:
+	case shared.CloseSessionRevoked:
 		c.Lost = "An administrator ended your session."
 		c.Button, c.Do = "Reload", DoReload
 	case shared.ClosePolicy:

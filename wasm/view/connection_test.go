@@ -44,7 +44,7 @@ func TestConnectionWords(t *testing.T) {
 			lost: "Your session has ended. Your messages are kept.", button: "Continue as a new guest", do: DoContinue, refused: true},
 		{name: "token", v: client.View{State: client.Ended, Since: ago(0), Code: shared.CloseToken}, dot: "offline", word: "Disconnected",
 			lost: "You are not signed in, or your sign-in has expired.", button: "Reload", do: DoReload},
-		{name: "sent away", v: client.View{State: client.Ended, Since: ago(0), Code: shared.CloseSentAway}, dot: "offline", word: "Disconnected",
+		{name: "sent away", v: client.View{State: client.Ended, Since: ago(0), Code: shared.CloseSessionRevoked}, dot: "offline", word: "Disconnected",
 			lost: "An administrator ended your session.", button: "Reload", do: DoReload},
 		{name: "policy", v: client.View{State: client.Ended, Since: ago(0), Code: shared.ClosePolicy}, dot: "offline", word: "Disconnected",
 			lost: "The server closed the connection because of too many", button: "Connect again", do: DoConnect},

@@ -1,4 +1,4 @@
-package identity
+package auth
 
 import (
 	"crypto/tls"
@@ -26,19 +26,19 @@ func newKeys(t *testing.T) Keys {
 
 func TestSessionSurvivesARestart(t *testing.T) {
 	keys := newKeys(t)
-	s := NewGuests(keys).New()
+	s := NewGuestSessions(keys).New()
 	kept, err := ParseKeys(keys.Marshal())
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := NewGuests(kept).Verify(s.Token)
-	if err != nil || again.User != s.User || again.Fresh || !again.Issued.Equal(s.Issued) {
+	again, err := NewGuestSessions(kept).Verify(s.Token)
+	if err != nil || again.User != s.User || again.IsNew || !again.Issued.Equal(s.Issued) {
 		t.Fatalf("Verify: got %+v, %v, want user %s", again, err, s.User)
 	}
 }
 
 func TestForgedSessionIsRefused(t *testing.T) {
-	g := NewGuests(newKeys(t))
+	g := NewGuestSessions(newKeys(t))
 	mine, other := g.New(), g.New()
 	parts := strings.Split(mine.Token, ".")
 	forged := func(i int, part string) string {
@@ -50,7 +50,7 @@ func TestForgedSessionIsRefused(t *testing.T) {
 		"another user's id under my signature": forged(0, other.User),
 		"another time":                         forged(2, "zzzzzz"),
 		"another key":                          forged(1, "AAAAAA"),
-		"another server's":                     NewGuests(newKeys(t)).New().Token,
+		"another server's":                     NewGuestSessions(newKeys(t)).New().Token,
 		"no signature":                         strings.Join(parts[:3], "."),
 		"empty signature":                      forged(3, ""),
 		"user alone":                           mine.User,
@@ -70,7 +70,7 @@ func TestForgedSessionIsRefused(t *testing.T) {
 func TestKeysRotate(t *testing.T) {
 	now := time.Now()
 	keys := newKeys(t)
-	g := NewGuests(keys)
+	g := NewGuestSessions(keys)
 	g.now = func() time.Time { return now }
 	s := g.New()
 	for now.Before(s.Expires.Add(-keyAge)) {
@@ -102,21 +102,20 @@ func TestKeysRotate(t *testing.T) {
 	// One that was made a moment ago does not sign yet: other servers may not know it.
 	newer, _ := keys.Rotate(now.Add(2 * keyAge))
 	g.SetKeys(newer)
-	for after, want := range map[time.Duration]string{0: newer[1].ID, keyKnown + time.Second: newer[0].ID} {
+	for after, want := range map[time.Duration]string{0: newer[1].ID, propagationDelay + time.Second: newer[0].ID} {
 		now = newer[0].Made.Add(after)
 		if signed := strings.Split(g.New().Token, ".")[1]; signed != want {
 			t.Errorf("signing key %v after the newest was made: got %q, want %q", after, signed, want)
 		}
 	}
-	if renewed := g.Renew(s.User); renewed.User != s.User || g.IsStale(renewed) || !g.IsStale(s) {
-		t.Errorf("Renew: got %+v, want a fresh session of %s in place of a stale one", renewed, s.User)
+	if refreshed := g.Refresh(s.User); refreshed.User != s.User || g.NeedsRefresh(refreshed) || !g.NeedsRefresh(s) {
+		t.Errorf("Refresh: got %+v, want a session of %s that needs no refresh", refreshed, s.User)
 	}
 }
 
 func TestFromRequest(t *testing.T) {
-	guests := NewGuests(newKeys(t))
-	g := Door{Guests: guests}
-	s := guests.New()
+	g, _ := newAuthenticator(t)
+	s := g.Guests.New()
 
 	r := httptest.NewRequest("GET", "/ws?token="+s.Token, nil)
 	if _, err := g.FromRequest(r); !errors.Is(err, ErrNoSession) {
@@ -140,7 +139,7 @@ func TestFromRequest(t *testing.T) {
 // TestCookie: no script reads it, no other site sends it, and over TLS it never
 // goes without.
 func TestCookie(t *testing.T) {
-	s := NewGuests(newKeys(t)).New()
+	s := NewGuestSessions(newKeys(t)).New()
 	plain := httptest.NewRequest("GET", "/", nil)
 	secure := httptest.NewRequest("GET", "/", nil)
 	secure.TLS = &tls.ConnectionState{}

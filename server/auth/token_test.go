@@ -1,4 +1,4 @@
-package identity
+package auth
 
 import (
 	"crypto"
@@ -54,15 +54,15 @@ func claim(name string, value any) func(*jwt.Token, jwt.MapClaims) {
 	}
 }
 
-func newTokens(t *testing.T, algorithm string, key []byte) *Tokens {
+func newVerifier(t *testing.T, algorithm string, key []byte) *TokenVerifier {
 	t.Helper()
-	tokens, err := NewTokens(t.Context(), TokenOptions{
+	verifier, err := NewTokenVerifier(t.Context(), TokenOptions{
 		Algorithm: algorithm, Key: key, Issuer: "https://id.example", Audience: "chat",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tokens
+	return verifier
 }
 
 func publicPEM(t *testing.T, key crypto.PublicKey) []byte {
@@ -103,7 +103,7 @@ func TestTokensOfEveryKind(t *testing.T) {
 		{jwt.SigningMethodES256, es, publicPEM(t, es.Public())},
 		{jwt.SigningMethodEdDSA, ed, publicPEM(t, edPublic)},
 	} {
-		s, err := newTokens(t, test.method.Alg(), test.check).Verify(t.Context(), token(t, test.method, test.sign))
+		s, err := newVerifier(t, test.method.Alg(), test.check).Verify(t.Context(), token(t, test.method, test.sign))
 		if err != nil || s.User != "ann@example.com" || s.Name != "Ann" || s.Issued.IsZero() || s.Expires.IsZero() {
 			t.Errorf("%s: got %+v, %v, want Ann as ann@example.com with both times", test.method.Alg(), s, err)
 		}
@@ -112,7 +112,7 @@ func TestTokensOfEveryKind(t *testing.T) {
 
 func TestWhatATokenAllows(t *testing.T) {
 	verify := func(change ...func(*jwt.Token, jwt.MapClaims)) Session {
-		s, err := newTokens(t, "HS256", testSecret).Verify(t.Context(), token(t, jwt.SigningMethodHS256, testSecret, change...))
+		s, err := newVerifier(t, "HS256", testSecret).Verify(t.Context(), token(t, jwt.SigningMethodHS256, testSecret, change...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,10 +130,10 @@ func TestWhatATokenAllows(t *testing.T) {
 		{none, "general", false, false}, {all, "general", true, true},
 	} {
 		if got := test.s.May(Read, test.room); got != test.rread {
-			t.Errorf("%v may read %q: got %v, want %v", test.s.rooms, test.room, got, test.rread)
+			t.Errorf("%v may read %q: got %v, want %v", test.s.grants, test.room, got, test.rread)
 		}
 		if got := test.s.May(Write, test.room); got != test.write {
-			t.Errorf("%v may write %q: got %v, want %v", test.s.rooms, test.room, got, test.write)
+			t.Errorf("%v may write %q: got %v, want %v", test.s.grants, test.room, got, test.write)
 		}
 	}
 }
@@ -178,17 +178,17 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"no audience":                     {"HS256", testSecret, token(t, hs, testSecret, claim("aud", nil)), ErrBadSession},
 		"another issuer":                  {"HS256", testSecret, token(t, hs, testSecret, claim("iss", "https://evil.example")), ErrBadSession},
 		"nobody":                          {"HS256", testSecret, token(t, hs, testSecret, claim("sub", nil)), ErrBadSession},
-		"a long somebody":                 {"HS256", testSecret, token(t, hs, testSecret, claim("sub", strings.Repeat("x", maxUser+1))), ErrBadSession},
+		"a long somebody":                 {"HS256", testSecret, token(t, hs, testSecret, claim("sub", strings.Repeat("x", maxUserBytes+1))), ErrBadSession},
 		"a backend":                       {"HS256", testSecret, token(t, hs, testSecret, claim("sub", "api:shop")), ErrBadSession},
 		"a name that lies":                {"HS256", testSecret, token(t, hs, testSecret, claim("name", "Ann\u202enimdA")), ErrBadSession},
 		"a right that is none":            {"HS256", testSecret, token(t, hs, testSecret, claim("rooms", map[string]any{"x": []string{"admin"}})), ErrBadSession},
 		"a pattern that is none":          {"HS256", testSecret, token(t, hs, testSecret, claim("rooms", map[string]any{"[": []string{"read"}})), ErrBadSession},
-		"too long":                        {"HS256", testSecret, token(t, hs, testSecret, claim("x", strings.Repeat("x", maxToken))), ErrBadSession},
+		"too long":                        {"HS256", testSecret, token(t, hs, testSecret, claim("x", strings.Repeat("x", maxTokenBytes))), ErrBadSession},
 		"empty":                           {"HS256", testSecret, "", ErrBadSession},
 		"dots":                            {"HS256", testSecret, "..", ErrBadSession},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := newTokens(t, test.algorithm, test.key).Verify(t.Context(), test.token)
+			s, err := newVerifier(t, test.algorithm, test.key).Verify(t.Context(), test.token)
 			if !errors.Is(err, test.want) || s.User != "" {
 				t.Errorf("Verify: got %+v, %v, want %v", s, err, test.want)
 			}
@@ -210,7 +210,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 		"JWKS without TLS":       {Algorithm: "RS256", JWKS: "http://id.example/jwks"},
 		"JWKS that is a file":    {Algorithm: "RS256", JWKS: "file:///etc/passwd"},
 	} {
-		if _, err := NewTokens(t.Context(), o); err == nil {
+		if _, err := NewTokenVerifier(t.Context(), o); err == nil {
 			t.Errorf("%s: got no error, want one", name)
 		}
 	}
@@ -234,12 +234,12 @@ func TestJWKS(t *testing.T) {
 		}}})
 	}))
 	t.Cleanup(provider.Close)
-	tokens, err := NewTokens(t.Context(), TokenOptions{Algorithm: "RS256", JWKS: provider.URL, Logger: slog.New(slog.DiscardHandler)})
+	verifier, err := NewTokenVerifier(t.Context(), TokenOptions{Algorithm: "RS256", JWKS: provider.URL, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	verify := func(key *rsa.PrivateKey, kid string) error {
-		_, err := tokens.Verify(t.Context(), token(t, jwt.SigningMethodRS256, key, func(tok *jwt.Token, _ jwt.MapClaims) { tok.Header["kid"] = kid }))
+		_, err := verifier.Verify(t.Context(), token(t, jwt.SigningMethodRS256, key, func(tok *jwt.Token, _ jwt.MapClaims) { tok.Header["kid"] = kid }))
 		return err
 	}
 	if err := verify(first, "first"); err != nil {
@@ -264,17 +264,17 @@ func TestJWKS(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	tokens, err := NewTokens(f.Context(), TokenOptions{Algorithm: "HS256", Key: testSecret})
+	verifier, err := NewTokenVerifier(f.Context(), TokenOptions{Algorithm: "HS256", Key: testSecret})
 	if err != nil {
 		f.Fatal(err)
 	}
 	keys, _ := Keys(nil).Rotate(time.Now())
-	guests := NewGuests(keys)
+	guests := NewGuestSessions(keys)
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add(guests.New().Token[:30])
 	f.Add("a.b.c.d")
 	f.Fuzz(func(t *testing.T, text string) {
-		if s, err := tokens.Verify(t.Context(), text); err == nil {
+		if s, err := verifier.Verify(t.Context(), text); err == nil {
 			t.Errorf("a token that nobody signed: got %+v, want an error", s)
 		}
 		if s, err := guests.Verify(text); err == nil {

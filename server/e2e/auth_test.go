@@ -153,9 +153,9 @@ func TestOverTLS(t *testing.T) {
 	servertest.Eventually(t, "the new certificate", func() bool { return serial() == 2 })
 }
 
-// TestSentAwayEverywhere: a user that a backend sends away at one server is closed
-// at the other, and let in at neither.
-func TestSentAwayEverywhere(t *testing.T) {
+// TestSessionsAreRevokedEverywhere: when a backend revokes a user's sessions at one
+// server, the other closes the connection, and both refuse the session.
+func TestSessionsAreRevokedEverywhere(t *testing.T) {
 	t.Parallel()
 	const token = "0123456789abcdef0123456789abcdef"
 	file := filepath.Join(t.TempDir(), "tokens")
@@ -178,10 +178,10 @@ func TestSentAwayEverywhere(t *testing.T) {
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusNoContent {
-		t.Fatalf("sending a user away: got %s, want %d", response.Status, http.StatusNoContent)
+		t.Fatalf("revoking the sessions: got %s, want %d", response.Status, http.StatusNoContent)
 	}
-	if code := servertest.CloseCode(ann.WS); code != shared.CloseSentAway {
-		t.Errorf("close code at the other server: got %d, want %d", code, shared.CloseSentAway)
+	if code := servertest.CloseCode(ann.WS); code != shared.CloseSessionRevoked {
+		t.Errorf("close code at the other server: got %d, want %d", code, shared.CloseSessionRevoked)
 	}
 	for _, server := range []*servertest.Process{a, b} {
 		if got := handshake(t, server.WS(), servertest.DialOptions{Session: ann.Welcome.Session}).StatusCode; got != http.StatusUnauthorized {

@@ -1,0 +1,16 @@
+// Package auth decides who a connection belongs to and what it may do.
+//
+// There are two modes. By default the server makes up guests and signs their
+// sessions. With tokens, an identity provider signs them, and the server verifies
+// them.
+//
+//	session.go        Session: a user, and their permissions in rooms
+//	authenticator.go  Authenticator: the session of a request or a token
+//	revocations.go    Revocations: sessions that an operator ended early
+//	guest.go          GuestSessions: guests, their sessions and the cookie
+//	keys.go           Keys: what guest sessions are signed with, and the rotation
+//	token.go          TokenVerifier: JSON Web Tokens of an identity provider
+//
+// The package knows HTTP requests, but no connections and no rooms: server/chat
+// closes connections and checks permissions.
+package auth

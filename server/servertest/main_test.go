@@ -1,0 +1,8 @@
+package servertest
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) { os.Exit(MainWithoutLeaks(m)) }

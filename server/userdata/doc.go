@@ -1,0 +1,11 @@
+// Package userdata holds what is stored about users, and which rooms are active: names,
+// read marks, and the list of rooms with unread counts. None of it is in the log of a
+// room, and losing the last of it does no harm.
+//
+//	names.go        Names: display names that users chose
+//	readmarks.go    ReadMarks: how far each user has read; written every few seconds
+//	recentrooms.go  RecentRooms: rooms by last activity, and their unread counts
+//
+// It knows no connections. Values are in the bucket eventlog.Users, where version 0.1.0
+// stored them under the same keys.
+package userdata
