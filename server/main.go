@@ -4,7 +4,7 @@
 //	main.go       the program and its commands
 //	flags.go      the flags of serve
 //	serve.go      open, serve, stop
-//	door.go       who may connect; guestkeys.go for the keys of guest sessions
+//	authflags.go  who may connect; guestkeys.go for the keys of guest sessions
 //	tls.go        the certificate
 //	bench.go      the bench command
 package main

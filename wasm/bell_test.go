@@ -72,7 +72,7 @@ func TestBellAndTheBrowser(t *testing.T) {
 	ann.await("that nothing was asked", `Notification.asked === 0`)
 	ann.click("bell")
 	ann.await("why it stays off", `Notification.asked === 1 && !pressed("bell") &&
-		visible("notice") && says("notice").includes("allow notifications there")`)
+		visible("notice") && says("notice").includes("allow notifications, and click the bell again")`)
 	ann.axe("bell-denied")
 	ann.picture("bell-denied")
 	ann.calm()

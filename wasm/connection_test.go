@@ -179,8 +179,8 @@ func TestFinalClosesSayWhatToDo(t *testing.T) {
 		code         int
 		says, button string
 	}{
-		{shared.ClosePolicy, "too much came from here at once", "Connect again"},
-		{shared.CloseTooBig, "a message was larger than it takes", "Connect again"},
+		{shared.ClosePolicy, "because of too many messages or errors", "Connect again"},
+		{shared.CloseTooBig, "a message was too large", "Connect again"},
 		{4999, "The server closed the connection (the connection was closed with code 4999: because).", "Connect again"},
 		{shared.CloseUnsupportedData, "The server didn't understand this page.", "Reload"},
 	} {

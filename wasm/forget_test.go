@@ -47,7 +47,7 @@ func TestForgetMe(t *testing.T) {
 	// The server away: nothing is forgotten.
 	server.Kill()
 	one.run("the reader's name", chromedp.Click(chromedp.CSS("#me")), chromedp.Click(chromedp.CSS("#forget")), chromedp.Click(chromedp.CSS("#forget-yes")))
-	one.await("why not", `/Nothing has been forgotten/.test(says("forget-error"))`)
+	one.await("why not", `/Nothing has been removed/.test(says("forget-error"))`)
 	one.awaitOutbox(1)
 	server.Start()
 
