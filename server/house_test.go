@@ -30,6 +30,7 @@ func TestHouseRulesCanBreak(t *testing.T) {
 		".gitignore":           "/bin/\n",
 		"bin/built.go":         `package built; import _ "github.com/nats-io/nats.go"`, // ignored
 		"docs/readme":          "",
+		"server/delivery/a.go": `package delivery; import _ "websockets/server/chat"`,
 		"server/main.go":       `package main; import _ "github.com/nats-io/nats.go"`,
 		"server/presence/a.go": `package presence; import _ "sync"`,
 		"server/quota/a.go":    `package quota; import _ "websockets/server/chat"`,
@@ -53,6 +54,7 @@ func TestHouseRulesCanBreak(t *testing.T) {
 	}
 	want := []string{
 		"docs: this folder has no place at the top",
+		"server/delivery/a.go: websockets/server/chat may not be imported in server/delivery",
 		"server/main.go: github.com/nats-io/nats.go may be imported in server/eventlog/jetstream only",
 		"server/presence/a.go: sync may not be imported in server/presence",
 		"server/quota/a.go: websockets/server/chat may not be imported in server/quota",
@@ -97,6 +99,11 @@ var keptOut = []struct {
 	// Data and rules: server/chat locks, waits and sends.
 	{"server/presence", []string{"context", "net", "sync", "websockets/server", "github.com/gorilla/websocket"}},
 	{"server/quota", []string{"context", "net/http", "websockets/server", "github.com/gorilla/websocket"}},
+	// It writes frames of timelines to a net.Conn, whoever reads from that.
+	{"server/delivery", []string{
+		"net/http", "github.com/gorilla/websocket", "websockets/server/chat", "websockets/server/identity",
+		"websockets/server/presence", "websockets/server/quota", "websockets/server/web",
+	}},
 }
 
 // htmlFromString finds what makes HTML of a string. The page's texts come from

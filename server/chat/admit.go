@@ -67,7 +67,7 @@ func (m *Manager) refuseSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	refused := websocket.FormatCloseMessage(shared.CloseSession, "the session is not one of this server's")
-	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(lastWords))
+	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(flushTimeout))
 	_ = conn.Close()
 }
 
@@ -155,7 +155,7 @@ func (m *Manager) awaitToken(conn *websocket.Conn, first firstRoom) {
 		return
 	}
 	refused := websocket.FormatCloseMessage(shared.CloseToken, "send authenticate with a valid token within 5 s")
-	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(lastWords))
+	_ = conn.WriteControl(websocket.CloseMessage, refused, time.Now().Add(flushTimeout))
 	_ = conn.Close()
 	m.quotas.Release(time.Now(), first.addrQuota)
 }
@@ -211,7 +211,7 @@ func (m *Manager) authenticate(ctx context.Context, r request, p shared.TokenPay
 	r.session.Store(&session)
 	for _, here := range append([]*member(nil), r.rooms...) {
 		if name := here.room.name; !session.May(identity.Read, name) {
-			r.enqueue(outgoing{frame: wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})), leave: here})
+			r.out.Unsubscribe(&here.sub, wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})))
 			r.forget(here)
 		}
 	}
@@ -237,7 +237,7 @@ func (m *Manager) sentAway(user string, since []byte) {
 	defer m.mu.RUnlock()
 	for _, c := range m.clientsOf[user] {
 		if !c.session.Load().Issued.After(at) {
-			c.close(shared.CloseSentAway, "your session was ended by an operator")
+			c.out.Close(shared.CloseSentAway, "your session was ended by an operator")
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/delivery"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
@@ -221,7 +222,7 @@ func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
 	}
 	var dripping sync.WaitGroup
 	dripping.Go(func() {
-		drops := time.NewTicker(tick / 4)
+		drops := time.NewTicker(delivery.Tick / 4)
 		defer drops.Stop()
 		for range drops.C {
 			if _, err := drip.WS.NetConn().Write([]byte{0x00, 0x80 | 1, 0, 0, 0, 0, ' '}); err != nil {
@@ -229,20 +230,20 @@ func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
 			}
 		}
 	})
-	reading := func(c *servertest.Conn) (since int64) {
+	reading := func(c *servertest.Conn) (since time.Duration) {
 		client := s.clientOf(c)
 		servertest.Eventually(t, "half a message to have arrived", func() bool {
-			since = client.reading.Load()
+			since = time.Duration(client.reading.Load())
 			return since != 0
 		})
 		return since
 	}
 	reading(half)
 	since := reading(drip)
-	s.later(messageWait - 2*tick)
+	s.later(messageWait - 2*delivery.Tick)
 	drip.AwaitClose(shared.ClosePolicy)
-	if took := s.manager.now.Load() - since; took <= ticks(messageWait) {
-		t.Errorf("closed after %d ticks, want more than %d", took, ticks(messageWait))
+	if took := s.manager.pool.Now() - since; took <= messageWait {
+		t.Errorf("closed after %v, want more than %v", took, messageWait)
 	}
 	_ = drip.WS.Close()
 	dripping.Wait()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/delivery"
 	"websockets/server/eventlog"
 	"websockets/server/quota"
 	"websockets/server/servertest"
@@ -25,7 +27,11 @@ import (
 
 // later lets the server's clock of ticks run ahead. What is due then happens at
 // its next tick.
-func (s *testServer) later(d time.Duration) { s.manager.now.Add(ticks(d)) }
+func (s *testServer) later(d time.Duration) {
+	for range d / delivery.Tick {
+		s.manager.pool.Tick()
+	}
+}
 
 func TestPingsAreAnswered(t *testing.T) {
 	t.Parallel()
@@ -74,14 +80,14 @@ func TestAQuietConnectionIsPinged(t *testing.T) {
 	}
 	// Much longer than any connection may be silent, with a ping each time.
 	for range 3 {
-		s.later(pingAfter + tick)
+		s.later(delivery.PingAfter + delivery.Tick)
 		wait()
-		servertest.Eventually(s.t, "the pong is heard", func() bool { return here.pinged.Load() == 0 })
+		servertest.Eventually(s.t, "the pong is heard", func() bool { return here.out.Quiet() < delivery.PingAfter })
 	}
 	silent.Store(true)
-	s.later(pingAfter + tick)
+	s.later(delivery.PingAfter + delivery.Tick)
 	wait()
-	s.later(pongWait)
+	s.later(delivery.PongWait)
 }
 
 func TestACloseFrameIsAnswered(t *testing.T) {
@@ -303,7 +309,9 @@ func TestWaitTurn(t *testing.T) {
 		if err := errors.Join(errAddress, errUser); err != nil {
 			t.Fatal(err)
 		}
-		c := &Client{manager: &Manager{ctx: t.Context()}, busy: true, throttle: quotas.NewThrottle(address, user)}
+		conn, _ := net.Pipe()
+		pool := delivery.NewPool(t.Context())
+		c := &Client{manager: &Manager{ctx: t.Context()}, out: pool.NewConn(conn), throttle: quotas.NewThrottle(address, user)}
 		within := func(want time.Duration) {
 			t.Helper()
 			begun := time.Now()

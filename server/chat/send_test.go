@@ -275,7 +275,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 	// messages acked and delivered.
 	moved, held := time.Now(), s.clientOf(flooder)
 	for still, last := 0, int64(-1); still < 30 || time.Since(moved) < time.Second; still++ {
-		held.alive.Store(s.manager.now.Load()) // it is not to be closed as silent, however long this takes
+		held.out.NoteActivity() // it is not to be closed as silent, however long this takes
 		other.Say("another's")
 		other.Take("another's message", func(e shared.Event) bool {
 			m, err := shared.NewMessage.Decode(e)
@@ -337,20 +337,20 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := &Client{}
+		var s sends
 		for range 3 {
-			if !c.sendBegins() {
+			if !s.begin() {
 				t.Fatal("one of the first sends: got it refused, want it taken")
 			}
 		}
-		c.sendEnds(false)
-		c.sendEnds(true) // one is still under way
+		s.end(false)
+		s.end(true) // one is still under way
 		time.Sleep(2 * retryAfter)
-		if c.sendBegins() {
+		if s.begin() {
 			t.Error("a send that could overtake the failed one: got it taken, want it refused")
 		}
-		c.sendEnds(false)
-		if !c.sendBegins() {
+		s.end(false)
+		if !s.begin() {
 			t.Error("a send after all were settled: got it refused, want it taken")
 		}
 	})
