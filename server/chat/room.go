@@ -115,7 +115,7 @@ func (r *room) enter(c *Client, at timeline.Position) (m *member, count int, lis
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m = &member{room: r, client: c, index: len(r.members)}
-	m.sub = c.out.NewSubscription(&r.source, at.Cursor.Seq, at.Truncated != nil)
+	m.sub = c.out.NewSubscription(&r.source, at.Cursor.Seq, at.Truncated)
 	r.members = append(r.members, m) // under the same lock: what comes after m.sub schedules it
 	r.presence.Join(c.user, c.displayName())
 	return m, r.presence.Count(), r.presence.List()

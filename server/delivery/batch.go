@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"websockets/server/wsframe"
+	"websockets/shared"
 )
 
 // batch is what one write takes. A driver owns it and uses it again.
@@ -21,8 +22,9 @@ type writeItem struct {
 	sub    *Subscription // set for frames of a subscription
 
 	// Of a subscription.
-	from   uint64 // its place before these frames
-	synced bool   // the frame is a synced event
+	from   uint64            // its place before these frames
+	synced bool              // the frame is a synced event
+	gone   *shared.Truncated // the frame tells that this range is gone
 }
 
 func (b *batch) add(i writeItem) {

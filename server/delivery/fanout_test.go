@@ -49,7 +49,7 @@ func newAudience(t testing.TB, members int) *audience {
 		conn, peer := connect(t, listener)
 		a.peers = append(a.peers, peer)
 		c := a.pool.NewConn(conn)
-		s := c.NewSubscription(source, 0, false)
+		s := c.NewSubscription(source, 0, nil)
 		s.syncing = false
 		c.writer.subs = []*Subscription{&s}
 		a.subs = append(a.subs, &s)

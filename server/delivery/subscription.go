@@ -25,19 +25,19 @@ type Subscription struct {
 
 // position is how far a client has come in a room.
 type position struct {
-	seq            uint64 // everything up to here is written, or in the batch in hand
-	target         uint64 // at or beyond it the client has what it missed
-	syncing        bool   // synced is still to be written
-	truncationSent bool   // the client was told what is gone beyond seq
+	seq     uint64            // everything up to here is written, or in the batch in hand
+	target  uint64            // at or beyond it the client has what it missed
+	syncing bool              // synced is still to be written
+	gone    *shared.Truncated // the last range that the client was told is gone
 }
 
 // NewSubscription returns a subscription of the connection that begins after seq, and
-// is synced at the timeline's present head. truncationSent says that the client was
-// told what is gone there. What the timeline gets after this call has to schedule the
-// subscription. Pass it to Subscribe, and do not copy it any more then.
-func (c *Conn) NewSubscription(source *Source, seq uint64, truncationSent bool) Subscription {
+// is synced at the timeline's present head. gone is what the client has been told is
+// gone there, nil if nothing is. What the timeline gets after this call has to
+// schedule the subscription. Pass it to Subscribe, and do not copy it any more then.
+func (c *Conn) NewSubscription(source *Source, seq uint64, gone *shared.Truncated) Subscription {
 	return Subscription{conn: c, source: source, position: position{
-		seq: seq, target: source.Timeline.Head(), syncing: true, truncationSent: truncationSent,
+		seq: seq, target: source.Timeline.Head(), syncing: true, gone: gone,
 	}}
 }
 
@@ -48,6 +48,11 @@ func (s *Subscription) cursor() shared.Cursor {
 
 // hasCaughtUp reports whether synced is to be written now.
 func (s *Subscription) hasCaughtUp() bool { return s.syncing && s.seq >= s.target }
+
+// knows reports whether the client has been told that this range is gone.
+func (s *Subscription) knows(gone shared.Truncated) bool {
+	return s.gone != nil && s.gone.After == gone.After && (s.gone.First == 0 || gone.First <= s.gone.First)
+}
 
 // syncedFrame returns the synced event for the cursor that the client has reached.
 func (s *Subscription) syncedFrame(at shared.Cursor) []byte {

@@ -89,10 +89,9 @@ func (w *writer) fetchPage(b *batch, s *Subscription) error {
 	if err != nil {
 		return err
 	}
-	if page.Gone != nil && !s.truncationSent {
-		b.add(writeItem{frames: s.truncatedFrame(*page.Gone), sub: s, from: s.seq})
+	if page.Gone != nil && !s.knows(*page.Gone) {
+		b.add(writeItem{frames: s.truncatedFrame(*page.Gone), sub: s, from: s.seq, gone: page.Gone})
 	}
-	s.truncationSent = false
 	gatherFrames(b, s, page.Frames, page.Last)
 	if !gatherSynced(b, s) {
 		return w.fetchSynced(b, s)

@@ -207,6 +207,9 @@ func (w *writer) complete(items []writeItem) (err error) {
 func (w *writer) keepPartial(item *writeItem, n int) {
 	start, end := item.frameAt(n)
 	w.partial = item.rest(n, end)
+	if item.gone != nil {
+		item.sub.gone = item.gone // what comes after it is read again, and may say the same
+	}
 	if end < len(item.frames) {
 		item.sub.seq = timeline.FrameSeq(item.frames[start:end])
 	}

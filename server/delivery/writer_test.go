@@ -143,7 +143,7 @@ func newWriteTestOn(t testing.TB, log *handLog, stalls ...int) *writeTest {
 }
 
 func (w *writeTest) subscription(source *Source) *Subscription {
-	s := w.out.NewSubscription(source, 0, false)
+	s := w.out.NewSubscription(source, 0, nil)
 	return &s
 }
 
@@ -372,6 +372,82 @@ func TestAWriteFromTheLogIsCutAnywhere(t *testing.T) {
 		d.run(w)
 		w.check(t, when, want)
 	})
+}
+
+// The log does not have the beginning of what it is read for: that is told, once, and
+// what more is gone when it is read again is told too.
+func TestWhatIsGoneIsToldOnceAndAgainIfItGrows(t *testing.T) {
+	t.Parallel()
+	fresh := func(stalls ...int) *writeTest {
+		w := newWriteTestOn(t, newHandLog(memlog.Options{MaxRoomMessages: 2}), stalls...)
+		for seq := uint64(1); seq <= 5; seq++ {
+			w.log.store(t, "b", messageBody("b", seq))
+		}
+		w.log.subscribers["b"].Skip(5)
+		w.b.target = 5
+		return w
+	}
+	want := map[string][]string{
+		"own": wantWritten["own"], "a": wantWritten["a"],
+		"b": {"truncated 0-4", "new_message 4", "new_message 5", "synced 5"},
+	}
+	whole := fresh()
+	drivers[0].run(whole)
+	whole.check(t, "without a stall", want)
+	joins := strings.Index(string(whole.conn.written), "joins b")
+	eachCut(t, joins, fresh, func(when string, d driver, cut int) {
+		w := fresh(cut)
+		d.run(w)
+		w.check(t, when, want)
+
+		w = fresh(cut)
+		w.conn.onStall = func(int) { // two more, so the two that were there are gone
+			w.log.store(t, "b", messageBody("b", 6))
+			w.log.store(t, "b", messageBody("b", 7))
+			w.log.subscribers["b"].Skip(7)
+			w.out.egress.markReady()
+		}
+		d.run(w)
+		next := 1
+		for _, f := range of(w.conn.frames(t), "b") {
+			var seq, after, first int
+			if n, _ := fmt.Sscanf(f, "truncated %d-%d", &after, &first); n == 2 {
+				if after >= next {
+					t.Fatalf("%s: got %s when %d was missing, want it in the range", when, f, next)
+				}
+				next = first
+			} else if n, _ := fmt.Sscanf(f, "new_message %d", &seq); n == 1 {
+				if seq != next {
+					t.Fatalf("%s: got %s, want %d, or to be told that it is gone", when, f, next)
+				}
+				next++
+			}
+		}
+		if next != 8 {
+			t.Fatalf("%s: got messages up to %d, want 7", when, next-1)
+		}
+	})
+}
+
+// A client that was told by room_joined what is gone is not told again.
+func TestWhatRoomJoinedHasToldIsNotToldAgain(t *testing.T) {
+	t.Parallel()
+	for _, first := range []uint64{4, 0} { // 0: the room had nothing beyond the gap then
+		log := newHandLog(memlog.Options{MaxRoomMessages: 2})
+		w := &writeTest{conn: &stallingConn{}, log: log}
+		w.out = newTestConn(w.conn)
+		source := log.open(t, "a", func() {})
+		for seq := uint64(1); seq <= 5; seq++ {
+			log.store(t, "a", messageBody("a", seq))
+		}
+		log.subscribers["a"].Skip(5)
+		s := w.out.NewSubscription(source, 0, &shared.Truncated{After: 0, First: first})
+		w.out.Subscribe(&s, nil, wsframe.NewText([]byte("joined")))
+		w.out.writer.writeMessages()
+		if got, want := of(w.conn.frames(t), "a"), []string{"new_message 4", "new_message 5", "synced 5"}; !slices.Equal(got, want) {
+			t.Errorf("told of a gap up to %d: got %q, want %q", first, got, want)
+		}
+	}
 }
 
 // What is queued before a close frame, and the close frame, come whole, and nothing
