@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"websockets/server/auth"
+	"websockets/server/delivery"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
@@ -237,8 +238,8 @@ func TestAnExpiredTokenCloses(t *testing.T) {
 			}
 		}
 		c.AwaitClose(shared.CloseToken)
-		if took := time.Since(begun); took != lives+expiryGrace+tick {
-			t.Errorf("the connection was closed after %v, want %v", took, lives+expiryGrace+tick)
+		if took := time.Since(begun); took != lives+expiryGrace+delivery.Tick {
+			t.Errorf("the connection was closed after %v, want %v", took, lives+expiryGrace+delivery.Tick)
 		}
 		renewed.Barrier()
 	})

@@ -70,7 +70,7 @@ func (m *Manager) closeInvalidSession(w http.ResponseWriter, r *http.Request) {
 // closeWith closes a connection that is no client yet.
 func closeWith(conn *websocket.Conn, code int, reason string) {
 	frame := websocket.FormatCloseMessage(code, reason)
-	_ = conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(lastWords))
+	_ = conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(flushTimeout))
 	_ = conn.Close()
 }
 
@@ -199,7 +199,7 @@ func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenP
 	r.session.Store(&session)
 	for _, here := range slices.Clone(r.rooms) {
 		if name := here.room.name; !session.May(auth.Read, name) {
-			r.enqueue(outgoing{frame: wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})), leave: here})
+			r.out.Unsubscribe(&here.sub, wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})))
 			r.forget(here)
 		}
 	}
@@ -220,7 +220,7 @@ func (m *Manager) onRevoked(user string, upTo time.Time) {
 	defer m.mu.RUnlock()
 	for _, c := range m.clientsOf[user] {
 		if c.session.Load().IsRevoked(upTo) {
-			c.close(shared.CloseSessionRevoked, "an operator ended your session")
+			c.out.Close(shared.CloseSessionRevoked, "an operator ended your session")
 		}
 	}
 }

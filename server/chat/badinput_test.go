@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/delivery"
 	"websockets/server/servertest"
 	"websockets/shared"
 )
@@ -176,7 +177,7 @@ func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
 		}
 		var dripping sync.WaitGroup
 		dripping.Go(func() {
-			drops := time.NewTicker(tick / 4)
+			drops := time.NewTicker(delivery.Tick / 4)
 			defer drops.Stop()
 			for range drops.C {
 				if _, err := drip.WS.NetConn().Write([]byte{0x00, 0x80 | 1, 0, 0, 0, 0, ' '}); err != nil {
@@ -186,7 +187,7 @@ func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
 		})
 		for _, c := range []*servertest.Conn{half, drip} {
 			c.AwaitClose(shared.ClosePolicy)
-			if took := time.Since(begun); took != messageWait+tick {
+			if took := time.Since(begun); took != messageWait+delivery.Tick {
 				t.Errorf("closed after %v, want at the first tick after %v", took, messageWait)
 			}
 		}

@@ -333,7 +333,7 @@ func (s *testServer) resume(room string, after shared.Cursor) (*servertest.Conn,
 func (s *testServer) clientOf(conn *servertest.Conn) *Client {
 	s.t.Helper()
 	for _, c := range s.clients() {
-		if c.net.RemoteAddr().String() == conn.WS.LocalAddr().String() {
+		if c.conn.RemoteAddr().String() == conn.WS.LocalAddr().String() {
 			return c
 		}
 	}

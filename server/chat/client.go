@@ -9,31 +9,27 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 
 	"websockets/server/auth"
+	"websockets/server/delivery"
 	"websockets/server/quota"
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
-// Client is one connection. readMessages runs on a goroutine of its own for as
-// long as the connection lives and handles its events one after the other. What
-// is to be written is written by one of the manager's writers, or, while that
-// takes waiting, by writeMessages on a goroutine of its own: by one at a time,
-// and nothing else writes to the connection.
+// Client is one connection: the side that reads. readMessages runs on a goroutine of
+// its own for as long as the connection lives and handles its events one after the
+// other. What is written goes through out, and nothing else writes to the connection.
 type Client struct {
 	// Static.
 	manager *Manager
 	conn    *websocket.Conn
-	net     net.Conn           // what conn wraps: frames are written here, whole
-	raw     syscall.RawConn    // of net, for the writers; nil with TLS
+	out     *delivery.Conn
 	handle  func(frame []byte) // routeEvent, but for TestEcho; the frame is valid until it returns
-	secure  bool               // net is a connection with TLS
 	number  int64              // tells it from others in the log
 	from    string             // the address it comes from
 	user    string
@@ -45,42 +41,15 @@ type Client struct {
 	current  *member   // where events go that name no room
 	throttle quota.Throttle
 
-	// Written by one side, read by the manager's ticks. In ticks; 0 is "not now".
-	alive   atomic.Int64 // a byte moved
-	pinged  atomic.Int64 // a ping is out since
-	reading atomic.Int64 // a message has begun and not ended since
-	writing atomic.Int64 // a write has begun and not ended since
-	held    atomic.Bool  // the reader waits for the client to take its answers
+	// reading is since when a message has begun and not ended, by the pool's clock; 0
+	// if none has. Ticks read it.
+	reading atomic.Int64
 
 	name    atomic.Pointer[string]
 	session atomic.Pointer[auth.Session]
 	where   atomic.Pointer[room] // of current, for the log
 
-	mu     sync.Mutex // guards what follows; nothing is called with it held
-	egress egress
-	sends  sends
-	busy   bool          // with the writers, or being written to
-	again  bool          // look once more before going idle
-	ended  bool          // closed by us: what arrives is ignored
-	gone   bool          // nothing is to be written any more
-	idle   chan struct{} // closed when the writing has ended, for the one who waits
-
-	next *Client // in the writers' queue, which owns it
-
-	// Owned by the one who writes.
-	active  []*member // rooms whose messages are written
-	turn    int       // which of them was the last to be looked at
-	pages   pages     // of the log, for rooms that it is behind in
-	partial []byte    // the rest of a frame of which a part is out
-}
-
-// sends counts the appends of a client that the log has not settled. After one
-// has failed, later ones are refused too, until all are settled and the client
-// has had the time to hear of it: it sends them again in order.
-type sends struct {
-	open    int
-	failed  bool
-	refuses time.Time // until then
+	sends sends
 }
 
 // logger returns a logger that says whose connection it is, and its current room.
@@ -113,7 +82,7 @@ func (c *Client) displayName() string { return *c.name.Load() }
 // one that waits in NextReader has room on the smallest, of 2 KiB: see
 // TestAnIdleConnectionIsSmall before adding to it.
 func (c *Client) readMessages() {
-	for c.awaitEgress() == nil {
+	for c.out.WaitForCapacity() == nil {
 		kind, r, err := c.conn.NextReader()
 		if err == nil {
 			err = c.readMessage(kind, r)
@@ -133,21 +102,21 @@ func (c *Client) readMessage(kind int, r io.Reader) error {
 			eventBuffers.Put(buf)
 		}
 	}()
-	c.reading.Store(c.manager.now.Load())
+	c.reading.Store(int64(c.manager.pool.Now()))
 	buf.Reset()
 	_, err := buf.ReadFrom(io.LimitReader(r, shared.MaxFrameBytes+1))
 	c.reading.Store(0)
-	c.heard()
+	c.out.NoteActivity()
 	switch {
 	case err != nil:
 		return err
-	case c.isEnding(): // only the close frame is waited for
+	case c.out.IsClosing(): // only the close frame is waited for
 	case buf.Len() > shared.MaxFrameBytes:
-		c.close(shared.CloseTooBig, "an event has at most 64 KiB")
+		c.out.Close(shared.CloseTooBig, "an event has at most 64 KiB")
 	case kind != websocket.TextMessage:
-		c.close(shared.CloseUnsupportedData, "events are text frames")
+		c.out.Close(shared.CloseUnsupportedData, "events are text frames")
 	case !utf8.Valid(buf.Bytes()):
-		c.close(shared.CloseInvalidText, "an event is UTF-8")
+		c.out.Close(shared.CloseInvalidText, "an event is UTF-8")
 	default:
 		c.handle(buf.Bytes())
 	}
@@ -183,25 +152,22 @@ func (c *Client) fail(id string, err error) {
 		c.logger().Error("handling an event", "err", err)
 		told = shared.Errorf(shared.CodeInternal, "the server could not do that; its log says why")
 	}
-	c.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(id, *told))})
+	c.send(shared.Failed.Frame(id, *told))
 }
+
+// send queues an event, as shared.Type.Frame encodes it.
+func (c *Client) send(event []byte) { c.out.Send(wsframe.NewText(event)) }
 
 // readFailed ends a connection that cannot be read any more.
 func (c *Client) readFailed(err error) {
 	var timeout net.Error
 	switch {
-	case c.isEnding():
+	case c.out.IsClosing():
 	case errors.As(err, &timeout) && timeout.Timeout():
-		c.close(shared.ClosePolicy, "a frame was begun and not ended in time")
+		c.out.Close(shared.ClosePolicy, "a frame was begun and not ended in time")
 	case websocket.IsUnexpectedCloseError(err, shared.CloseNormal, shared.CloseGoingAway, websocket.CloseNoStatusReceived, websocket.CloseAbnormalClosure):
 		c.logger().Debug("connection closed", "err", err)
 	}
-}
-
-// heard notes that a byte moved.
-func (c *Client) heard() {
-	c.alive.Store(c.manager.now.Load())
-	c.pinged.Store(0)
 }
 
 // find returns the client's place in a room, nil if it is not in it. No name
@@ -217,15 +183,18 @@ func (c *Client) find(room string) *member {
 	return c.rooms[i]
 }
 
-// end takes the connection down when its reader has ended: what is queued is
-// still written if that takes no longer than a moment.
+// end takes the connection down when its reader has ended.
 func (c *Client) end() {
 	for _, m := range c.rooms {
 		c.manager.leave(m, true)
 	}
 	c.rooms = nil
 	c.setCurrent(nil)
-	c.awaitWriter(lastWords)
-	_ = c.conn.Close()
-	c.awaitWriter(0)
+	c.out.Finish()
+}
+
+// shutDown tells the client that the server goes away, and closes.
+func (c *Client) shutDown(reason string, retryAfter time.Duration) {
+	c.send(shared.Closing.Frame("", shared.ClosingPayload{Reason: reason, RetryAfter: retryAfter.Seconds()}))
+	c.out.Close(shared.CloseRestart, reason)
 }

@@ -13,7 +13,6 @@ import (
 	"websockets/server/auth"
 	"websockets/server/quota"
 	"websockets/server/servertest"
-	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -37,7 +36,7 @@ func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
-	c.handle = func(frame []byte) { c.enqueue(outgoing{frame: wsframe.NewText(bytes.Clone(frame))}) }
+	c.handle = func(frame []byte) { c.send(bytes.Clone(frame)) }
 	m.run(c)
 }
 

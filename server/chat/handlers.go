@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"websockets/server/auth"
+	"websockets/server/delivery"
 	"websockets/server/quota"
 	"websockets/server/timeline"
 	"websockets/server/userdata"
@@ -24,7 +25,7 @@ type request struct {
 }
 
 // answer queues the event's answer.
-func (r request) answer(event []byte) { r.enqueue(outgoing{frame: wsframe.NewText(event)}) }
+func (r request) answer(event []byte) { r.send(event) }
 
 // done answers an event that asked for nothing but to be done. Without an id
 // there is nobody to tell.
@@ -65,16 +66,16 @@ type firstRoom struct {
 // greet tells the client who it is and joins its first room.
 func (c *Client) greet(session auth.Session, named bool, first firstRoom) {
 	if first.answer != nil {
-		c.enqueue(outgoing{frame: wsframe.NewText(first.answer)})
+		c.send(first.answer)
 	}
-	c.enqueue(outgoing{frame: wsframe.NewText(shared.Welcome.Frame("", shared.WelcomePayload{
+	c.send(shared.Welcome.Frame("", shared.WelcomePayload{
 		User: c.user, Name: c.displayName(), Named: named,
 		Limits: shared.Limits{
 			MessageLength: shared.MaxMessageLength, FrameBytes: shared.MaxFrameBytes,
-			Rooms: maxRooms, InFlight: window,
+			Rooms: maxRooms, InFlight: delivery.Window,
 		},
-		Heartbeat: pingAfter.Seconds(), Version: c.manager.config.Version, Volatile: c.manager.config.Volatile, Session: session.Token,
-	}))})
+		Heartbeat: delivery.PingAfter.Seconds(), Version: c.manager.config.Version, Volatile: c.manager.config.Volatile, Session: session.Token,
+	}))
 	join := shared.JoinPayload{Name: first.name}
 	if join.Name == "" {
 		join.Name = shared.DefaultRoom
@@ -138,7 +139,9 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 			Room: room.name, State: shared.StateCurrent, Count: room.presence.Count(), Members: room.presence.List(), Topic: topic,
 		}
 		room.mu.RUnlock()
-		r.enqueue(outgoing{leave: leaving, build: func() []byte { return r.stillJoined(here, joined) }})
+		r.out.SendCursor(&here.sub, subscriptionOf(leaving), func(at shared.Cursor, err error) []byte {
+			return r.stillJoined(joined, at, err)
+		})
 		return here, nil
 	}
 	if leaving == nil && len(r.rooms) >= maxRooms {
@@ -161,22 +164,29 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	if joined.State == shared.StateReset {
 		r.logger().Info("a cursor did not fit the log: the client starts anew", "asked", p.Name, "cursor", *p.After)
 	}
-	here, count, members := room.enter(r.Client, joined.Cursor.Seq)
-	here.told = joined.State == shared.StateTruncated
+	here, count, members := room.enter(r.Client, at)
 	joined.Count, joined.Members = count, members
 	r.rooms = append(r.rooms, here)
-	r.enqueue(outgoing{frame: wsframe.NewText(shared.RoomJoined.Frame(r.id, joined)), leave: leaving, join: here})
+	r.out.Subscribe(&here.sub, subscriptionOf(leaving), wsframe.NewText(shared.RoomJoined.Frame(r.id, joined)))
 	return here, nil
 }
 
-// stillJoined answers a join of a room the client is in. The writer calls it: it
-// alone knows the place that the client has reached.
-func (r request) stillJoined(here *member, joined shared.RoomJoinedPayload) []byte {
-	var err error
-	if joined.Cursor, err = here.room.timeline.Cursor(r.manager.ctx, here.seq); err != nil {
+// stillJoined answers a join of a room the client is in, with the cursor it has reached
+// there, or the error of looking that up. It is called when the answer is written.
+func (r request) stillJoined(joined shared.RoomJoinedPayload, at shared.Cursor, err error) []byte {
+	if err != nil {
 		return wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err)))
 	}
+	joined.Cursor = at
 	return wsframe.NewText(shared.RoomJoined.Frame(r.id, joined))
+}
+
+// subscriptionOf returns the member's subscription, nil for no member.
+func subscriptionOf(m *member) *delivery.Subscription {
+	if m == nil {
+		return nil
+	}
+	return &m.sub
 }
 
 // forget takes the client out of a room whose messages are not written any more.
@@ -193,7 +203,7 @@ func (m *Manager) leaveRoom(_ context.Context, r request, p shared.LeavePayload)
 	if here == nil {
 		return notMember(p.Name)
 	}
-	r.enqueue(outgoing{frame: wsframe.NewText(shared.Left.Frame(r.id, p)), leave: here})
+	r.out.Unsubscribe(&here.sub, wsframe.NewText(shared.Left.Frame(r.id, p)))
 	r.forget(here)
 	return nil
 }
@@ -284,7 +294,7 @@ func (m *Manager) markRead(_ context.Context, r request, p shared.MarkReadPayloa
 		return tryAgain(err.Error())
 	}
 	frame := wsframe.NewText(shared.Read.Frame("", p))
-	m.othersOf(r.Client, func(other *Client) { other.offer(frame) })
+	m.othersOf(r.Client, func(other *Client) { other.out.Offer(frame) })
 	r.done()
 	return nil
 }

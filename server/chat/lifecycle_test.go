@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/delivery"
 	"websockets/server/eventlog"
 	"websockets/server/quota"
 	"websockets/server/servertest"
@@ -60,11 +62,11 @@ func TestAQuietConnectionIsPinged(t *testing.T) {
 			return answerPing(data)
 		})
 		c.AwaitClose(shared.CloseSilent)
-		const every = pingAfter + tick // the first tick at which it has been quiet for more than pingAfter
+		const every = delivery.PingAfter + delivery.Tick // the first tick at which it has been quiet for more than delivery.PingAfter
 		if want := []time.Duration{every, 2 * every, 3 * every, 4 * every}; !slices.Equal(pings, want) {
 			t.Errorf("pings: got them after %v, want %v", pings, want)
 		}
-		if took, want := time.Since(begun), answers*every+pingAfter+pongWait+tick; took != want {
+		if took, want := time.Since(begun), answers*every+delivery.PingAfter+delivery.PongWait+delivery.Tick; took != want {
 			t.Errorf("closed after %v, want %v", took, want)
 		}
 	})
@@ -189,8 +191,8 @@ func TestShutdown(t *testing.T) {
 		s := serveInBubble(t)
 		stuck := s.join("x")
 		s.put("x", long(0, slowMessages)...) // more than the connection takes
-		synctest.Wait()
-		if s.clientOf(stuck).writing.Load() == 0 {
+		time.Sleep(delivery.Tick + delivery.Tick/2)
+		if s.clientOf(stuck).out.Stalled() == 0 {
 			t.Fatal("the connection that is not read: got all written, want a write that stalls")
 		}
 		var clients []*servertest.Conn
@@ -219,8 +221,8 @@ func TestShutdown(t *testing.T) {
 		}
 		begun := time.Now()
 		s.shutdown()
-		if took := time.Since(begun); took != closeWait+lastWords {
-			t.Errorf("the shutdown took %v, want %v", took, closeWait+lastWords)
+		if took := time.Since(begun); took != delivery.CloseTimeout+flushTimeout {
+			t.Errorf("the shutdown took %v, want %v", took, delivery.CloseTimeout+flushTimeout)
 		}
 		all.Wait()
 		s.manager.mu.RLock()
@@ -251,7 +253,9 @@ func TestWaitTurn(t *testing.T) {
 		if err := errors.Join(errAddress, errUser); err != nil {
 			t.Fatal(err)
 		}
-		c := &Client{manager: &Manager{ctx: t.Context()}, busy: true, throttle: quotas.NewThrottle(address, user)}
+		conn, _ := net.Pipe()
+		pool := delivery.NewPool(t.Context())
+		c := &Client{manager: &Manager{ctx: t.Context()}, out: pool.NewConn(conn), throttle: quotas.NewThrottle(address, user)}
 		within := func(want time.Duration) {
 			t.Helper()
 			begun := time.Now()

@@ -4,12 +4,11 @@
 // The two ways of a message meet only at the log:
 //
 //	in:  Client.readMessages -> routeEvent -> handler -> eventlog.Log.Append
-//	out: eventlog.Log -> timeline.Timeline -> room.wake -> writers.write -> Client.writeAtOnce,
-//	     or, where that would have to wait, Client.writeMessages
+//	out: eventlog.Log -> timeline.Timeline -> room.schedule -> delivery.Pool
 //
-// Lock order: the log's own, then Manager.mu, room.mu, Client.mu, writers.mu. None
-// is held while something waits: for the network, the log or another goroutine. So
-// no method of the log is called with one of them held.
+// Lock order: the log's own, then Manager.mu, room.mu, and those of package delivery.
+// None is held while something waits: for the network, the log or another goroutine.
+// So no method of the log is called with one of them held.
 package chat
 
 import (
@@ -24,6 +23,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"websockets/server/auth"
+	"websockets/server/delivery"
 	"websockets/server/eventlog"
 	"websockets/server/quota"
 	"websockets/server/timeline"
@@ -32,21 +32,12 @@ import (
 	"websockets/shared"
 )
 
-// Times of a connection.
 const (
-	// tick is how often connections are looked at; all other times are whole
-	// ticks.
-	tick = time.Second
-	// pingAfter is how long a connection may be quiet before it is pinged, and
-	// pongWait how long it then has to answer.
-	pingAfter = 25 * time.Second
-	pongWait  = 8 * time.Second
 	// messageWait is how long a message may take from its first frame's header to
 	// its last byte.
 	messageWait = 10 * time.Second
-	// stallWait is how long a write may not come to an end before it lets go of
-	// what it holds.
-	stallWait = 2 * time.Second
+	// flushTimeout is how long what ends may take for what it still has to write.
+	flushTimeout = time.Second
 )
 
 // maxRooms is how many rooms one connection may be in.
@@ -90,21 +81,19 @@ type Manager struct {
 	readMarks     *userdata.ReadMarks
 	recentRooms   *userdata.RecentRooms
 	quotas        *quota.Registry
-	writers       writers
 
 	greetings chan struct{} // a place for each that is let in just now
 
 	ctx  context.Context // ends when the manager is to stop
 	stop context.CancelFunc
-	wg   sync.WaitGroup // what Shutdown waits for, beside connections
+	wg   sync.WaitGroup // what Shutdown waits for, beside connections and pool
+	pool *delivery.Pool // writes to the connections
 
 	connections sync.WaitGroup // one for each of clients
 
-	now     atomic.Int64 // ticks since the start, from 1 on
 	numbers atomic.Int64 // of connections, so far
 	appends atomic.Int64 // handed to the log and not settled
 	memory  timeline.Memory
-	pages   atomic.Int64 // of the log in all clients' hands
 	trimmer memoryTrimmer
 
 	mu      sync.RWMutex // guards what follows, and room.refs
@@ -145,11 +134,10 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.recentRooms = userdata.NewRecentRooms(m.ctx, log, m.topics)
-	m.now.Store(1)
 	if err := authenticator.Revocations.Watch(m.onRevoked); err != nil {
 		return nil, err
 	}
-	m.writers.run(m.ctx, &m.wg)
+	m.pool = delivery.NewPool(m.ctx)
 	m.wg.Go(m.tickLoop)
 	m.wg.Go(func() { m.readMarks.Run(m.ctx) })
 	return m, nil
@@ -294,13 +282,14 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	select {
 	case <-closed:
 	case <-ctx.Done():
-		m.eachClient(func(c *Client) { _ = c.net.Close() })
+		m.eachClient(func(c *Client) { _ = c.conn.Close() })
 	}
 	m.stop()
 	<-closed
 	m.wg.Wait()
+	m.pool.Wait()
 	m.awaitAppends(ctx)
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
 	m.readMarks.Flush(last)
 }
@@ -316,7 +305,7 @@ func (m *Manager) eachClient(do func(*Client)) {
 // awaitAppends waits, for a moment, until what has been handed to the log is
 // settled, so that its acks go out before the connections close.
 func (m *Manager) awaitAppends(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"websockets/server/delivery"
 	"websockets/server/eventlog"
 	"websockets/server/servertest"
 	"websockets/server/userdata"
@@ -38,8 +39,8 @@ func TestWhoComesAndGoesIsTold(t *testing.T) {
 		begun := time.Now()
 		told := func(what string, ticks time.Duration) {
 			t.Helper()
-			if took := time.Since(begun); took != ticks*tick {
-				t.Errorf("%s was told after %v, want %v", what, took, ticks*tick)
+			if took := time.Since(begun); took != ticks*delivery.Tick {
+				t.Errorf("%s was told after %v, want %v", what, took, ticks*delivery.Tick)
 			}
 			begun = time.Now()
 		}

@@ -8,15 +8,15 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"websockets/server/delivery"
 	"websockets/server/eventlog"
 	"websockets/server/presence"
 	"websockets/server/timeline"
 	"websockets/shared"
 )
 
-// room is a room that has members on this server: its timeline, and the members to
-// wake when that has grown. It holds nothing for a member; each has its own place in
-// the log.
+// room is a room that has members on this server: its timeline, and the members that
+// get what it gains. It holds nothing for a member; each has its own place in the log.
 type room struct {
 	manager *Manager
 	name    string
@@ -26,6 +26,7 @@ type room struct {
 	ready    chan struct{}      // closed when it has been opened
 	err      error              // set before ready is closed: why it could not be opened
 	timeline *timeline.Timeline // set before ready is closed
+	source   delivery.Source    // of timeline, like it
 	gone     chan struct{}      // closed when it has been closed
 
 	mu       sync.RWMutex // guards what follows
@@ -44,12 +45,7 @@ type member struct {
 	room   *room
 	client *Client
 	index  int // in room.members; guarded by room.mu
-
-	// Owned by the client's writer from the moment it has written room_joined.
-	seq     uint64 // everything up to here has been written
-	target  uint64 // at or beyond it the client has what it missed
-	syncing bool   // synced is still to be written
-	told    bool   // room_joined has told what is gone beyond seq
+	sub    delivery.Subscription
 
 	// Owned by the client's reader.
 	lastTyping  time.Time // when typing was last passed on
@@ -60,10 +56,22 @@ type member struct {
 func (r *room) open(ctx context.Context) (err error) {
 	r.timeline, err = timeline.Open(ctx, timeline.Options{
 		Room: r.name, Log: r.log, Memory: &r.manager.memory,
-		Appended: r.noteRecord, Skipped: r.noteSkipped, Grown: r.wake, Reset: r.reset,
+		Appended: r.noteRecord, Skipped: r.noteSkipped, Grown: r.schedule, Reset: r.reset,
 		Signal: r.onPeerMessage,
 	})
+	r.source = delivery.Source{Room: r.name, Timeline: r.timeline, Truncated: r.truncated}
 	return err
+}
+
+// truncated returns the event for a member at a place beyond which records are or may
+// be gone.
+func (r *room) truncated(at shared.Cursor, gone shared.Truncated) []byte {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return shared.RoomJoined.Frame("", shared.RoomJoinedPayload{
+		Room: r.name, Cursor: at, State: shared.StateTruncated,
+		Truncated: &gone, Count: r.presence.Count(), Members: r.presence.List(),
+	})
 }
 
 // reset closes the members' connections: the log has another epoch, and what they
@@ -77,26 +85,15 @@ func (r *room) reset() {
 	}
 }
 
-// wake hands every member to the writers.
-func (r *room) wake() {
-	var first, last *Client
-	n := 0
+// schedule lets what is new be written to every member.
+func (r *room) schedule() {
+	var ready delivery.ReadyList
 	r.mu.RLock()
 	for _, m := range r.members {
-		if c := m.client; c.rouse() {
-			if last == nil {
-				first = c
-			} else {
-				last.next = c
-			}
-			last = c
-			n++
-		}
+		ready.Add(&m.sub)
 	}
 	r.mu.RUnlock()
-	if n > 0 {
-		first.manager.writers.add(first, last, n)
-	}
+	r.manager.pool.Schedule(&ready)
 }
 
 // mayBegin reports that the room has a message or may get its first one. allow is
@@ -112,14 +109,14 @@ func (r *room) mayBegin(allow func() bool) bool {
 	return r.begun
 }
 
-// enter adds a member who starts at cursor and has caught up at the present
-// head. It returns how many users are in the room and the first of them.
-func (r *room) enter(c *Client, seq uint64) (m *member, count int, listed []shared.Member) {
+// enter adds a member at its place in the log, and returns how many users are in the
+// room and the first of them.
+func (r *room) enter(c *Client, at timeline.Position) (m *member, count int, listed []shared.Member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m = &member{room: r, client: c, index: len(r.members), seq: seq, syncing: true}
-	r.members = append(r.members, m)
-	m.target = r.timeline.Head() // read when what comes after it wakes the member
+	m = &member{room: r, client: c, index: len(r.members)}
+	m.sub = c.out.NewSubscription(&r.source, at.Cursor.Seq, at.Truncated)
+	r.members = append(r.members, m) // under the same lock: what comes after m.sub schedules it
 	r.presence.Join(c.user, c.displayName())
 	return m, r.presence.Count(), r.presence.List()
 }
@@ -150,7 +147,7 @@ func (r *room) offer(frame []byte, except *Client) {
 	defer r.mu.RUnlock()
 	for _, m := range r.members {
 		if m.client != except {
-			m.client.offer(frame)
+			m.client.out.Offer(frame)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"sync"
 	"time"
 
 	"websockets/server/eventlog"
@@ -22,7 +23,7 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 	if err := r.allowFirstMessage(here); err != nil {
 		return err
 	}
-	if !r.sendBegins() {
+	if !r.beginSend() {
 		return tryAgain("an earlier message could not be stored: send again from that one on")
 	}
 	id := r.id
@@ -39,8 +40,8 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 	})
 	if err != nil {
 		m.appends.Add(-1)
-		r.sendEnds(true)
-		r.release()
+		r.sends.end(true)
+		r.out.Release()
 		return r.unavailable(err)
 	}
 	return nil
@@ -50,10 +51,10 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 // goroutine and does not wait.
 func (m *Manager) settleSend(r request, room *room, message shared.Message, receipt eventlog.Receipt, err error) {
 	defer m.appends.Add(-1)
-	r.sendEnds(err != nil)
+	r.sends.end(err != nil)
 	switch {
 	case err != nil:
-		r.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
+		r.sendReserved(shared.Failed.Frame(r.id, *r.unavailable(err)))
 	case receipt.Duplicate:
 		m.appends.Add(1)
 		go m.settleDuplicate(r, room, message, receipt)
@@ -76,9 +77,9 @@ func (m *Manager) settleDuplicate(r request, room *room, message shared.Message,
 	}
 	switch {
 	case err != nil:
-		r.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err))), ack: true})
+		r.sendReserved(shared.Failed.Frame(r.id, *r.unavailable(err)))
 	case known && (!isMessage || first.Message != message.Message):
-		r.enqueue(outgoing{frame: wsframe.NewText(shared.Failed.Frame(r.id, *idReused(r.id))), ack: true})
+		r.sendReserved(shared.Failed.Frame(r.id, *idReused(r.id)))
 	default:
 		r.ack(room.name, receipt.Seq, first.Sent)
 	}
@@ -87,32 +88,54 @@ func (m *Manager) settleDuplicate(r request, room *room, message shared.Message,
 // ack answers a send that is in the log. Without an id there is nobody to tell.
 func (r request) ack(room string, seq uint64, sent time.Time) {
 	if r.id == "" {
-		r.release()
+		r.out.Release()
 		return
 	}
-	r.enqueue(outgoing{frame: wsframe.NewText(shared.Ack.Frame(r.id, shared.AckPayload{Room: room, Seq: seq, Sent: sent})), ack: true})
+	r.sendReserved(shared.Ack.Frame(r.id, shared.AckPayload{Room: room, Seq: seq, Sent: sent}))
 }
 
-// sendBegins takes a place in the window, or reports false if an earlier send
-// has failed and others are still open.
-func (c *Client) sendBegins() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.sends.failed || !c.sends.refuses.IsZero() && time.Now().Before(c.sends.refuses) {
+// sendReserved queues an event for which beginSend has reserved a place.
+func (c *Client) sendReserved(event []byte) { c.out.SendReserved(wsframe.NewText(event)) }
+
+// beginSend counts an append and reserves a place in the window for its ack. It reports
+// false if the append has to be refused.
+func (c *Client) beginSend() bool {
+	if !c.sends.begin() {
 		return false
 	}
-	c.sends.open++
-	c.egress.acks++
+	c.out.Reserve()
 	return true
 }
 
-func (c *Client) sendEnds(failed bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sends.open--
-	c.sends.failed = (c.sends.failed || failed) && c.sends.open > 0
+// sends counts the appends of a client that the log has not settled. After one has
+// failed, later ones are refused too, until all are settled and the client has had the
+// time to hear of it: it sends them again in order.
+type sends struct {
+	mu          sync.Mutex // guards what follows
+	open        int
+	failed      bool
+	refuseUntil time.Time
+}
+
+// begin counts an append, or reports false if an earlier one has failed.
+func (s *sends) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed || !s.refuseUntil.IsZero() && time.Now().Before(s.refuseUntil) {
+		return false
+	}
+	s.open++
+	return true
+}
+
+// end counts an append as settled.
+func (s *sends) end(failed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	s.failed = (s.failed || failed) && s.open > 0
 	if failed {
-		c.sends.refuses = time.Now().Add(retryAfter)
+		s.refuseUntil = time.Now().Add(retryAfter)
 	}
 }
 

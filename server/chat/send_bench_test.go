@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -50,6 +51,14 @@ func BenchmarkSend(b *testing.B) {
 				reader.Wait()
 			})
 		}
+	}
+}
+
+// sampleMessage is a message as people write them: 80 characters.
+func sampleMessage() shared.Message {
+	return shared.Message{
+		ID: "ZKQ7B4WX2N6M5T3RHJ8LYDPVGC", Room: "den", User: "g-3fXk29QpLmZ7", From: "Ann", Message: strings.Repeat("Hello! ", 11) + "Ann",
+		Sent: time.Date(2025, 11, 23, 1, 2, 3, 456e6, time.UTC),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/delivery"
 	"websockets/server/eventlog"
 	"websockets/server/servertest"
 	"websockets/server/timeline"
@@ -341,16 +342,16 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 		s := serveInBubble(t)
 		other := s.join("x")
 		f := startFlood(s.join("x"))
-		time.Sleep(stallWait + tick) // the acks that its last write was stuck with are out
+		time.Sleep(delivery.StallTimeout + delivery.Tick) // the acks that its last write was stuck with are out
 		held := f.written.Load()
-		const most = window + 16 + 600 // the connection holds 16 messages one way and some 600 acks the other
+		const most = delivery.Window + 16 + 600 // the connection holds 16 messages one way and some 600 acks the other
 		if held > most {
 			t.Errorf("messages of the flood: got %d in, want at most %d", held, most)
 		}
 		for range 30 {
 			sayAndHear(other, "another's")
 		}
-		time.Sleep(pingAfter - stallWait) // any longer, and it is closed as silent
+		time.Sleep(delivery.PingAfter - delivery.StallTimeout) // any longer, and it is closed as silent
 		sayAndHear(other, "another's")
 		if now := f.written.Load(); now != held {
 			t.Errorf("messages of the flood: got %d more in, want it held back", now-held)
@@ -365,20 +366,20 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := &Client{}
+		var s sends
 		for range 3 {
-			if !c.sendBegins() {
+			if !s.begin() {
 				t.Fatal("one of the first sends: got it refused, want it taken")
 			}
 		}
-		c.sendEnds(false)
-		c.sendEnds(true) // one is still under way
+		s.end(false)
+		s.end(true) // one is still under way
 		time.Sleep(2 * retryAfter)
-		if c.sendBegins() {
+		if s.begin() {
 			t.Error("a send that could overtake the failed one: got it taken, want it refused")
 		}
-		c.sendEnds(false)
-		if !c.sendBegins() {
+		s.end(false)
+		if !s.begin() {
 			t.Error("a send after all were settled: got it refused, want it taken")
 		}
 	})

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"crypto/tls"
 	"errors"
 	"net/http"
 	"strconv"
@@ -96,10 +95,7 @@ func (m *Manager) start(conn *websocket.Conn, session auth.Session, name string,
 
 // newClient makes a connection a client, or closes it and returns nil.
 func (m *Manager) newClient(conn *websocket.Conn, session auth.Session, name string, first firstRoom) *Client {
-	c := &Client{manager: m, conn: conn, net: conn.NetConn(), user: session.User}
-	if _, c.secure = c.net.(*tls.Conn); !c.secure {
-		c.raw = rawConn(c.net)
-	}
+	c := &Client{manager: m, conn: conn, out: m.pool.NewConn(conn.NetConn()), user: session.User}
 	c.number, c.from = m.numbers.Add(1), first.from.Addr().String()
 	c.session.Store(&session)
 	c.name.Store(&name)
@@ -107,37 +103,35 @@ func (m *Manager) newClient(conn *websocket.Conn, session auth.Session, name str
 	if err != nil {
 		m.quotas.Release(time.Now(), first.addrQuota)
 		tooMany := websocket.FormatCloseMessage(shared.CloseTryLater, err.Error())
-		_ = conn.WriteControl(websocket.CloseMessage, tooMany, time.Now().Add(lastWords))
+		_ = conn.WriteControl(websocket.CloseMessage, tooMany, time.Now().Add(flushTimeout))
 		_ = conn.Close()
 		return nil
 	}
 	c.addrQuota, c.userQuota = first.addrQuota, userQuota
 	c.throttle = m.quotas.NewThrottle(c.addrQuota, c.userQuota)
 	c.handle = c.routeEvent
-	c.pages.total = &m.pages
-	c.heard()
 	conn.SetPongHandler(func(string) error {
-		c.heard()
+		c.out.NoteActivity()
 		return c.countPing()
 	})
 	conn.SetPingHandler(func(data string) error {
 		if err := c.countPing(); err != nil {
 			return err
 		}
-		c.heard()
-		c.offer(wsframe.New(wsframe.Pong, []byte(data)))
+		c.out.NoteActivity()
+		c.out.Offer(wsframe.New(wsframe.Pong, []byte(data)))
 		return nil
 	})
 	conn.SetCloseHandler(func(code int, _ string) error {
 		if code == websocket.CloseNoStatusReceived {
 			code = shared.CloseNormal
 		}
-		c.close(code, "")
+		c.out.Close(code, "")
 		return nil
 	})
 	if !m.addClient(c) {
 		restart := websocket.FormatCloseMessage(shared.CloseRestart, "the server restarts")
-		_ = conn.WriteControl(websocket.CloseMessage, restart, time.Now().Add(lastWords))
+		_ = conn.WriteControl(websocket.CloseMessage, restart, time.Now().Add(flushTimeout))
 		_ = conn.Close()
 		m.quotas.Release(time.Now(), c.addrQuota, c.userQuota)
 		return nil

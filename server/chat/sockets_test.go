@@ -104,7 +104,7 @@ func TestASocketThatIsFull(t *testing.T) {
 	here := s.clientOf(c)
 	all := long(0, slowMessages)
 	s.put("x", all...)
-	servertest.Eventually(t, "a write that waits", func() bool { return here.writing.Load() != 0 })
+	s.standsStill(here)
 	for i, m := range c.TakeMessages(len(all)) {
 		if m.Message != all[i] {
 			t.Fatalf("message %d: got %.20q, want %.20q", i, m.Message, all[i])
@@ -198,7 +198,7 @@ func TestAFloodIsHeldBackAtASocket(t *testing.T) {
 	// messages acked and delivered.
 	moved, held := time.Now(), s.clientOf(f.conn)
 	for still, last := 0, int64(-1); still < 30 || time.Since(moved) < time.Second; still++ {
-		held.alive.Store(s.manager.now.Load()) // it is not to be closed as silent, however long this takes
+		held.out.NoteActivity() // it is not to be closed as silent, however long this takes
 		sayAndHear(other, "another's")
 		if now := f.written.Load(); now != last {
 			still, last, moved = 0, now, time.Now()

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"time"
 
+	"websockets/server/delivery"
 	"websockets/server/quota"
 	"websockets/shared"
 )
 
 // maxRefused is how many events are refused before the connection is closed: all that
 // may have been on their way at the first refusal, and some more.
-const maxRefused = window + 20
+const maxRefused = delivery.Window + 20
 
 // errTooManyPings ends a connection.
 var errTooManyPings = errors.New("too many pings")
@@ -21,7 +22,7 @@ func (c *Client) countPing() error {
 	if c.throttle.AllowPing(time.Now()) {
 		return nil
 	}
-	c.close(shared.ClosePolicy, "too many pings")
+	c.out.Close(shared.ClosePolicy, "too many pings")
 	return errTooManyPings
 }
 
@@ -32,20 +33,19 @@ func (c *Client) waitTurn() error {
 	delay, err := c.throttle.Reserve(time.Now())
 	if err != nil {
 		if c.throttle.Refused() > maxRefused {
-			c.close(shared.ClosePolicy, "rate limit ignored")
+			c.out.Close(shared.ClosePolicy, "rate limit ignored")
 		}
 		return rateLimited(err)
 	}
 	if delay == 0 {
 		return nil
 	}
-	c.held.Store(true)
-	defer c.held.Store(false)
+	c.out.SetReaderBlocked(true)
 	select {
 	case <-time.After(delay):
 	case <-c.manager.ctx.Done():
 	}
-	c.heard()
+	c.out.SetReaderBlocked(false)
 	return nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"websockets/server/wsframe"
+	"websockets/server/delivery"
 	"websockets/shared"
 )
 
@@ -12,7 +12,7 @@ import (
 // went. One goroutine does it for all, so that an idle connection has no timer
 // and no goroutine but its reader. It never waits for the network or the log.
 func (m *Manager) tickLoop() {
-	ticker := time.NewTicker(tick)
+	ticker := time.NewTicker(delivery.Tick)
 	defer ticker.Stop()
 	for {
 		var at time.Time
@@ -21,13 +21,13 @@ func (m *Manager) tickLoop() {
 			return
 		case at = <-ticker.C:
 		}
-		now := m.now.Add(1)
+		now := m.pool.Tick()
 		m.mu.RLock()
 		for c := range m.clients {
 			c.checkLiveness(now)
 		}
 		m.mu.RUnlock()
-		if now%ticks(time.Minute) == 0 {
+		if now%time.Minute == 0 {
 			m.quotas.Expire(at)
 		}
 		if m.trimmer.isDue() {
@@ -39,34 +39,21 @@ func (m *Manager) tickLoop() {
 	}
 }
 
-// ticks returns how many ticks a duration is.
-func ticks(d time.Duration) int64 { return int64(d / tick) }
-
-// checkLiveness pings a connection that is quiet, ends one that is dead or takes too
-// long over a message, and interrupts a write that does not move. It never waits.
-func (c *Client) checkLiveness(now int64) {
-	quiet := now - c.alive.Load()
-	switch {
-	case c.expired():
-		c.close(shared.CloseToken, "the token has expired: get a new token")
-	case c.held.Load() && c.writing.Load() == 0: // it waits for us, not we for it
-	case quiet > ticks(pingAfter+pongWait):
-		c.close(shared.CloseSilent, "nothing was heard for too long")
-		_ = c.net.SetReadDeadline(time.Now()) // it would not answer the close frame either
-		_ = c.net.SetWriteDeadline(time.Now())
-	case quiet > ticks(pingAfter) && c.pinged.CompareAndSwap(0, now):
-		c.offer(wsframe.New(wsframe.Ping, nil))
+// checkLiveness ends a connection that is dead, whose token has expired, or that takes
+// too long over a message. It never waits.
+func (c *Client) checkLiveness(now time.Duration) {
+	if c.expired() {
+		c.out.Close(shared.CloseToken, "the token has expired: get a new token")
 	}
-	if since := c.reading.Load(); since != 0 && now-since > ticks(messageWait) {
-		_ = c.net.SetReadDeadline(time.Now())
-	}
-	if since := c.writing.Load(); since != 0 && now-since >= ticks(stallWait) && !c.secure {
-		_ = c.net.SetWriteDeadline(time.Now())
+	c.out.CheckLiveness()
+	since := time.Duration(c.reading.Load())
+	if since != 0 && now-since > messageWait {
+		_ = c.conn.SetReadDeadline(time.Now())
 	}
 }
 
 // expired reports that the session has expired, and that no other has come since.
 // Guests' is judged when they connect.
 func (c *Client) expired() bool {
-	return c.manager.authenticator.Tokens != nil && time.Since(c.session.Load().Expires) > expiryGrace && !c.isEnding()
+	return c.manager.authenticator.Tokens != nil && time.Since(c.session.Load().Expires) > expiryGrace && !c.out.IsClosing()
 }

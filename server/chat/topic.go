@@ -22,7 +22,7 @@ func (m *Manager) setTopic(ctx context.Context, r request, p shared.SetTopicPayl
 	if err := r.allowFirstMessage(here); err != nil {
 		return err
 	}
-	if !r.sendBegins() {
+	if !r.beginSend() {
 		return tryAgain("an earlier message could not be stored: send again from that one on")
 	}
 	topic := shared.TopicPayload{
@@ -34,9 +34,9 @@ func (m *Manager) setTopic(ctx context.Context, r request, p shared.SetTopicPayl
 	}
 	stored, err := m.storeTopic(ctx, topic)
 	var refused *shared.Error
-	r.sendEnds(err != nil && !errors.As(err, &refused))
+	r.sends.end(err != nil && !errors.As(err, &refused))
 	if err != nil {
-		r.release()
+		r.out.Release()
 		return r.unavailable(err)
 	}
 	r.ack(here.room.name, stored.Seq, stored.Sent)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package chat
+package delivery
 
 import (
 	"bytes"
@@ -9,27 +9,28 @@ import (
 	"net"
 	"runtime"
 	"slices"
-	"sync"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"websockets/server/eventlog"
+	"websockets/server/eventlog/memlog"
 	"websockets/server/servertest"
 	"websockets/server/timeline"
+	"websockets/shared"
 )
 
-// audience is a room with members on real connections, without a log and without
-// the manager's ticks: what it costs is what a delivery costs. The other sides
-// are sockets that nobody waits at; drain empties them.
+// audience is a room with subscriptions on real connections, without a log and without
+// ticks: what it costs is what a delivery costs. The other sides are sockets that nobody
+// waits at; drain empties them.
 type audience struct {
-	manager *Manager
-	log     *handLog
-	room    *room
-	clients []*Client
-	peers   []int // file descriptors
-	body    []byte
-	seq     uint64
+	log   *handLog
+	pool  *Pool
+	conns []*Conn
+	subs  []*Subscription
+	peers []int // file descriptors
+	body  []byte
+	seq   uint64
 
 	drained   uint64 // up to here the other sides have been drained
 	want, got []byte // reused
@@ -42,26 +43,47 @@ func newAudience(t testing.TB, members int) *audience {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	a := &audience{manager: &Manager{}, log: newHandLog(), body: sampleMessage().Encode()}
-	a.manager.now.Store(1)
-	a.manager.ctx, a.manager.stop = context.WithCancel(context.Background())
-	var writing sync.WaitGroup
-	a.manager.writers.run(a.manager.ctx, &writing)
-	t.Cleanup(func() {
-		a.manager.stop()
-		writing.Wait()
-	})
-	a.room = a.log.openRoom(t, a.manager, "den")
+	a := &audience{log: newHandLog(memlog.Options{}), pool: newTestPool(t), body: sampleMessage().Encode()}
+	source := a.log.open(t, "den", a.schedule)
 	for range members {
 		conn, peer := connect(t, listener)
 		a.peers = append(a.peers, peer)
-		c := &Client{manager: a.manager, net: conn, raw: rawConn(conn)}
-		c.pages.total = &a.manager.pages
-		c.active = []*member{{room: a.room, client: c}}
-		a.room.members = append(a.room.members, c.active...)
-		a.clients = append(a.clients, c)
+		c := a.pool.NewConn(conn)
+		s := c.NewSubscription(source, 0, nil)
+		s.syncing = false
+		c.writer.subs = []*Subscription{&s}
+		a.subs = append(a.subs, &s)
+		a.conns = append(a.conns, c)
 	}
 	return a
+}
+
+// newTestPool returns a pool that ends with the test.
+func newTestPool(t testing.TB) *Pool {
+	ctx, cancel := context.WithCancel(context.Background())
+	pool := NewPool(ctx)
+	t.Cleanup(func() {
+		cancel()
+		pool.Wait()
+	})
+	return pool
+}
+
+// schedule does what a room does when its timeline has grown.
+func (a *audience) schedule() {
+	var ready ReadyList
+	for _, s := range a.subs {
+		ready.Add(s)
+	}
+	a.pool.Schedule(&ready)
+}
+
+// sampleMessage is a message as people write them: 80 characters.
+func sampleMessage() shared.Message {
+	return shared.Message{
+		ID: "ZKQ7B4WX2N6M5T3RHJ8LYDPVGC", Room: "den", User: "g-3fXk29QpLmZ7", From: "Ann", Message: strings.Repeat("Hello! ", 11) + "Ann",
+		Sent: time.Date(2025, 11, 23, 1, 2, 3, 456e6, time.UTC),
+	}
 }
 
 // connect returns both sides of a connection; of the other one only the file
@@ -87,25 +109,19 @@ func connect(t testing.TB, listener net.Listener) (conn net.Conn, peer int) {
 	return conn, peer
 }
 
-// deliver delivers the next messages as the log does and returns
-// when every member's writer has written them and is idle.
+// deliver delivers the next messages as the log does and returns when every
+// connection's writer has written them and is idle.
 func (a *audience) deliver(messages int) {
 	for range messages {
 		a.seq++
-		a.log.subscribers[a.room.name].Append(eventlog.Record{Room: a.room.name, Seq: a.seq, Body: a.body})
+		a.log.append("den", a.seq, a.body)
 	}
-	a.log.subscribers[a.room.name].Flush()
-	for _, c := range a.clients {
-		for !c.isIdle() {
+	a.log.subscribers["den"].Flush()
+	for _, c := range a.conns {
+		for c.egress.isScheduled() {
 			runtime.Gosched()
 		}
 	}
-}
-
-func (c *Client) isIdle() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.busy
 }
 
 // drain takes what was delivered since the last time from every connection, and
