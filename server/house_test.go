@@ -30,6 +30,7 @@ func TestHouseRulesCanBreak(t *testing.T) {
 		".gitignore":           "/bin/\n",
 		"bin/built.go":         `package built; import _ "github.com/nats-io/nats.go"`, // ignored
 		"docs/readme":          "",
+		"server/delivery/a.go": `package delivery; import _ "websockets/server/chat"`,
 		"server/main.go":       `package main; import _ "github.com/nats-io/nats.go"`,
 		"server/auth/a.go":     `package auth; import _ "websockets/server/chat"`,
 		"server/presence/a.go": `package presence; import _ "sync"`,
@@ -58,6 +59,7 @@ func TestHouseRulesCanBreak(t *testing.T) {
 	want := []string{
 		"docs: this folder has no place at the top",
 		"server/auth/a.go: websockets/server/chat may not be imported in server/auth",
+		"server/delivery/a.go: websockets/server/chat may not be imported in server/delivery",
 		"server/main.go: github.com/nats-io/nats.go may be imported in server/eventlog/jetstream only",
 		"server/presence/a.go: sync may not be imported in server/presence",
 		"server/quota/a.go: websockets/server/chat may not be imported in server/quota",
@@ -109,6 +111,11 @@ var keptOut = []struct {
 	// Data and rules: server/chat locks, waits and sends.
 	{"server/presence", []string{"context", "net", "sync", "websockets/server", "github.com/gorilla/websocket"}},
 	{"server/quota", []string{"context", "net/http", "websockets/server", "github.com/gorilla/websocket"}},
+	// It writes frames of timelines to a net.Conn, whoever reads from that.
+	{"server/delivery", []string{
+		"net/http", "github.com/gorilla/websocket", "websockets/server/chat", "websockets/server/identity",
+		"websockets/server/presence", "websockets/server/quota", "websockets/server/web",
+	}},
 }
 
 // clientImports say which of our packages the packages of the browser client may

@@ -80,7 +80,7 @@ func (c *Client) displayName() string { return *c.name.Load() }
 //
 // Its stack is most of an idle connection's memory. It is kept just so flat that
 // one that waits in NextReader has room on the smallest, of 2 KiB: see
-// TestAnIdleConnectionIsSmall before adding to it.
+// TestPerfIdleConnection in server/e2e before adding to it.
 func (c *Client) readMessages() {
 	for c.out.WaitForCapacity() == nil {
 		kind, r, err := c.conn.NextReader()

@@ -112,7 +112,7 @@ func (c *Client) beginSend() bool {
 // time to hear of it: it sends them again in order.
 type sends struct {
 	mu          sync.Mutex // guards what follows
-	open        int
+	open        int32
 	failed      bool
 	refuseUntil time.Time
 }

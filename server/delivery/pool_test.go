@@ -83,10 +83,10 @@ func (h *hub) tick() {
 }
 
 // join subscribes a connection to the room from its beginning.
-func (h *hub) join() (c *Conn, peer *peer) {
+func (h *hub) join() (*Conn, *peer) {
 	h.t.Helper()
 	conn, other := socketPair(h.t)
-	c = h.pool.NewConn(conn)
+	c := h.pool.NewConn(conn)
 	h.t.Cleanup(func() { // before that of the pool
 		_ = other.Close()
 		c.Finish()
@@ -96,7 +96,7 @@ func (h *hub) join() (c *Conn, peer *peer) {
 	h.subs, h.conns = append(h.subs, &s), append(h.conns, c)
 	h.mu.Unlock()
 	c.Subscribe(&s, nil, wsframe.NewText([]byte("joined")))
-	return c, newPeer(h.t, other)
+	return c, &peer{other, bufio.NewReader(other)}
 }
 
 // socketPair returns both sides of a connection, with buffers that take little to fill.
@@ -123,18 +123,13 @@ func socketPair(t *testing.T) (conn, peer net.Conn) {
 
 // peer is the other side of a connection.
 type peer struct {
-	t    *testing.T
 	conn net.Conn
 	r    *bufio.Reader
 }
 
-func newPeer(t *testing.T, conn net.Conn) *peer {
-	_ = conn.SetReadDeadline(time.Now().Add(servertest.Patience))
-	return &peer{t, conn, bufio.NewReader(conn)}
-}
-
 // next returns the payload of the next frame.
 func (p *peer) next() (payload []byte, err error) {
+	_ = p.conn.SetReadDeadline(time.Now().Add(servertest.Patience))
 	head, err := p.r.Peek(2)
 	if err != nil {
 		return nil, err
