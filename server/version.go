@@ -3,7 +3,7 @@ package main
 import "websockets/static"
 
 // version is the current release, or the next one during development.
-const version = "0.1.0"
+const version = "0.2.0-dev"
 
 // commit is the commit of the source, set by build.sh. A trailing + means that files
 // had been changed since.
