@@ -29,7 +29,7 @@ func TestTopic(t *testing.T) {
 	ann.await("the dialog closed", `!byId("topic-dialog").open`)
 	ann.awaitFocus("compose")
 	ann.axe("topic")
-	ann.pictures("topic")
+	ann.picture("topic")
 
 	bob.goTo("den")
 	bob.await("no topic of another room", js("isTopic", "Add a topic"))
