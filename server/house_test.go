@@ -113,7 +113,7 @@ var keptOut = []struct {
 	{"server/quota", []string{"context", "net/http", "websockets/server", "github.com/gorilla/websocket"}},
 	// It writes frames of timelines to a net.Conn, whoever reads from that.
 	{"server/delivery", []string{
-		"net/http", "github.com/gorilla/websocket", "websockets/server/chat", "websockets/server/identity",
+		"net/http", "github.com/gorilla/websocket", "websockets/server/chat", "websockets/server/auth",
 		"websockets/server/presence", "websockets/server/quota", "websockets/server/web",
 	}},
 }

@@ -1,14 +1,3 @@
-// Package chat is the "/ws" manager: it owns the connections and the rooms that
-// have members here, takes events in and sends messages out.
-//
-// The two ways of a message meet only at the log:
-//
-//	in:  Client.readMessages -> routeEvent -> handler -> eventlog.Log.Append
-//	out: eventlog.Log -> timeline.Timeline -> room.schedule -> delivery.Pool
-//
-// Lock order: the log's own, then Manager.mu, room.mu, and those of package delivery.
-// None is held while something waits: for the network, the log or another goroutine.
-// So no method of the log is called with one of them held.
 package chat
 
 import (

@@ -1,0 +1,29 @@
+// Package chat is the "/ws" manager: it owns the connections and the rooms that have
+// members here, takes events in and sends messages out.
+//
+// The two ways of a message meet only at the log:
+//
+//	in:  Client.readMessages -> routeEvent -> handler -> eventlog.Log.Append
+//	out: eventlog.Log -> timeline.Timeline -> room.schedule -> delivery.Pool
+//
+//	manager.go    Manager: rooms that are opened and closed, shutdown
+//	serve.go      an HTTP request becomes a Client, and a Client ends
+//	auth.go       who a request comes from; authentication after the upgrade; revocation
+//	client.go     Client: reading events, one after the other
+//	handlers.go   setupEventHandlers, and the handlers of small events
+//	access.go     the permission that an event needs in its room
+//	send.go       send_message: append, ack, duplicates
+//	topic.go      set_topic, and the topic that a room has
+//	history.go    load_history
+//	room.go       room: its timeline, its members
+//	presence.go   who came and went, told to members and other servers
+//	broadcast.go  events that the log does not keep, on every server
+//	throttle.go   waiting for one's turn, refusals
+//	ticks.go      what is done once a second: pings, deadlines, presence
+//	backend.go    what the HTTP API calls
+//	origin.go, trimmer.go
+//
+// Lock order: the log's own, then Manager.mu, room.mu, and those of package delivery.
+// None is held while something waits: for the network, the log or another goroutine.
+// So no method of the log is called with one of them held.
+package chat
