@@ -61,7 +61,9 @@ type entry struct {
 
 // follow delivers what the feed brings until ctx ends.
 func (s *shard) follow(ctx context.Context) {
-	batch := make([]entry, 0, maxGather)
+	// Not made with its capacity, which would put 64 KiB on this stack: the runtime starts
+	// goroutines with the average stack, and every connection has one.
+	var batch []entry
 	for {
 		select {
 		case <-ctx.Done():
