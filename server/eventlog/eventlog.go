@@ -1,14 +1,3 @@
-// Package eventlog defines the durable log that every message goes through:
-// what the chat needs of a log, and what the log promises.
-//
-// There are two implementations: jetstream keeps the log in NATS JetStream, on
-// disk; memlog keeps it in memory. Package logtest holds the tests that both have
-// to pass.
-//
-// A log holds the records of any number of rooms. Within a room, sequence numbers
-// grow from record to record, but not by ones: rooms may share a counter. A
-// record never changes. Retention may remove records, and the log tells a reader
-// that comes too late for them.
 package eventlog
 
 import (

@@ -1,4 +1,3 @@
-// Package logtest tests that an event log keeps its contract.
 package logtest
 
 import (

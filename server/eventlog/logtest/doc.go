@@ -1,0 +1,2 @@
+// Package logtest tests that an event log keeps its contract.
+package logtest

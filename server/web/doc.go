@@ -1,0 +1,8 @@
+// Package web serves HTTP: the page and its assets, the WebSocket endpoint, the HTTP
+// API for backends, and health checks.
+//
+//	web.go     Handler: the routes, security headers, guest sessions
+//	api.go     the HTTP API
+//	tokens.go  the API's tokens and scopes
+//	proxy.go   requests through trusted proxies
+package web
