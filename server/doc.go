@@ -7,4 +7,5 @@
 //	authflags.go  who may connect; guestkeys.go for the keys of guest sessions
 //	tls.go        the certificate
 //	bench.go      the bench command
+//	version.go    what --version prints
 package main

@@ -13,5 +13,6 @@
 //	close.go      close codes
 //	strict.go     what is refused as malformed JSON
 //	keys.go       exact matching of keys
+//	id.go         random ids for events
 //	plain.go      fast encoding and decoding of messages and acks
 package shared

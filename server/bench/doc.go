@@ -11,4 +11,5 @@
 //	latency.go   histograms
 //	process.go   memory and CPU of the server, if it is on this machine
 //	result.go    the result; progress.go shows progress meanwhile
+//	alarm_*.go   precise timers; files_*.go for the limit of open files
 package bench

@@ -1,3 +1,21 @@
-// Package e2e tests the server as its users run it: as a process that listens on
-// a port, keeps its data in a folder, and gets killed.
+// Package e2e tests the server as its users run it: as a process that listens on a
+// port, keeps its data in a folder, and gets killed. It has tests only.
+//
+//	promise_test.go      acked messages survive kill -9
+//	chaos_test.go        seven faults in random order; recorder_test.go checks the result
+//	resume_test.go       reconnecting with a cursor, from every place
+//	slow_test.go         members that stop reading
+//	away_test.go         members that vanish
+//	attack_test.go       floods, broken frames, slow handshakes
+//	auth_test.go         guest sessions, tokens, TLS, revocation
+//	topic_test.go        topics, and a server without a disk
+//	broadcast_test.go    events that are not stored, on several servers
+//	nodes_test.go        several servers on one NATS
+//	damage_test.go       damaged stores; disk_test.go full and read-only disks
+//	data_test.go         the data of version 0.1.0
+//	commandline_test.go  flags, environment, exit codes
+//	bench_test.go        the bench command
+//	readme_test.go       what README says
+//	perf_*_test.go       measurements, behind the build tag perf
+//	main_test.go         TestMain
 package e2e

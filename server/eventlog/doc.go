@@ -5,6 +5,10 @@
 // disk; memlog keeps it in memory. Package logtest holds the tests that both have
 // to pass.
 //
+//	eventlog.go  Log: the calls and their promises; Subscriber and Subscription
+//	             Values: a key-value store beside the log
+//	             Store: a Log that the program opens and closes
+//
 // A log holds the records of any number of rooms. Within a room, sequence numbers
 // grow from record to record, but not by ones: rooms may share a counter. A
 // record never changes. Retention may remove records, and the log tells a reader
