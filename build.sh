@@ -22,7 +22,7 @@ gotestsum=gotest.tools/gotestsum@v1.13.0
 axe=axe-core@4.14.1
 
 # Packages whose tests run in their own process, without a browser.
-unit_packages=(./server ./server/auth ./server/bench ./server/chat ./server/delivery ./server/eventlog/... ./server/presence ./server/quota ./server/servertest
+unit_packages=(./server/archtest ./server/auth ./server/bench ./server/chat ./server/delivery ./server/eventlog/... ./server/presence ./server/quota ./server/servertest
 	./server/timeline ./server/topics ./server/userdata ./server/web ./server/wsframe
 	./shared ./static/... ./wasm/client/... ./wasm/view)
 js_packages=(./shared ./wasm/...)

@@ -1,4 +1,4 @@
-package main
+package archtest
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ import (
 // TestHouseRules holds the project to its architecture: who may import what, and
 // what is nowhere. Each rule looks at every file, for whatever platform it is.
 func TestHouseRules(t *testing.T) {
-	for _, place := range broken(t, "..") {
+	for _, place := range broken(t, "../..") {
 		t.Error(place)
 	}
 }
@@ -254,7 +254,7 @@ func within(p, parent string) bool { return p == parent || strings.HasPrefix(p, 
 func TestSharedStandsAlone(t *testing.T) {
 	for _, platform := range [][]string{{"GOOS=linux", "GOARCH=amd64"}, {"GOOS=js", "GOARCH=wasm"}} {
 		list := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}} {{end}}{{join .Imports \" \"}}", "./shared")
-		list.Dir, list.Env = "..", append(os.Environ(), platform...)
+		list.Dir, list.Env = "../..", append(os.Environ(), platform...)
 		output, err := list.CombinedOutput()
 		if err != nil {
 			t.Fatalf("go list: %v: %s", err, output)
