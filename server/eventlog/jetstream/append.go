@@ -41,7 +41,7 @@ func (l *Log) Append(ctx context.Context, room, key string, body []byte, done fu
 	if err != nil {
 		return err
 	}
-	if err := l.broken(); err != nil {
+	if err := l.health.err(); err != nil {
 		return err
 	}
 	return s.appender.append(ctx, s.subscriptionTo(room), queued{subject: subject, key: key, body: body}, done)

@@ -173,10 +173,10 @@ func (l *Log) keepMark(s *shard) {
 			return
 		case <-ticker.C:
 		}
-		if l.broken() != nil {
+		if l.health.err() != nil {
 			return
 		}
-		if err := l.writeMark(l.ctx, s); err != nil && l.ctx.Err() == nil && l.broken() == nil {
+		if err := l.writeMark(l.ctx, s); err != nil && l.ctx.Err() == nil && l.health.err() == nil {
 			l.opts.Logger.Warn("writing down where the log is", "stream", s.stream, "err", err)
 		}
 	}
@@ -184,7 +184,7 @@ func (l *Log) keepMark(s *shard) {
 
 // lastMark writes the mark down for the last time.
 func (l *Log) lastMark(ctx context.Context, s *shard) {
-	if l.broken() != nil {
+	if l.health.err() != nil {
 		return
 	}
 	if err := l.writeMark(ctx, s); err != nil {

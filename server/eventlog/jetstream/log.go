@@ -78,10 +78,9 @@ type Log struct {
 	damage map[string][]span // what the embedded store was found to have lost, by stream
 	used   bool              // the store had messages when it was opened
 
-	gaps     sync.Map              // what was told of already: gapAt to true
-	failures chan error            // to watchStore
-	failure  atomic.Pointer[error] // why the store does not write any more
-	failed   chan error            // see Failed
+	gaps   sync.Map // what was told of already: gapAt to true
+	health *health
+	failed chan error // see Failed
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -112,7 +111,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	opts.Replicas = max(1, opts.Replicas)
 	l := &Log{
 		opts: opts, reads: make(chan struct{}, maxReads),
-		failures: make(chan error, 1), failed: make(chan error, 1),
+		health: newHealth(), failed: make(chan error, 1),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	ctx, cancel := context.WithTimeout(ctx, openWait)
@@ -137,9 +136,9 @@ func (l *Log) embed() (err error) {
 		return fmt.Errorf("looking through the store in %s: %w", dir, err)
 	}
 	if err := probe(dir); err != nil {
-		l.noteFailure(err) // it may be readable all the same
+		l.health.report(err) // it may be readable all the same
 	}
-	l.server, err = startServer(l.opts, l.noteFailure)
+	l.server, err = startServer(l.opts, l.health.report)
 	return err
 }
 
@@ -261,7 +260,7 @@ func (l *Log) Close() {
 	ending, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
 	for _, s := range l.shards {
-		if l.broken() == nil {
+		if l.health.err() == nil {
 			s.appender.close(ending)
 		}
 	}

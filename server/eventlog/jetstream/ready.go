@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -28,7 +29,7 @@ const (
 // Ready returns why the log does not take messages now, nil if it does. It asks
 // the store and waits for its answer for readyTimeout at the most.
 func (l *Log) Ready(ctx context.Context) error {
-	if err := l.broken(); err != nil {
+	if err := l.health.err(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
@@ -45,23 +46,31 @@ func (l *Log) Ready(ctx context.Context) error {
 // messages again, and can be.
 func (l *Log) Failed() <-chan error { return l.failed }
 
-// broken returns an error that wraps ErrUnavailable if the store has failed. It
-// names no path: it is told over HTTP too.
-func (l *Log) broken() error {
-	err := l.failure.Load()
-	if err == nil {
+// health knows whether the embedded store can be written. Methods may be called from
+// any goroutine.
+type health struct {
+	failures chan error            // to watchStore
+	failure  atomic.Pointer[error] // why the store cannot be written; nil while it can
+}
+
+func newHealth() *health { return &health{failures: make(chan error, 1)} }
+
+// err returns an error that wraps ErrUnavailable if the store has failed. It names
+// no path, because HTTP clients see it too.
+func (h *health) err() error {
+	failure := h.failure.Load()
+	if failure == nil {
 		return nil
 	}
 	var code syscall.Errno
-	errors.As(*err, &code)
+	errors.As(*failure, &code)
 	return fmt.Errorf("%w: the store cannot write: %w", ErrUnavailable, code)
 }
 
-// noteFailure takes, from any goroutine and without blocking, an error that the
-// store has met.
-func (l *Log) noteFailure(err error) {
+// report takes, without blocking, an error that the store has met.
+func (h *health) report(err error) {
 	select {
-	case l.failures <- err:
+	case h.failures <- err:
 	default: // one is enough
 	}
 }
@@ -86,12 +95,12 @@ func (l *Log) watchStore() {
 	select {
 	case <-l.ctx.Done():
 		return
-	case failure = <-l.failures:
+	case failure = <-l.health.failures:
 	}
-	l.failure.Store(&failure)
+	l.health.failure.Store(&failure)
 	l.opts.Logger.Error("the message log cannot be written: messages are refused until it can, and can be read", "err", failure)
 	for _, s := range l.shards {
-		s.appender.fail(l.broken())
+		s.appender.fail(l.health.err())
 	}
 	ticker := time.NewTicker(probeEvery)
 	defer ticker.Stop()

@@ -63,7 +63,7 @@ func (v *values) Get(ctx context.Context, owner, key string) ([]byte, error) {
 
 // Put implements eventlog.Values.
 func (v *values) Put(ctx context.Context, owner, key string, value []byte) error {
-	if err := v.log.broken(); err != nil {
+	if err := v.log.health.err(); err != nil {
 		return err
 	}
 	if _, err := v.kv.Put(ctx, valueKey(owner, key), value); err != nil {
@@ -90,7 +90,7 @@ func (v *values) Update(ctx context.Context, owner, key string, change func(old 
 		if !changed {
 			return old, nil
 		}
-		if err := v.log.broken(); err != nil {
+		if err := v.log.health.err(); err != nil {
 			return nil, err
 		}
 		if revision == 0 {
