@@ -57,10 +57,10 @@ func (s *shard) markKey() string  { return fmt.Sprintf("mark.%d", s.number) }
 // openEpoch finds out whether the shard's log is the one it was, and gives it a
 // new epoch if not.
 func (l *Log) openEpoch(ctx context.Context, s *shard, shards int) error {
-	if _, err := l.serverValue(ctx, s.epochKey(), randomEpoch); err != nil {
+	if _, err := l.values[eventlog.Server].getOrCreate(ctx, s.epochKey(), randomEpoch); err != nil {
 		return err
 	}
-	entry, err := l.storedServerValue(ctx, s.epochKey())
+	entry, err := l.values[eventlog.Server].getStored(ctx, s.epochKey())
 	if err != nil {
 		return fmt.Errorf("%w: reading the epoch: %w", ErrUnavailable, err)
 	}
@@ -76,7 +76,7 @@ func (l *Log) openEpoch(ctx context.Context, s *shard, shards int) error {
 		return nil
 	}
 	fresh := randomEpoch()
-	if _, err := l.kv(eventlog.Server).Update(ctx, s.epochKey(), fresh, entry.Revision()); err != nil {
+	if _, err := l.values[eventlog.Server].kv.Update(ctx, s.epochKey(), fresh, entry.Revision()); err != nil {
 		return fmt.Errorf("changing the epoch of %s, which %s: %w (another server may have done so: start again)", s.stream, strings.Join(losses, "; "), err)
 	}
 	l.opts.Logger.Error("the log is not the one it was: its clients start over", "stream", s.stream,
@@ -94,7 +94,7 @@ func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string
 	if err != nil {
 		return nil, err
 	}
-	entry, err := l.kv(eventlog.Server).Get(ctx, s.markKey())
+	entry, err := l.values[eventlog.Server].kv.Get(ctx, s.markKey())
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound) && state.LastSeq == 0:
 		return losses, l.writeMark(ctx, s)
@@ -216,7 +216,7 @@ func (l *Log) writeMark(ctx context.Context, s *shard) error {
 		}
 	}
 	value, _ := json.Marshal(m) // numbers and strings
-	if _, err := l.kv(eventlog.Server).Put(ctx, s.markKey(), value); err != nil {
+	if _, err := l.values[eventlog.Server].kv.Put(ctx, s.markKey(), value); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s.marked = &m
@@ -226,7 +226,7 @@ func (l *Log) writeMark(ctx context.Context, s *shard) error {
 // watchEpochs resets the subscriptions of a shard when another server has given it a
 // new epoch.
 func (l *Log) watchEpochs() error {
-	watcher, err := l.kv(eventlog.Server).Watch(l.ctx, "epoch.*", jetstream.UpdatesOnly())
+	watcher, err := l.values[eventlog.Server].kv.Watch(l.ctx, "epoch.*", jetstream.UpdatesOnly())
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

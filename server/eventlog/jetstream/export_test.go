@@ -21,7 +21,7 @@ func (l *Log) At(ctx context.Context, room string, seq uint64) (eventlog.Record,
 
 // Value returns a value of the server's, created if it is missing.
 func (l *Log) Value(ctx context.Context, key string, create func() []byte) ([]byte, error) {
-	return l.serverValue(ctx, key, create)
+	return l.values[eventlog.Server].getOrCreate(ctx, key, create)
 }
 
 // LoseFeed ends what the feed brings to a subscription.

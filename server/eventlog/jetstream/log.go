@@ -161,7 +161,7 @@ func (l *Log) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	kept, err := l.serverValue(ctx, "shards", func() []byte { return strconv.AppendInt(nil, int64(cmp.Or(streams, newShards)), 10) })
+	kept, err := l.values[eventlog.Server].getOrCreate(ctx, "shards", func() []byte { return strconv.AppendInt(nil, int64(cmp.Or(streams, newShards)), 10) })
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,6 @@ type values struct {
 // Values implements eventlog.Log.
 func (l *Log) Values(b eventlog.Bucket) eventlog.Values { return l.values[b] }
 
-func (l *Log) kv(b eventlog.Bucket) jetstream.KeyValue { return l.values[b].kv }
-
 func (l *Log) openValues(ctx context.Context) error {
 	l.values = map[eventlog.Bucket]*values{}
 	for _, config := range buckets {
@@ -171,10 +169,10 @@ func ownerOf(key string) string {
 	return owner
 }
 
-// serverValue returns a value of the server's, storing what create makes if there
+// getOrCreate returns a value without an owner, storing what create makes if there
 // is none.
-func (l *Log) serverValue(ctx context.Context, key string, create func() []byte) ([]byte, error) {
-	return l.Values(eventlog.Server).Update(ctx, "", key, func(old []byte) ([]byte, bool) {
+func (v *values) getOrCreate(ctx context.Context, key string, create func() []byte) ([]byte, error) {
+	return v.Update(ctx, "", key, func(old []byte) ([]byte, bool) {
 		if old != nil {
 			return nil, false
 		}
@@ -182,16 +180,16 @@ func (l *Log) serverValue(ctx context.Context, key string, create func() []byte)
 	})
 }
 
-// storedServerValue returns a value that was stored before. The replica that answers
-// may not have heard of it yet, so a value that is not found is asked for again, for
+// getStored returns a value without an owner that was stored before. The replica
+// that answers may not have it yet, so a value that is not found is read again, for
 // a second.
-func (l *Log) storedServerValue(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
+func (v *values) getStored(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
 	tries := 1
-	if l.opts.Replicas > 1 {
+	if v.log.opts.Replicas > 1 {
 		tries = 20
 	}
 	for {
-		e, err := l.kv(eventlog.Server).Get(ctx, key)
+		e, err := v.kv.Get(ctx, key)
 		tries--
 		if tries == 0 || !errors.Is(err, jetstream.ErrKeyNotFound) {
 			return e, err
