@@ -37,7 +37,7 @@ type Receipt = eventlog.Receipt
 // store syncs always, else up to SyncInterval later.
 func (l *Log) Append(ctx context.Context, room, key string, body []byte, done func(Receipt, error)) error {
 	s := l.shardOf(room)
-	subject, err := s.subject(room)
+	subject, err := s.stream.subject(room)
 	if err != nil {
 		return err
 	}

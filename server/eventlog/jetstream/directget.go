@@ -36,13 +36,13 @@ type page struct {
 // one asks for one message; its Seq is 0 if there is none. With replicas it asks
 // the stream's leader: another may not have the message yet, and then that it is
 // not there would mean nothing.
-func (l *Log) one(ctx context.Context, s *shard, get directGet) (r eventlog.Record, err error) {
-	err = l.limited(ctx, s, func(ctx context.Context) error {
-		if l.opts.Replicas > 1 {
-			r, err = l.askLeader(ctx, s, get)
+func (s *stream) one(ctx context.Context, get directGet) (r eventlog.Record, err error) {
+	err = s.limited(ctx, func(ctx context.Context) error {
+		if s.opts.Replicas > 1 {
+			r, err = s.askLeader(ctx, get)
 			return err
 		}
-		p, err := l.request(ctx, s, get)
+		p, err := s.request(ctx, get)
 		if len(p.entries) > 0 {
 			r = p.entries[0].Record
 		}
@@ -51,29 +51,29 @@ func (l *Log) one(ctx context.Context, s *shard, get directGet) (r eventlog.Reco
 	return r, err
 }
 
-// direct asks a shard's stream, whichever replica answers. An answer that does
+// direct asks the stream, whichever replica answers. An answer that does
 // not arrive whole is an error, never a shorter answer: to take one for the other
 // would be a hole in somebody's timeline.
-func (l *Log) direct(ctx context.Context, s *shard, get directGet) (p page, err error) {
-	err = l.limited(ctx, s, func(ctx context.Context) error {
-		p, err = l.request(ctx, s, get)
+func (s *stream) direct(ctx context.Context, get directGet) (p page, err error) {
+	err = s.limited(ctx, func(ctx context.Context) error {
+		p, err = s.request(ctx, get)
 		return err
 	})
 	return p, err
 }
 
 // limited reads when it is this read's turn, for at most readTimeout.
-func (l *Log) limited(ctx context.Context, s *shard, read func(context.Context) error) error {
+func (s *stream) limited(ctx context.Context, read func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	select {
-	case l.reads <- struct{}{}:
-		defer func() { <-l.reads }()
+	case s.reads <- struct{}{}:
+		defer func() { <-s.reads }()
 	case <-ctx.Done():
 		return fmt.Errorf("%w: reading: %w", ErrUnavailable, ctx.Err())
 	}
 	if err := persist(ctx, read); err != nil {
-		return fmt.Errorf("%w: reading %s: %w", ErrUnavailable, s.stream, err)
+		return fmt.Errorf("%w: reading %s: %w", ErrUnavailable, s.name, err)
 	}
 	return nil
 }
@@ -92,12 +92,12 @@ func persist(ctx context.Context, ask func(context.Context) error) error {
 
 // askLeader asks for one message through the stream's API, which only its leader
 // answers.
-func (l *Log) askLeader(ctx context.Context, s *shard, get directGet) (eventlog.Record, error) {
+func (s *stream) askLeader(ctx context.Context, get directGet) (eventlog.Record, error) {
 	request, err := json.Marshal(get)
 	if err != nil {
 		return eventlog.Record{}, err
 	}
-	m, err := l.conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.stream, request)
+	m, err := s.conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.name, request)
 	if err != nil {
 		return eventlog.Record{}, err
 	}
@@ -122,18 +122,18 @@ func (l *Log) askLeader(ctx context.Context, s *shard, get directGet) (eventlog.
 	}
 }
 
-func (l *Log) request(ctx context.Context, s *shard, get directGet) (p page, err error) {
+func (s *stream) request(ctx context.Context, get directGet) (p page, err error) {
 	request, err := json.Marshal(get)
 	if err != nil {
 		return p, err
 	}
-	inbox := l.conn.NewInbox()
-	sub, err := l.conn.SubscribeSync(inbox)
+	inbox := s.conn.NewInbox()
+	sub, err := s.conn.SubscribeSync(inbox)
 	if err != nil {
 		return p, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := l.conn.PublishRequest("$JS.API.DIRECT.GET."+s.stream, inbox, request); err != nil {
+	if err := s.conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, request); err != nil {
 		return p, err
 	}
 	for {

@@ -51,8 +51,8 @@ func sumOf(body []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func (s *shard) epochKey() string { return fmt.Sprintf("epoch.%d", s.number) }
-func (s *shard) markKey() string  { return fmt.Sprintf("mark.%d", s.number) }
+func (s *shard) epochKey() string { return fmt.Sprintf("epoch.%d", s.stream.number) }
+func (s *shard) markKey() string  { return fmt.Sprintf("mark.%d", s.stream.number) }
 
 // openEpoch finds out whether the shard's log is the one it was, and gives it a
 // new epoch if not.
@@ -77,9 +77,9 @@ func (l *Log) openEpoch(ctx context.Context, s *shard, shards int) error {
 	}
 	fresh := randomEpoch()
 	if _, err := l.values[eventlog.Server].kv.Update(ctx, s.epochKey(), fresh, entry.Revision()); err != nil {
-		return fmt.Errorf("changing the epoch of %s, which %s: %w (another server may have done so: start again)", s.stream, strings.Join(losses, "; "), err)
+		return fmt.Errorf("changing the epoch of %s, which %s: %w (another server may have done so: start again)", s.stream.name, strings.Join(losses, "; "), err)
 	}
-	l.opts.Logger.Error("the log is not the one it was: its clients start over", "stream", s.stream,
+	l.opts.Logger.Error("the log is not the one it was: its clients start over", "stream", s.stream.name,
 		"why", strings.Join(losses, "; "), "epoch", string(fresh), "before", *s.epoch.Load())
 	s.setEpoch(fresh)
 	return l.writeMark(ctx, s)
@@ -90,7 +90,7 @@ func (l *Log) openEpoch(ctx context.Context, s *shard, shards int) error {
 // says it was.
 func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string, err error) {
 	lose := func(format string, v ...any) { losses = append(losses, fmt.Sprintf(format, v...)) }
-	state, err := l.state(ctx, s)
+	state, err := s.stream.state(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string
 	}
 	s.marked = &m
 	end := state.LastSeq
-	for _, gone := range l.damage[s.stream] {
+	for _, gone := range l.damage[s.stream.name] {
 		if gone.last == 0 && m.Seq >= gone.first {
 			gone.last = m.Seq
 		}
@@ -121,7 +121,7 @@ func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string
 	if end < m.Seq {
 		lose("lost %v at its end", span{end + 1, m.Seq})
 	} else if m.Seq >= state.FirstSeq && m.Seq <= state.LastSeq && m.Sum != "" {
-		at, err := l.one(ctx, s, directGet{Seq: m.Seq})
+		at, err := s.stream.one(ctx, directGet{Seq: m.Seq})
 		switch {
 		case err != nil:
 			return nil, err
@@ -136,7 +136,7 @@ func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string
 		lose("lost %v at its beginning", span{max(1, m.First), state.FirstSeq - 1})
 	}
 	if losses == nil && state.NumDeleted > m.Deleted && !m.Limited {
-		state, err := l.state(ctx, s, `{"deleted_details":true}`)
+		state, err := s.stream.state(ctx, `{"deleted_details":true}`)
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +177,7 @@ func (l *Log) keepMark(s *shard) {
 			return
 		}
 		if err := l.writeMark(l.ctx, s); err != nil && l.ctx.Err() == nil && l.health.err() == nil {
-			l.opts.Logger.Warn("writing down where the log is", "stream", s.stream, "err", err)
+			l.opts.Logger.Warn("writing down where the log is", "stream", s.stream.name, "err", err)
 		}
 	}
 }
@@ -188,20 +188,20 @@ func (l *Log) lastMark(ctx context.Context, s *shard) {
 		return
 	}
 	if err := l.writeMark(ctx, s); err != nil {
-		l.opts.Logger.Warn("writing down where the log is", "stream", s.stream, "err", err)
+		l.opts.Logger.Warn("writing down where the log is", "stream", s.stream.name, "err", err)
 	}
 }
 
 // writeMark writes down the last place that the log has reached, if that has
 // moved.
 func (l *Log) writeMark(ctx context.Context, s *shard) error {
-	state, err := l.state(ctx, s)
+	state, err := s.stream.state(ctx)
 	if err != nil {
 		return err
 	}
 	m := mark{Seq: state.LastSeq, First: state.FirstSeq, Deleted: state.NumDeleted, Limited: l.opts.MaxRoomMessages > 0, Aged: l.opts.MaxAge > 0}
 	if state.LastSeq > 0 {
-		last, err := l.one(ctx, s, directGet{Seq: state.LastSeq})
+		last, err := s.stream.one(ctx, directGet{Seq: state.LastSeq})
 		if err != nil {
 			return err
 		}

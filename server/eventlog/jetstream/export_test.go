@@ -9,7 +9,7 @@ import (
 // What tests of this package need beyond the contract.
 
 // Shard returns which shard a room is in.
-func (l *Log) Shard(room string) int { return l.shardOf(room).number }
+func (l *Log) Shard(room string) int { return l.shardOf(room).stream.number }
 
 // Shards returns the number of shards.
 func (l *Log) Shards() int { return len(l.shards) }
@@ -31,5 +31,5 @@ func LoseFeed(sub eventlog.Subscription) error {
 
 // Newest returns the newest records of a shard's rooms; see newest.
 func (l *Log) Newest(ctx context.Context, shard int, seq uint64) ([]eventlog.Record, uint64, error) {
-	return l.newest(ctx, l.shards[shard], seq)
+	return l.shards[shard].stream.newest(ctx, seq)
 }

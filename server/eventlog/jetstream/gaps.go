@@ -23,14 +23,14 @@ const countTries = 3
 //
 // Replicas are not compared: one that lags behind another counts less, and each
 // mends what it cannot read from the others.
-func (l *Log) untilGap(ctx context.Context, s *shard, subject string, seq uint64, p page) (run, error) {
+func (s *stream) untilGap(ctx context.Context, subject string, seq uint64, p page) (run, error) {
 	n := len(p.entries)
 	all := run{records: recordsOf(p.entries), more: p.pending > 0}
-	if l.opts.Replicas > 1 || isContiguous(seq, all.records) || p.entries[0].left == n-1 { // the last: all that there is
+	if s.opts.Replicas > 1 || isContiguous(seq, all.records) || p.entries[0].left == n-1 { // the last: all that there is
 		return all, nil
 	}
 	missing := func(i int) (bool, error) {
-		count, err := l.countBetween(ctx, s, subject, seq, p.entries[i].Seq, p.entries[0].left+1, i+1)
+		count, err := s.countBetween(ctx, subject, seq, p.entries[i].Seq, p.entries[0].left+1, i+1)
 		return count > i+1, err
 	}
 	gap, err := missing(n - 1)
@@ -51,8 +51,8 @@ func (l *Log) untilGap(ctx context.Context, s *shard, subject string, seq uint64
 		return run{records: all.records[:min(i, n)], more: all.more || i < n}, nil
 	}
 	first := all.records[0]
-	if _, logged := l.gaps.LoadOrStore(gapAt{s.number, first.Seq}, true); !logged {
-		l.opts.Logger.Error("messages cannot be read: they are left out, and members are told", "stream", s.stream,
+	if _, logged := s.gaps.LoadOrStore(first.Seq, true); !logged {
+		s.opts.Logger.Error("messages cannot be read: they are left out, and members are told", "stream", s.name,
 			"room", first.Room, "after", seq, "before", first.Seq)
 	}
 	return run{records: all.records[:1], gap: true, more: all.more || n > 1}, nil
@@ -64,25 +64,19 @@ func isContiguous(seq uint64, records []eventlog.Record) bool {
 	return len(records) == 0 || records[len(records)-1].Seq == seq+uint64(len(records))
 }
 
-// gapAt names a gap by the record after it.
-type gapAt struct {
-	shard int
-	seq   uint64
-}
-
 // countBetween returns how many records the store counts for a subject beyond from
 // and up to to. beyond is how many it had beyond from when the page was read. If
 // that is not what is expected, the room may have grown since, and is counted again
 // until it has not.
-func (l *Log) countBetween(ctx context.Context, s *shard, subject string, from, to uint64, beyond, expected int) (int, error) {
+func (s *stream) countBetween(ctx context.Context, subject string, from, to uint64, beyond, expected int) (int, error) {
 	for try := 1; ; try++ {
-		rest, err := l.countBeyond(ctx, s, subject, to)
+		rest, err := s.countBeyond(ctx, subject, to)
 		if err != nil || beyond-rest == expected {
 			return expected, err
 		} else if try == countTries {
 			return beyond - rest, nil
 		}
-		again, err := l.countBeyond(ctx, s, subject, from)
+		again, err := s.countBeyond(ctx, subject, from)
 		if err != nil || again == beyond {
 			return beyond - rest, err
 		}
@@ -90,7 +84,7 @@ func (l *Log) countBetween(ctx context.Context, s *shard, subject string, from, 
 	}
 }
 
-func (l *Log) countBeyond(ctx context.Context, s *shard, subject string, seq uint64) (int, error) {
-	p, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: 1})
+func (s *stream) countBeyond(ctx context.Context, subject string, seq uint64) (int, error) {
+	p, err := s.direct(ctx, directGet{Seq: seq + 1, NextFor: subject, Batch: 1})
 	return len(p.entries) + p.pending, err
 }

@@ -25,7 +25,7 @@ func TestABatchAnsweredTooLate(t *testing.T) {
 			}
 			t.Cleanup(l.Close)
 			s := l.shardOf("den")
-			subject, err := s.subject("den")
+			subject, err := s.stream.subject("den")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,7 +18,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"websockets/server/eventlog"
-	"websockets/shared"
 )
 
 // openWait is how long the store may take for what Open asks of it: a large one, on
@@ -78,7 +77,6 @@ type Log struct {
 	damage map[string][]span // what the embedded store was found to have lost, by stream
 	used   bool              // the store had messages when it was opened
 
-	gaps   sync.Map // what was told of already: gapAt to true
 	health *health
 	failed chan error // see Failed
 
@@ -90,8 +88,7 @@ type Log struct {
 // shard is one stream, with a connection of its own for what is published to it
 // and for its feed.
 type shard struct {
-	number   int
-	stream   string
+	stream   *stream
 	epoch    atomic.Pointer[string]
 	marked   *mark // what is written down; owned by keepMark once the log is open
 	appender appender
@@ -212,7 +209,10 @@ func (l *Log) streams(ctx context.Context) (count int, err error) {
 }
 
 func (l *Log) openShard(ctx context.Context, n, count int) error {
-	s := &shard{number: n, stream: fmt.Sprintf("ROOMS_%d", n), subs: map[string]*subscription{}}
+	s := &shard{
+		stream: &stream{number: n, name: fmt.Sprintf("ROOMS_%d", n), opts: &l.opts, conn: l.conn, reads: l.reads},
+		subs:   map[string]*subscription{},
+	}
 	limit := func(v int64) int64 {
 		if v == 0 {
 			return -1
@@ -220,7 +220,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 		return v
 	}
 	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:               s.stream,
+		Name:               s.stream.name,
 		Description:        "messages of the rooms of shard " + strconv.Itoa(n),
 		Subjects:           []string{fmt.Sprintf("room.%d.*", n)},
 		RePublish:          &jetstream.RePublish{Source: fmt.Sprintf("room.%d.*", n), Destination: fmt.Sprintf("feed.%d.{{wildcard(1)}}", n)},
@@ -234,7 +234,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 		MaxMsgsPerSubject:  limit(l.opts.MaxRoomMessages),
 	})
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", s.stream, err)
+		return fmt.Errorf("stream %s: %w", s.stream.name, err)
 	}
 	if err := l.openEpoch(ctx, s, count); err != nil {
 		return err
@@ -244,7 +244,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 		return err
 	}
 	s.appender.grouped = l.server != nil && l.opts.SyncAlways
-	if err := s.appender.open(conn, s.stream); err != nil {
+	if err := s.appender.open(conn, s.stream.name); err != nil {
 		conn.Close()
 		return err
 	}
@@ -290,19 +290,4 @@ func (l *Log) shardOf(room string) *shard {
 	h := fnv.New32a()
 	h.Write([]byte(room))
 	return l.shards[h.Sum32()%uint32(len(l.shards))]
-}
-
-// subject is where the room's messages are stored. A room's name has no letter
-// that means something in a subject, so it stands for itself; anything else is
-// refused here, whoever was to check it before.
-func (s *shard) subject(room string) (string, error) {
-	if err := shared.ValidateRoom(room); err != nil {
-		return "", err
-	}
-	return "room." + strconv.Itoa(s.number) + "." + room, nil
-}
-
-// feedSubject is where the stream republishes what it has stored.
-func (s *shard) feedSubject(room string) string {
-	return "feed." + strconv.Itoa(s.number) + "." + room
 }

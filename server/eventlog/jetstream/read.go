@@ -28,11 +28,11 @@ const (
 // Head implements eventlog.Log.
 func (l *Log) Head(ctx context.Context, room string) (eventlog.Record, error) {
 	s := l.shardOf(room)
-	subject, err := s.subject(room)
+	subject, err := s.stream.subject(room)
 	if err != nil {
 		return eventlog.Record{}, err
 	}
-	return l.one(ctx, s, directGet{LastFor: subject})
+	return s.stream.one(ctx, directGet{LastFor: subject})
 }
 
 // at returns the room's record with exactly this sequence; its Seq is 0 if there
@@ -41,7 +41,7 @@ func (l *Log) at(ctx context.Context, room string, seq uint64) (eventlog.Record,
 	if seq == 0 {
 		return eventlog.Record{}, nil
 	}
-	r, err := l.one(ctx, l.shardOf(room), directGet{Seq: seq})
+	r, err := l.shardOf(room).stream.one(ctx, directGet{Seq: seq})
 	if err != nil || r.Room == room {
 		return r, err
 	}
@@ -52,23 +52,23 @@ func (l *Log) at(ctx context.Context, room string, seq uint64) (eventlog.Record,
 // On a cluster a page may not have yet what next returns.
 func (l *Log) next(ctx context.Context, room string, seq uint64) (eventlog.Record, error) {
 	s := l.shardOf(room)
-	subject, err := s.subject(room)
+	subject, err := s.stream.subject(room)
 	if err != nil || seq == math.MaxUint64 {
 		return eventlog.Record{}, err
 	}
-	return l.one(ctx, s, directGet{Seq: seq + 1, NextFor: subject})
+	return s.stream.one(ctx, directGet{Seq: seq + 1, NextFor: subject})
 }
 
 // Locate implements eventlog.Log.
 func (l *Log) Locate(ctx context.Context, room string, seq uint64) (place eventlog.Place, err error) {
 	s := l.shardOf(room)
-	if _, err := s.subject(room); err != nil {
+	if _, err := s.stream.subject(room); err != nil {
 		return place, err
 	}
 	if place.Record, err = l.at(ctx, room, seq); err != nil || place.Record.Seq != 0 {
 		return place, err
 	}
-	state, err := l.state(ctx, s)
+	state, err := s.stream.state(ctx)
 	if err != nil {
 		return place, err
 	}
@@ -98,7 +98,7 @@ func (l *Log) Locate(ctx context.Context, room string, seq uint64) (place eventl
 // beyond seq. It is for a seq at which the room has no record (any more): while the
 // record at seq is there, nothing beyond it has been removed.
 func (l *Log) mayHaveRemoved(ctx context.Context, room string, seq uint64) (bool, error) {
-	state, err := l.state(ctx, l.shardOf(room))
+	state, err := l.shardOf(room).stream.state(ctx)
 	if err != nil || state.FirstSeq > 1 && state.FirstSeq-1 > seq {
 		return err == nil, err
 	}
@@ -112,11 +112,11 @@ func (l *Log) mayHaveRemoved(ctx context.Context, room string, seq uint64) (bool
 // kept asks the stream's leader how many messages the room has.
 func (l *Log) kept(ctx context.Context, room string) (int64, error) {
 	s := l.shardOf(room)
-	subject, err := s.subject(room)
+	subject, err := s.stream.subject(room)
 	if err != nil {
 		return 0, err
 	}
-	state, err := l.state(ctx, s, fmt.Sprintf(`{"subjects_filter":%q}`, subject))
+	state, err := s.stream.state(ctx, fmt.Sprintf(`{"subjects_filter":%q}`, subject))
 	return state.Subjects[subject], err
 }
 
@@ -165,28 +165,28 @@ type run struct {
 // cluster it may end early, where the replica that answers ends.
 func (l *Log) readRun(ctx context.Context, room string, seq uint64, limit, maxBytes int) (run, error) {
 	s := l.shardOf(room)
-	subject, err := s.subject(room)
+	subject, err := s.stream.subject(room)
 	if err != nil || seq == math.MaxUint64 { // seq + 1 would be the start
 		return run{}, err
 	}
-	p, err := l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: subject, Batch: limit, MaxBytes: maxBytes})
+	p, err := s.stream.direct(ctx, directGet{Seq: seq + 1, NextFor: subject, Batch: limit, MaxBytes: maxBytes})
 	if err != nil {
 		return run{}, err
 	}
-	return l.untilGap(ctx, s, subject, seq, p)
+	return s.stream.untilGap(ctx, subject, seq, p)
 }
 
 // Count implements eventlog.Log.
 func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
 	s := l.shardOf(room)
-	subject, err := s.subject(room)
+	subject, err := s.stream.subject(room)
 	if err != nil {
 		return 0, err
 	}
 	if seq == math.MaxUint64 {
 		return 0, nil
 	}
-	return l.countBeyond(ctx, s, subject, seq)
+	return s.stream.countBeyond(ctx, subject, seq)
 }
 
 // back returns the sequence from which on the room has n records below before,
@@ -246,19 +246,19 @@ func (l *Log) back(ctx context.Context, room string, before uint64, n int) (star
 }
 
 // lastSeq returns the last sequence of the shard's stream.
-func (l *Log) lastSeq(ctx context.Context, s *shard) (uint64, error) {
-	state, err := l.state(ctx, s)
+func (s *stream) lastSeq(ctx context.Context) (uint64, error) {
+	state, err := s.state(ctx)
 	return state.LastSeq, err
 }
 
 // state asks the stream's leader. The library's own type leaves out what the
 // store itself says is lost.
-func (l *Log) state(ctx context.Context, s *shard, request ...string) (streamState, error) {
+func (s *stream) state(ctx context.Context, request ...string) (streamState, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var m *nats.Msg
 	err := persist(ctx, func(ctx context.Context) (err error) {
-		m, err = l.conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+s.stream, []byte(strings.Join(request, "")))
+		m, err = s.conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+s.name, []byte(strings.Join(request, "")))
 		return err
 	})
 	if err != nil {
@@ -296,7 +296,7 @@ func (l *Log) RecentRooms(ctx context.Context, since eventlog.Mark) (recent []ev
 	now = make(eventlog.Mark, len(l.shards))
 	copy(now, since)
 	for i, s := range l.shards {
-		newest, reached, err := l.newest(ctx, s, now[i])
+		newest, reached, err := s.stream.newest(ctx, now[i])
 		if err != nil {
 			return nil, since, err
 		}
@@ -310,22 +310,22 @@ func (l *Log) RecentRooms(ctx context.Context, since eventlog.Mark) (recent []ev
 // written to beyond seq, oldest first, and the sequence up to which it looked. If
 // the shard has more rooms than the store answers for at once, about a thousand,
 // these are only the rooms of the last few hundred records.
-func (l *Log) newest(ctx context.Context, s *shard, seq uint64) ([]eventlog.Record, uint64, error) {
+func (s *stream) newest(ctx context.Context, seq uint64) ([]eventlog.Record, uint64, error) {
 	const window = 500
-	last, err := l.lastSeq(ctx, s)
+	last, err := s.lastSeq(ctx)
 	if err != nil || last <= seq {
 		return nil, seq, err
 	}
 	all := fmt.Sprintf("room.%d.*", s.number)
-	p, err := l.direct(ctx, s, directGet{Seq: seq + 1, LastOf: []string{all}})
+	p, err := s.direct(ctx, directGet{Seq: seq + 1, LastOf: []string{all}})
 	switch {
 	case errors.Is(err, errTooMany):
 		if last > window {
 			seq = max(seq, last-window)
 		}
-		p, err = l.direct(ctx, s, directGet{Seq: seq + 1, NextFor: all, Batch: window})
+		p, err = s.direct(ctx, directGet{Seq: seq + 1, NextFor: all, Batch: window})
 		p.upTo = last
-	case p.upTo == 0 && l.opts.Replicas == 1: // there is nothing: what was is gone
+	case p.upTo == 0 && s.opts.Replicas == 1: // there is nothing: what was is gone
 		p.upTo = last
 	}
 	return recordsOf(p.entries), max(seq, p.upTo), err
@@ -338,7 +338,7 @@ var errTooMany = errors.New("too many rooms to answer for at once")
 // were written to beyond seq. maxHeads rooms are the most. On a cluster a replica
 // may lag behind: current says that no room has another one up to last, which
 // lastSeq returned before.
-func (l *Log) heads(ctx context.Context, s *shard, rooms []string, seq, last uint64) (heads []eventlog.Record, current bool, err error) {
+func (s *stream) heads(ctx context.Context, rooms []string, seq, last uint64) (heads []eventlog.Record, current bool, err error) {
 	get := directGet{Seq: seq + 1}
 	for _, room := range rooms {
 		subject, err := s.subject(room)
@@ -347,9 +347,9 @@ func (l *Log) heads(ctx context.Context, s *shard, rooms []string, seq, last uin
 		}
 		get.LastOf = append(get.LastOf, subject)
 	}
-	p, err := l.direct(ctx, s, get)
+	p, err := s.direct(ctx, get)
 	// An answer without entries does not say how far the replica has got.
-	current = err == nil && (p.upTo >= last || l.opts.Replicas == 1)
+	current = err == nil && (p.upTo >= last || s.opts.Replicas == 1)
 	return recordsOf(p.entries), current, err
 }
 

@@ -35,8 +35,8 @@ func (l *Log) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for _, s := range l.shards {
-		if _, err := l.state(ctx, s); err != nil {
-			return fmt.Errorf("%s: %w", s.stream, err)
+		if _, err := s.stream.state(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.stream.name, err)
 		}
 	}
 	return nil

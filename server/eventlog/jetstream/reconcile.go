@@ -45,7 +45,7 @@ func (l *Log) reconcileLoop(s *shard) {
 		if err := l.reconcile(s); err == nil {
 			s.reconciled.Store(began.UnixNano())
 		} else if l.ctx.Err() == nil {
-			l.opts.Logger.Debug("comparing subscriptions with the stream", "stream", s.stream, "err", err)
+			l.opts.Logger.Debug("comparing subscriptions with the stream", "stream", s.stream.name, "err", err)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func (l *Log) catchUp(ctx context.Context, sub *subscription) error {
 // compare notes what the stream has beyond what was delivered. It may be on its way,
 // so it is overdue only the next time.
 func (l *Log) compare(ctx context.Context, s *shard, subs map[string]*subscription) error {
-	last, err := l.lastSeq(ctx, s)
+	last, err := s.stream.lastSeq(ctx)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (l *Log) compare(ctx context.Context, s *shard, subs map[string]*subscripti
 	}
 	var lagging error
 	for rooms := range slices.Chunk(behind, maxHeads) {
-		heads, current, err := l.heads(ctx, s, rooms, from, last)
+		heads, current, err := s.stream.heads(ctx, rooms, from, last)
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package jetstream
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,7 +44,7 @@ type subscription struct {
 // Subscribe implements eventlog.Log.
 func (l *Log) Subscribe(ctx context.Context, room string, to eventlog.Subscriber) (eventlog.Subscription, error) {
 	s := l.shardOf(room)
-	if _, err := s.subject(room); err != nil {
+	if _, err := s.stream.subject(room); err != nil {
 		return nil, err
 	}
 	sub := &subscription{log: l, shard: s, room: room, to: to, opened: time.Now()}
@@ -62,12 +61,12 @@ func (l *Log) Subscribe(ctx context.Context, room string, to eventlog.Subscriber
 // start makes the room part of the shard's feed and hands on its head.
 func (s *subscription) start(ctx context.Context) (err error) {
 	conn := s.shard.follower.conn
-	s.feed, err = conn.ChanSubscribe(s.shard.feedSubject(s.room), s.shard.follower.feed)
+	s.feed, err = conn.ChanSubscribe(s.shard.stream.feedSubject(s.room), s.shard.follower.feed)
 	if err != nil {
 		return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room, err)
 	}
 	if s.log.Shared() {
-		s.signals, err = conn.ChanSubscribe(s.shard.signalSubject(s.room), s.shard.follower.signals)
+		s.signals, err = conn.ChanSubscribe(s.shard.stream.signalSubject(s.room), s.shard.follower.signals)
 		if err != nil {
 			return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room, err)
 		}
@@ -79,7 +78,7 @@ func (s *subscription) start(ctx context.Context) (err error) {
 	if err := conn.FlushWithContext(ctx); err != nil {
 		return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room, err)
 	}
-	last, err := s.log.lastSeq(ctx, s.shard) // before the head: an empty room has nothing up to here
+	last, err := s.shard.stream.lastSeq(ctx) // before the head: an empty room has nothing up to here
 	if err != nil {
 		return err
 	}
@@ -239,7 +238,7 @@ func (l *Log) Signal(room string, data []byte) error {
 	if !l.Shared() {
 		return nil
 	}
-	if err := l.conn.Publish(l.shardOf(room).signalSubject(room), data); err != nil {
+	if err := l.conn.Publish(l.shardOf(room).stream.signalSubject(room), data); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil
@@ -247,11 +246,6 @@ func (l *Log) Signal(room string, data []byte) error {
 
 // Shared implements eventlog.Log.
 func (l *Log) Shared() bool { return l.server == nil }
-
-// signalSubject is where servers talk to each other about a room.
-func (s *shard) signalSubject(room string) string {
-	return "signal." + strconv.Itoa(s.number) + "." + room
-}
 
 // followSignals hands on signals until ctx ends. This server's own are among them.
 func (s *shard) followSignals(ctx context.Context) {
