@@ -11,27 +11,27 @@ import (
 // maxDisagree is how often a page is read again whose parts do not fit together.
 const maxDisagree = 5
 
-// Before implements eventlog.Log.
+// before is Log.Before.
 //
 // On a cluster each step of back may be answered by another replica, and one that
 // lags behind counts less than the others. So a page is taken only if the stream's
 // leader knows of nothing between it and before. Else it is read again, and in the
 // end it is an error: never a page with a hole.
-func (l *Log) Before(ctx context.Context, room string, before uint64, limit, maxBytes int) (eventlog.Page, error) {
+func (r roomReader) before(ctx context.Context, before uint64, limit, maxBytes int) (eventlog.Page, error) {
 	if before == 0 {
-		head, err := l.Head(ctx, room)
+		head, err := r.head(ctx)
 		if err != nil || head.Seq == 0 {
 			return eventlog.Page{}, err
 		}
 		before = head.Seq + 1
 	}
 	for range maxDisagree {
-		page, last, err := l.pageBefore(ctx, room, before, limit)
+		page, last, err := r.pageBefore(ctx, before, limit)
 		if err != nil {
 			return eventlog.Page{}, err
 		}
-		if l.opts.Replicas > 1 {
-			next, err := l.next(ctx, room, last)
+		if r.stream.opts.Replicas > 1 {
+			next, err := r.next(ctx, last)
 			if err != nil {
 				return eventlog.Page{}, err
 			}
@@ -42,22 +42,22 @@ func (l *Log) Before(ctx context.Context, room string, before uint64, limit, max
 		}
 		return newestOf(page, maxBytes), nil
 	}
-	return eventlog.Page{}, fmt.Errorf("%w: the replicas of %s disagree", ErrUnavailable, room)
+	return eventlog.Page{}, fmt.Errorf("%w: the replicas of %s disagree", ErrUnavailable, r.name)
 }
 
 // pageBefore returns the last limit records below before, as far as the replicas
 // that answer have them, and up to where it has looked.
-func (l *Log) pageBefore(ctx context.Context, room string, before uint64, limit int) (page eventlog.Page, last uint64, err error) {
-	last, page.More, err = l.back(ctx, room, before, limit)
+func (r roomReader) pageBefore(ctx context.Context, before uint64, limit int) (page eventlog.Page, last uint64, err error) {
+	last, page.More, err = r.back(ctx, before, limit)
 	if err != nil {
 		return page, 0, err
 	}
 	for len(page.Records) < limit {
-		run, err := l.readRun(ctx, room, last, limit-len(page.Records), 0)
+		run, err := r.readRun(ctx, last, limit-len(page.Records), 0)
 		if err != nil {
 			return page, 0, err
 		}
-		found := slices.DeleteFunc(run.records, func(r eventlog.Record) bool { return r.Seq >= before })
+		found := slices.DeleteFunc(run.records, func(found eventlog.Record) bool { return found.Seq >= before })
 		if len(found) == 0 {
 			break
 		}

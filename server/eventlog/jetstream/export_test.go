@@ -16,7 +16,11 @@ func (l *Log) Shards() int { return len(l.shards) }
 
 // At returns the record at a sequence; its Seq is 0 if there is none.
 func (l *Log) At(ctx context.Context, room string, seq uint64) (eventlog.Record, error) {
-	return l.at(ctx, room, seq)
+	r, err := l.room(room)
+	if err != nil {
+		return eventlog.Record{}, err
+	}
+	return r.at(ctx, seq)
 }
 
 // Value returns a value of the server's, created if it is missing.

@@ -23,14 +23,14 @@ const countTries = 3
 //
 // Replicas are not compared: one that lags behind another counts less, and each
 // mends what it cannot read from the others.
-func (s *stream) untilGap(ctx context.Context, subject string, seq uint64, p page) (run, error) {
+func (r roomReader) untilGap(ctx context.Context, seq uint64, p page) (run, error) {
 	n := len(p.entries)
 	all := run{records: recordsOf(p.entries), more: p.pending > 0}
-	if s.opts.Replicas > 1 || isContiguous(seq, all.records) || p.entries[0].left == n-1 { // the last: all that there is
+	if r.stream.opts.Replicas > 1 || isContiguous(seq, all.records) || p.entries[0].left == n-1 { // the last: all that there is
 		return all, nil
 	}
 	missing := func(i int) (bool, error) {
-		count, err := s.countBetween(ctx, subject, seq, p.entries[i].Seq, p.entries[0].left+1, i+1)
+		count, err := r.countBetween(ctx, seq, p.entries[i].Seq, p.entries[0].left+1, i+1)
 		return count > i+1, err
 	}
 	gap, err := missing(n - 1)
@@ -51,9 +51,9 @@ func (s *stream) untilGap(ctx context.Context, subject string, seq uint64, p pag
 		return run{records: all.records[:min(i, n)], more: all.more || i < n}, nil
 	}
 	first := all.records[0]
-	if _, logged := s.gaps.LoadOrStore(first.Seq, true); !logged {
-		s.opts.Logger.Error("messages cannot be read: they are left out, and members are told", "stream", s.name,
-			"room", first.Room, "after", seq, "before", first.Seq)
+	if _, logged := r.stream.gaps.LoadOrStore(first.Seq, true); !logged {
+		r.stream.opts.Logger.Error("messages cannot be read: they are left out, and members are told", "stream", r.stream.name,
+			"room", r.name, "after", seq, "before", first.Seq)
 	}
 	return run{records: all.records[:1], gap: true, more: all.more || n > 1}, nil
 }
@@ -64,27 +64,22 @@ func isContiguous(seq uint64, records []eventlog.Record) bool {
 	return len(records) == 0 || records[len(records)-1].Seq == seq+uint64(len(records))
 }
 
-// countBetween returns how many records the store counts for a subject beyond from
+// countBetween returns how many records the store counts for the room beyond from
 // and up to to. beyond is how many it had beyond from when the page was read. If
 // that is not what is expected, the room may have grown since, and is counted again
 // until it has not.
-func (s *stream) countBetween(ctx context.Context, subject string, from, to uint64, beyond, expected int) (int, error) {
+func (r roomReader) countBetween(ctx context.Context, from, to uint64, beyond, expected int) (int, error) {
 	for try := 1; ; try++ {
-		rest, err := s.countBeyond(ctx, subject, to)
+		rest, err := r.count(ctx, to)
 		if err != nil || beyond-rest == expected {
 			return expected, err
 		} else if try == countTries {
 			return beyond - rest, nil
 		}
-		again, err := s.countBeyond(ctx, subject, from)
+		again, err := r.count(ctx, from)
 		if err != nil || again == beyond {
 			return beyond - rest, err
 		}
 		beyond = again
 	}
-}
-
-func (s *stream) countBeyond(ctx context.Context, subject string, seq uint64) (int, error) {
-	p, err := s.direct(ctx, directGet{Seq: seq + 1, NextFor: subject, Batch: 1})
-	return len(p.entries) + p.pending, err
 }

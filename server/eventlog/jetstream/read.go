@@ -25,62 +25,113 @@ const (
 	askAgain = 2 * time.Second
 )
 
+// roomReader reads one room's records from its shard's stream. Its methods may be
+// called from any goroutine; each fails with ErrUnavailable after readTimeout for
+// each request it makes.
+type roomReader struct {
+	stream  *stream
+	name    string
+	subject string
+}
+
+// room returns a reader of the room. It fails if the name is invalid.
+func (s *stream) room(name string) (roomReader, error) {
+	subject, err := s.subject(name)
+	return roomReader{stream: s, name: name, subject: subject}, err
+}
+
+func (l *Log) room(name string) (roomReader, error) { return l.shardOf(name).stream.room(name) }
+
 // Head implements eventlog.Log.
 func (l *Log) Head(ctx context.Context, room string) (eventlog.Record, error) {
-	s := l.shardOf(room)
-	subject, err := s.stream.subject(room)
+	r, err := l.room(room)
 	if err != nil {
 		return eventlog.Record{}, err
 	}
-	return s.stream.one(ctx, directGet{LastFor: subject})
+	return r.head(ctx)
+}
+
+// Locate implements eventlog.Log.
+func (l *Log) Locate(ctx context.Context, room string, seq uint64) (eventlog.Place, error) {
+	r, err := l.room(room)
+	if err != nil {
+		return eventlog.Place{}, err
+	}
+	return r.locate(ctx, seq)
+}
+
+// After implements eventlog.Log.
+func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxBytes int) (eventlog.Page, error) {
+	r, err := l.room(room)
+	if err != nil {
+		return eventlog.Page{}, err
+	}
+	return r.after(ctx, seq, limit, maxBytes)
+}
+
+// Before implements eventlog.Log.
+func (l *Log) Before(ctx context.Context, room string, before uint64, limit, maxBytes int) (eventlog.Page, error) {
+	r, err := l.room(room)
+	if err != nil {
+		return eventlog.Page{}, err
+	}
+	return r.before(ctx, before, limit, maxBytes)
+}
+
+// Count implements eventlog.Log.
+func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
+	r, err := l.room(room)
+	if err != nil {
+		return 0, err
+	}
+	return r.count(ctx, seq)
+}
+
+// head returns the room's newest record; its Seq is 0 if there is none.
+func (r roomReader) head(ctx context.Context) (eventlog.Record, error) {
+	return r.stream.one(ctx, directGet{LastFor: r.subject})
 }
 
 // at returns the room's record with exactly this sequence; its Seq is 0 if there
 // is none.
-func (l *Log) at(ctx context.Context, room string, seq uint64) (eventlog.Record, error) {
+func (r roomReader) at(ctx context.Context, seq uint64) (eventlog.Record, error) {
 	if seq == 0 {
 		return eventlog.Record{}, nil
 	}
-	r, err := l.shardOf(room).stream.one(ctx, directGet{Seq: seq})
-	if err != nil || r.Room == room {
-		return r, err
+	record, err := r.stream.one(ctx, directGet{Seq: seq})
+	if err != nil || record.Room == r.name {
+		return record, err
 	}
 	return eventlog.Record{}, nil
 }
 
 // next returns the room's first record beyond seq; its Seq is 0 if there is none.
 // On a cluster a page may not have yet what next returns.
-func (l *Log) next(ctx context.Context, room string, seq uint64) (eventlog.Record, error) {
-	s := l.shardOf(room)
-	subject, err := s.stream.subject(room)
-	if err != nil || seq == math.MaxUint64 {
-		return eventlog.Record{}, err
+func (r roomReader) next(ctx context.Context, seq uint64) (eventlog.Record, error) {
+	if seq == math.MaxUint64 {
+		return eventlog.Record{}, nil
 	}
-	return s.stream.one(ctx, directGet{Seq: seq + 1, NextFor: subject})
+	return r.stream.one(ctx, directGet{Seq: seq + 1, NextFor: r.subject})
 }
 
-// Locate implements eventlog.Log.
-func (l *Log) Locate(ctx context.Context, room string, seq uint64) (place eventlog.Place, err error) {
-	s := l.shardOf(room)
-	if _, err := s.stream.subject(room); err != nil {
+// locate is Log.Locate.
+func (r roomReader) locate(ctx context.Context, seq uint64) (place eventlog.Place, err error) {
+	if place.Record, err = r.at(ctx, seq); err != nil || place.Record.Seq != 0 {
 		return place, err
 	}
-	if place.Record, err = l.at(ctx, room, seq); err != nil || place.Record.Seq != 0 {
-		return place, err
-	}
-	state, err := s.stream.state(ctx)
+	state, err := r.stream.state(ctx)
 	if err != nil {
 		return place, err
 	}
 	// Once more: what has been stored since then is beyond the end.
-	if place.Record, err = l.at(ctx, room, seq); err != nil || place.Record.Seq != 0 {
+	if place.Record, err = r.at(ctx, seq); err != nil || place.Record.Seq != 0 {
 		return place, err
 	}
 	if seq > state.LastSeq {
 		place.State = eventlog.Beyond
 		return place, nil
 	}
-	removed, err := l.mayHaveRemoved(ctx, room, seq)
+	removed, err := r.mayHaveRemoved(ctx, seq)
 	if err != nil {
 		return place, err
 	}
@@ -89,7 +140,7 @@ func (l *Log) Locate(ctx context.Context, room string, seq uint64) (place eventl
 		return place, nil
 	}
 	place.State = eventlog.Expired
-	next, err := l.next(ctx, room, seq)
+	next, err := r.next(ctx, seq)
 	place.First = next.Seq
 	return place, err
 }
@@ -97,32 +148,27 @@ func (l *Log) Locate(ctx context.Context, room string, seq uint64) (place eventl
 // mayHaveRemoved reports whether retention may have removed records of the room
 // beyond seq. It is for a seq at which the room has no record (any more): while the
 // record at seq is there, nothing beyond it has been removed.
-func (l *Log) mayHaveRemoved(ctx context.Context, room string, seq uint64) (bool, error) {
-	state, err := l.shardOf(room).stream.state(ctx)
+func (r roomReader) mayHaveRemoved(ctx context.Context, seq uint64) (bool, error) {
+	state, err := r.stream.state(ctx)
 	if err != nil || state.FirstSeq > 1 && state.FirstSeq-1 > seq {
 		return err == nil, err
 	}
-	if l.opts.MaxRoomMessages == 0 {
+	if r.stream.opts.MaxRoomMessages == 0 {
 		return false, nil
 	}
-	kept, err := l.kept(ctx, room)
-	return kept >= l.opts.MaxRoomMessages, err
+	kept, err := r.kept(ctx)
+	return kept >= r.stream.opts.MaxRoomMessages, err
 }
 
 // kept asks the stream's leader how many messages the room has.
-func (l *Log) kept(ctx context.Context, room string) (int64, error) {
-	s := l.shardOf(room)
-	subject, err := s.stream.subject(room)
-	if err != nil {
-		return 0, err
-	}
-	state, err := s.stream.state(ctx, fmt.Sprintf(`{"subjects_filter":%q}`, subject))
-	return state.Subjects[subject], err
+func (r roomReader) kept(ctx context.Context) (int64, error) {
+	state, err := r.stream.state(ctx, fmt.Sprintf(`{"subjects_filter":%q}`, r.subject))
+	return state.Subjects[r.subject], err
 }
 
-// After implements eventlog.Log.
-func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxBytes int) (page eventlog.Page, err error) {
-	run, err := l.readRun(ctx, room, seq, limit, maxBytes)
+// after is Log.After.
+func (r roomReader) after(ctx context.Context, seq uint64, limit, maxBytes int) (page eventlog.Page, err error) {
+	run, err := r.readRun(ctx, seq, limit, maxBytes)
 	if err != nil {
 		return page, err
 	}
@@ -131,11 +177,11 @@ func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxByte
 	if n := len(run.records); n > 0 {
 		last = run.records[n-1].Seq
 	}
-	if l.opts.Replicas > 1 && !page.More { // the replica that answered may lag behind: the leader knows
-		next, err := l.next(ctx, room, last)
+	if r.stream.opts.Replicas > 1 && !page.More { // the replica that answered may lag behind: the leader knows
+		next, err := r.next(ctx, last)
 		if err == nil && next.Seq != 0 && len(page.Records) == 0 {
 			page.Records = append(page.Records, next)
-			next, err = l.next(ctx, room, next.Seq)
+			next, err = r.next(ctx, next.Seq)
 		}
 		if err != nil {
 			return page, err
@@ -147,9 +193,9 @@ func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxByte
 	}
 	// Asked after the page was read: while the record at seq is there, nothing beyond
 	// it has been removed.
-	at, err := l.at(ctx, room, seq)
+	at, err := r.at(ctx, seq)
 	if err == nil && at.Seq == 0 {
-		page.Gone, err = l.mayHaveRemoved(ctx, room, seq)
+		page.Gone, err = r.mayHaveRemoved(ctx, seq)
 	}
 	return page, err
 }
@@ -163,30 +209,24 @@ type run struct {
 
 // readRun reads the records beyond seq up to the first that cannot be read. On a
 // cluster it may end early, where the replica that answers ends.
-func (l *Log) readRun(ctx context.Context, room string, seq uint64, limit, maxBytes int) (run, error) {
-	s := l.shardOf(room)
-	subject, err := s.stream.subject(room)
-	if err != nil || seq == math.MaxUint64 { // seq + 1 would be the start
-		return run{}, err
+func (r roomReader) readRun(ctx context.Context, seq uint64, limit, maxBytes int) (run, error) {
+	if seq == math.MaxUint64 { // seq + 1 would be the start
+		return run{}, nil
 	}
-	p, err := s.stream.direct(ctx, directGet{Seq: seq + 1, NextFor: subject, Batch: limit, MaxBytes: maxBytes})
+	p, err := r.stream.direct(ctx, directGet{Seq: seq + 1, NextFor: r.subject, Batch: limit, MaxBytes: maxBytes})
 	if err != nil {
 		return run{}, err
 	}
-	return s.stream.untilGap(ctx, subject, seq, p)
+	return r.untilGap(ctx, seq, p)
 }
 
-// Count implements eventlog.Log.
-func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
-	s := l.shardOf(room)
-	subject, err := s.stream.subject(room)
-	if err != nil {
-		return 0, err
-	}
+// count returns how many records the room has beyond seq.
+func (r roomReader) count(ctx context.Context, seq uint64) (int, error) {
 	if seq == math.MaxUint64 {
 		return 0, nil
 	}
-	return s.stream.countBeyond(ctx, subject, seq)
+	p, err := r.stream.direct(ctx, directGet{Seq: seq + 1, NextFor: r.subject, Batch: 1})
+	return len(p.entries) + p.pending, err
 }
 
 // back returns the sequence from which on the room has n records below before,
@@ -195,19 +235,19 @@ func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
 //
 // The log is indexed by sequence, not by room, so this widens a window below
 // before until it holds enough and then halves it; each step is one request.
-func (l *Log) back(ctx context.Context, room string, before uint64, n int) (start uint64, more bool, err error) {
-	total, err := l.Count(ctx, room, 0)
+func (r roomReader) back(ctx context.Context, before uint64, n int) (start uint64, more bool, err error) {
+	total, err := r.count(ctx, 0)
 	if err != nil {
 		return 0, false, err
 	}
-	head, err := l.Head(ctx, room)
+	head, err := r.head(ctx)
 	if err != nil {
 		return 0, false, err
 	}
 	if before == 0 || before > head.Seq { // beyond the end there is nothing to look through
 		before = head.Seq + 1
 	}
-	newer, err := l.Count(ctx, room, before-1)
+	newer, err := r.count(ctx, before-1)
 	if err != nil {
 		return 0, false, err
 	}
@@ -218,7 +258,7 @@ func (l *Log) back(ctx context.Context, room string, before uint64, n int) (star
 	start, tooFew := uint64(0), before-1
 	for width := uint64(n); width < before-1; width *= 4 {
 		at := before - 1 - width
-		count, err := l.Count(ctx, room, at)
+		count, err := r.count(ctx, at)
 		if err != nil {
 			return 0, false, err
 		}
@@ -230,7 +270,7 @@ func (l *Log) back(ctx context.Context, room string, before uint64, n int) (star
 	}
 	for start+1 < tooFew {
 		middle := start + (tooFew-start)/2
-		count, err := l.Count(ctx, room, middle)
+		count, err := r.count(ctx, middle)
 		switch {
 		case err != nil:
 			return 0, false, err
