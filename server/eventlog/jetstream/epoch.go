@@ -56,48 +56,48 @@ func (s *shard) markKey() string  { return fmt.Sprintf("mark.%d", s.stream.numbe
 
 // openEpoch finds out whether the shard's log is the one it was, and gives it a
 // new epoch if not.
-func (l *Log) openEpoch(ctx context.Context, s *shard, shards int) error {
-	if _, err := l.values[eventlog.Server].getOrCreate(ctx, s.epochKey(), randomEpoch); err != nil {
+func (s *shard) openEpoch(ctx context.Context, damage []span) error {
+	if _, err := s.values.getOrCreate(ctx, s.epochKey(), randomEpoch); err != nil {
 		return err
 	}
-	entry, err := l.values[eventlog.Server].getStored(ctx, s.epochKey())
+	entry, err := s.values.getStored(ctx, s.epochKey())
 	if err != nil {
 		return fmt.Errorf("%w: reading the epoch: %w", ErrUnavailable, err)
 	}
 	s.setEpoch(entry.Value())
-	losses, err := l.losses(ctx, s, shards)
+	losses, err := s.losses(ctx, damage)
 	if err != nil {
 		return err
 	}
-	if l.opts.NewEpoch {
+	if s.opts.NewEpoch {
 		losses = append(losses, "it was asked to by --new-epoch")
 	}
 	if len(losses) == 0 {
 		return nil
 	}
 	fresh := randomEpoch()
-	if _, err := l.values[eventlog.Server].kv.Update(ctx, s.epochKey(), fresh, entry.Revision()); err != nil {
+	if _, err := s.values.kv.Update(ctx, s.epochKey(), fresh, entry.Revision()); err != nil {
 		return fmt.Errorf("changing the epoch of %s, which %s: %w (another server may have done so: start again)", s.stream.name, strings.Join(losses, "; "), err)
 	}
-	l.opts.Logger.Error("the log is not the one it was: its clients start over", "stream", s.stream.name,
+	s.opts.Logger.Error("the log is not the one it was: its clients start over", "stream", s.stream.name,
 		"why", strings.Join(losses, "; "), "epoch", string(fresh), "before", *s.epoch.Load())
 	s.setEpoch(fresh)
-	return l.writeMark(ctx, s)
+	return s.writeMark(ctx)
 }
 
 // losses says, for people, what is gone from the shard's log that retention does
 // not explain: what was found in its blocks, and where it is not what the mark
 // says it was.
-func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string, err error) {
+func (s *shard) losses(ctx context.Context, damage []span) (losses []string, err error) {
 	lose := func(format string, v ...any) { losses = append(losses, fmt.Sprintf(format, v...)) }
 	state, err := s.stream.state(ctx)
 	if err != nil {
 		return nil, err
 	}
-	entry, err := l.values[eventlog.Server].kv.Get(ctx, s.markKey())
+	entry, err := s.values.kv.Get(ctx, s.markKey())
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound) && state.LastSeq == 0:
-		return losses, l.writeMark(ctx, s)
+		return losses, s.writeMark(ctx)
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		lose("lost the mark that says what was in it")
 		return losses, nil
@@ -111,7 +111,7 @@ func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string
 	}
 	s.marked = &m
 	end := state.LastSeq
-	for _, gone := range l.damage[s.stream.name] {
+	for _, gone := range damage {
 		if gone.last == 0 && m.Seq >= gone.first {
 			gone.last = m.Seq
 		}
@@ -131,7 +131,7 @@ func (l *Log) losses(ctx context.Context, s *shard, shards int) (losses []string
 			lose("has another message %d than it had", m.Seq)
 		}
 	}
-	full := l.opts.MaxBytes > 0 && int64(state.Bytes) > l.opts.MaxBytes/int64(shards)*8/10
+	full := s.maxBytes > 0 && int64(state.Bytes) > s.maxBytes*8/10
 	if state.FirstSeq > max(1, m.First) && !m.Aged && !m.Limited && !full {
 		lose("lost %v at its beginning", span{max(1, m.First), state.FirstSeq - 1})
 	}
@@ -162,44 +162,44 @@ func spans(seqs []uint64) (ranges []span) {
 	return ranges
 }
 
-// keepMark writes the mark down once in markEvery, if it has moved, until the log
-// is closed.
-func (l *Log) keepMark(s *shard) {
+// keepMark writes the mark down once in markEvery, if it has moved, until ctx
+// ends.
+func (s *shard) keepMark(ctx context.Context) {
 	ticker := time.NewTicker(markEvery)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-l.ctx.Done():
+		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		if l.health.err() != nil {
+		if s.health.err() != nil {
 			return
 		}
-		if err := l.writeMark(l.ctx, s); err != nil && l.ctx.Err() == nil && l.health.err() == nil {
-			l.opts.Logger.Warn("writing down where the log is", "stream", s.stream.name, "err", err)
+		if err := s.writeMark(ctx); err != nil && ctx.Err() == nil && s.health.err() == nil {
+			s.opts.Logger.Warn("writing down where the log is", "stream", s.stream.name, "err", err)
 		}
 	}
 }
 
 // lastMark writes the mark down for the last time.
-func (l *Log) lastMark(ctx context.Context, s *shard) {
-	if l.health.err() != nil {
+func (s *shard) lastMark(ctx context.Context) {
+	if s.health.err() != nil {
 		return
 	}
-	if err := l.writeMark(ctx, s); err != nil {
-		l.opts.Logger.Warn("writing down where the log is", "stream", s.stream.name, "err", err)
+	if err := s.writeMark(ctx); err != nil {
+		s.opts.Logger.Warn("writing down where the log is", "stream", s.stream.name, "err", err)
 	}
 }
 
 // writeMark writes down the last place that the log has reached, if that has
 // moved.
-func (l *Log) writeMark(ctx context.Context, s *shard) error {
+func (s *shard) writeMark(ctx context.Context) error {
 	state, err := s.stream.state(ctx)
 	if err != nil {
 		return err
 	}
-	m := mark{Seq: state.LastSeq, First: state.FirstSeq, Deleted: state.NumDeleted, Limited: l.opts.MaxRoomMessages > 0, Aged: l.opts.MaxAge > 0}
+	m := mark{Seq: state.LastSeq, First: state.FirstSeq, Deleted: state.NumDeleted, Limited: s.opts.MaxRoomMessages > 0, Aged: s.opts.MaxAge > 0}
 	if state.LastSeq > 0 {
 		last, err := s.stream.one(ctx, directGet{Seq: state.LastSeq})
 		if err != nil {
@@ -216,7 +216,7 @@ func (l *Log) writeMark(ctx context.Context, s *shard) error {
 		}
 	}
 	value, _ := json.Marshal(m) // numbers and strings
-	if _, err := l.values[eventlog.Server].kv.Put(ctx, s.markKey(), value); err != nil {
+	if _, err := s.values.kv.Put(ctx, s.markKey(), value); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s.marked = &m

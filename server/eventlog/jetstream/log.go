@@ -57,6 +57,9 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// shared reports whether other servers may use the same log.
+func (o *Options) shared() bool { return o.Servers != "" }
+
 // SyncInterval is how often the store is synced when not always.
 const SyncInterval = time.Second
 
@@ -89,6 +92,10 @@ type Log struct {
 // and for its feed.
 type shard struct {
 	stream   *stream
+	opts     *Options // the log's
+	health   *health  // the log's
+	values   *values  // the server's: epochs and checkpoints
+	maxBytes int64    // of all messages together; 0 means no bound
 	epoch    atomic.Pointer[string]
 	marked   *mark // what is written down; owned by keepMark once the log is open
 	appender appender
@@ -140,7 +147,7 @@ func (l *Log) embed() (err error) {
 }
 
 func (l *Log) start(ctx context.Context) (err error) {
-	if l.opts.Servers == "" {
+	if !l.opts.shared() {
 		if err := l.embed(); err != nil {
 			return err
 		}
@@ -171,7 +178,7 @@ func (l *Log) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if l.server != nil {
+	if !l.opts.shared() {
 		l.wg.Go(l.watchStore)
 	}
 	return l.follow()
@@ -184,9 +191,9 @@ func (l *Log) follow() error {
 		return err
 	}
 	for _, s := range l.shards {
-		l.wg.Go(func() { l.keepMark(s) })
+		l.wg.Go(func() { s.keepMark(l.ctx) })
 		l.wg.Go(func() { s.follow(l.ctx) })
-		l.wg.Go(func() { l.reconcileLoop(s) })
+		l.wg.Go(func() { s.reconcileLoop(l.ctx) })
 		if l.Shared() {
 			l.wg.Go(func() { s.followSignals(l.ctx) })
 		}
@@ -211,7 +218,9 @@ func (l *Log) streams(ctx context.Context) (count int, err error) {
 func (l *Log) openShard(ctx context.Context, n, count int) error {
 	s := &shard{
 		stream: &stream{number: n, name: fmt.Sprintf("ROOMS_%d", n), opts: &l.opts, conn: l.conn, reads: l.reads},
-		subs:   map[string]*subscription{},
+		opts:   &l.opts, health: l.health, values: l.values[eventlog.Server],
+		maxBytes: l.opts.MaxBytes / int64(count),
+		subs:     map[string]*subscription{},
 	}
 	limit := func(v int64) int64 {
 		if v == 0 {
@@ -227,23 +236,23 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 		Storage:            jetstream.FileStorage,
 		Replicas:           l.opts.Replicas,
 		AllowDirect:        true,
-		AllowAtomicPublish: l.server != nil && l.opts.SyncAlways,
+		AllowAtomicPublish: !l.opts.shared() && l.opts.SyncAlways,
 		Duplicates:         eventlog.DedupeWindow,
-		MaxBytes:           limit(l.opts.MaxBytes / int64(count)),
+		MaxBytes:           limit(s.maxBytes),
 		MaxAge:             l.opts.MaxAge,
 		MaxMsgsPerSubject:  limit(l.opts.MaxRoomMessages),
 	})
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", s.stream.name, err)
 	}
-	if err := l.openEpoch(ctx, s, count); err != nil {
+	if err := s.openEpoch(ctx, l.damage[s.stream.name]); err != nil {
 		return err
 	}
 	conn, err := l.connect(s)
 	if err != nil {
 		return err
 	}
-	s.appender.grouped = l.server != nil && l.opts.SyncAlways
+	s.appender.grouped = !l.opts.shared() && l.opts.SyncAlways
 	if err := s.appender.open(conn, s.stream.name); err != nil {
 		conn.Close()
 		return err
@@ -267,7 +276,7 @@ func (l *Log) Close() {
 	l.stop()
 	l.wg.Wait()
 	for _, s := range l.shards {
-		l.lastMark(ending, s)
+		s.lastMark(ending)
 		s.follower.conn.Close()
 		s.appender.fail(fmt.Errorf("%w: it is closed", ErrUnavailable))
 	}

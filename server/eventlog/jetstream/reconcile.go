@@ -31,21 +31,21 @@ func (s *shard) distrustFeed() {
 	}
 }
 
-// reconcileLoop reconciles the shard until the log is closed.
-func (l *Log) reconcileLoop(s *shard) {
+// reconcileLoop reconciles the shard until ctx ends.
+func (s *shard) reconcileLoop(ctx context.Context) {
 	ticker := time.NewTicker(reconcileInterval)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-l.ctx.Done():
+		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
 		began := time.Now()
-		if err := l.reconcile(s); err == nil {
+		if err := s.reconcile(ctx); err == nil {
 			s.reconciled.Store(began.UnixNano())
-		} else if l.ctx.Err() == nil {
-			l.opts.Logger.Debug("comparing subscriptions with the stream", "stream", s.stream.name, "err", err)
+		} else if ctx.Err() == nil {
+			s.opts.Logger.Debug("comparing subscriptions with the stream", "stream", s.stream.name, "err", err)
 		}
 	}
 }
@@ -53,20 +53,20 @@ func (l *Log) reconcileLoop(s *shard) {
 // reconcile sends those to the log for which something is overdue, and compares
 // those that have not moved with the stream. The others show by themselves what
 // they lack.
-func (l *Log) reconcile(s *shard) (err error) {
-	ctx, cancel := context.WithTimeout(l.ctx, reconcileTimeout)
+func (s *shard) reconcile(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, reconcileTimeout)
 	defer cancel()
 	idle := map[string]*subscription{}
 	for _, sub := range s.subscriptions() {
 		switch {
 		case sub.isOverdue():
-			err = errors.Join(err, l.catchUp(ctx, sub))
+			err = errors.Join(err, sub.catchUp(ctx))
 		case sub.isIdle():
-			idle[sub.room] = sub
+			idle[sub.room.name] = sub
 		}
 	}
 	if len(idle) > 0 {
-		err = errors.Join(err, l.compare(ctx, s, idle))
+		err = errors.Join(err, s.compare(ctx, idle))
 	}
 	return err
 }
@@ -98,17 +98,17 @@ func (s *subscription) completeTo() uint64 {
 }
 
 // catchUp sends the subscriber to the log for what the feed has not brought.
-func (l *Log) catchUp(ctx context.Context, sub *subscription) error {
-	head, err := l.Head(ctx, sub.room)
+func (s *subscription) catchUp(ctx context.Context) error {
+	head, err := s.room.head(ctx)
 	if err == nil {
-		sub.skip(head.Seq)
+		s.skip(head.Seq)
 	}
 	return err
 }
 
 // compare notes what the stream has beyond what was delivered. It may be on its way,
 // so it is overdue only the next time.
-func (l *Log) compare(ctx context.Context, s *shard, subs map[string]*subscription) error {
+func (s *shard) compare(ctx context.Context, subs map[string]*subscription) error {
 	last, err := s.stream.lastSeq(ctx)
 	if err != nil {
 		return err

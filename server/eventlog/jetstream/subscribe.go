@@ -19,9 +19,8 @@ const trustFor = 3 * time.Second
 // the room came before each record, so a lost record shows when the next one comes;
 // what no next record shows, reconcile finds.
 type subscription struct {
-	log     *Log
 	shard   *shard
-	room    string
+	room    roomReader
 	feed    *nats.Subscription
 	signals *nats.Subscription // nil if the log is not shared
 	to      eventlog.Subscriber
@@ -44,10 +43,11 @@ type subscription struct {
 // Subscribe implements eventlog.Log.
 func (l *Log) Subscribe(ctx context.Context, room string, to eventlog.Subscriber) (eventlog.Subscription, error) {
 	s := l.shardOf(room)
-	if _, err := s.stream.subject(room); err != nil {
+	reader, err := s.stream.room(room)
+	if err != nil {
 		return nil, err
 	}
-	sub := &subscription{log: l, shard: s, room: room, to: to, opened: time.Now()}
+	sub := &subscription{shard: s, room: reader, to: to, opened: time.Now()}
 	if err := s.add(sub); err != nil {
 		return nil, err
 	}
@@ -61,14 +61,14 @@ func (l *Log) Subscribe(ctx context.Context, room string, to eventlog.Subscriber
 // start makes the room part of the shard's feed and hands on its head.
 func (s *subscription) start(ctx context.Context) (err error) {
 	conn := s.shard.follower.conn
-	s.feed, err = conn.ChanSubscribe(s.shard.stream.feedSubject(s.room), s.shard.follower.feed)
+	s.feed, err = conn.ChanSubscribe(s.shard.stream.feedSubject(s.room.name), s.shard.follower.feed)
 	if err != nil {
-		return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room, err)
+		return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room.name, err)
 	}
-	if s.log.Shared() {
-		s.signals, err = conn.ChanSubscribe(s.shard.stream.signalSubject(s.room), s.shard.follower.signals)
+	if s.shard.opts.shared() {
+		s.signals, err = conn.ChanSubscribe(s.shard.stream.signalSubject(s.room.name), s.shard.follower.signals)
 		if err != nil {
-			return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room, err)
+			return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room.name, err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
@@ -76,18 +76,18 @@ func (s *subscription) start(ctx context.Context) (err error) {
 	// The flush makes sure that the subscription is in force before the head is
 	// read: nothing can fall between the two.
 	if err := conn.FlushWithContext(ctx); err != nil {
-		return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room, err)
+		return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room.name, err)
 	}
 	last, err := s.shard.stream.lastSeq(ctx) // before the head: an empty room has nothing up to here
 	if err != nil {
 		return err
 	}
-	head, err := s.log.Head(ctx, s.room)
+	head, err := s.room.head(ctx)
 	if err != nil {
 		return err
 	}
 	if head.Seq == 0 {
-		head = eventlog.Record{Room: s.room, Seq: last}
+		head = eventlog.Record{Room: s.room.name, Seq: last}
 	}
 	s.begin(head)
 	return nil
@@ -200,18 +200,18 @@ func (s *subscription) Close() {
 func (s *shard) add(sub *subscription) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.subs[sub.room] != nil {
-		return fmt.Errorf("room %s has a subscription already", sub.room)
+	if s.subs[sub.room.name] != nil {
+		return fmt.Errorf("room %s has a subscription already", sub.room.name)
 	}
-	s.subs[sub.room] = sub
+	s.subs[sub.room.name] = sub
 	return nil
 }
 
 func (s *shard) remove(sub *subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.subs[sub.room] == sub {
-		delete(s.subs, sub.room)
+	if s.subs[sub.room.name] == sub {
+		delete(s.subs, sub.room.name)
 	}
 }
 
@@ -245,7 +245,7 @@ func (l *Log) Signal(room string, data []byte) error {
 }
 
 // Shared implements eventlog.Log.
-func (l *Log) Shared() bool { return l.server == nil }
+func (l *Log) Shared() bool { return l.opts.shared() }
 
 // followSignals hands on signals until ctx ends. This server's own are among them.
 func (s *shard) followSignals(ctx context.Context) {

@@ -26,7 +26,7 @@ func TestASubscriptionMendsTheFeed(t *testing.T) {
 	var got calls
 	s := &shard{subs: map[string]*subscription{}}
 	s.setEpoch([]byte("e1"))
-	sub := &subscription{shard: s, room: "x", to: &got}
+	sub := &subscription{shard: s, room: roomReader{name: "x"}, to: &got}
 	record := func(prev, seq uint64) entry {
 		return entry{Record: eventlog.Record{Room: "x", Seq: seq}, prev: prev}
 	}
