@@ -8,13 +8,9 @@ import (
 )
 
 // connect opens a connection to the store. What is published while it is down
-// fails at once instead of being kept back; it reconnects for ever.
-func (l *Log) connect(s *shard) (*nats.Conn, error) {
-	lost := func() {
-		if s != nil {
-			s.follower.lost()
-		}
-	}
+// fails at once instead of being buffered; it reconnects forever. It calls
+// disconnected when it goes down, and missed when messages to it may be lost.
+func (l *Log) connect(disconnected, missed func()) (*nats.Conn, error) {
 	options := []nats.Option{
 		nats.Name("websockets"),
 		nats.MaxReconnects(-1),
@@ -25,14 +21,12 @@ func (l *Log) connect(s *shard) (*nats.Conn, error) {
 			if err != nil {
 				l.opts.Logger.Warn("lost the connection to the message log", "err", err)
 			}
-			if s != nil { // answers that were on their way are lost
-				s.appender.fail(fmt.Errorf("%w: %w", ErrUnavailable, nats.ErrDisconnected))
-			}
+			disconnected()
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { lost() }),
+		nats.ReconnectHandler(func(*nats.Conn) { missed() }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			l.opts.Logger.Warn("message log", "err", err)
-			lost()
+			missed()
 		}),
 	}
 	if l.server != nil {

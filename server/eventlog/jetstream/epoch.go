@@ -237,18 +237,29 @@ func (l *Log) watchEpochs() error {
 			case <-l.ctx.Done():
 				return
 			case update := <-watcher.Updates():
+				if update == nil {
+					continue
+				}
 				for _, s := range l.shards {
-					if update != nil && update.Key() == s.epochKey() && string(update.Value()) != *s.epoch.Load() {
-						s.setEpoch(update.Value())
-						for _, sub := range s.subscriptions() {
-							sub.reset(string(update.Value()))
-						}
+					if update.Key() == s.epochKey() {
+						s.adoptEpoch(update.Value())
 					}
 				}
 			}
 		}
 	})
 	return nil
+}
+
+// adoptEpoch resets the shard's subscriptions if its epoch is another one now.
+func (s *shard) adoptEpoch(epoch []byte) {
+	if string(epoch) == *s.epoch.Load() {
+		return
+	}
+	s.setEpoch(epoch)
+	for _, sub := range s.subscriptions() {
+		sub.reset(string(epoch))
+	}
 }
 
 // randomEpoch names a new life of a log. Epochs of stores that are older have other

@@ -152,7 +152,7 @@ func (l *Log) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if l.conn, err = l.connect(nil); err != nil {
+	if l.conn, err = l.connect(func() {}, func() {}); err != nil {
 		return err
 	}
 	if l.js, err = jetstream.New(l.conn); err != nil {
@@ -248,7 +248,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	if err := s.openEpoch(ctx, l.damage[s.stream.name]); err != nil {
 		return err
 	}
-	conn, err := l.connect(s)
+	conn, err := l.connect(s.disconnected, s.follower.lost)
 	if err != nil {
 		return err
 	}
@@ -261,6 +261,11 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	s.follower.open(conn)
 	l.shards = append(l.shards, s)
 	return nil
+}
+
+// disconnected fails the appends in flight: their answers are lost.
+func (s *shard) disconnected() {
+	s.appender.fail(fmt.Errorf("%w: %w", ErrUnavailable, nats.ErrDisconnected))
 }
 
 // Close ends the feeds, waits for a moment until the appends under way are settled
