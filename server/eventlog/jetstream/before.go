@@ -45,6 +45,62 @@ func (r roomReader) before(ctx context.Context, before uint64, limit, maxBytes i
 	return eventlog.Page{}, fmt.Errorf("%w: the replicas of %s disagree", ErrUnavailable, r.name)
 }
 
+// back returns the sequence from which on the room has n records below before,
+// or all of them if it has fewer: those beyond start begin with the first. more
+// says that there are older ones. before 0 means the end.
+//
+// The log is indexed by sequence, not by room, so this widens a window below
+// before until it holds enough and then halves it; each step is one request.
+func (r roomReader) back(ctx context.Context, before uint64, n int) (start uint64, more bool, err error) {
+	total, err := r.count(ctx, 0)
+	if err != nil {
+		return 0, false, err
+	}
+	head, err := r.head(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	if before == 0 || before > head.Seq { // beyond the end there is nothing to look through
+		before = head.Seq + 1
+	}
+	newer, err := r.count(ctx, before-1)
+	if err != nil {
+		return 0, false, err
+	}
+	if total-newer <= n {
+		return 0, false, nil
+	}
+	// In (start, before) lie at least n, in (tooFew, before) fewer.
+	start, tooFew := uint64(0), before-1
+	for width := uint64(n); width < before-1; width *= 4 {
+		at := before - 1 - width
+		count, err := r.count(ctx, at)
+		if err != nil {
+			return 0, false, err
+		}
+		if count-newer >= n {
+			start = at
+			break
+		}
+		tooFew = at
+	}
+	for start+1 < tooFew {
+		middle := start + (tooFew-start)/2
+		count, err := r.count(ctx, middle)
+		switch {
+		case err != nil:
+			return 0, false, err
+		case count-newer == n:
+			return middle, true, nil
+		case count-newer > n:
+			start = middle
+		default:
+			tooFew = middle
+		}
+	}
+	return start, true, nil
+}
+
 // pageBefore returns the last limit records below before, as far as the replicas
 // that answer have them, and up to where it has looked.
 func (r roomReader) pageBefore(ctx context.Context, before uint64, limit int) (page eventlog.Page, last uint64, err error) {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -86,25 +85,6 @@ type Log struct {
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
 	wg   sync.WaitGroup
-}
-
-// shard is one stream, with a connection of its own for what is published to it
-// and for its feed.
-type shard struct {
-	stream   *stream
-	opts     *Options // the log's
-	health   *health  // the log's
-	values   *values  // the server's: epochs and checkpoints
-	maxBytes int64    // of all messages together; 0 means no bound
-	epoch    atomic.Pointer[string]
-	marked   *mark // what is written down; owned by keepMark once the log is open
-	appender appender
-	follower follower
-
-	reconciled atomic.Int64 // when the last reconciliation that was answered began, in Unix nanoseconds
-
-	mu   sync.RWMutex // guards subs
-	subs map[string]*subscription
 }
 
 var _ eventlog.Store = (*Log)(nil)
@@ -215,59 +195,6 @@ func (l *Log) streams(ctx context.Context) (count int, err error) {
 	return count, nil
 }
 
-func (l *Log) openShard(ctx context.Context, n, count int) error {
-	s := &shard{
-		stream: &stream{number: n, name: fmt.Sprintf("ROOMS_%d", n), opts: &l.opts, conn: l.conn, reads: l.reads},
-		opts:   &l.opts, health: l.health, values: l.values[eventlog.Server],
-		maxBytes: l.opts.MaxBytes / int64(count),
-		subs:     map[string]*subscription{},
-	}
-	limit := func(v int64) int64 {
-		if v == 0 {
-			return -1
-		}
-		return v
-	}
-	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:               s.stream.name,
-		Description:        "messages of the rooms of shard " + strconv.Itoa(n),
-		Subjects:           []string{fmt.Sprintf("room.%d.*", n)},
-		RePublish:          &jetstream.RePublish{Source: fmt.Sprintf("room.%d.*", n), Destination: fmt.Sprintf("feed.%d.{{wildcard(1)}}", n)},
-		Storage:            jetstream.FileStorage,
-		Replicas:           l.opts.Replicas,
-		AllowDirect:        true,
-		AllowAtomicPublish: !l.opts.shared() && l.opts.SyncAlways,
-		Duplicates:         eventlog.DedupeWindow,
-		MaxBytes:           limit(s.maxBytes),
-		MaxAge:             l.opts.MaxAge,
-		MaxMsgsPerSubject:  limit(l.opts.MaxRoomMessages),
-	})
-	if err != nil {
-		return fmt.Errorf("stream %s: %w", s.stream.name, err)
-	}
-	if err := s.openEpoch(ctx, l.damage[s.stream.name]); err != nil {
-		return err
-	}
-	conn, err := l.connect(s.disconnected, s.follower.lost)
-	if err != nil {
-		return err
-	}
-	s.appender.grouped = !l.opts.shared() && l.opts.SyncAlways
-	if err := s.appender.open(conn, s.stream.name); err != nil {
-		conn.Close()
-		return err
-	}
-	l.wg.Go(func() { s.appender.expire(l.ctx) })
-	s.follower.open(conn)
-	l.shards = append(l.shards, s)
-	return nil
-}
-
-// disconnected fails the appends in flight: their answers are lost.
-func (s *shard) disconnected() {
-	s.appender.fail(fmt.Errorf("%w: %w", ErrUnavailable, nats.ErrDisconnected))
-}
-
 // Close ends the feeds, waits for a moment until the appends under way are settled
 // and stops the store. It is safe to call more than once.
 func (l *Log) Close() {
@@ -300,8 +227,70 @@ func (l *Log) Close() {
 // Epoch implements eventlog.Log.
 func (l *Log) Epoch(room string) string { return *l.shardOf(room).epoch.Load() }
 
+// Head implements eventlog.Log.
+func (l *Log) Head(ctx context.Context, room string) (eventlog.Record, error) {
+	r, err := l.room(room)
+	if err != nil {
+		return eventlog.Record{}, err
+	}
+	return r.head(ctx)
+}
+
+// Locate implements eventlog.Log.
+func (l *Log) Locate(ctx context.Context, room string, seq uint64) (eventlog.Place, error) {
+	r, err := l.room(room)
+	if err != nil {
+		return eventlog.Place{}, err
+	}
+	return r.locate(ctx, seq)
+}
+
+// After implements eventlog.Log.
+func (l *Log) After(ctx context.Context, room string, seq uint64, limit, maxBytes int) (eventlog.Page, error) {
+	r, err := l.room(room)
+	if err != nil {
+		return eventlog.Page{}, err
+	}
+	return r.after(ctx, seq, limit, maxBytes)
+}
+
+// Before implements eventlog.Log.
+func (l *Log) Before(ctx context.Context, room string, before uint64, limit, maxBytes int) (eventlog.Page, error) {
+	r, err := l.room(room)
+	if err != nil {
+		return eventlog.Page{}, err
+	}
+	return r.before(ctx, before, limit, maxBytes)
+}
+
+// Count implements eventlog.Log.
+func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
+	r, err := l.room(room)
+	if err != nil {
+		return 0, err
+	}
+	return r.count(ctx, seq)
+}
+
+// RecentRooms implements eventlog.Log. A mark is a sequence for each shard.
+func (l *Log) RecentRooms(ctx context.Context, since eventlog.Mark) (recent []eventlog.Record, now eventlog.Mark, err error) {
+	now = make(eventlog.Mark, len(l.shards))
+	copy(now, since)
+	for i, s := range l.shards {
+		newest, reached, err := s.stream.newest(ctx, now[i])
+		if err != nil {
+			return nil, since, err
+		}
+		recent = append(recent, newest...)
+		now[i] = reached
+	}
+	return recent, now, nil
+}
+
 func (l *Log) shardOf(room string) *shard {
 	h := fnv.New32a()
 	h.Write([]byte(room))
 	return l.shards[h.Sum32()%uint32(len(l.shards))]
 }
+
+func (l *Log) room(name string) (roomReader, error) { return l.shardOf(name).stream.room(name) }

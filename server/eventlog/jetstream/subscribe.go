@@ -196,43 +196,6 @@ func (s *subscription) Close() {
 	s.closed = true
 }
 
-// add makes sub the room's subscription.
-func (s *shard) add(sub *subscription) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.subs[sub.room.name] != nil {
-		return fmt.Errorf("room %s has a subscription already", sub.room.name)
-	}
-	s.subs[sub.room.name] = sub
-	return nil
-}
-
-func (s *shard) remove(sub *subscription) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.subs[sub.room.name] == sub {
-		delete(s.subs, sub.room.name)
-	}
-}
-
-// subscriptionTo returns the room's subscription, nil if it has none.
-func (s *shard) subscriptionTo(room string) *subscription {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.subs[room]
-}
-
-// subscriptions returns the shard's subscriptions.
-func (s *shard) subscriptions() []*subscription {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	subs := make([]*subscription, 0, len(s.subs))
-	for _, sub := range s.subs {
-		subs = append(subs, sub)
-	}
-	return subs
-}
-
 // Signal implements eventlog.Log.
 func (l *Log) Signal(room string, data []byte) error {
 	if !l.Shared() {
