@@ -20,8 +20,7 @@
 //	directget.go  requests of JetStream's direct get API
 //	values.go     key-value stores
 //	epoch.go      finding at start what the log has lost; epochs, checkpoints
-//	blocks.go     the format of the embedded store's files, and finding damage in them
-//	repair.go     repairing them at start, after a copy was made
+//	filestore     a package: finding and repairing damage in the embedded store's files
 //	ready.go      whether the store takes writes, and when it has failed
 //	connect.go, embedded.go, lock_*.go
 package jetstream

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"websockets/server/eventlog"
+	"websockets/server/eventlog/jetstream/filestore"
 )
 
 // An epoch names one life of a shard's log, in which a sequence means one message
@@ -28,7 +29,7 @@ func (s *shard) epochKey() string { return fmt.Sprintf("epoch.%d", s.stream.numb
 
 // openEpoch finds out whether the shard's log is the one it was, and gives it a
 // new epoch if not.
-func (s *shard) openEpoch(ctx context.Context, damage []span) error {
+func (s *shard) openEpoch(ctx context.Context, damage []filestore.Span) error {
 	if _, err := s.values.getOrCreate(ctx, s.epochKey(), randomEpoch); err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (s *shard) openEpoch(ctx context.Context, damage []span) error {
 // losses says, for people, what is gone from the shard's log that retention does
 // not explain: what was found in its blocks, and where it is not what the mark
 // says it was.
-func (s *shard) losses(ctx context.Context, damage []span) (losses []string, err error) {
+func (s *shard) losses(ctx context.Context, damage []filestore.Span) (losses []string, err error) {
 	lose := func(format string, v ...any) { losses = append(losses, fmt.Sprintf(format, v...)) }
 	state, err := s.stream.state(ctx)
 	if err != nil {
@@ -84,28 +85,28 @@ func (s *shard) losses(ctx context.Context, damage []span) (losses []string, err
 	s.marked = &m
 	end := state.LastSeq
 	for _, gone := range damage {
-		if gone.last == 0 && m.Seq >= gone.first {
-			gone.last = m.Seq
+		if gone.Last == 0 && m.Seq >= gone.First {
+			gone.Last = m.Seq
 		}
 		lose("lost %v", gone)
-		end = max(end, gone.last)
+		end = max(end, gone.Last)
 	}
 	if end < m.Seq {
-		lose("lost %v at its end", span{end + 1, m.Seq})
+		lose("lost %v at its end", filestore.Span{First: end + 1, Last: m.Seq})
 	} else if m.Seq >= state.FirstSeq && m.Seq <= state.LastSeq && m.Sum != "" {
 		at, err := s.stream.one(ctx, directGet{Seq: m.Seq})
 		switch {
 		case err != nil:
 			return nil, err
 		case at.Seq == 0 && !m.Limited && losses == nil:
-			lose("lost %v", span{m.Seq, m.Seq})
+			lose("lost %v", filestore.Span{First: m.Seq, Last: m.Seq})
 		case at.Seq != 0 && sumOf(at.Body) != m.Sum:
 			lose("has another message %d than it had", m.Seq)
 		}
 	}
 	full := s.maxBytes > 0 && int64(state.Bytes) > s.maxBytes*8/10
 	if state.FirstSeq > max(1, m.First) && !m.Aged && !m.Limited && !full {
-		lose("lost %v at its beginning", span{max(1, m.First), state.FirstSeq - 1})
+		lose("lost %v at its beginning", filestore.Span{First: max(1, m.First), Last: state.FirstSeq - 1})
 	}
 	if losses == nil && state.NumDeleted > m.Deleted && !m.Limited {
 		state, err := s.stream.state(ctx, `{"deleted_details":true}`)
@@ -123,12 +124,12 @@ func (s *shard) losses(ctx context.Context, damage []span) (losses []string, err
 }
 
 // spans makes ranges of sequences that are in order.
-func spans(seqs []uint64) (ranges []span) {
+func spans(seqs []uint64) (ranges []filestore.Span) {
 	for _, seq := range seqs {
-		if n := len(ranges); n > 0 && ranges[n-1].last+1 == seq {
-			ranges[n-1].last = seq
+		if n := len(ranges); n > 0 && ranges[n-1].Last+1 == seq {
+			ranges[n-1].Last = seq
 		} else {
-			ranges = append(ranges, span{seq, seq})
+			ranges = append(ranges, filestore.Span{First: seq, Last: seq})
 		}
 	}
 	return ranges

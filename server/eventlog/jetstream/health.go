@@ -119,8 +119,12 @@ func (l *Log) watchStore() {
 
 // probe reports whether the disk takes something.
 func probe(dir string) error {
-	path := filepath.Join(dir, "probe")
-	err := writeSynced(path, make([]byte, probeBytes))
-	_ = os.Remove(path)
+	f, err := os.OpenFile(filepath.Join(dir, "probe"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, probeBytes))
+	err = errors.Join(err, f.Sync(), f.Close())
+	_ = os.Remove(f.Name())
 	return err
 }

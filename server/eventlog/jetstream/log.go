@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"websockets/server/eventlog"
+	"websockets/server/eventlog/jetstream/filestore"
 )
 
 // openWait is how long the store may take for what Open asks of it: a large one, on
@@ -76,8 +77,8 @@ type Log struct {
 	shards []*shard
 	reads  chan struct{} // a place for each read under way: bounds their memory
 
-	damage map[string][]span // what the embedded store was found to have lost, by stream
-	used   bool              // the store had messages when it was opened
+	damage map[string][]filestore.Span // what the embedded store was found to have lost, by stream
+	used   bool                        // the store had messages when it was opened
 
 	health *health
 	failed chan error // see Failed
@@ -116,7 +117,7 @@ func (l *Log) embed() (err error) {
 	if l.lock, err = lockFile(filepath.Join(dir, "lock")); err != nil {
 		return fmt.Errorf("the data folder %s is in use by another process (or cannot be locked: %w); stop it, or choose another with --data", dir, err)
 	}
-	if l.damage, err = repairStore(dir, l.opts.Logger); err != nil {
+	if l.damage, err = filestore.Repair(dir, l.opts.Logger); err != nil {
 		return fmt.Errorf("looking through the store in %s: %w", dir, err)
 	}
 	if err := probe(dir); err != nil {

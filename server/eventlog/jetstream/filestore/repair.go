@@ -1,4 +1,4 @@
-package jetstream
+package filestore
 
 import (
 	"bytes"
@@ -19,18 +19,18 @@ import (
 	"github.com/minio/highwayhash"
 )
 
-// span is a range of sequences that is gone; last 0 means that its end is not
+// Span is a range of sequences that is gone; Last 0 means that its end is not
 // known.
-type span struct{ first, last uint64 }
+type Span struct{ First, Last uint64 }
 
-func (s span) String() string {
+func (s Span) String() string {
 	switch {
-	case s.last == 0:
-		return fmt.Sprintf("the messages from %d on, as far as they were in one block", s.first)
-	case s.first == s.last:
-		return fmt.Sprintf("the message %d", s.first)
+	case s.Last == 0:
+		return fmt.Sprintf("the messages from %d on, as far as they were in one block", s.First)
+	case s.First == s.Last:
+		return fmt.Sprintf("the message %d", s.First)
 	default:
-		return fmt.Sprintf("the messages %d to %d", s.first, s.last)
+		return fmt.Sprintf("the messages %d to %d", s.First, s.Last)
 	}
 }
 
@@ -45,12 +45,12 @@ type repairer struct {
 	log    *slog.Logger
 }
 
-// repairStore looks through the store in dir, which nobody has open, takes out
+// Repair looks through the store in dir, which nobody has open, takes out
 // what cannot be read, and returns it by stream. A file is copied to dir/damaged
 // before it is changed; without a copy it stays as it is. A stream in an unknown
 // format is copied too, because NATS may cut off what it cannot read, and is not
 // changed here.
-func repairStore(dir string, log *slog.Logger) (map[string][]span, error) {
+func Repair(dir string, log *slog.Logger) (map[string][]Span, error) {
 	folders, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "*"))
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func repairStore(dir string, log *slog.Logger) (map[string][]span, error) {
 	var mu sync.Mutex
 	var failed, notCopied error
 	var foreign []string
-	lost := map[string][]span{}
+	lost := map[string][]Span{}
 	for _, folder := range folders {
 		wg.Go(func() {
 			stream := filepath.Base(folder)
@@ -104,7 +104,7 @@ func repairStore(dir string, log *slog.Logger) (map[string][]span, error) {
 
 // repairStream looks through one stream's files. It changes nothing if they are in
 // an unknown format.
-func (r repairer) repairStream(folder, stream string) (lost []span, err error) {
+func (r repairer) repairStream(folder, stream string) (lost []Span, err error) {
 	msgs := filepath.Join(folder, "msgs")
 	if err := checkFormat(msgs, stream); err != nil {
 		return nil, err
@@ -192,7 +192,7 @@ func (r repairer) removeSettings(stream string, files []string) {
 // index of them, which NATS makes again from the blocks. The index stays if a block
 // cannot be repaired: with it NATS steps over a bad record, without it NATS would
 // cut the block off there.
-func (r repairer) repairBlocks(folder, stream string) (lost []span, err error) {
+func (r repairer) repairBlocks(folder, stream string) (lost []Span, err error) {
 	numbers, err := blockNumbers(folder)
 	if err != nil {
 		return nil, err
@@ -206,8 +206,8 @@ func (r repairer) repairBlocks(folder, stream string) (lost []span, err error) {
 		}
 		b.seq, b.newest = seq, i == len(numbers)-1
 		spans, changed := b.repair()
-		if seq = b.seq; len(lost) > 0 && lost[len(lost)-1].last == 0 && b.first > lost[len(lost)-1].first {
-			lost[len(lost)-1].last = b.first - 1 // the block before was bad to its end
+		if seq = b.seq; len(lost) > 0 && lost[len(lost)-1].Last == 0 && b.first > lost[len(lost)-1].First {
+			lost[len(lost)-1].Last = b.first - 1 // the block before was bad to its end
 		}
 		lost = append(lost, spans...)
 		if !changed {

@@ -1,4 +1,4 @@
-package jetstream
+package filestore
 
 import (
 	"bytes"
@@ -67,7 +67,7 @@ func (b *block) known() bool {
 
 // repair puts an erased record over what cannot be read. It returns what that was,
 // and whether it has changed the data.
-func (b *block) repair() (lost []span, changed bool) {
+func (b *block) repair() (lost []Span, changed bool) {
 	for at := 0; at < len(b.data); {
 		length, seq, ok := b.record(at)
 		if ok {
@@ -79,18 +79,18 @@ func (b *block) repair() (lost []span, changed bool) {
 		if next == len(b.data) && b.newest && b.cutOff(at) {
 			break // it was being written when the machine stopped: never acknowledged, or the mark knows
 		}
-		gone := span{first: b.seq + 1}
+		gone := Span{First: b.seq + 1}
 		if following > b.seq+1 {
-			gone.last = following - 1
+			gone.Last = following - 1
 		} else if b.newest && next == len(b.data) && at+b.length(at) == next {
-			gone.last = gone.first // the very last record
+			gone.Last = gone.First // the very last record
 		}
 		if following != b.seq+1 { // else what is bad is not a message but the note of a deletion
 			lost = append(lost, gone)
 		}
 		if next-at >= minRecord {
 			changed = true
-			b.erase(at, next, max(gone.first, gone.last))
+			b.erase(at, next, max(gone.First, gone.Last))
 		}
 		at = next
 	}

@@ -1,4 +1,4 @@
-package jetstream
+package filestore
 
 import (
 	"bytes"
@@ -30,7 +30,7 @@ func TestUnknownFormatIsLeftAlone(t *testing.T) {
 				}
 			}
 			var log strings.Builder
-			lost, err := repairStore(dir, slog.New(slog.NewTextHandler(&log, nil)))
+			lost, err := Repair(dir, slog.New(slog.NewTextHandler(&log, nil)))
 			if len(lost) != 0 || err != nil {
 				t.Errorf("got %v lost, %v, want none and no error", lost, err)
 			}
