@@ -9,21 +9,22 @@ import (
 	"time"
 )
 
-// markEvery is how often the place that the log has reached is written down.
-const markEvery = time.Second
+// checkpointInterval is how often a checkpoint is stored, if it has changed.
+const checkpointInterval = time.Second
 
-// mark is a place that a shard's log has reached, written down beside it.
-type mark struct {
-	// Seq is the log's last sequence, which was acknowledged; Sum says which message
-	// that was, if it was there.
+// checkpoint is how far a shard's stream has come. It is stored beside the log, and
+// compared with the stream when the log is opened again.
+type checkpoint struct {
+	// Seq is the stream's last sequence, which may have been acknowledged. Sum is of
+	// that message's body, empty if the stream did not have the message any more.
 	Seq uint64 `json:"seq"`
 	Sum string `json:"sum"`
-	// First is the first sequence that the log had then, and Deleted how many
-	// between the first and the last it did not have.
+	// First is the stream's first sequence, and Deleted how many sequences between
+	// First and Seq had no message.
 	First   uint64 `json:"first"`
 	Deleted int    `json:"deleted,omitempty"`
-	// Limited says that messages may have been removed from inside the log, by
-	// --max-room-messages, and Aged that they may have been by --max-age.
+	// Limited means that --max-room-messages may have removed messages anywhere in
+	// the stream, Aged that --max-age may have removed the oldest. Both stay set.
 	Limited bool `json:"limited,omitempty"`
 	Aged    bool `json:"aged,omitempty"`
 }
@@ -33,12 +34,12 @@ func sumOf(body []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func (s *shard) markKey() string { return fmt.Sprintf("mark.%d", s.stream.number) }
+// checkpointKey is where the checkpoint is stored.
+func (s *shard) checkpointKey() string { return fmt.Sprintf("mark.%d", s.stream.number) }
 
-// keepMark writes the mark down once in markEvery, if it has moved, until ctx
-// ends.
-func (s *shard) keepMark(ctx context.Context) {
-	ticker := time.NewTicker(markEvery)
+// keepCheckpoint stores checkpoints until ctx ends or the store fails.
+func (s *shard) keepCheckpoint(ctx context.Context) {
+	ticker := time.NewTicker(checkpointInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -49,49 +50,54 @@ func (s *shard) keepMark(ctx context.Context) {
 		if s.health.err() != nil {
 			return
 		}
-		if err := s.writeMark(ctx); err != nil && ctx.Err() == nil && s.health.err() == nil {
-			s.opts.Logger.Warn("writing down where the log is", "stream", s.stream.name, "err", err)
+		err := s.storeCheckpoint(ctx)
+		if err != nil && ctx.Err() == nil && s.health.err() == nil {
+			s.opts.Logger.Warn("storing a checkpoint failed", "stream", s.stream.name, "err", err)
 		}
 	}
 }
 
-// lastMark writes the mark down for the last time.
-func (s *shard) lastMark(ctx context.Context) {
+// storeLastCheckpoint stores a checkpoint when the log is closed.
+func (s *shard) storeLastCheckpoint(ctx context.Context) {
 	if s.health.err() != nil {
 		return
 	}
-	if err := s.writeMark(ctx); err != nil {
-		s.opts.Logger.Warn("writing down where the log is", "stream", s.stream.name, "err", err)
+	err := s.storeCheckpoint(ctx)
+	if err != nil {
+		s.opts.Logger.Warn("storing the last checkpoint failed", "stream", s.stream.name, "err", err)
 	}
 }
 
-// writeMark writes down the last place that the log has reached, if that has
-// moved.
-func (s *shard) writeMark(ctx context.Context) error {
+// storeCheckpoint stores how far the stream is now, unless that is stored already.
+func (s *shard) storeCheckpoint(ctx context.Context) error {
 	state, err := s.stream.state(ctx)
 	if err != nil {
 		return err
 	}
-	m := mark{Seq: state.LastSeq, First: state.FirstSeq, Deleted: state.NumDeleted, Limited: s.opts.MaxRoomMessages > 0, Aged: s.opts.MaxAge > 0}
-	if state.LastSeq > 0 {
-		last, err := s.stream.one(ctx, directGet{Seq: state.LastSeq})
+	c := checkpoint{
+		Seq: state.LastSeq, First: state.FirstSeq, Deleted: state.NumDeleted,
+		Limited: s.opts.MaxRoomMessages > 0, Aged: s.opts.MaxAge > 0,
+	}
+	if c.Seq > 0 {
+		last, err := s.stream.one(ctx, directGet{Seq: c.Seq})
 		if err != nil {
 			return err
 		}
 		if last.Seq != 0 {
-			m.Sum = sumOf(last.Body)
+			c.Sum = sumOf(last.Body)
 		}
 	}
-	if s.marked != nil {
-		m.Limited, m.Aged = m.Limited || s.marked.Limited, m.Aged || s.marked.Aged
-		if m == *s.marked {
+	if s.stored != nil {
+		c.Limited, c.Aged = c.Limited || s.stored.Limited, c.Aged || s.stored.Aged
+		if c == *s.stored {
 			return nil
 		}
 	}
-	value, _ := json.Marshal(m) // numbers and strings
-	if _, err := s.values.kv.Put(ctx, s.markKey(), value); err != nil {
+	value, _ := json.Marshal(c) // cannot fail: numbers, strings and booleans
+	_, err = s.values.kv.Put(ctx, s.checkpointKey(), value)
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	s.marked = &m
+	s.stored = &c
 	return nil
 }

@@ -257,7 +257,7 @@ func TestDamage(t *testing.T) {
 			if err := os.RemoveAll(filepath.Join(s.msgs, other, "KV_server")); err != nil {
 				t.Error(err)
 			}
-		}, told: "lost the mark", error: "value=guest-key"},
+		}, told: "lost its checkpoint", error: "value=guest-key"},
 		"a value damaged": {damage: func(s store) {
 			s.change(filepath.Join(s.msgs, other, "KV_server", "msgs", "1.blk"), func(d []byte) []byte {
 				return bytes.Replace(d, []byte("made the first time"), []byte("made the First time"), 1)

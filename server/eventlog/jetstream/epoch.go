@@ -14,23 +14,29 @@ import (
 	"websockets/server/eventlog/jetstream/filestore"
 )
 
-// An epoch names one life of a shard's log, in which a sequence means one message
-// for ever. A log that lost messages that had been acknowledged would give their
-// sequences to others; so it gets a new epoch, and clients that knew the old one
-// are told to start over instead of being shown another timeline under their
-// cursors. Only the check at start changes an epoch.
+// An epoch names the period in which a shard's sequences keep their meaning: each
+// means one message. A log that lost acknowledged messages would assign their
+// sequences again, so it gets a new epoch. Clients of the old one start over instead
+// of being shown another timeline under their cursors.
+//
+// Only opening the log changes an epoch. Other servers on the same log watch it.
+
+func (s *shard) epochKey() string { return fmt.Sprintf("epoch.%d", s.stream.number) }
 
 func (s *shard) setEpoch(epoch []byte) {
 	name := string(epoch)
 	s.epoch.Store(&name)
 }
 
-func (s *shard) epochKey() string { return fmt.Sprintf("epoch.%d", s.stream.number) }
+// randomEpoch returns a new epoch. Those of older stores have other forms; epochs are
+// only ever compared.
+func randomEpoch() []byte { return []byte(rand.Text()) }
 
-// openEpoch finds out whether the shard's log is the one it was, and gives it a
-// new epoch if not.
+// openEpoch reads the shard's epoch, and changes it if the stream has lost messages.
+// damage is what filestore found.
 func (s *shard) openEpoch(ctx context.Context, damage []filestore.Span) error {
-	if _, err := s.values.getOrCreate(ctx, s.epochKey(), randomEpoch); err != nil {
+	_, err := s.values.getOrCreate(ctx, s.epochKey(), randomEpoch)
+	if err != nil {
 		return err
 	}
 	entry, err := s.values.getStored(ctx, s.epochKey())
@@ -48,67 +54,72 @@ func (s *shard) openEpoch(ctx context.Context, damage []filestore.Span) error {
 	if len(losses) == 0 {
 		return nil
 	}
-	fresh := randomEpoch()
-	if _, err := s.values.kv.Update(ctx, s.epochKey(), fresh, entry.Revision()); err != nil {
-		return fmt.Errorf("changing the epoch of %s, which %s: %w (another server may have done so: start again)", s.stream.name, strings.Join(losses, "; "), err)
+	why, epoch := strings.Join(losses, "; "), randomEpoch()
+	_, err = s.values.kv.Update(ctx, s.epochKey(), epoch, entry.Revision())
+	if err != nil {
+		return fmt.Errorf("changing the epoch of %s, which %s: %w (another server may have done so: start again)", s.stream.name, why, err)
 	}
 	s.opts.Logger.Error("the log is not the one it was: its clients start over", "stream", s.stream.name,
-		"why", strings.Join(losses, "; "), "epoch", string(fresh), "before", *s.epoch.Load())
-	s.setEpoch(fresh)
-	return s.writeMark(ctx)
+		"why", why, "epoch", string(epoch), "before", *s.epoch.Load())
+	s.setEpoch(epoch)
+	return s.storeCheckpoint(ctx)
 }
 
-// losses says, for people, what is gone from the shard's log that retention does
-// not explain: what was found in its blocks, and where it is not what the mark
-// says it was.
-func (s *shard) losses(ctx context.Context, damage []filestore.Span) (losses []string, err error) {
-	lose := func(format string, v ...any) { losses = append(losses, fmt.Sprintf(format, v...)) }
+// losses describes, for the operator, what the stream has lost and retention does not
+// explain. A new stream gets its first checkpoint.
+func (s *shard) losses(ctx context.Context, damage []filestore.Span) ([]string, error) {
 	state, err := s.stream.state(ctx)
 	if err != nil {
 		return nil, err
 	}
-	entry, err := s.values.kv.Get(ctx, s.markKey())
+	entry, err := s.values.kv.Get(ctx, s.checkpointKey())
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound) && state.LastSeq == 0:
-		return losses, s.writeMark(ctx)
+		return nil, s.storeCheckpoint(ctx)
 	case errors.Is(err, jetstream.ErrKeyNotFound):
-		lose("lost the mark that says what was in it")
-		return losses, nil
+		return []string{"lost its checkpoint"}, nil
 	case err != nil:
-		return nil, fmt.Errorf("%w: reading the mark: %w", ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: reading the checkpoint: %w", ErrUnavailable, err)
 	}
-	var m mark
-	if err := json.Unmarshal(entry.Value(), &m); err != nil {
-		lose("has a mark that cannot be read")
-		return losses, nil
+	var c checkpoint
+	err = json.Unmarshal(entry.Value(), &c)
+	if err != nil {
+		return []string{"has a checkpoint that cannot be read"}, nil
 	}
-	s.marked = &m
+	s.stored = &c
+	return s.lossesSince(ctx, c, state, damage)
+}
+
+// lossesSince compares the stream with its checkpoint.
+func (s *shard) lossesSince(ctx context.Context, c checkpoint, state streamState, damage []filestore.Span) (losses []string, err error) {
+	lose := func(format string, v ...any) { losses = append(losses, fmt.Sprintf(format, v...)) }
 	end := state.LastSeq
 	for _, gone := range damage {
-		if gone.Last == 0 && m.Seq >= gone.First {
-			gone.Last = m.Seq
+		if gone.Last == 0 && c.Seq >= gone.First {
+			gone.Last = c.Seq
 		}
 		lose("lost %v", gone)
 		end = max(end, gone.Last)
 	}
-	if end < m.Seq {
-		lose("lost %v at its end", filestore.Span{First: end + 1, Last: m.Seq})
-	} else if m.Seq >= state.FirstSeq && m.Seq <= state.LastSeq && m.Sum != "" {
-		at, err := s.stream.one(ctx, directGet{Seq: m.Seq})
+	switch {
+	case end < c.Seq:
+		lose("lost %v at its end", filestore.Span{First: end + 1, Last: c.Seq})
+	case state.FirstSeq <= c.Seq && c.Seq <= state.LastSeq && c.Sum != "":
+		at, err := s.stream.one(ctx, directGet{Seq: c.Seq})
 		switch {
 		case err != nil:
 			return nil, err
-		case at.Seq == 0 && !m.Limited && losses == nil:
-			lose("lost %v", filestore.Span{First: m.Seq, Last: m.Seq})
-		case at.Seq != 0 && sumOf(at.Body) != m.Sum:
-			lose("has another message %d than it had", m.Seq)
+		case at.Seq == 0 && !c.Limited && losses == nil:
+			lose("lost %v", filestore.Span{First: c.Seq, Last: c.Seq})
+		case at.Seq != 0 && sumOf(at.Body) != c.Sum:
+			lose("has another message %d than it had", c.Seq)
 		}
 	}
-	full := s.maxBytes > 0 && int64(state.Bytes) > s.maxBytes*8/10
-	if state.FirstSeq > max(1, m.First) && !m.Aged && !m.Limited && !full {
-		lose("lost %v at its beginning", filestore.Span{First: max(1, m.First), Last: state.FirstSeq - 1})
+	isFull := s.maxBytes > 0 && int64(state.Bytes) > s.maxBytes*8/10 // so the oldest may have been removed
+	if state.FirstSeq > max(1, c.First) && !c.Aged && !c.Limited && !isFull {
+		lose("lost %v at its beginning", filestore.Span{First: max(1, c.First), Last: state.FirstSeq - 1})
 	}
-	if losses == nil && state.NumDeleted > m.Deleted && !m.Limited {
+	if losses == nil && state.NumDeleted > c.Deleted && !c.Limited {
 		state, err := s.stream.state(ctx, `{"deleted_details":true}`)
 		if err != nil {
 			return nil, err
@@ -123,10 +134,11 @@ func (s *shard) losses(ctx context.Context, damage []filestore.Span) (losses []s
 	return losses, nil
 }
 
-// spans makes ranges of sequences that are in order.
+// spans joins sequences, which are in order, to ranges.
 func spans(seqs []uint64) (ranges []filestore.Span) {
 	for _, seq := range seqs {
-		if n := len(ranges); n > 0 && ranges[n-1].Last+1 == seq {
+		n := len(ranges)
+		if n > 0 && ranges[n-1].Last+1 == seq {
 			ranges[n-1].Last = seq
 		} else {
 			ranges = append(ranges, filestore.Span{First: seq, Last: seq})
@@ -135,12 +147,11 @@ func spans(seqs []uint64) (ranges []filestore.Span) {
 	return ranges
 }
 
-// watchEpochs resets the subscriptions of a shard when another server has given it a
-// new epoch.
+// watchEpochs adopts epochs that other servers on the same log give to shards.
 func (l *Log) watchEpochs() error {
 	watcher, err := l.values[eventlog.Server].kv.Watch(l.ctx, "epoch.*", jetstream.UpdatesOnly())
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: watching the epochs: %w", ErrUnavailable, err)
 	}
 	l.wg.Go(func() {
 		defer func() { _ = watcher.Stop() }()
@@ -163,7 +174,7 @@ func (l *Log) watchEpochs() error {
 	return nil
 }
 
-// adoptEpoch resets the shard's subscriptions if its epoch is another one now.
+// adoptEpoch resets the shard's subscriptions if the epoch is a new one.
 func (s *shard) adoptEpoch(epoch []byte) {
 	if string(epoch) == *s.epoch.Load() {
 		return
@@ -173,7 +184,3 @@ func (s *shard) adoptEpoch(epoch []byte) {
 		sub.reset(string(epoch))
 	}
 }
-
-// randomEpoch names a new life of a log. Epochs of stores that are older have other
-// forms; they are only compared.
-func randomEpoch() []byte { return []byte(rand.Text()) }

@@ -172,7 +172,7 @@ func (l *Log) follow() error {
 		return err
 	}
 	for _, s := range l.shards {
-		l.wg.Go(func() { s.keepMark(l.ctx) })
+		l.wg.Go(func() { s.keepCheckpoint(l.ctx) })
 		l.wg.Go(func() { s.follow(l.ctx) })
 		l.wg.Go(func() { s.reconcileLoop(l.ctx) })
 		if l.Shared() {
@@ -209,7 +209,7 @@ func (l *Log) Close() {
 	l.stop()
 	l.wg.Wait()
 	for _, s := range l.shards {
-		s.lastMark(ending)
+		s.storeLastCheckpoint(ending)
 		s.follower.conn.Close()
 		s.appender.fail(fmt.Errorf("%w: it is closed", ErrUnavailable))
 	}

@@ -22,7 +22,7 @@ type shard struct {
 	values   *values  // the server's: epochs and checkpoints
 	maxBytes int64    // of all messages together; 0 means no bound
 	epoch    atomic.Pointer[string]
-	marked   *mark // what is written down; owned by keepMark once the log is open
+	stored   *checkpoint // the last one; owned by keepCheckpoint once the log is open
 	appender appender
 	follower follower
 
