@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gorilla/websocket"
 
 	"websockets/server/auth"
 	"websockets/server/eventlog"
-	"websockets/server/wsframe"
 	"websockets/shared"
 )
 
@@ -20,9 +18,6 @@ const (
 	// valid token, and authenticateTries how many events it may send for that.
 	authenticateWait  = 5 * time.Second
 	authenticateTries = 5
-	// expiryGrace is how long a connection stays open after its session has expired, so
-	// that a refreshed token may arrive a little late.
-	expiryGrace = 25 * time.Second
 )
 
 // authenticateRequest returns the session of a request. Without one a guest is created,
@@ -181,46 +176,4 @@ func (m *Manager) verifyToken(ctx context.Context, token string) (auth.Session, 
 	}
 	m.log.Debug("token refused", "err", err)
 	return auth.Session{}, shared.Errorf(shared.CodeBadToken, "invalid token")
-}
-
-// refreshSession replaces a client's session with that of another token of the same
-// user. The client leaves the rooms that the new session may not read.
-func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenPayload) error {
-	if m.authenticator.Tokens == nil {
-		return shared.Errorf(shared.CodeUnsupported, "this server has guests only and takes no tokens")
-	}
-	session, err := m.verifyToken(ctx, p.Token)
-	if err != nil {
-		return err
-	}
-	if session.User != r.user {
-		return shared.Errorf(shared.CodeBadToken, "the token belongs to another user: connect again to use it")
-	}
-	r.session.Store(&session)
-	for _, here := range slices.Clone(r.rooms) {
-		if name := here.room.name; !session.May(auth.Read, name) {
-			r.out.Unsubscribe(&here.sub, wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})))
-			r.forget(here)
-		}
-	}
-	r.done()
-	return nil
-}
-
-// RevokeSessions ends all sessions of a user that were issued up to now, on every
-// server: their connections are closed, and the sessions are refused from then on. It
-// returns when that is durable. Errors wrap eventlog.ErrUnavailable.
-func (m *Manager) RevokeSessions(ctx context.Context, user string) error {
-	return m.authenticator.Revocations.Revoke(ctx, user)
-}
-
-// onRevoked closes the connections of a user whose sessions up to a time are revoked.
-func (m *Manager) onRevoked(user string, upTo time.Time) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	for _, c := range m.clientsOf[user] {
-		if c.session.Load().IsRevoked(upTo) {
-			c.out.Close(shared.CloseSessionRevoked, "an operator ended your session")
-		}
-	}
 }

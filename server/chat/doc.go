@@ -8,7 +8,8 @@
 //
 //	manager.go    Manager: rooms that are opened and closed, shutdown
 //	serve.go      an HTTP request becomes a Client, and a Client ends
-//	auth.go       who a request comes from; authentication after the upgrade; revocation
+//	auth.go       who a request comes from; authentication after the upgrade
+//	session.go    a session that is refreshed, revoked or expired
 //	client.go     Client: reading events, one after the other
 //	handlers.go   setupEventHandlers, and the handlers of small events
 //	access.go     the permission that an event needs in its room

@@ -51,9 +51,3 @@ func (c *Client) checkLiveness(now time.Duration) {
 		_ = c.conn.SetReadDeadline(time.Now())
 	}
 }
-
-// expired reports that the session has expired, and that no other has come since.
-// Guests' is judged when they connect.
-func (c *Client) expired() bool {
-	return c.manager.authenticator.Tokens != nil && time.Since(c.session.Load().Expires) > expiryGrace && !c.out.IsClosing()
-}

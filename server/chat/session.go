@@ -1,0 +1,63 @@
+package chat
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"websockets/server/auth"
+	"websockets/server/wsframe"
+	"websockets/shared"
+)
+
+// expiryGrace is how long a connection stays open after its session has expired, so
+// that a refreshed token may arrive a little late.
+const expiryGrace = 25 * time.Second
+
+// refreshSession replaces a client's session with that of another token of the same
+// user. The client leaves the rooms that the new session may not read.
+func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenPayload) error {
+	if m.authenticator.Tokens == nil {
+		return shared.Errorf(shared.CodeUnsupported, "this server has guests only and takes no tokens")
+	}
+	session, err := m.verifyToken(ctx, p.Token)
+	if err != nil {
+		return err
+	}
+	if session.User != r.user {
+		return shared.Errorf(shared.CodeBadToken, "the token belongs to another user: connect again to use it")
+	}
+	r.session.Store(&session)
+	for _, here := range slices.Clone(r.rooms) {
+		if name := here.room.name; !session.May(auth.Read, name) {
+			r.out.Unsubscribe(&here.sub, wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})))
+			r.forget(here)
+		}
+	}
+	r.done()
+	return nil
+}
+
+// RevokeSessions ends all sessions of a user that were issued up to now, on every
+// server: their connections are closed, and the sessions are refused from then on. It
+// returns when that is durable. Errors wrap eventlog.ErrUnavailable.
+func (m *Manager) RevokeSessions(ctx context.Context, user string) error {
+	return m.authenticator.Revocations.Revoke(ctx, user)
+}
+
+// onRevoked closes the connections of a user whose sessions up to a time are revoked.
+func (m *Manager) onRevoked(user string, upTo time.Time) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, c := range m.clientsOf[user] {
+		if c.session.Load().IsRevoked(upTo) {
+			c.out.Close(shared.CloseSessionRevoked, "an operator ended your session")
+		}
+	}
+}
+
+// expired reports that the session has expired, and that no other has come since.
+// Guests' is judged when they connect.
+func (c *Client) expired() bool {
+	return c.manager.authenticator.Tokens != nil && time.Since(c.session.Load().Expires) > expiryGrace && !c.out.IsClosing()
+}
