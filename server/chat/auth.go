@@ -10,6 +10,7 @@ import (
 
 	"websockets/server/auth"
 	"websockets/server/eventlog"
+	"websockets/server/userdata"
 	"websockets/shared"
 )
 
@@ -23,26 +24,26 @@ const (
 // authenticateRequest returns the session of a request. Without one a guest is created,
 // or, with tokens, the session is empty and the client has to send authenticate. If ok
 // is false, the request has been answered.
-func (m *Manager) authenticateRequest(w http.ResponseWriter, r *http.Request) (session auth.Session, ok bool) {
-	session, err := m.authenticator.FromRequest(r)
-	guests := m.authenticator.Guests
+func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (session auth.Session, ok bool) {
+	session, err := a.authenticator.FromRequest(r)
+	guests := a.authenticator.Guests
 	switch {
 	case err == nil:
 		return session, true
 	case errors.Is(err, eventlog.ErrUnavailable):
-		m.respondStoreUnavailable(w, err)
+		a.respondStoreUnavailable(w, err)
 		return auth.Session{}, false
 	case errors.Is(err, auth.ErrNoSession) && guests != nil:
 		return guests.New(), true
 	case errors.Is(err, auth.ErrNoSession):
 		return auth.Session{}, true
 	}
-	m.log.Debug("session refused", "err", err, "from", r.RemoteAddr)
+	a.log.Debug("session refused", "err", err, "from", r.RemoteAddr)
 	switch {
 	case r.Header.Get("Authorization") != "":
 		http.Error(w, "invalid or expired session: get a new one, or connect without a session", http.StatusUnauthorized)
 	case guests != nil:
-		m.closeInvalidSession(w, r)
+		a.closeInvalidSession(w, r)
 	default: // the cookie is old; the page may have a newer token to send
 		return auth.Session{}, true
 	}
@@ -53,25 +54,18 @@ func (m *Manager) authenticateRequest(w http.ResponseWriter, r *http.Request) (s
 // server's store is a new one. A browser hides the HTTP status of a failed upgrade, so
 // the refusal is a close code. The user decides what comes next: a new guest cannot send
 // what was written as somebody else.
-func (m *Manager) closeInvalidSession(w http.ResponseWriter, r *http.Request) {
-	conn, err := m.upgrader.Upgrade(w, r, nil)
+func (a *acceptor) closeInvalidSession(w http.ResponseWriter, r *http.Request) {
+	conn, err := a.upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		m.log.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
+		a.log.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
 		return
 	}
 	closeWith(conn, shared.CloseSession, "invalid session")
 }
 
-// closeWith closes a connection that is no client yet.
-func closeWith(conn *websocket.Conn, code int, reason string) {
-	frame := websocket.FormatCloseMessage(code, reason)
-	_ = conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(flushTimeout))
-	_ = conn.Close()
-}
-
 // respondStoreUnavailable answers a request whose user cannot be looked up.
-func (m *Manager) respondStoreUnavailable(w http.ResponseWriter, err error) {
-	m.log.Error("reading user data failed", "err", err)
+func (a *acceptor) respondStoreUnavailable(w http.ResponseWriter, err error) {
+	a.log.Error("reading user data failed", "err", err)
 	w.Header().Set("Retry-After", "2")
 	http.Error(w, storeUnavailable, http.StatusServiceUnavailable)
 }
@@ -79,64 +73,83 @@ func (m *Manager) respondStoreUnavailable(w http.ResponseWriter, err error) {
 // storeUnavailable is what a client is told when the store cannot be reached.
 const storeUnavailable = "the server's store cannot be reached"
 
-// startAuthentication runs awaitAuthentication on a goroutine of its own. It closes the
-// connection if the server is shutting down.
-func (m *Manager) startAuthentication(conn *websocket.Conn, first firstRoom) {
-	if m.begin() {
-		go func() {
-			defer m.wg.Done()
-			m.awaitAuthentication(conn, first)
-		}()
-		return
+// identify sets the user of a handshake, and looks up their display name. Errors wrap
+// eventlog.ErrUnavailable.
+func (a *acceptor) identify(ctx context.Context, h *handshake, session auth.Session) (err error) {
+	h.session = session
+	switch {
+	case session.Name != "": // a name in the token counts as chosen
+		h.name, h.named = session.Name, true
+	case session.IsNew: // nothing is stored yet
+		h.name, h.named = userdata.DefaultName(session.User), false
+	default:
+		h.name, h.named, err = a.names.Get(ctx, session.User)
 	}
-	_ = conn.Close()
-	m.quotas.Release(time.Now(), first.addrQuota)
+	return err
 }
 
-// awaitAuthentication makes a connection a client when it has sent a valid token, and
-// closes it if it does not in time. Until then the connection is in no map and can do
-// nothing else.
-func (m *Manager) awaitAuthentication(conn *websocket.Conn, first firstRoom) {
-	stop := context.AfterFunc(m.ctx, func() { _ = conn.Close() })
+// startAuthentication runs awaitAuthentication on a goroutine of its own. It closes the
+// connection if the acceptor is closed.
+func (a *acceptor) startAuthentication(h handshake) {
+	a.mu.Lock()
+	closed := a.closed
+	if !closed {
+		a.authenticating.Go(func() { a.awaitAuthentication(h) })
+	}
+	a.mu.Unlock()
+	if closed {
+		_ = h.conn.Close()
+		a.quotas.Release(time.Now(), h.addrQuota)
+	}
+}
+
+// awaitAuthentication serves a connection when it has sent a valid token, and closes it
+// if it does not in time. Until then the connection can do nothing else.
+func (a *acceptor) awaitAuthentication(h handshake) {
+	stop := context.AfterFunc(a.ctx, func() { _ = h.conn.Close() })
 	defer stop()
 	deadline := time.Now().Add(authenticateWait)
-	_ = conn.SetReadDeadline(deadline)
-	_ = conn.SetWriteDeadline(deadline)
-	conn.SetReadLimit(shared.MaxFrameBytes)
-	for range authenticateTries {
-		kind, frame, err := conn.ReadMessage()
-		if err != nil || kind != websocket.TextMessage {
-			break
-		}
-		session, id, err := m.authenticateFrame(frame)
-		var name string
-		var named bool
-		if err == nil {
-			name, named, err = m.nameOf(m.ctx, session)
-		}
-		if err != nil {
-			_ = conn.WriteMessage(websocket.TextMessage, shared.Failed.Frame(id, *authenticationError(err)))
-			continue
-		}
-		if !stop() {
-			break // the server is shutting down
-		}
-		_ = conn.SetReadDeadline(time.Time{})
-		_ = conn.SetWriteDeadline(time.Time{})
-		conn.SetReadLimit(0) // readMessages has its own
-		if id != "" {
-			first.answer = shared.Ack.Frame(id, shared.AckPayload{})
-		}
-		m.start(conn, session, name, named, first)
+	_ = h.conn.SetReadDeadline(deadline)
+	_ = h.conn.SetWriteDeadline(deadline)
+	h.conn.SetReadLimit(shared.MaxFrameBytes)
+	authenticated := a.readToken(&h)
+	if !authenticated || !stop() { // stop fails when the server is shutting down
+		closeWith(h.conn, shared.CloseToken, "send authenticate with a valid token within 5 s")
+		a.quotas.Release(time.Now(), h.addrQuota)
 		return
 	}
-	closeWith(conn, shared.CloseToken, "send authenticate with a valid token within 5 s")
-	m.quotas.Release(time.Now(), first.addrQuota)
+	_ = h.conn.SetReadDeadline(time.Time{})
+	_ = h.conn.SetWriteDeadline(time.Time{})
+	h.conn.SetReadLimit(0) // readMessages has its own
+	a.serve(h)
+}
+
+// readToken reads events until one authenticates the connection, and answers the others
+// with an error. It reports false if the connection fails or has no tries left.
+func (a *acceptor) readToken(h *handshake) bool {
+	for range authenticateTries {
+		kind, frame, err := h.conn.ReadMessage()
+		if err != nil || kind != websocket.TextMessage {
+			return false
+		}
+		session, id, err := a.authenticateFrame(frame)
+		if err == nil {
+			err = a.identify(a.ctx, h, session)
+		}
+		if err == nil {
+			if id != "" {
+				h.ack = shared.Ack.Frame(id, shared.AckPayload{})
+			}
+			return true
+		}
+		_ = h.conn.WriteMessage(websocket.TextMessage, shared.Failed.Frame(id, *authenticationError(err)))
+	}
+	return false
 }
 
 // authenticateFrame returns the session of an authenticate event, and the event's id,
 // also with an error.
-func (m *Manager) authenticateFrame(frame []byte) (session auth.Session, id string, err error) {
+func (a *acceptor) authenticateFrame(frame []byte) (session auth.Session, id string, err error) {
 	event, err := shared.DecodeEvent(frame)
 	if err != nil {
 		return auth.Session{}, event.ID, err
@@ -148,8 +161,12 @@ func (m *Manager) authenticateFrame(frame []byte) (session auth.Session, id stri
 	if err != nil {
 		return auth.Session{}, event.ID, err
 	}
-	session, err = m.verifyToken(m.ctx, payload.Token)
-	return session, event.ID, err
+	session, err = a.authenticator.Verify(a.ctx, payload.Token)
+	if err != nil {
+		a.log.Debug("token refused", "err", err)
+		return auth.Session{}, event.ID, tokenError(err)
+	}
+	return session, event.ID, nil
 }
 
 // authenticationError returns what a client is told of an error: itself if it is meant
@@ -162,18 +179,14 @@ func authenticationError(err error) *shared.Error {
 	return tryAgain(storeUnavailable)
 }
 
-// verifyToken returns the session of a token that came in an event. The error is a
-// *shared.Error.
-func (m *Manager) verifyToken(ctx context.Context, token string) (auth.Session, error) {
-	session, err := m.authenticator.Verify(ctx, token)
+// tokenError returns what a client is told when its token is refused. err is that of
+// auth.Authenticator.Verify.
+func tokenError(err error) *shared.Error {
 	switch {
-	case err == nil:
-		return session, nil
 	case errors.Is(err, eventlog.ErrUnavailable):
-		return auth.Session{}, tryAgain(storeUnavailable)
+		return tryAgain(storeUnavailable)
 	case errors.Is(err, auth.ErrExpired):
-		return auth.Session{}, shared.Errorf(shared.CodeBadToken, "the token has expired: get a new one")
+		return shared.Errorf(shared.CodeBadToken, "the token has expired: get a new one")
 	}
-	m.log.Debug("token refused", "err", err)
-	return auth.Session{}, shared.Errorf(shared.CodeBadToken, "invalid token")
+	return shared.Errorf(shared.CodeBadToken, "invalid token")
 }

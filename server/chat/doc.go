@@ -7,8 +7,10 @@
 //	out: eventlog.Log -> timeline.Timeline -> room.schedule -> delivery.Pool
 //
 //	manager.go    Manager: rooms that are opened and closed, shutdown
-//	serve.go      an HTTP request becomes a Client, and a Client ends
+//	accept.go     acceptor: an HTTP request becomes a connection with a session
 //	auth.go       who a request comes from; authentication after the upgrade
+//	origin.go     from which pages a browser may connect
+//	serve.go      ServeWS; a connection becomes a Client, and a Client ends
 //	session.go    a session that is refreshed, revoked or expired
 //	client.go     Client: reading events, one after the other
 //	handlers.go   setupEventHandlers, and the handlers of small events
@@ -22,7 +24,7 @@
 //	throttle.go   waiting for one's turn, refusals
 //	ticks.go      what is done once a second: pings, deadlines, presence
 //	backend.go    what the HTTP API calls
-//	origin.go, trimmer.go
+//	trimmer.go    memory that is returned to the operating system
 //
 // Lock order: the log's own, then Manager.mu, room.mu, and those of package delivery.
 // None is held while something waits: for the network, the log or another goroutine.

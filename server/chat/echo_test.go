@@ -20,19 +20,19 @@ var echoFor = flag.Duration("echo.for", 0, "how long TestEcho keeps its route op
 
 // serveEcho sends every text frame back. It is made of what ServeWS is made of.
 func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
-	m := s.manager
+	m, a := s.manager, s.manager.acceptor
 	from := quota.AddressOf(r.RemoteAddr)
-	addrQuota, err := m.quotas.AcquireAddress(from, time.Now())
+	addrQuota, err := a.quotas.AcquireAddress(from, time.Now())
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	conn, err := m.upgrader.Upgrade(w, r, nil)
+	conn, err := a.upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		m.quotas.Release(time.Now(), addrQuota)
+		a.quotas.Release(time.Now(), addrQuota)
 		return
 	}
-	c := m.newClient(conn, auth.Session{User: "echo"}, "Echo", firstRoom{from: from, addrQuota: addrQuota})
+	c := m.newClient(handshake{conn: conn, from: from, addrQuota: addrQuota, session: auth.Session{User: "echo"}, name: "Echo"})
 	if c == nil {
 		return
 	}

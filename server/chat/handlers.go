@@ -3,16 +3,13 @@ package chat
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"websockets/server/auth"
 	"websockets/server/delivery"
-	"websockets/server/quota"
 	"websockets/server/timeline"
-	"websockets/server/userdata"
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
@@ -55,33 +52,25 @@ func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 	return handlers
 }
 
-// firstRoom is what the address of a connection says about where it starts.
-type firstRoom struct {
-	from        netip.Prefix // where the connection comes from
-	addrQuota   *quota.Quota // of from
-	name, after string
-	answer      []byte // to the authenticate event that came before it, if one did
-}
-
 // greet tells the client who it is and joins its first room.
-func (c *Client) greet(session auth.Session, named bool, first firstRoom) {
-	if first.answer != nil {
-		c.send(first.answer)
+func (c *Client) greet(h handshake) {
+	if h.ack != nil {
+		c.send(h.ack)
 	}
 	c.send(shared.Welcome.Frame("", shared.WelcomePayload{
-		User: c.user, Name: c.displayName(), Named: named,
+		User: c.user, Name: c.displayName(), Named: h.named,
 		Limits: shared.Limits{
 			MessageLength: shared.MaxMessageLength, FrameBytes: shared.MaxFrameBytes,
 			Rooms: maxRooms, InFlight: delivery.Window,
 		},
-		Heartbeat: delivery.PingAfter.Seconds(), Version: c.manager.config.Version, Volatile: c.manager.config.Volatile, Session: session.Token,
+		Heartbeat: delivery.PingAfter.Seconds(), Version: c.manager.config.Version, Volatile: c.manager.config.Volatile, Session: h.session.Token,
 	}))
-	join := shared.JoinPayload{Name: first.name}
+	join := shared.JoinPayload{Name: h.room}
 	if join.Name == "" {
 		join.Name = shared.DefaultRoom
 	}
-	if first.after != "" {
-		if err := shared.Unmarshal([]byte(first.after), &join.After); err != nil {
+	if h.after != "" {
+		if err := shared.Unmarshal([]byte(h.after), &join.After); err != nil {
 			c.fail("", shared.Errorf(shared.CodeBadPayload, "after in the address is not a cursor {epoch, seq, id}: no room was joined"))
 			return
 		}
@@ -249,18 +238,6 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 	}
 	r.done()
 	return nil
-}
-
-// nameOf returns a session's display name, and whether the user chose it. A name in the
-// token counts as chosen.
-func (m *Manager) nameOf(ctx context.Context, s auth.Session) (name string, chosen bool, err error) {
-	if s.Name != "" {
-		return s.Name, true, nil
-	}
-	if s.IsNew { // nothing is stored yet
-		return userdata.DefaultName(s.User), false, nil
-	}
-	return m.names.Get(ctx, s.User)
 }
 
 // typingInterval is the least time between two typing events of a client in a room.

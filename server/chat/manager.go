@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gorilla/websocket"
 
 	"websockets/server/auth"
 	"websockets/server/delivery"
@@ -31,11 +28,6 @@ const (
 
 // maxRooms is how many rooms one connection may be in.
 const maxRooms = 128
-
-// maxGreetings is how many connections are let in at a time, for each processor.
-// When thousands come at once, more at a time would not be faster, and whoever is
-// there already would wait for each of them. Some of them may wait for the log.
-const maxGreetings = 16
 
 // Config configures a Manager.
 type Config struct {
@@ -65,17 +57,15 @@ type Manager struct {
 	topics        *topics.Store
 	authenticator auth.Authenticator
 	registry      *shared.Registry[request]
-	upgrader      websocket.Upgrader
 	names         *userdata.Names
 	readMarks     *userdata.ReadMarks
 	recentRooms   *userdata.RecentRooms
 	quotas        *quota.Registry
-
-	greetings chan struct{} // a place for each that is let in just now
+	acceptor      *acceptor
 
 	ctx  context.Context // ends when the manager is to stop
 	stop context.CancelFunc
-	wg   sync.WaitGroup // what Shutdown waits for, beside connections and pool
+	wg   sync.WaitGroup // goroutines of the manager itself
 	pool *delivery.Pool // writes to the connections
 
 	connections sync.WaitGroup // one for each of clients
@@ -109,19 +99,13 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 		clients:       map[*Client]struct{}{},
 		rooms:         map[string]*room{},
 		clientsOf:     map[string][]*Client{},
-		greetings:     make(chan struct{}, maxGreetings*runtime.GOMAXPROCS(0)),
-	}
-	m.upgrader = websocket.Upgrader{
-		HandshakeTimeout: 10 * time.Second,
-		ReadBufferSize:   512, // an event that is larger is read past it
-		WriteBufferPool:  &sync.Pool{},
-		CheckOrigin:      m.originAllowed,
 	}
 	m.registry = m.setupEventHandlers()
 	if err := m.registry.Check(); err != nil {
 		return nil, fmt.Errorf("the server cannot handle every event: %w", err)
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
+	m.acceptor = newAcceptor(m.ctx, config, authenticator, m.names, m.quotas, m.serve)
 	m.recentRooms = userdata.NewRecentRooms(m.ctx, log, m.topics)
 	if err := authenticator.Revocations.Watch(m.onRevoked); err != nil {
 		return nil, err
@@ -247,16 +231,11 @@ func (m *Manager) openRooms() []*room {
 	return rooms
 }
 
-func (m *Manager) isClosing() bool {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return m.closing
-}
-
 // Shutdown tells every client that the server restarts, closes the connections
 // and waits for them. What has been handed to the log is acknowledged first.
 // When ctx ends, connections that are left are cut. It may be called again.
 func (m *Manager) Shutdown(ctx context.Context) {
+	m.acceptor.close()
 	m.mu.Lock()
 	m.closing = true
 	m.mu.Unlock()
@@ -275,6 +254,7 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	}
 	m.stop()
 	<-closed
+	m.acceptor.wait()
 	m.wg.Wait()
 	m.pool.Wait()
 	m.awaitAppends(ctx)

@@ -12,21 +12,21 @@ import (
 // originAllowed reports whether a page of the request's origin may connect: the
 // server's own pages may, those the operator has allowed, and clients that are
 // not browsers. Those send no origin; but whoever has a cookie is a browser.
-func (m *Manager) originAllowed(r *http.Request) bool {
+func (a *acceptor) originAllowed(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" && len(r.Cookies()) > 0 {
-		m.log.Warn("refused a connection with a cookie and no origin", "from", r.RemoteAddr,
+		a.log.Warn("refused a connection with a cookie and no origin", "from", r.RemoteAddr,
 			"hint", "a client that is not a browser presents its session as Authorization: Bearer")
 		return false
 	}
 	if origin == "" || isOwn(origin, r) {
 		return true
 	}
-	if slices.ContainsFunc(m.config.AllowOrigins, func(allowed string) bool { return strings.EqualFold(allowed, origin) }) {
+	if slices.ContainsFunc(a.allowOrigins, func(allowed string) bool { return strings.EqualFold(allowed, origin) }) {
 		return true
 	}
-	m.log.Warn("refused a connection from another origin",
-		"origin", origin, "host", r.Host, "allowed", m.config.AllowOrigins,
+	a.log.Warn("refused a connection from another origin",
+		"origin", origin, "host", r.Host, "allowed", a.allowOrigins,
 		"hint", "to allow it, start with --allow-origin="+origin)
 	return false
 }

@@ -20,9 +20,10 @@ func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenP
 	if m.authenticator.Tokens == nil {
 		return shared.Errorf(shared.CodeUnsupported, "this server has guests only and takes no tokens")
 	}
-	session, err := m.verifyToken(ctx, p.Token)
+	session, err := m.authenticator.Verify(ctx, p.Token)
 	if err != nil {
-		return err
+		r.logger().Debug("token refused", "err", err)
+		return tokenError(err)
 	}
 	if session.User != r.user {
 		return shared.Errorf(shared.CodeBadToken, "the token belongs to another user: connect again to use it")

@@ -1,0 +1,171 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"websockets/server/auth"
+	"websockets/server/quota"
+	"websockets/server/userdata"
+)
+
+// maxHandshakes is how many handshakes run at a time, for each processor. When
+// thousands of clients connect at once, more at a time would not be faster, and would
+// delay everyone who is connected already. A handshake may wait for the log.
+const maxHandshakes = 16
+
+// acceptor turns requests into connections with a verified session. It owns what that
+// takes: authentication, the check of the origin, the bound on handshakes, and
+// connections that have not authenticated yet. It knows neither clients nor rooms. Its
+// methods may be called from any goroutine.
+type acceptor struct {
+	ctx           context.Context // when it ends, connections that are authenticating are cut
+	log           *slog.Logger
+	authenticator auth.Authenticator
+	names         *userdata.Names
+	quotas        *quota.Registry
+	allowOrigins  []string
+	upgrader      websocket.Upgrader
+	handshakes    chan struct{}   // has an element for each that is running
+	serve         func(handshake) // takes over the connection and its quota
+
+	authenticating sync.WaitGroup // one for each connection that is
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+}
+
+// handshake is what is known of a connection before it is a client.
+type handshake struct {
+	conn      *websocket.Conn
+	from      netip.Prefix // what counts as its address
+	addrQuota *quota.Quota // of from; to be released by whoever ends the connection
+	session   auth.Session
+	name      string // the user's display name
+	named     bool   // the user chose it
+	room      string // the first room, empty for the default
+	after     string // a cursor in that room as JSON, or empty
+	ack       []byte // answers the authenticate event; nil if there was none
+}
+
+func newAcceptor(ctx context.Context, config Config, authenticator auth.Authenticator, names *userdata.Names, quotas *quota.Registry, serve func(handshake)) *acceptor {
+	a := &acceptor{
+		ctx: ctx, log: config.Logger, authenticator: authenticator, names: names, quotas: quotas,
+		allowOrigins: config.AllowOrigins,
+		handshakes:   make(chan struct{}, maxHandshakes*runtime.GOMAXPROCS(0)),
+		serve:        serve,
+	}
+	a.upgrader = websocket.Upgrader{
+		HandshakeTimeout: 10 * time.Second,
+		ReadBufferSize:   512, // an event that is larger is read past it
+		WriteBufferPool:  &sync.Pool{},
+		CheckOrigin:      a.originAllowed,
+	}
+	return a
+}
+
+// accept answers a request: it refuses it, or upgrades it and serves the connection. A
+// connection that still has to authenticate is served when it has.
+func (a *acceptor) accept(w http.ResponseWriter, r *http.Request) {
+	if a.isClosed() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	select {
+	case a.handshakes <- struct{}{}:
+		defer func() { <-a.handshakes }()
+	case <-r.Context().Done():
+		return
+	}
+	from := quota.AddressOf(r.RemoteAddr)
+	addrQuota, err := a.quotas.AcquireAddress(from, time.Now())
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	query := r.URL.Query()
+	h := handshake{from: from, addrQuota: addrQuota, room: query.Get("room"), after: query.Get("after")}
+	upgraded := a.upgrade(w, r, &h)
+	switch {
+	case !upgraded:
+		a.quotas.Release(time.Now(), addrQuota)
+	case h.session.User == "":
+		a.startAuthentication(h)
+	default:
+		a.serve(h)
+	}
+}
+
+// upgrade authenticates a request and upgrades it. If it reports false, it has answered
+// the request.
+func (a *acceptor) upgrade(w http.ResponseWriter, r *http.Request, h *handshake) bool {
+	session, ok := a.authenticateRequest(w, r)
+	if !ok {
+		return false
+	}
+	if session.User != "" {
+		err := a.identify(r.Context(), h, session)
+		if err != nil {
+			a.respondStoreUnavailable(w, err)
+			return false
+		}
+	}
+	var header http.Header
+	if session.IsNew {
+		header = http.Header{"Set-Cookie": {auth.Cookie(session, r).String()}}
+	}
+	conn, err := a.upgrader.Upgrade(w, r, header)
+	if err != nil {
+		a.log.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
+		return false
+	}
+	h.conn = conn
+	if r.Header.Get("Origin") != "" {
+		h.session.Token = "" // a browser has its cookie, which no script can read
+	}
+	return true
+}
+
+// refuse answers a request that would exceed a quota.
+func refuse(w http.ResponseWriter, err error) {
+	var refusal *quota.Refusal
+	if errors.As(err, &refusal) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(refusal.RetryAfter.Seconds())))
+	}
+	http.Error(w, err.Error(), http.StatusTooManyRequests)
+}
+
+// closeWith closes a connection that is no client.
+func closeWith(conn *websocket.Conn, code int, reason string) {
+	frame := websocket.FormatCloseMessage(code, reason)
+	_ = conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(flushTimeout))
+	_ = conn.Close()
+}
+
+// close makes the acceptor refuse requests from now on. Handshakes that are running go
+// on.
+func (a *acceptor) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+}
+
+func (a *acceptor) isClosed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.closed
+}
+
+// wait waits until no connection is authenticating any more. Call it after close, and
+// after the end of the acceptor's context, which cuts those that are.
+func (a *acceptor) wait() { a.authenticating.Wait() }
