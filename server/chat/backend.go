@@ -65,17 +65,15 @@ func (m *Manager) Rooms(ctx context.Context, filter string) ([]shared.RoomSummar
 // Presence returns how many users are in a room, on all servers, and at most
 // shared.MaxListedMembers of them.
 func (m *Manager) Presence(ctx context.Context, name string) (count int, listed []shared.Member, err error) {
-	m.mu.RLock()
-	known := m.rooms[name] != nil
-	m.mu.RUnlock()
+	known := m.rooms.has(name)
 	if !known && !m.eventlog.Shared() {
 		return 0, []shared.Member{}, nil // nobody is anywhere else
 	}
-	r, err := m.join(ctx, name) // which asks the others if the room is not open here
+	r, err := m.rooms.acquire(ctx, name) // which asks the others if the room is not open here
 	if err != nil {
 		return 0, nil, err
 	}
-	defer m.release(r)
+	defer m.rooms.release(r)
 	if !known {
 		timer := time.NewTimer(presenceWait)
 		defer timer.Stop()

@@ -93,9 +93,10 @@ func TestUsersOnOtherServers(t *testing.T) {
 
 // fromPeer hands a message of another server to a room, if it is open.
 func (s *testServer) fromPeer(room, message string) {
-	s.manager.mu.RLock()
-	r := s.manager.rooms[room]
-	s.manager.mu.RUnlock()
+	open := s.manager.rooms
+	open.mu.Lock()
+	r := open.byName[room]
+	open.mu.Unlock()
 	if r != nil {
 		r.onPeerMessage([]byte(message))
 	}

@@ -186,7 +186,7 @@ func (c *Client) find(room string) *member {
 // end takes the connection down when its reader has ended.
 func (c *Client) end() {
 	for _, m := range c.rooms {
-		c.manager.leave(m, true)
+		c.manager.rooms.leave(m, true)
 	}
 	c.rooms = nil
 	c.setCurrent(nil)

@@ -6,7 +6,7 @@
 //	in:  Client.readMessages -> routeEvent -> handler -> eventlog.Log.Append
 //	out: eventlog.Log -> timeline.Timeline -> room.schedule -> delivery.Pool
 //
-//	manager.go    Manager: rooms that are opened and closed, shutdown
+//	manager.go    Manager: what it is made of; shutdown
 //	accept.go     acceptor: an HTTP request becomes a connection with a session
 //	auth.go       who a request comes from; authentication after the upgrade
 //	origin.go     from which pages a browser may connect
@@ -18,6 +18,7 @@
 //	send.go       send_message: append, ack, duplicates
 //	topic.go      set_topic, and the topic that a room has
 //	history.go    load_history
+//	openrooms.go  openRooms: rooms are opened, shared and closed
 //	room.go       room: its timeline, its members
 //	presence.go   who came and went, told to members and other servers
 //	broadcast.go  events that the log does not keep, on every server
@@ -27,6 +28,6 @@
 //	trimmer.go    memory that is returned to the operating system
 //
 // Lock order: the log's own, then Manager.mu, room.mu, and those of package delivery.
-// None is held while something waits: for the network, the log or another goroutine.
+// acceptor.mu and openRooms.mu are not nested with others. None is held while something waits: for the network, the log or another goroutine.
 // So no method of the log is called with one of them held.
 package chat

@@ -136,7 +136,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	if leaving == nil && len(r.rooms) >= maxRooms {
 		return nil, shared.Errorf(shared.CodeTooManyRooms, "a connection can be in %d rooms: leave one first", maxRooms)
 	}
-	room, err := m.join(ctx, p.Name)
+	room, err := m.rooms.acquire(ctx, p.Name)
 	if err != nil {
 		return nil, r.unavailable(err)
 	}
@@ -146,7 +146,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 		at, err = room.timeline.Resume(ctx, p.After)
 	}
 	if err != nil {
-		m.release(room)
+		m.rooms.release(room)
 		return nil, r.unavailable(err)
 	}
 	joined := shared.RoomJoinedPayload{Room: room.name, Cursor: at.Cursor, State: at.State, Truncated: at.Truncated, Topic: topic}
@@ -184,7 +184,7 @@ func (c *Client) forget(m *member) {
 	if c.current == m {
 		c.setCurrent(nil)
 	}
-	c.manager.leave(m, false)
+	c.manager.rooms.leave(m, false)
 }
 
 func (m *Manager) leaveRoom(_ context.Context, r request, p shared.LeavePayload) error {
@@ -233,7 +233,7 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 	}
 	r.name.Store(&name)
 	m.othersOf(r.Client, func(other *Client) { other.name.Store(&name) })
-	for _, room := range m.openRooms() { // only their readers know which rooms the other connections are in
+	for _, room := range m.rooms.list() { // only their readers know which rooms the other connections are in
 		room.rename(r.user, name)
 	}
 	r.done()

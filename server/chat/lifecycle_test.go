@@ -226,10 +226,14 @@ func TestShutdown(t *testing.T) {
 		}
 		all.Wait()
 		s.manager.mu.RLock()
-		left, rooms := len(s.manager.clients), len(s.manager.rooms)
+		left := len(s.manager.clients)
 		s.manager.mu.RUnlock()
-		if left > 0 || rooms > 0 || s.manager.memory.Bytes() != 0 {
-			t.Errorf("after the shutdown: got %d clients, %d rooms, %d bytes of rings, want none", left, rooms, s.manager.memory.Bytes())
+		open := s.manager.rooms
+		open.mu.Lock()
+		rooms := len(open.byName)
+		open.mu.Unlock()
+		if left > 0 || rooms > 0 || open.memory.Bytes() != 0 {
+			t.Errorf("after the shutdown: got %d clients, %d rooms, %d bytes of rings, want none", left, rooms, open.memory.Bytes())
 		}
 		if place, err := s.log.Locate(t.Context(), "y", acked.Seq); err != nil || place.State != eventlog.Present {
 			t.Errorf("the acked message: got %+v, %v, want it in the log", place, err)

@@ -12,7 +12,6 @@ import (
 	"websockets/server/delivery"
 	"websockets/server/eventlog"
 	"websockets/server/quota"
-	"websockets/server/timeline"
 	"websockets/server/topics"
 	"websockets/server/userdata"
 	"websockets/shared"
@@ -62,6 +61,7 @@ type Manager struct {
 	recentRooms   *userdata.RecentRooms
 	quotas        *quota.Registry
 	acceptor      *acceptor
+	rooms         *openRooms
 
 	ctx  context.Context // ends when the manager is to stop
 	stop context.CancelFunc
@@ -72,12 +72,10 @@ type Manager struct {
 
 	numbers atomic.Int64 // of connections, so far
 	appends atomic.Int64 // handed to the log and not settled
-	memory  timeline.Memory
 	trimmer memoryTrimmer
 
-	mu      sync.RWMutex // guards what follows, and room.refs
+	mu      sync.RWMutex // guards what follows
 	clients map[*Client]struct{}
-	rooms   map[string]*room // one with no refs is about to close
 	closing bool
 
 	clientsOf map[string][]*Client // by user
@@ -97,7 +95,6 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 		authenticator: authenticator,
 		quotas:        quota.NewRegistry(quota.Limits{Rate: config.Rate, ConnsPerAddress: config.MaxConnsPerAddress}),
 		clients:       map[*Client]struct{}{},
-		rooms:         map[string]*room{},
 		clientsOf:     map[string][]*Client{},
 	}
 	m.registry = m.setupEventHandlers()
@@ -111,6 +108,7 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 		return nil, err
 	}
 	m.pool = delivery.NewPool(m.ctx)
+	m.rooms = &openRooms{ctx: m.ctx, log: log, topics: m.topics, pool: m.pool, byName: map[string]*room{}}
 	m.wg.Go(m.tickLoop)
 	m.wg.Go(func() { m.readMarks.Run(m.ctx) })
 	return m, nil
@@ -136,99 +134,6 @@ func (m *Manager) othersOf(c *Client, do func(*Client)) {
 			do(other)
 		}
 	}
-}
-
-// join returns the room with this name, opened, and counts the caller in; leave
-// counts it out.
-func (m *Manager) join(ctx context.Context, name string) (*room, error) {
-	r, opens, err := m.acquire(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if opens {
-		r.err = r.open(m.ctx) // not the joiner's context: others wait for this too
-		close(r.ready)
-		r.askWhoIsPresent()
-	}
-	select {
-	case <-r.ready:
-	case <-ctx.Done():
-		m.release(r)
-		return nil, ctx.Err()
-	}
-	if r.err != nil {
-		m.release(r)
-		return nil, r.err
-	}
-	return r, nil
-}
-
-// acquire returns the room with this name and counts the caller in. If opens is set,
-// the caller has to open it. A room that is about to close is waited for.
-func (m *Manager) acquire(ctx context.Context, name string) (r *room, opens bool, err error) {
-	for {
-		m.mu.Lock()
-		r = m.rooms[name]
-		if r == nil || r.refs > 0 {
-			break
-		}
-		m.mu.Unlock()
-		select {
-		case <-r.gone:
-		case <-ctx.Done():
-			return nil, false, ctx.Err()
-		}
-	}
-	defer m.mu.Unlock()
-	opens = r == nil
-	if opens {
-		r = &room{manager: m, name: name, log: m.eventlog, topicSkips: 1, ready: make(chan struct{}), gone: make(chan struct{})}
-		m.rooms[name] = r
-	}
-	r.refs++
-	return r, opens, nil
-}
-
-// leave takes a client out of a room; lost says that its connection ended, and
-// that it may come back.
-func (m *Manager) leave(mem *member, lost bool) {
-	mem.room.leave(mem, lost)
-	m.release(mem.room)
-}
-
-// release counts one out of a room and closes the room after the last.
-func (m *Manager) release(r *room) {
-	m.mu.Lock()
-	r.refs--
-	last := r.refs == 0
-	m.mu.Unlock()
-	if !last {
-		return
-	}
-	<-r.ready
-	if r.err == nil {
-		r.announceClosed()
-		r.timeline.Close()
-	}
-	m.mu.Lock()
-	delete(m.rooms, r.name)
-	m.mu.Unlock()
-	close(r.gone)
-}
-
-// openRooms returns the rooms that have been opened.
-func (m *Manager) openRooms() []*room {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	rooms := make([]*room, 0, len(m.rooms))
-	for _, r := range m.rooms {
-		select {
-		case <-r.ready:
-			rooms = append(rooms, r)
-		default:
-		}
-	}
-	return rooms
 }
 
 // Shutdown tells every client that the server restarts, closes the connections

@@ -18,11 +18,11 @@ import (
 // room is a room that has members on this server: its timeline, and the members that
 // get what it gains. It holds nothing for a member; each has its own place in the log.
 type room struct {
-	manager *Manager
-	name    string
-	log     eventlog.Log
+	rooms *openRooms
+	name  string
+	log   eventlog.Log
 
-	refs     int                // guarded by Manager.mu: clients in it or coming in
+	refs     int                // guarded by openRooms.mu: who has acquired it
 	ready    chan struct{}      // closed when it has been opened
 	err      error              // set before ready is closed: why it could not be opened
 	timeline *timeline.Timeline // set before ready is closed
@@ -55,7 +55,7 @@ type member struct {
 // open opens the room's timeline.
 func (r *room) open(ctx context.Context) (err error) {
 	r.timeline, err = timeline.Open(ctx, timeline.Options{
-		Room: r.name, Log: r.log, Memory: &r.manager.memory,
+		Room: r.name, Log: r.log, Memory: &r.rooms.memory,
 		Appended: r.noteRecord, Skipped: r.noteSkipped, Grown: r.schedule, Reset: r.reset,
 		Signal: r.onPeerMessage,
 	})
@@ -93,7 +93,7 @@ func (r *room) schedule() {
 		ready.Add(&m.sub)
 	}
 	r.mu.RUnlock()
-	r.manager.pool.Schedule(&ready)
+	r.rooms.pool.Schedule(&ready)
 }
 
 // mayBegin reports that the room has a message or may get its first one. allow is

@@ -78,7 +78,7 @@ func TestASlowReaderDelaysNobodyCostsNothingAndMissesNothing(t *testing.T) {
 		awaitFrame(from, "new_message", text)
 	}
 	s.standsStill(here)
-	if ring := s.manager.memory.Bytes(); ring > timeline.MaxRing {
+	if ring := s.manager.rooms.memory.Bytes(); ring > timeline.MaxRing {
 		t.Errorf("bytes in the room's ring: got %d, want at most %d", ring, timeline.MaxRing)
 	}
 

@@ -33,7 +33,7 @@ func (m *Manager) tickLoop() {
 		if m.trimmer.isDue() {
 			m.wg.Go(debug.FreeOSMemory)
 		}
-		for _, r := range m.openRooms() {
+		for _, r := range m.rooms.list() {
 			r.publishPresence(at)
 		}
 	}

@@ -127,7 +127,7 @@ func (r *room) loadTopic() error {
 	r.mu.RLock()
 	skips := r.topicSkips
 	r.mu.RUnlock()
-	state, err := r.manager.topics.Load(r.manager.ctx, r.name)
+	state, err := r.rooms.topics.Load(r.rooms.ctx, r.name)
 	if err != nil {
 		return err
 	}

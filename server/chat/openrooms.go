@@ -1,0 +1,124 @@
+package chat
+
+import (
+	"context"
+	"sync"
+
+	"websockets/server/delivery"
+	"websockets/server/eventlog"
+	"websockets/server/timeline"
+	"websockets/server/topics"
+)
+
+// openRooms keeps the rooms that are in use on this server. A room is opened when it is
+// acquired first and closed when it is released last. Methods may be called from any
+// goroutine.
+type openRooms struct {
+	ctx    context.Context // of reading the log for a room, whoever waits for it
+	log    eventlog.Log
+	topics *topics.Store
+	pool   *delivery.Pool
+	memory timeline.Memory // of all rooms' timelines
+
+	mu     sync.Mutex // guards what follows, and room.refs
+	byName map[string]*room
+}
+
+// acquire returns the room with this name, opened. The caller has to release it.
+func (o *openRooms) acquire(ctx context.Context, name string) (*room, error) {
+	r, isNew, err := o.reserve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if isNew {
+		r.err = r.open(o.ctx) // not the caller's context: others wait for this too
+		close(r.ready)
+		r.askWhoIsPresent()
+	}
+	select {
+	case <-r.ready:
+	case <-ctx.Done():
+		o.release(r)
+		return nil, ctx.Err()
+	}
+	if r.err != nil {
+		o.release(r)
+		return nil, r.err
+	}
+	return r, nil
+}
+
+// reserve counts the caller in at the room with this name. If isNew is set, the caller
+// has to open it. It waits for a room that is being closed.
+func (o *openRooms) reserve(ctx context.Context, name string) (r *room, isNew bool, err error) {
+	for {
+		o.mu.Lock()
+		r = o.byName[name]
+		if r == nil || r.refs > 0 {
+			break
+		}
+		o.mu.Unlock()
+		select {
+		case <-r.gone:
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+	defer o.mu.Unlock()
+	isNew = r == nil
+	if isNew {
+		r = &room{rooms: o, name: name, log: o.log, topicSkips: 1, ready: make(chan struct{}), gone: make(chan struct{})}
+		o.byName[name] = r
+	}
+	r.refs++
+	return r, isNew, nil
+}
+
+// release counts the caller out of a room, and closes the room after the last.
+func (o *openRooms) release(r *room) {
+	o.mu.Lock()
+	r.refs--
+	last := r.refs == 0
+	o.mu.Unlock()
+	if !last {
+		return
+	}
+	<-r.ready
+	if r.err == nil {
+		r.announceClosed()
+		r.timeline.Close()
+	}
+	o.mu.Lock()
+	delete(o.byName, r.name)
+	o.mu.Unlock()
+	close(r.gone)
+}
+
+// leave takes a client out of a room and releases the room. lost says that the client's
+// connection ended, and that it may come back.
+func (o *openRooms) leave(m *member, lost bool) {
+	m.room.leave(m, lost)
+	o.release(m.room)
+}
+
+// list returns the rooms that have been opened.
+func (o *openRooms) list() []*room {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	opened := make([]*room, 0, len(o.byName))
+	for _, r := range o.byName {
+		select {
+		case <-r.ready:
+			opened = append(opened, r)
+		default:
+		}
+	}
+	return opened
+}
+
+// has reports whether a room is in use.
+func (o *openRooms) has(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.byName[name] != nil
+}
