@@ -23,26 +23,12 @@ const presenceWait = 300 * time.Millisecond
 // eventlog.ErrUnavailable: the same again may succeed.
 func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shared.Message, fresh bool, err error) {
 	message.Sent = time.Now().UTC().Truncate(time.Millisecond)
-	type outcome struct {
-		receipt eventlog.Receipt
-		err     error
+	receipt, err := m.appends.appendAndWait(ctx, message.Room, message.User, message.ID, message.Encode())
+	message.Seq = receipt.Seq
+	if err != nil || !receipt.Duplicate {
+		return message, err == nil, err
 	}
-	settled := make(chan outcome, 1)
-	m.appends.Add(1)
-	err = m.eventlog.Append(ctx, message.Room, appendKey(message.User, message.Room, message.ID), message.Encode(), func(receipt eventlog.Receipt, err error) {
-		m.appends.Add(-1)
-		settled <- outcome{receipt, err}
-	})
-	if err != nil {
-		m.appends.Add(-1)
-		return message, false, err
-	}
-	o := <-settled // it comes, at the latest when the log gives up
-	message.Seq = o.receipt.Seq
-	if o.err != nil || !o.receipt.Duplicate {
-		return message, o.err == nil, o.err
-	}
-	place, err := m.eventlog.Locate(ctx, message.Room, o.receipt.Seq)
+	place, err := m.eventlog.Locate(ctx, message.Room, receipt.Seq)
 	if err != nil || place.State != eventlog.Present {
 		return message, false, err
 	}

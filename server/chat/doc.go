@@ -15,6 +15,7 @@
 //	client.go     Client: reading events, one after the other
 //	handlers.go   setupEventHandlers, and the handlers of small events
 //	access.go     the permission that an event needs in its room
+//	append.go     appender: appends that the log has not answered yet
 //	send.go       send_message: append, ack, duplicates
 //	topic.go      set_topic, and the topic that a room has
 //	history.go    load_history
@@ -28,6 +29,6 @@
 //	trimmer.go    memory that is returned to the operating system
 //
 // Lock order: the log's own, then Manager.mu, room.mu, and those of package delivery.
-// acceptor.mu and openRooms.mu are not nested with others. None is held while something waits: for the network, the log or another goroutine.
+// acceptor.mu, openRooms.mu and appender.mu are not nested with others. None is held while something waits: for the network, the log or another goroutine.
 // So no method of the log is called with one of them held.
 package chat

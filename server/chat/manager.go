@@ -62,6 +62,7 @@ type Manager struct {
 	quotas        *quota.Registry
 	acceptor      *acceptor
 	rooms         *openRooms
+	appends       *appender
 
 	ctx  context.Context // ends when the manager is to stop
 	stop context.CancelFunc
@@ -71,7 +72,6 @@ type Manager struct {
 	connections sync.WaitGroup // one for each of clients
 
 	numbers atomic.Int64 // of connections, so far
-	appends atomic.Int64 // handed to the log and not settled
 	trimmer memoryTrimmer
 
 	mu      sync.RWMutex // guards what follows
@@ -92,6 +92,7 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 		names:         userdata.NewNames(users),
 		readMarks:     userdata.NewReadMarks(users),
 		topics:        topics.New(log),
+		appends:       &appender{log: log},
 		authenticator: authenticator,
 		quotas:        quota.NewRegistry(quota.Limits{Rate: config.Rate, ConnsPerAddress: config.MaxConnsPerAddress}),
 		clients:       map[*Client]struct{}{},
@@ -144,7 +145,7 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	m.mu.Lock()
 	m.closing = true
 	m.mu.Unlock()
-	m.awaitAppends(ctx)
+	m.appends.wait(ctx)
 	m.eachClient(func(c *Client) { c.shutDown("the server restarts", time.Second) })
 
 	closed := make(chan struct{})
@@ -162,7 +163,7 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	m.acceptor.wait()
 	m.wg.Wait()
 	m.pool.Wait()
-	m.awaitAppends(ctx)
+	m.appends.wait(ctx)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
 	m.readMarks.Flush(last)
@@ -173,21 +174,5 @@ func (m *Manager) eachClient(do func(*Client)) {
 	defer m.mu.RUnlock()
 	for c := range m.clients {
 		do(c)
-	}
-}
-
-// awaitAppends waits, for a moment, until what has been handed to the log is
-// settled, so that its acks go out before the connections close.
-func (m *Manager) awaitAppends(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for m.appends.Load() > 0 {
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return
-		}
 	}
 }

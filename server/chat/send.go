@@ -3,8 +3,6 @@ package chat
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"sync"
 	"time"
 
@@ -34,12 +32,10 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 		ID: id, Room: here.room.name, User: r.user, From: r.displayName(),
 		Message: p.Message, Sent: time.Now().UTC().Truncate(time.Millisecond),
 	}
-	m.appends.Add(1)
-	err := m.eventlog.Append(ctx, message.Room, appendKey(message.User, message.Room, message.ID), message.Encode(), func(receipt eventlog.Receipt, err error) {
+	err := m.appends.append(ctx, message.Room, message.User, id, message.Encode(), func(receipt eventlog.Receipt, err error) {
 		m.settleSend(r, here.room, message, receipt, err)
 	})
 	if err != nil {
-		m.appends.Add(-1)
 		r.sends.end(true)
 		r.out.Release()
 		return r.unavailable(err)
@@ -50,13 +46,12 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 // settleSend answers a send when the log has answered. It is called on the log's
 // goroutine and does not wait.
 func (m *Manager) settleSend(r request, room *room, message shared.Message, receipt eventlog.Receipt, err error) {
-	defer m.appends.Add(-1)
 	r.sends.end(err != nil)
 	switch {
 	case err != nil:
 		r.sendReserved(shared.Failed.Frame(r.id, *r.unavailable(err)))
 	case receipt.Duplicate:
-		m.appends.Add(1)
+		m.appends.begin()
 		go m.settleDuplicate(r, room, message, receipt)
 	default:
 		r.ack(room.name, receipt.Seq, message.Sent)
@@ -67,7 +62,7 @@ func (m *Manager) settleSend(r request, room *room, message shared.Message, rece
 // if it is the same message. Reading the log takes a while, so it runs beside;
 // its place in the client's window bounds how many do.
 func (m *Manager) settleDuplicate(r request, room *room, message shared.Message, receipt eventlog.Receipt) {
-	defer m.appends.Add(-1)
+	defer m.appends.end()
 	place, err := m.eventlog.Locate(m.ctx, room.name, receipt.Seq)
 	var first shared.Message
 	known := err == nil && place.State == eventlog.Present
@@ -137,15 +132,4 @@ func (s *sends) end(failed bool) {
 	if failed {
 		s.refuseUntil = time.Now().Add(retryAfter)
 	}
-}
-
-// appendKey tells the log which messages are the same one: the user's, in the
-// room, with the id. The log keeps it for a while, so it is short.
-func appendKey(user, room, id string) string {
-	sum := sha256.Sum256([]byte(user + "\x00" + room + "\x00" + id))
-	return base64.RawURLEncoding.EncodeToString(sum[:16])
-}
-
-func idReused(id string) *shared.Error {
-	return shared.Errorf(shared.CodeIDReused, "the id %s was used for another message: a new message needs a new id", id)
 }

@@ -46,32 +46,21 @@ func (m *Manager) setTopic(ctx context.Context, r request, p shared.SetTopicPayl
 // storeTopic appends a change of topic and files it. The same id again with the same
 // topic is the same change.
 func (m *Manager) storeTopic(ctx context.Context, topic shared.TopicPayload) (stored shared.TopicPayload, err error) {
-	if err := m.topics.Announce(ctx, topic.Room); err != nil {
+	m.appends.begin() // until the change is filed
+	defer m.appends.end()
+	err = m.topics.Announce(ctx, topic.Room)
+	if err != nil {
 		return topic, err
 	}
-	type outcome struct {
-		receipt eventlog.Receipt
-		err     error
-	}
-	settled := make(chan outcome, 1)
-	record := shared.TopicChanged.Frame("", topic)
-	m.appends.Add(1)
-	defer m.appends.Add(-1)
-	err = m.eventlog.Append(ctx, topic.Room, appendKey(topic.User, topic.Room, topic.ID), record, func(r eventlog.Receipt, err error) {
-		settled <- outcome{r, err}
-	})
+	receipt, err := m.appends.appendAndWait(ctx, topic.Room, topic.User, topic.ID, shared.TopicChanged.Frame("", topic))
 	if err != nil {
 		return topic, err // it stays announced: to find that nothing was appended costs little
 	}
-	o := <-settled // it comes, at the latest when the log gives up
-	if o.err != nil {
-		return topic, o.err
-	}
-	topic.Seq = o.receipt.Seq
-	if !o.receipt.Duplicate {
+	topic.Seq = receipt.Seq
+	if !receipt.Duplicate {
 		return topic, m.topics.File(ctx, topic)
 	}
-	place, err := m.eventlog.Locate(ctx, topic.Room, o.receipt.Seq)
+	place, err := m.eventlog.Locate(ctx, topic.Room, receipt.Seq)
 	if err != nil {
 		return topic, err
 	}
