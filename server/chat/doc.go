@@ -6,29 +6,31 @@
 //	in:  Client.readMessages -> routeEvent -> handler -> eventlog.Log.Append
 //	out: eventlog.Log -> timeline.Timeline -> room.schedule -> delivery.Pool
 //
-//	manager.go    Manager: what it is made of; shutdown
-//	accept.go     acceptor: an HTTP request becomes a connection with a session
-//	auth.go       who a request comes from; authentication after the upgrade
-//	origin.go     from which pages a browser may connect
-//	serve.go      ServeWS; a connection becomes a Client, and a Client ends
-//	session.go    a session that is refreshed, revoked or expired
-//	client.go     Client: reading events, one after the other
-//	handlers.go   setupEventHandlers, and the handlers of small events
-//	access.go     the permission that an event needs in its room
-//	append.go     appender: appends that the log has not answered yet
-//	send.go       send_message: append, ack, duplicates
-//	topic.go      set_topic, and the topic that a room has
-//	history.go    load_history
-//	openrooms.go  openRooms: rooms are opened, shared and closed
-//	room.go       room: its timeline, its members
-//	presence.go   who came and went, told to members and other servers
-//	broadcast.go  events that the log does not keep, on every server
-//	throttle.go   waiting for one's turn, refusals
-//	ticks.go      what is done once a second: pings, deadlines, presence
-//	backend.go    what the HTTP API calls
-//	trimmer.go    memory that is returned to the operating system
+//	manager.go      Manager: what it is made of; shutdown
+//	accept.go       acceptor: an HTTP request becomes a connection with a session
+//	auth.go         who a request comes from; authentication after the upgrade
+//	origin.go       from which pages a browser may connect
+//	serve.go        ServeWS; a connection becomes a Client, and a Client ends
+//	session.go      a session that is refreshed, revoked or expired
+//	revocations.go  recentRevocations: sessions that were revoked during a handshake
+//	client.go       Client: reading events, one after the other
+//	handlers.go     setupEventHandlers, and the handlers of small events
+//	access.go       the permission that an event needs in its room
+//	append.go       appender: appends that the log has not answered yet
+//	send.go         send_message: append, ack, duplicates
+//	topic.go        set_topic, and the topic that a room has
+//	history.go      load_history
+//	openrooms.go    openRooms: rooms are opened, shared and closed
+//	room.go         room: its timeline, its members
+//	presence.go     who came and went, told to members and other servers
+//	broadcast.go    events that the log does not keep, on every server
+//	throttle.go     waiting for one's turn, refusals
+//	ticks.go        what is done once a second: pings, deadlines, presence
+//	backend.go      what the HTTP API calls
+//	trimmer.go      memory that is returned to the operating system
 //
-// Lock order: the log's own, then Manager.mu, room.mu, and those of package delivery.
-// acceptor.mu, openRooms.mu and appender.mu are not nested with others. None is held while something waits: for the network, the log or another goroutine.
-// So no method of the log is called with one of them held.
+// Lock order: the log's own, then Manager.mu, then room.mu, then those of package
+// delivery. recentRevocations.mu is taken under Manager.mu. acceptor.mu, openRooms.mu and
+// appender.mu are not nested with others. None is held while something waits: for the
+// network, the log or another goroutine. So no method of the log is called with one held.
 package chat

@@ -63,6 +63,7 @@ type Manager struct {
 	acceptor      *acceptor
 	rooms         *openRooms
 	appends       *appender
+	revoked       recentRevocations
 
 	ctx  context.Context // ends when the manager is to stop
 	stop context.CancelFunc

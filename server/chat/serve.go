@@ -61,8 +61,9 @@ func (m *Manager) newClient(h handshake) *Client {
 		c.out.Close(code, "")
 		return nil
 	})
-	if !m.addClient(c) {
-		closeWith(conn, shared.CloseRestart, "the server restarts")
+	code, reason := m.addClient(c)
+	if code != 0 {
+		closeWith(conn, code, reason)
 		m.quotas.Release(time.Now(), c.addrQuota, c.userQuota)
 		return nil
 	}
@@ -77,17 +78,22 @@ func (m *Manager) run(c *Client) {
 	}()
 }
 
-func (m *Manager) addClient(c *Client) bool {
+// addClient registers a client. If it may not be one, addClient returns the code and the
+// reason to close its connection with; else the code is 0.
+func (m *Manager) addClient(c *Client) (code int, reason string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closing {
-		return false
+	switch {
+	case m.closing:
+		return shared.CloseRestart, "the server restarts"
+	case m.revoked.include(c.session.Load()):
+		return shared.CloseSessionRevoked, sessionRevoked
 	}
 	m.clients[c] = struct{}{}
 	m.clientsOf[c.user] = append(m.clientsOf[c.user], c)
 	m.trimmer.churn.Add(1)
 	m.connections.Add(1)
-	return true
+	return 0, ""
 }
 
 // removeClient takes a client down whose reader has ended.

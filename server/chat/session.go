@@ -39,6 +39,9 @@ func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenP
 	return nil
 }
 
+// sessionRevoked is the reason with which connections of a revoked session are closed.
+const sessionRevoked = "an operator ended your session"
+
 // RevokeSessions ends all sessions of a user that were issued up to now, on every
 // server: their connections are closed, and the sessions are refused from then on. It
 // returns when that is durable. Errors wrap eventlog.ErrUnavailable.
@@ -47,12 +50,15 @@ func (m *Manager) RevokeSessions(ctx context.Context, user string) error {
 }
 
 // onRevoked closes the connections of a user whose sessions up to a time are revoked.
+// The revocation is remembered first: addClient must find it for clients that are not
+// registered when their user's connections are closed.
 func (m *Manager) onRevoked(user string, upTo time.Time) {
+	m.revoked.add(user, upTo, time.Now())
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, c := range m.clientsOf[user] {
 		if c.session.Load().IsRevoked(upTo) {
-			c.out.Close(shared.CloseSessionRevoked, "an operator ended your session")
+			c.out.Close(shared.CloseSessionRevoked, sessionRevoked)
 		}
 	}
 }

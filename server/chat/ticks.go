@@ -29,6 +29,7 @@ func (m *Manager) tickLoop() {
 		m.mu.RUnlock()
 		if now%time.Minute == 0 {
 			m.quotas.Expire(at)
+			m.revoked.expire(at)
 		}
 		if m.trimmer.isDue() {
 			m.wg.Go(debug.FreeOSMemory)
