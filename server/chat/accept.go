@@ -29,7 +29,7 @@ const maxHandshakes = 16
 // methods may be called from any goroutine.
 type acceptor struct {
 	ctx           context.Context // when it ends, connections that are authenticating are cut
-	log           *slog.Logger
+	logger        *slog.Logger
 	authenticator auth.Authenticator
 	names         *userdata.Names
 	quotas        *quota.Registry
@@ -59,7 +59,7 @@ type handshake struct {
 
 func newAcceptor(ctx context.Context, config Config, authenticator auth.Authenticator, names *userdata.Names, quotas *quota.Registry, serve func(handshake)) *acceptor {
 	a := &acceptor{
-		ctx: ctx, log: config.Logger, authenticator: authenticator, names: names, quotas: quotas,
+		ctx: ctx, logger: config.Logger, authenticator: authenticator, names: names, quotas: quotas,
 		allowOrigins: config.AllowOrigins,
 		handshakes:   make(chan struct{}, maxHandshakes*runtime.GOMAXPROCS(0)),
 		serve:        serve,
@@ -126,7 +126,7 @@ func (a *acceptor) upgrade(w http.ResponseWriter, r *http.Request, h *handshake)
 	}
 	conn, err := a.upgrader.Upgrade(w, r, header)
 	if err != nil {
-		a.log.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
+		a.logger.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
 		return false
 	}
 	h.conn = conn

@@ -12,7 +12,7 @@ type inRoom interface{ RoomName() string }
 
 // onRoom sets the handler of an event that names a room, and the right it takes.
 // setupEventHandlers shows which event takes which. Where no event names the room,
-// rights are checked by greet (the room in the address), listRooms and refreshSession.
+// joinFirstRoom, listRooms and refreshSession check rights.
 func onRoom[T inRoom](handlers *shared.Registry[request], t shared.Type[T], right auth.Right, handle func(context.Context, request, T) error) {
 	shared.On(handlers, t, func(ctx context.Context, r request, p T) error {
 		if err := r.may(right, p.RoomName()); err != nil {

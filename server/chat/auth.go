@@ -38,7 +38,7 @@ func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (
 	case errors.Is(err, auth.ErrNoSession):
 		return auth.Session{}, true
 	}
-	a.log.Debug("session refused", "err", err, "from", r.RemoteAddr)
+	a.logger.Debug("session refused", "err", err, "from", r.RemoteAddr)
 	switch {
 	case r.Header.Get("Authorization") != "":
 		http.Error(w, "invalid or expired session: get a new one, or connect without a session", http.StatusUnauthorized)
@@ -57,7 +57,7 @@ func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (
 func (a *acceptor) closeInvalidSession(w http.ResponseWriter, r *http.Request) {
 	conn, err := a.upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		a.log.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
+		a.logger.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
 		return
 	}
 	closeWith(conn, shared.CloseSession, "invalid session")
@@ -65,7 +65,7 @@ func (a *acceptor) closeInvalidSession(w http.ResponseWriter, r *http.Request) {
 
 // respondStoreUnavailable answers a request whose user cannot be looked up.
 func (a *acceptor) respondStoreUnavailable(w http.ResponseWriter, err error) {
-	a.log.Error("reading user data failed", "err", err)
+	a.logger.Error("reading user data failed", "err", err)
 	w.Header().Set("Retry-After", "2")
 	http.Error(w, storeUnavailable, http.StatusServiceUnavailable)
 }
@@ -142,7 +142,7 @@ func (a *acceptor) readToken(h *handshake) bool {
 			}
 			return true
 		}
-		_ = h.conn.WriteMessage(websocket.TextMessage, shared.Failed.Frame(id, *authenticationError(err)))
+		_ = h.conn.WriteMessage(websocket.TextMessage, shared.Failed.Frame(id, *clientError(err)))
 	}
 	return false
 }
@@ -163,23 +163,22 @@ func (a *acceptor) authenticateFrame(frame []byte) (session auth.Session, id str
 	}
 	session, err = a.authenticator.Verify(a.ctx, payload.Token)
 	if err != nil {
-		a.log.Debug("token refused", "err", err)
+		a.logger.Debug("token refused", "err", err)
 		return auth.Session{}, event.ID, tokenError(err)
 	}
 	return session, event.ID, nil
 }
 
-// authenticationError returns what a client is told of an error: itself if it is meant
-// for clients, else that the store cannot be reached.
-func authenticationError(err error) *shared.Error {
-	var told *shared.Error
-	if errors.As(err, &told) {
-		return told
+// clientError returns an error of authentication as one for the client.
+func clientError(err error) *shared.Error {
+	var known *shared.Error
+	if errors.As(err, &known) {
+		return known
 	}
 	return tryAgain(storeUnavailable)
 }
 
-// tokenError returns what a client is told when its token is refused. err is that of
+// tokenError returns the error for a client whose token is refused. err is that of
 // auth.Authenticator.Verify.
 func tokenError(err error) *shared.Error {
 	switch {

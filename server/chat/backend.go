@@ -28,7 +28,7 @@ func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shar
 	if err != nil || !receipt.Duplicate {
 		return message, err == nil, err
 	}
-	place, err := m.eventlog.Locate(ctx, message.Room, receipt.Seq)
+	place, err := m.log.Locate(ctx, message.Room, receipt.Seq)
 	if err != nil || place.State != eventlog.Present {
 		return message, false, err
 	}
@@ -52,7 +52,7 @@ func (m *Manager) Rooms(ctx context.Context, filter string) ([]shared.RoomSummar
 // shared.MaxListedMembers of them.
 func (m *Manager) Presence(ctx context.Context, name string) (count int, listed []shared.Member, err error) {
 	known := m.rooms.has(name)
-	if !known && !m.eventlog.Shared() {
+	if !known && !m.log.Shared() {
 		return 0, []shared.Member{}, nil // nobody is anywhere else
 	}
 	r, err := m.rooms.acquire(ctx, name) // which asks the others if the room is not open here

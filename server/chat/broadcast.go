@@ -14,8 +14,8 @@ import (
 // Servers that share a log send each other, room by room, what the log does not
 // keep: events for the members, and who is there. Any of it may be lost.
 
-// thisServer names this process among the servers that share a log.
-var thisServer = rand.Text()
+// serverID names this process among the servers that share a log.
+var serverID = rand.Text()
 
 // peerMessage is what one server sends to the others that have members in a room.
 type peerMessage struct {
@@ -54,15 +54,15 @@ func isBroadcast(event []byte) bool {
 // that must not be belongs in the log.
 func (r *room) broadcast(event []byte, except *Client) {
 	r.offer(wsframe.NewText(event), except)
-	r.tellServers(peerMessage{Event: event})
+	r.signalPeers(peerMessage{Event: event})
 }
 
-// tellServers sends a message to the other servers that have members in the room.
-func (r *room) tellServers(p peerMessage) {
+// signalPeers sends a message to the other servers that have members in the room.
+func (r *room) signalPeers(p peerMessage) {
 	if !r.log.Shared() {
 		return
 	}
-	p.Server = thisServer
+	p.Server = serverID
 	var encoded bytes.Buffer
 	encoder := json.NewEncoder(&encoded)
 	encoder.SetEscapeHTML(false) // an event arrives as it was encoded
@@ -74,7 +74,7 @@ func (r *room) tellServers(p peerMessage) {
 // onPeerMessage takes in what a server has sent about the room. The log calls it.
 func (r *room) onPeerMessage(data []byte) {
 	var p peerMessage
-	if json.Unmarshal(data, &p) != nil || p.Server == "" || p.Server == thisServer {
+	if json.Unmarshal(data, &p) != nil || p.Server == "" || p.Server == serverID {
 		return
 	}
 	r.mu.Lock()
@@ -84,6 +84,6 @@ func (r *room) onPeerMessage(data []byte) {
 		r.offer(wsframe.NewText(event), nil)
 	}
 	if p.Asks {
-		r.answerWhoIsPresent()
+		r.sendFullPresence()
 	}
 }

@@ -33,7 +33,7 @@ func TestEventsFromOtherServers(t *testing.T) {
 		typing := `{"type":"typing","payload":` + payload + `}`
 		for name, message := range map[string]string{
 			"no server":               `{"event":` + typing + `}`,
-			"its own":                 `{"server":"` + thisServer + `","event":` + typing + `}`,
+			"its own":                 `{"server":"` + serverID + `","event":` + typing + `}`,
 			"not JSON":                `{"server":"s2","event":` + typing,
 			"not an object":           `["s2",` + typing + `]`,
 			"a text":                  `{"server":"s2","event":"typing"}`,

@@ -30,7 +30,7 @@ type Client struct {
 	conn    *websocket.Conn
 	out     *delivery.Conn
 	handle  func(frame []byte) // routeEvent, but for TestEcho; the frame is valid until it returns
-	number  int64              // tells it from others in the log
+	connID  int64              // names the connection in the server's log
 	from    string             // the address it comes from
 	user    string
 	// What this connection uses up together with others.
@@ -41,24 +41,26 @@ type Client struct {
 	current  *member   // where events go that name no room
 	throttle quota.Throttle
 
-	// reading is since when a message has begun and not ended, by the pool's clock; 0
-	// if none has. Ticks read it.
-	reading atomic.Int64
+	// readingSince is when the message that is being read began, by the pool's clock; 0
+	// if none is. Ticks read it.
+	readingSince atomic.Int64
 
 	name    atomic.Pointer[string]
 	session atomic.Pointer[auth.Session]
-	where   atomic.Pointer[room] // of current, for the log
+	// currentRoom is the room of current. Any goroutine that logs reads it.
+	currentRoom atomic.Pointer[room]
 
 	sends sends
 }
 
 // logger returns a logger that says whose connection it is, and its current room.
 func (c *Client) logger() *slog.Logger {
-	log := c.manager.log.With("conn", c.number, "user", c.user, "from", c.from)
-	if room := c.where.Load(); room != nil {
-		return log.With("room", room.name)
+	logger := c.manager.logger.With("conn", c.connID, "user", c.user, "from", c.from)
+	room := c.currentRoom.Load()
+	if room != nil {
+		return logger.With("room", room.name)
 	}
-	return log
+	return logger
 }
 
 // setCurrent makes a place in a room the current one, or none. Only the reader
@@ -66,10 +68,10 @@ func (c *Client) logger() *slog.Logger {
 func (c *Client) setCurrent(m *member) {
 	c.current = m
 	if m == nil {
-		c.where.Store(nil)
+		c.currentRoom.Store(nil)
 		return
 	}
-	c.where.Store(m.room)
+	c.currentRoom.Store(m.room)
 }
 
 func (c *Client) displayName() string { return *c.name.Load() }
@@ -102,10 +104,10 @@ func (c *Client) readMessage(kind int, r io.Reader) error {
 			eventBuffers.Put(buf)
 		}
 	}()
-	c.reading.Store(int64(c.manager.pool.Now()))
+	c.readingSince.Store(int64(c.manager.pool.Now()))
 	buf.Reset()
 	_, err := buf.ReadFrom(io.LimitReader(r, shared.MaxFrameBytes+1))
-	c.reading.Store(0)
+	c.readingSince.Store(0)
 	c.out.NoteActivity()
 	switch {
 	case err != nil:
@@ -144,15 +146,15 @@ func (c *Client) routeEvent(frame []byte) {
 // fail answers an event with an error. What is not meant for the client is
 // logged and told as internal.
 func (c *Client) fail(id string, err error) {
-	var told *shared.Error
-	if !errors.As(err, &told) {
+	var clientErr *shared.Error
+	if !errors.As(err, &clientErr) {
 		if c.manager.ctx.Err() != nil {
 			return
 		}
 		c.logger().Error("handling an event", "err", err)
-		told = shared.Errorf(shared.CodeInternal, "the server could not do that; its log says why")
+		clientErr = shared.Errorf(shared.CodeInternal, "the server could not do that; its log says why")
 	}
-	c.send(shared.Failed.Frame(id, *told))
+	c.send(shared.Failed.Frame(id, *clientErr))
 }
 
 // send queues an event, as shared.Type.Frame encodes it.
@@ -183,8 +185,8 @@ func (c *Client) find(room string) *member {
 	return c.rooms[i]
 }
 
-// end takes the connection down when its reader has ended.
-func (c *Client) end() {
+// finish takes the connection down when its reader has ended.
+func (c *Client) finish() {
 	for _, m := range c.rooms {
 		c.manager.rooms.leave(m, true)
 	}
@@ -193,8 +195,8 @@ func (c *Client) end() {
 	c.out.Finish()
 }
 
-// shutDown tells the client that the server goes away, and closes.
-func (c *Client) shutDown(reason string, retryAfter time.Duration) {
+// disconnect tells the client that the server goes away, and closes.
+func (c *Client) disconnect(reason string, retryAfter time.Duration) {
 	c.send(shared.Closing.Frame("", shared.ClosingPayload{Reason: reason, RetryAfter: retryAfter.Seconds()}))
 	c.out.Close(shared.CloseRestart, reason)
 }

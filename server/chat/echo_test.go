@@ -37,7 +37,7 @@ func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.handle = func(frame []byte) { c.send(bytes.Clone(frame)) }
-	m.run(c)
+	m.startReader(c)
 }
 
 // TestEcho: what a conformance suite is shown: text comes back as it was, whole and

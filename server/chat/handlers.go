@@ -52,8 +52,8 @@ func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 	return handlers
 }
 
-// greet tells the client who it is and joins its first room.
-func (c *Client) greet(h handshake) {
+// sendWelcome tells the client who it is.
+func (c *Client) sendWelcome(h handshake) {
 	if h.ack != nil {
 		c.send(h.ack)
 	}
@@ -65,6 +65,10 @@ func (c *Client) greet(h handshake) {
 		},
 		Heartbeat: delivery.PingAfter.Seconds(), Version: c.manager.config.Version, Volatile: c.manager.config.Volatile, Session: h.session.Token,
 	}))
+}
+
+// joinFirstRoom joins the room that the URL names, or the default one.
+func (c *Client) joinFirstRoom(h handshake) {
 	join := shared.JoinPayload{Name: h.room}
 	if join.Name == "" {
 		join.Name = shared.DefaultRoom
@@ -96,7 +100,7 @@ func (m *Manager) changeRoom(ctx context.Context, r request, p shared.JoinPayloa
 	}
 	r.setCurrent(joined)
 	if old != nil && old != joined {
-		r.forget(old)
+		r.exitRoom(old)
 	}
 	return nil
 }
@@ -129,7 +133,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 		}
 		room.mu.RUnlock()
 		r.out.SendCursor(&here.sub, subscriptionOf(leaving), func(at shared.Cursor, err error) []byte {
-			return r.stillJoined(joined, at, err)
+			return r.rejoined(joined, at, err)
 		})
 		return here, nil
 	}
@@ -160,9 +164,9 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	return here, nil
 }
 
-// stillJoined answers a join of a room the client is in, with the cursor it has reached
+// rejoined answers a join of a room the client is in, with the cursor it has reached
 // there, or the error of looking that up. It is called when the answer is written.
-func (r request) stillJoined(joined shared.RoomJoinedPayload, at shared.Cursor, err error) []byte {
+func (r request) rejoined(joined shared.RoomJoinedPayload, at shared.Cursor, err error) []byte {
 	if err != nil {
 		return wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err)))
 	}
@@ -179,7 +183,7 @@ func subscriptionOf(m *member) *delivery.Subscription {
 }
 
 // forget takes the client out of a room whose messages are not written any more.
-func (c *Client) forget(m *member) {
+func (c *Client) exitRoom(m *member) {
 	c.rooms = slices.DeleteFunc(c.rooms, func(other *member) bool { return other == m })
 	if c.current == m {
 		c.setCurrent(nil)
@@ -193,7 +197,7 @@ func (m *Manager) leaveRoom(_ context.Context, r request, p shared.LeavePayload)
 		return notMember(p.Name)
 	}
 	r.out.Unsubscribe(&here.sub, wsframe.NewText(shared.Left.Frame(r.id, p)))
-	r.forget(here)
+	r.exitRoom(here)
 	return nil
 }
 
@@ -232,7 +236,7 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 		return r.unavailable(err)
 	}
 	r.name.Store(&name)
-	m.othersOf(r.Client, func(other *Client) { other.name.Store(&name) })
+	m.eachOtherClient(r.Client, func(other *Client) { other.name.Store(&name) })
 	for _, room := range m.rooms.list() { // only their readers know which rooms the other connections are in
 		room.rename(r.user, name)
 	}
@@ -271,7 +275,7 @@ func (m *Manager) markRead(_ context.Context, r request, p shared.MarkReadPayloa
 		return tryAgain(err.Error())
 	}
 	frame := wsframe.NewText(shared.Read.Frame("", p))
-	m.othersOf(r.Client, func(other *Client) { other.out.Offer(frame) })
+	m.eachOtherClient(r.Client, func(other *Client) { other.out.Offer(frame) })
 	r.done()
 	return nil
 }
@@ -291,9 +295,9 @@ func notMember(room string) *shared.Error {
 // unavailable turns an error of the log into one for the client, who may try
 // again, and logs it; an error that is for the client already stays what it is.
 func (c *Client) unavailable(err error) *shared.Error {
-	var told *shared.Error
-	if errors.As(err, &told) {
-		return told
+	var clientErr *shared.Error
+	if errors.As(err, &clientErr) {
+		return clientErr
 	}
 	if c.manager.ctx.Err() == nil {
 		c.logger().Warn("the message log did not do its part", "err", err)

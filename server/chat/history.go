@@ -44,7 +44,7 @@ func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistory
 			}
 			message, err := timeline.Message(record)
 			if err != nil {
-				m.log.Error("a record of the log is not a message", "room", room, "seq", record.Seq, "err", err)
+				m.logger.Error("a record of the log is not a message", "room", room, "seq", record.Seq, "err", err)
 				continue
 			}
 			page.Messages = append(page.Messages, message)
@@ -65,7 +65,7 @@ func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistory
 
 func (m *Manager) readPage(ctx context.Context, room string, p shared.LoadHistoryPayload, limit int) (eventlog.Page, error) {
 	if p.After != 0 {
-		return m.eventlog.After(ctx, room, p.After, limit, historyBytes)
+		return m.log.After(ctx, room, p.After, limit, historyBytes)
 	}
-	return m.eventlog.Before(ctx, room, p.Before, limit, historyBytes)
+	return m.log.Before(ctx, room, p.Before, limit, historyBytes)
 }

@@ -51,8 +51,8 @@ type Config struct {
 // from any goroutine.
 type Manager struct {
 	config        Config
-	log           *slog.Logger
-	eventlog      eventlog.Log
+	logger        *slog.Logger
+	log           eventlog.Log
 	topics        *topics.Store
 	authenticator auth.Authenticator
 	registry      *shared.Registry[request]
@@ -72,8 +72,8 @@ type Manager struct {
 
 	connections sync.WaitGroup // one for each of clients
 
-	numbers atomic.Int64 // of connections, so far
-	trimmer memoryTrimmer
+	lastConnID atomic.Int64
+	trimmer    memoryTrimmer
 
 	mu      sync.RWMutex // guards what follows
 	clients map[*Client]struct{}
@@ -88,8 +88,8 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 	users := log.Values(eventlog.Users)
 	m := &Manager{
 		config:        config,
-		log:           config.Logger,
-		eventlog:      log,
+		logger:        config.Logger,
+		log:           log,
 		names:         userdata.NewNames(users),
 		readMarks:     userdata.NewReadMarks(users),
 		topics:        topics.New(log),
@@ -116,24 +116,13 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 	return m, nil
 }
 
-func without(clients []*Client, c *Client) []*Client {
-	kept := clients[:0]
-	for _, other := range clients {
-		if other != c {
-			kept = append(kept, other)
-		}
-	}
-	clear(clients[len(kept):])
-	return kept
-}
-
-// othersOf calls do for the user's other connections.
-func (m *Manager) othersOf(c *Client, do func(*Client)) {
+// eachOtherClient calls f for the user's other connections.
+func (m *Manager) eachOtherClient(c *Client, f func(*Client)) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, other := range m.clientsOf[c.user] {
 		if other != c {
-			do(other)
+			f(other)
 		}
 	}
 }
@@ -147,7 +136,7 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	m.closing = true
 	m.mu.Unlock()
 	m.appends.wait(ctx)
-	m.eachClient(func(c *Client) { c.shutDown("the server restarts", time.Second) })
+	m.eachClient(func(c *Client) { c.disconnect("the server restarts", time.Second) })
 
 	closed := make(chan struct{})
 	go func() {
@@ -170,10 +159,10 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	m.readMarks.Flush(last)
 }
 
-func (m *Manager) eachClient(do func(*Client)) {
+func (m *Manager) eachClient(f func(*Client)) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for c := range m.clients {
-		do(c)
+		f(c)
 	}
 }

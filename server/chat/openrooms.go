@@ -31,9 +31,9 @@ func (o *openRooms) acquire(ctx context.Context, name string) (*room, error) {
 		return nil, err
 	}
 	if isNew {
-		r.err = r.open(o.ctx) // not the caller's context: others wait for this too
+		r.openErr = r.open(o.ctx) // not the caller's context: others wait for this too
 		close(r.ready)
-		r.askWhoIsPresent()
+		r.requestPresence()
 	}
 	select {
 	case <-r.ready:
@@ -41,9 +41,9 @@ func (o *openRooms) acquire(ctx context.Context, name string) (*room, error) {
 		o.release(r)
 		return nil, ctx.Err()
 	}
-	if r.err != nil {
+	if r.openErr != nil {
 		o.release(r)
-		return nil, r.err
+		return nil, r.openErr
 	}
 	return r, nil
 }
@@ -59,7 +59,7 @@ func (o *openRooms) reserve(ctx context.Context, name string) (r *room, isNew bo
 		}
 		o.mu.Unlock()
 		select {
-		case <-r.gone:
+		case <-r.closed:
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		}
@@ -67,7 +67,7 @@ func (o *openRooms) reserve(ctx context.Context, name string) (r *room, isNew bo
 	defer o.mu.Unlock()
 	isNew = r == nil
 	if isNew {
-		r = &room{rooms: o, name: name, log: o.log, topicSkips: 1, ready: make(chan struct{}), gone: make(chan struct{})}
+		r = &room{rooms: o, name: name, log: o.log, topicGeneration: 1, ready: make(chan struct{}), closed: make(chan struct{})}
 		o.byName[name] = r
 	}
 	r.refs++
@@ -84,14 +84,14 @@ func (o *openRooms) release(r *room) {
 		return
 	}
 	<-r.ready
-	if r.err == nil {
-		r.announceClosed()
+	if r.openErr == nil {
+		r.sendFinalPresence()
 		r.timeline.Close()
 	}
 	o.mu.Lock()
 	delete(o.byName, r.name)
 	o.mu.Unlock()
-	close(r.gone)
+	close(r.closed)
 }
 
 // leave takes a client out of a room and releases the room. lost says that the client's

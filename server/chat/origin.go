@@ -15,7 +15,7 @@ import (
 func (a *acceptor) originAllowed(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" && len(r.Cookies()) > 0 {
-		a.log.Warn("refused a connection with a cookie and no origin", "from", r.RemoteAddr,
+		a.logger.Warn("refused a connection with a cookie and no origin", "from", r.RemoteAddr,
 			"hint", "a client that is not a browser presents its session as Authorization: Bearer")
 		return false
 	}
@@ -25,7 +25,7 @@ func (a *acceptor) originAllowed(r *http.Request) bool {
 	if slices.ContainsFunc(a.allowOrigins, func(allowed string) bool { return strings.EqualFold(allowed, origin) }) {
 		return true
 	}
-	a.log.Warn("refused a connection from another origin",
+	a.logger.Warn("refused a connection from another origin",
 		"origin", origin, "host", r.Host, "allowed", a.allowOrigins,
 		"hint", "to allow it, start with --allow-origin="+origin)
 	return false

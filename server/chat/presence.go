@@ -23,29 +23,29 @@ func (r *room) publishPresence(now time.Time) {
 		r.offer(wsframe.NewText(shared.Presence.Frame("", *event)), nil)
 	}
 	if !update.IsEmpty() {
-		r.tellServers(peerMessage{Update: update})
+		r.signalPeers(peerMessage{Update: update})
 	}
 }
 
-// askWhoIsPresent asks the other servers for all of their users in the room.
-func (r *room) askWhoIsPresent() {
-	r.tellServers(peerMessage{Update: presence.Update{Asks: true}})
+// requestPresence asks the other servers for all of their users in the room.
+func (r *room) requestPresence() {
+	r.signalPeers(peerMessage{Update: presence.Update{Asks: true}})
 }
 
-// answerWhoIsPresent tells the other servers all of this one's users in the room.
-func (r *room) answerWhoIsPresent() {
+// sendFullPresence tells the other servers all of this one's users in the room.
+func (r *room) sendFullPresence() {
 	r.mu.RLock()
 	update := r.presence.FullUpdate()
 	r.mu.RUnlock()
-	r.tellServers(peerMessage{Update: update})
+	r.signalPeers(peerMessage{Update: update})
 }
 
-// announceClosed tells the other servers that this one closes the room.
-func (r *room) announceClosed() {
+// sendFinalPresence tells the other servers that this one closes the room.
+func (r *room) sendFinalPresence() {
 	r.mu.RLock()
 	update := r.presence.FinalUpdate()
 	r.mu.RUnlock()
-	r.tellServers(peerMessage{Update: update})
+	r.signalPeers(peerMessage{Update: update})
 }
 
 // rename gives one of the room's users another name, if they are in it.

@@ -24,20 +24,21 @@ type room struct {
 
 	refs     int                // guarded by openRooms.mu: who has acquired it
 	ready    chan struct{}      // closed when it has been opened
-	err      error              // set before ready is closed: why it could not be opened
+	openErr  error              // set before ready is closed: why it could not be opened
 	timeline *timeline.Timeline // set before ready is closed
 	source   delivery.Source    // of timeline, like it
-	gone     chan struct{}      // closed when it has been closed
+	closed   chan struct{}      // closed when it has been closed
 
 	mu       sync.RWMutex // guards what follows
 	members  []*member
 	presence presence.Set
-	begun    bool // somebody was let write its first message
+	// firstAllowed is set when a client was allowed to write the room's first message.
+	firstAllowed bool
 
-	topic      *shared.TopicPayload // the last change that is known; nil if there was none
-	topicSkips int                  // how often one may have been missed, from 1 on
-	topicKnown int                  // topicSkips when the topic was last loaded
-	topicLoad  singleflight.Group
+	topic           *shared.TopicPayload // the last change that is known; nil if there was none
+	topicGeneration int                  // how often one may have been missed, from 1 on
+	topicLoaded     int                  // topicGeneration when the topic was last loaded
+	topicLoad       singleflight.Group
 }
 
 // member is a client's place in a room.
@@ -81,7 +82,7 @@ func (r *room) reset() {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, m := range r.members {
-		m.client.shutDown("the message log was replaced", 0)
+		m.client.disconnect("the message log was replaced", 0)
 	}
 }
 
@@ -96,17 +97,17 @@ func (r *room) schedule() {
 	r.rooms.pool.Schedule(&ready)
 }
 
-// mayBegin reports that the room has a message or may get its first one. allow is
-// asked for the first only: those that come while it is on its way are not further
-// rooms.
-func (r *room) mayBegin(allow func() bool) bool {
+// acceptsMessages reports whether the room has messages, or may get its first one.
+// allowFirst decides about that. When it has allowed it, it is not asked again: messages
+// that come while the first is being stored do not start another room.
+func (r *room) acceptsMessages(allowFirst func() bool) bool {
 	if !r.timeline.IsEmpty() {
 		return true
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.begun = r.begun || allow()
-	return r.begun
+	r.firstAllowed = r.firstAllowed || allowFirst()
+	return r.firstAllowed
 }
 
 // enter adds a member at its place in the log, and returns how many users are in the

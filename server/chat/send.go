@@ -18,7 +18,7 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 	if here == nil {
 		return notMember(p.Room)
 	}
-	if err := r.allowFirstMessage(here); err != nil {
+	if err := r.checkNewRoom(here); err != nil {
 		return err
 	}
 	if !r.beginSend() {
@@ -33,7 +33,7 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 		Message: p.Message, Sent: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	err := m.appends.append(ctx, message.Room, message.User, id, message.Encode(), func(receipt eventlog.Receipt, err error) {
-		m.settleSend(r, here.room, message, receipt, err)
+		m.completeSend(r, here.room, message, receipt, err)
 	})
 	if err != nil {
 		r.sends.end(true)
@@ -43,27 +43,27 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 	return nil
 }
 
-// settleSend answers a send when the log has answered. It is called on the log's
+// completeSend answers a send when the log has answered. It is called on the log's
 // goroutine and does not wait.
-func (m *Manager) settleSend(r request, room *room, message shared.Message, receipt eventlog.Receipt, err error) {
+func (m *Manager) completeSend(r request, room *room, message shared.Message, receipt eventlog.Receipt, err error) {
 	r.sends.end(err != nil)
 	switch {
 	case err != nil:
 		r.sendReserved(shared.Failed.Frame(r.id, *r.unavailable(err)))
 	case receipt.Duplicate:
 		m.appends.begin()
-		go m.settleDuplicate(r, room, message, receipt)
+		go m.completeDuplicate(r, room, message, receipt)
 	default:
 		r.ack(room.name, receipt.Seq, message.Sent)
 	}
 }
 
-// settleDuplicate answers a send whose id the log knows: with the first one's ack
+// completeDuplicate answers a send whose id the log knows: with the first one's ack
 // if it is the same message. Reading the log takes a while, so it runs beside;
 // its place in the client's window bounds how many do.
-func (m *Manager) settleDuplicate(r request, room *room, message shared.Message, receipt eventlog.Receipt) {
+func (m *Manager) completeDuplicate(r request, room *room, message shared.Message, receipt eventlog.Receipt) {
 	defer m.appends.end()
-	place, err := m.eventlog.Locate(m.ctx, room.name, receipt.Seq)
+	place, err := m.log.Locate(m.ctx, room.name, receipt.Seq)
 	var first shared.Message
 	known := err == nil && place.State == eventlog.Present
 	isMessage := known && timeline.IsMessage(place.Record.Body)

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -16,21 +17,23 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	m.acceptor.accept(w, r)
 }
 
-// serve makes a connection a client, greets it and lets its reader run.
+// serve makes a connection a client and starts its reader. The first events are queued
+// here and not by the reader: that would make its stack large for good.
 func (m *Manager) serve(h handshake) {
 	c := m.newClient(h)
 	if c == nil {
 		return
 	}
-	c.greet(h) // not on the reader, whose stack it would make large for good
-	m.run(c)
+	c.sendWelcome(h)
+	c.joinFirstRoom(h)
+	m.startReader(c)
 }
 
 // newClient makes a connection a client, or closes it and returns nil.
 func (m *Manager) newClient(h handshake) *Client {
 	conn, session, name := h.conn, h.session, h.name
 	c := &Client{manager: m, conn: conn, out: m.pool.NewConn(conn.NetConn()), user: session.User}
-	c.number, c.from = m.numbers.Add(1), h.from.Addr().String()
+	c.connID, c.from = m.lastConnID.Add(1), h.from.Addr().String()
 	c.session.Store(&session)
 	c.name.Store(&name)
 	userQuota, err := m.quotas.AcquireUser(c.user, time.Now())
@@ -70,8 +73,8 @@ func (m *Manager) newClient(h handshake) *Client {
 	return c
 }
 
-// run lets the client's reader run, and takes the client down when it has ended.
-func (m *Manager) run(c *Client) {
+// startReader lets the client's reader run, and takes the client down when it has ended.
+func (m *Manager) startReader(c *Client) {
 	go func() {
 		c.readMessages()
 		m.removeClient(c)
@@ -98,11 +101,11 @@ func (m *Manager) addClient(c *Client) (code int, reason string) {
 
 // removeClient takes a client down whose reader has ended.
 func (m *Manager) removeClient(c *Client) {
-	c.end()
+	c.finish()
 	m.quotas.Release(time.Now(), c.addrQuota, c.userQuota)
 	m.mu.Lock()
 	delete(m.clients, c)
-	m.clientsOf[c.user] = without(m.clientsOf[c.user], c)
+	m.clientsOf[c.user] = slices.DeleteFunc(m.clientsOf[c.user], func(other *Client) bool { return other == c })
 	if len(m.clientsOf[c.user]) == 0 {
 		delete(m.clientsOf, c.user)
 	}

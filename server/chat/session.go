@@ -32,7 +32,7 @@ func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenP
 	for _, here := range slices.Clone(r.rooms) {
 		if name := here.room.name; !session.May(auth.Read, name) {
 			r.out.Unsubscribe(&here.sub, wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})))
-			r.forget(here)
+			r.exitRoom(here)
 		}
 	}
 	r.done()

@@ -49,13 +49,13 @@ func (c *Client) waitTurn() error {
 	return nil
 }
 
-// allowFirstMessage refuses a message to a room that has none, if the client's address
+// checkNewRoom refuses a message to a room that has none, if the client's address
 // has begun too many. What the client has sent behind it is refused too, even if
 // somebody else begins the room meanwhile: so what it sends again keeps its order.
-func (c *Client) allowFirstMessage(m *member) error {
+func (c *Client) checkNewRoom(m *member) error {
 	now := time.Now()
 	if !now.Before(m.rejectUntil) {
-		if m.room.mayBegin(func() bool { return c.addrQuota.AllowNewRoom(now) }) {
+		if m.room.acceptsMessages(func() bool { return c.addrQuota.AllowNewRoom(now) }) {
 			return nil
 		}
 		m.rejectUntil = now.Add(retryAfter)

@@ -47,7 +47,7 @@ func (c *Client) checkLiveness(now time.Duration) {
 		c.out.Close(shared.CloseToken, "the token has expired: get a new token")
 	}
 	c.out.CheckLiveness()
-	since := time.Duration(c.reading.Load())
+	since := time.Duration(c.readingSince.Load())
 	if since != 0 && now-since > messageWait {
 		_ = c.conn.SetReadDeadline(time.Now())
 	}

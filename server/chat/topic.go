@@ -19,7 +19,7 @@ func (m *Manager) setTopic(ctx context.Context, r request, p shared.SetTopicPayl
 	if here == nil {
 		return notMember(p.Room)
 	}
-	if err := r.allowFirstMessage(here); err != nil {
+	if err := r.checkNewRoom(here); err != nil {
 		return err
 	}
 	if !r.beginSend() {
@@ -60,7 +60,7 @@ func (m *Manager) storeTopic(ctx context.Context, topic shared.TopicPayload) (st
 	if !receipt.Duplicate {
 		return topic, m.topics.File(ctx, topic)
 	}
-	place, err := m.eventlog.Locate(ctx, topic.Room, receipt.Seq)
+	place, err := m.log.Locate(ctx, topic.Room, receipt.Seq)
 	if err != nil {
 		return topic, err
 	}
@@ -86,7 +86,7 @@ func (r *room) noteRecord(record eventlog.Record) {
 func (r *room) noteSkipped() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.topicSkips++
+	r.topicGeneration++
 }
 
 // currentTopic returns the last change of the room's topic, nil if there was none. It reads the log's
@@ -109,12 +109,12 @@ func (r *room) currentTopic(ctx context.Context) (*shared.TopicPayload, error) {
 func (r *room) knownTopic() (topic *shared.TopicPayload, known bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.topic, r.topicKnown == r.topicSkips
+	return r.topic, r.topicLoaded == r.topicGeneration
 }
 
 func (r *room) loadTopic() error {
 	r.mu.RLock()
-	skips := r.topicSkips
+	skips := r.topicGeneration
 	r.mu.RUnlock()
 	state, err := r.rooms.topics.Load(r.rooms.ctx, r.name)
 	if err != nil {
@@ -125,6 +125,6 @@ func (r *room) loadTopic() error {
 	if r.topic == nil || state.Topic != nil && state.Topic.Seq > r.topic.Seq {
 		r.topic = state.Topic
 	}
-	r.topicKnown = skips
+	r.topicLoaded = skips
 	return nil
 }

@@ -6,7 +6,7 @@ import "sync/atomic"
 const trimAfter = 1000
 
 // memoryTrimmer notices when a burst of connections has come or gone and is over. The
-// memory that it took to greet them, or to let them catch up, is to be returned to the
+// memory that it took to accept them, or to let them catch up, is to be returned to the
 // operating system then: by itself the runtime keeps up to twice what is in use, for
 // minutes.
 type memoryTrimmer struct {
