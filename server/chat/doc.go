@@ -18,7 +18,8 @@
 //	access.go       the permission that an event needs in its room
 //	append.go       appender: appends that the log has not answered yet
 //	send.go         send_message: append, ack, duplicates
-//	topic.go        set_topic, and the topic that a room has
+//	topic.go        set_topic
+//	topiccache.go   topicCache: the topic that a room has
 //	history.go      load_history
 //	openrooms.go    openRooms: rooms are opened, shared and closed
 //	room.go         room: its timeline, its members
@@ -30,7 +31,7 @@
 //	trimmer.go      memory that is returned to the operating system
 //
 // Lock order: the log's own, then Manager.mu, then room.mu, then those of package
-// delivery. recentRevocations.mu is taken under Manager.mu. acceptor.mu, openRooms.mu and
-// appender.mu are not nested with others. None is held while something waits: for the
+// delivery. recentRevocations.mu is taken under Manager.mu. acceptor.mu, openRooms.mu,
+// appender.mu and topicCache.mu are not nested with others of this package. None is held while something waits: for the
 // network, the log or another goroutine. So no method of the log is called with one held.
 package chat

@@ -123,7 +123,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 			leaving = nil
 		}
 		room := here.room
-		topic, err := room.currentTopic(ctx)
+		topic, err := room.topic.current(ctx)
 		if err != nil {
 			return nil, r.unavailable(err)
 		}
@@ -144,7 +144,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	if err != nil {
 		return nil, r.unavailable(err)
 	}
-	topic, err := room.currentTopic(ctx)
+	topic, err := room.topic.current(ctx)
 	var at timeline.Position
 	if err == nil {
 		at, err = room.timeline.Resume(ctx, p.After)

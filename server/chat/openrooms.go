@@ -67,7 +67,11 @@ func (o *openRooms) reserve(ctx context.Context, name string) (r *room, isNew bo
 	defer o.mu.Unlock()
 	isNew = r == nil
 	if isNew {
-		r = &room{rooms: o, name: name, log: o.log, topicGeneration: 1, ready: make(chan struct{}), closed: make(chan struct{})}
+		r = &room{
+			rooms: o, name: name, log: o.log,
+			topic: topicCache{ctx: o.ctx, store: o.topics, room: name, generation: 1},
+			ready: make(chan struct{}), closed: make(chan struct{}),
+		}
 		o.byName[name] = r
 	}
 	r.refs++

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"websockets/server/delivery"
 	"websockets/server/eventlog"
 	"websockets/server/presence"
@@ -21,6 +19,7 @@ type room struct {
 	rooms *openRooms
 	name  string
 	log   eventlog.Log
+	topic topicCache
 
 	refs     int                // guarded by openRooms.mu: who has acquired it
 	ready    chan struct{}      // closed when it has been opened
@@ -34,11 +33,6 @@ type room struct {
 	presence presence.Set
 	// firstAllowed is set when a client was allowed to write the room's first message.
 	firstAllowed bool
-
-	topic           *shared.TopicPayload // the last change that is known; nil if there was none
-	topicGeneration int                  // how often one may have been missed, from 1 on
-	topicLoaded     int                  // topicGeneration when the topic was last loaded
-	topicLoad       singleflight.Group
 }
 
 // member is a client's place in a room.
@@ -57,7 +51,7 @@ type member struct {
 func (r *room) open(ctx context.Context) (err error) {
 	r.timeline, err = timeline.Open(ctx, timeline.Options{
 		Room: r.name, Log: r.log, Memory: &r.rooms.memory,
-		Appended: r.noteRecord, Skipped: r.noteSkipped, Grown: r.schedule, Reset: r.reset,
+		Appended: r.topic.note, Skipped: r.topic.invalidate, Grown: r.schedule, Reset: r.reset,
 		Signal: r.onPeerMessage,
 	})
 	r.source = delivery.Source{Room: r.name, Timeline: r.timeline, Truncated: r.truncated}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"websockets/server/eventlog"
 	"websockets/server/topics"
 	"websockets/shared"
 )
@@ -69,62 +68,4 @@ func (m *Manager) storeTopic(ctx context.Context, topic shared.TopicPayload) (st
 		return topic, idReused(topic.ID)
 	}
 	return first, m.topics.File(ctx, first)
-}
-
-// noteRecord keeps the room's topic current. The log calls it with every record.
-func (r *room) noteRecord(record eventlog.Record) {
-	topic, ok := topics.Of(record)
-	if !ok {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.topic = &topic
-}
-
-// noteSkipped notes that a change of topic may have been missed.
-func (r *room) noteSkipped() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.topicGeneration++
-}
-
-// currentTopic returns the last change of the room's topic, nil if there was none. It reads the log's
-// values if the topic is not known, once for all who ask.
-func (r *room) currentTopic(ctx context.Context) (*shared.TopicPayload, error) {
-	topic, known := r.knownTopic()
-	if known {
-		return topic, nil
-	}
-	loaded := r.topicLoad.DoChan("", func() (any, error) { return nil, r.loadTopic() })
-	select {
-	case result := <-loaded:
-		topic, _ = r.knownTopic()
-		return topic, result.Err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (r *room) knownTopic() (topic *shared.TopicPayload, known bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.topic, r.topicLoaded == r.topicGeneration
-}
-
-func (r *room) loadTopic() error {
-	r.mu.RLock()
-	skips := r.topicGeneration
-	r.mu.RUnlock()
-	state, err := r.rooms.topics.Load(r.rooms.ctx, r.name)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.topic == nil || state.Topic != nil && state.Topic.Seq > r.topic.Seq {
-		r.topic = state.Topic
-	}
-	r.topicLoaded = skips
-	return nil
 }
