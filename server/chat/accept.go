@@ -23,10 +23,10 @@ import (
 // delay everyone who is connected already. A handshake may wait for the log.
 const maxHandshakes = 16
 
-// acceptor turns requests into connections with a verified session. It owns what that
-// takes: authentication, the check of the origin, the bound on handshakes, and
-// connections that have not authenticated yet. It knows neither clients nor rooms. Its
-// methods may be called from any goroutine.
+// acceptor turns requests into connections with a verified session. It owns
+// authentication, the check of the origin, the bound on handshakes, and the connections
+// that have not authenticated yet. It knows neither clients nor rooms. Its methods may be
+// called from any goroutine.
 type acceptor struct {
 	ctx           context.Context // when it ends, connections that are authenticating are cut
 	logger        *slog.Logger
@@ -35,10 +35,10 @@ type acceptor struct {
 	quotas        *quota.Registry
 	allowOrigins  []string
 	upgrader      websocket.Upgrader
-	handshakes    chan struct{}   // has an element for each that is running
+	handshakes    chan struct{}   // has one element for each that is running
 	serve         func(handshake) // takes over the connection and its quota
 
-	authenticating sync.WaitGroup // one for each connection that is
+	authenticating sync.WaitGroup // counts connections that have not authenticated yet
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -48,10 +48,10 @@ type acceptor struct {
 type handshake struct {
 	conn      *websocket.Conn
 	from      netip.Prefix // what counts as its address
-	addrQuota *quota.Quota // of from; to be released by whoever ends the connection
+	addrQuota *quota.Quota // of from; whoever ends the connection releases it
 	session   auth.Session
 	name      string // the user's display name
-	named     bool   // the user chose it
+	named     bool   // whether the user chose it
 	room      string // the first room, empty for the default
 	after     string // a cursor in that room as JSON, or empty
 	ack       []byte // answers the authenticate event; nil if there was none
@@ -73,8 +73,8 @@ func newAcceptor(ctx context.Context, config Config, authenticator auth.Authenti
 	return a
 }
 
-// accept answers a request: it refuses it, or upgrades it and serves the connection. A
-// connection that still has to authenticate is served when it has.
+// accept refuses a request, or upgrades it and calls serve. If the client still has to
+// authenticate, serve is called on another goroutine when it has.
 func (a *acceptor) accept(w http.ResponseWriter, r *http.Request) {
 	if a.isClosed() {
 		w.Header().Set("Retry-After", "1")
@@ -106,8 +106,8 @@ func (a *acceptor) accept(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// upgrade authenticates a request and upgrades it. If it reports false, it has answered
-// the request.
+// upgrade authenticates a request and upgrades it. If it reports false, the request has
+// been refused.
 func (a *acceptor) upgrade(w http.ResponseWriter, r *http.Request, h *handshake) bool {
 	session, ok := a.authenticateRequest(w, r)
 	if !ok {
@@ -145,15 +145,15 @@ func refuse(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), http.StatusTooManyRequests)
 }
 
-// closeWith closes a connection that is no client.
+// closeWith closes a connection that is not a client.
 func closeWith(conn *websocket.Conn, code int, reason string) {
 	frame := websocket.FormatCloseMessage(code, reason)
 	_ = conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(flushTimeout))
 	_ = conn.Close()
 }
 
-// close makes the acceptor refuse requests from now on. Handshakes that are running go
-// on.
+// close makes accept refuse every request from now on. Handshakes that are running
+// continue.
 func (a *acceptor) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -166,6 +166,6 @@ func (a *acceptor) isClosed() bool {
 	return a.closed
 }
 
-// wait waits until no connection is authenticating any more. Call it after close, and
-// after the end of the acceptor's context, which cuts those that are.
+// wait returns when no connection is authenticating any more. Call it after close and
+// after the end of the acceptor's context, which cuts such connections.
 func (a *acceptor) wait() { a.authenticating.Wait() }

@@ -7,12 +7,12 @@ import (
 	"websockets/shared"
 )
 
-// inRoom is a payload that names a room, or none for the current one.
+// inRoom is a payload with the name of a room, which may be empty for the current one.
 type inRoom interface{ RoomName() string }
 
-// onRoom sets the handler of an event that names a room, and the right it takes.
-// setupEventHandlers shows which event takes which. Where no event names the room,
-// joinFirstRoom, listRooms and refreshSession check rights.
+// onRoom registers the handler of an event that names a room, with the right that the
+// event needs there. Rights that no such event asks for are checked in joinFirstRoom,
+// listRooms and refreshSession.
 func onRoom[T inRoom](handlers *shared.Registry[request], t shared.Type[T], right auth.Right, handle func(context.Context, request, T) error) {
 	shared.On(handlers, t, func(ctx context.Context, r request, p T) error {
 		if err := r.may(right, p.RoomName()); err != nil {
@@ -22,8 +22,8 @@ func onRoom[T inRoom](handlers *shared.Registry[request], t shared.Type[T], righ
 	})
 }
 
-// may returns a *shared.Error forbidden if the session lacks a right in a room, whether
-// or not the room exists.
+// may returns a *shared.Error with the code forbidden if the session lacks a right in a
+// room. Whether the room exists makes no difference. Only the reader may call it.
 func (c *Client) may(right auth.Right, room string) error {
 	if room == "" && c.current != nil {
 		room = c.current.room.name

@@ -10,8 +10,8 @@ import (
 	"websockets/shared"
 )
 
-// appender appends to the log, and knows what has not been answered yet. Its methods
-// may be called from any goroutine.
+// appender appends records to the log and counts those that have no outcome yet. Its
+// methods may be called from any goroutine.
 type appender struct {
 	log eventlog.Log
 
@@ -21,7 +21,7 @@ type appender struct {
 }
 
 // append appends a user's record and calls done with the outcome, as eventlog.Log.Append
-// does. The same id again, in the same room, is the same record.
+// does. The user's id names the record within the room: the same id again stores nothing.
 func (a *appender) append(ctx context.Context, room, user, id string, record []byte, done func(eventlog.Receipt, error)) error {
 	a.begin()
 	err := a.log.Append(ctx, room, appendKey(user, room, id), record, func(receipt eventlog.Receipt, err error) {
@@ -34,25 +34,25 @@ func (a *appender) append(ctx context.Context, room, user, id string, record []b
 	return err
 }
 
-// appendAndWait appends a user's record and waits for the outcome, which comes at the
-// latest when the log gives up.
+// appendAndWait is append that waits for the outcome. The log bounds how long that
+// takes.
 func (a *appender) appendAndWait(ctx context.Context, room, user, id string, record []byte) (eventlog.Receipt, error) {
 	type outcome struct {
 		receipt eventlog.Receipt
 		err     error
 	}
-	outcomes := make(chan outcome, 1)
+	answer := make(chan outcome, 1)
 	err := a.append(ctx, room, user, id, record, func(receipt eventlog.Receipt, err error) {
-		outcomes <- outcome{receipt, err}
+		answer <- outcome{receipt, err}
 	})
 	if err != nil {
 		return eventlog.Receipt{}, err
 	}
-	o := <-outcomes
+	o := <-answer
 	return o.receipt, o.err
 }
 
-// begin counts something that wait waits for, until end.
+// begin makes wait wait until end is called.
 func (a *appender) begin() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -89,8 +89,8 @@ func (a *appender) wait(ctx context.Context) {
 	}
 }
 
-// appendKey tells the log which appends are the same one: those of the user, in the
-// room, with the id. The log keeps it for a while, so it is short.
+// appendKey returns the log's key of a record: the same for the same user, room and id.
+// The log remembers keys for a while, so it is short.
 func appendKey(user, room, id string) string {
 	sum := sha256.Sum256([]byte(user + "\x00" + room + "\x00" + id))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])

@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// authenticateWait is how long a connection without a session may take to send a
-	// valid token, and authenticateTries how many events it may send for that.
+	// authenticateWait is how long a client without a session may take to send a valid
+	// token, and authenticateTries how many events it may send until then.
 	authenticateWait  = 5 * time.Second
 	authenticateTries = 5
 )
 
-// authenticateRequest returns the session of a request. Without one a guest is created,
-// or, with tokens, the session is empty and the client has to send authenticate. If ok
-// is false, the request has been answered.
+// authenticateRequest returns the session of a request. If the request has none, the
+// session is that of a new guest; with tokens it is empty, and the client has to send
+// authenticate. If ok is false, the request has been refused.
 func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (session auth.Session, ok bool) {
 	session, err := a.authenticator.FromRequest(r)
 	guests := a.authenticator.Guests
@@ -44,16 +44,16 @@ func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (
 		http.Error(w, "invalid or expired session: get a new one, or connect without a session", http.StatusUnauthorized)
 	case guests != nil:
 		a.closeInvalidSession(w, r)
-	default: // the cookie is old; the page may have a newer token to send
+	default: // the cookie is not valid any more; the page may have a newer token
 		return auth.Session{}, true
 	}
 	return auth.Session{}, false
 }
 
-// closeInvalidSession refuses a browser whose cookie is not a valid session, as when the
-// server's store is a new one. A browser hides the HTTP status of a failed upgrade, so
-// the refusal is a close code. The user decides what comes next: a new guest cannot send
-// what was written as somebody else.
+// closeInvalidSession refuses a browser whose cookie is not a valid session, for example
+// because the store is a new one. Browsers hide the HTTP status of a failed upgrade, so
+// the refusal is a close code. The page then asks the user how to go on: a new guest must
+// not send messages that were written as another user.
 func (a *acceptor) closeInvalidSession(w http.ResponseWriter, r *http.Request) {
 	conn, err := a.upgrader.Upgrade(w, r, nil)
 	if err != nil {
@@ -63,14 +63,14 @@ func (a *acceptor) closeInvalidSession(w http.ResponseWriter, r *http.Request) {
 	closeWith(conn, shared.CloseSession, "invalid session")
 }
 
-// respondStoreUnavailable answers a request whose user cannot be looked up.
+// respondStoreUnavailable refuses a request whose user cannot be looked up.
 func (a *acceptor) respondStoreUnavailable(w http.ResponseWriter, err error) {
 	a.logger.Error("reading user data failed", "err", err)
 	w.Header().Set("Retry-After", "2")
 	http.Error(w, storeUnavailable, http.StatusServiceUnavailable)
 }
 
-// storeUnavailable is what a client is told when the store cannot be reached.
+// storeUnavailable is the error text for clients when the store cannot be reached.
 const storeUnavailable = "the server's store cannot be reached"
 
 // identify sets the user of a handshake, and looks up their display name. Errors wrap
@@ -88,8 +88,8 @@ func (a *acceptor) identify(ctx context.Context, h *handshake, session auth.Sess
 	return err
 }
 
-// startAuthentication runs awaitAuthentication on a goroutine of its own. It closes the
-// connection if the acceptor is closed.
+// startAuthentication runs awaitAuthentication on a goroutine of its own. If the acceptor
+// is closed, it closes the connection instead.
 func (a *acceptor) startAuthentication(h handshake) {
 	a.mu.Lock()
 	closed := a.closed
@@ -103,8 +103,8 @@ func (a *acceptor) startAuthentication(h handshake) {
 	}
 }
 
-// awaitAuthentication serves a connection when it has sent a valid token, and closes it
-// if it does not in time. Until then the connection can do nothing else.
+// awaitAuthentication waits for a valid token and serves the connection then. If none
+// comes in time, it closes the connection. No other event is handled before.
 func (a *acceptor) awaitAuthentication(h handshake) {
 	stop := context.AfterFunc(a.ctx, func() { _ = h.conn.Close() })
 	defer stop()
@@ -124,8 +124,8 @@ func (a *acceptor) awaitAuthentication(h handshake) {
 	a.serve(h)
 }
 
-// readToken reads events until one authenticates the connection, and answers the others
-// with an error. It reports false if the connection fails or has no tries left.
+// readToken reads events until one has a valid token, and answers the others with an
+// error. It reports false if reading fails or no tries are left.
 func (a *acceptor) readToken(h *handshake) bool {
 	for range authenticateTries {
 		kind, frame, err := h.conn.ReadMessage()
@@ -147,8 +147,8 @@ func (a *acceptor) readToken(h *handshake) bool {
 	return false
 }
 
-// authenticateFrame returns the session of an authenticate event, and the event's id,
-// also with an error.
+// authenticateFrame returns the session of an authenticate event. It returns the event's
+// id even with an error.
 func (a *acceptor) authenticateFrame(frame []byte) (session auth.Session, id string, err error) {
 	event, err := shared.DecodeEvent(frame)
 	if err != nil {

@@ -10,18 +10,18 @@ import (
 	"websockets/shared"
 )
 
-// What follows is for the operator's own backends, which speak HTTP: package web
-// has checked who they are. They may do everything in every room.
+// The HTTP API of package web calls the methods of this file for the operator's backends.
+// It has authenticated them, and they may do everything in every room.
 
-// presenceWait is how long the other servers have to say who is at theirs.
+// presenceWait is how long Presence waits for the other servers to tell who is there.
 const presenceWait = 300 * time.Millisecond
 
-// Post stores a message that a backend has written and returns it with its place.
-// fresh says that it was not there already: the same id again with the same text is
-// the same message, with another it is an *shared.Error id_reused. It returns when
-// the message is on disk, if the log syncs always. Other errors wrap
-// eventlog.ErrUnavailable: the same again may succeed.
-func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shared.Message, fresh bool, err error) {
+// Post stores a backend's message and returns it with its sequence. created is false if
+// the message was stored before: it has the same id and the same text. With another text
+// the error is a *shared.Error id_reused. Other errors wrap eventlog.ErrUnavailable, and
+// the same call may succeed later. When Post returns, the message is on disk if the log
+// syncs every append.
+func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shared.Message, created bool, err error) {
 	message.Sent = time.Now().UTC().Truncate(time.Millisecond)
 	receipt, err := m.appends.appendAndWait(ctx, message.Room, message.User, message.ID, message.Encode())
 	message.Seq = receipt.Seq
@@ -49,18 +49,19 @@ func (m *Manager) Rooms(ctx context.Context, filter string) ([]shared.RoomSummar
 }
 
 // Presence returns how many users are in a room, on all servers, and at most
-// shared.MaxListedMembers of them.
+// shared.MaxListedMembers of them. The error is that of ctx, or wraps
+// eventlog.ErrUnavailable.
 func (m *Manager) Presence(ctx context.Context, name string) (count int, listed []shared.Member, err error) {
-	known := m.rooms.has(name)
-	if !known && !m.log.Shared() {
-		return 0, []shared.Member{}, nil // nobody is anywhere else
+	wasOpen := m.rooms.has(name)
+	if !wasOpen && !m.log.Shared() {
+		return 0, []shared.Member{}, nil // there are no other servers
 	}
-	r, err := m.rooms.acquire(ctx, name) // which asks the others if the room is not open here
+	r, err := m.rooms.acquire(ctx, name) // asks the other servers if it opens the room
 	if err != nil {
 		return 0, nil, err
 	}
 	defer m.rooms.release(r)
-	if !known {
+	if !wasOpen {
 		timer := time.NewTimer(presenceWait)
 		defer timer.Stop()
 		select {

@@ -11,22 +11,22 @@ import (
 	"websockets/shared"
 )
 
-// Servers that share a log send each other, room by room, what the log does not
-// keep: events for the members, and who is there. Any of it may be lost.
+// Servers that share a log send each other what the log does not keep: events for the
+// members of a room, and who is in it. Any of it may be lost.
 
-// serverID names this process among the servers that share a log.
+// serverID names this process among those servers.
 var serverID = rand.Text()
 
 // peerMessage is what one server sends to the others that have members in a room.
 type peerMessage struct {
 	presence.Update
-	// Event is for the members, encoded as for a client.
+	// Event is an event for the members, encoded as for a client.
 	Event json.RawMessage `json:"event,omitempty"`
-	// Typing is what version 0.1.0 sends instead of an Event. It is read only.
+	// Typing is sent by version 0.1.0 instead of an Event. It is only read.
 	Typing *shared.TypingPayload `json:"typing,omitempty"`
 }
 
-// event returns the event for the members, nil if there is none that they may get.
+// event returns the event for the members, nil if there is none or it is not allowed.
 func (p peerMessage) event() []byte {
 	switch {
 	case p.Typing != nil:
@@ -37,9 +37,8 @@ func (p peerMessage) event() []byte {
 	return nil
 }
 
-// isBroadcast reports whether an event is one that servers send each other: it goes
-// to clients, answers nobody, and is not kept in the log, which brings what it keeps
-// to every server by itself.
+// isBroadcast reports whether servers may send each other an event: it goes to clients,
+// is not an answer, and is not durable. The log delivers durable events to every server.
 func isBroadcast(event []byte) bool {
 	e, err := shared.DecodeEvent(event)
 	if err != nil || e.ID != "" {
@@ -49,9 +48,9 @@ func isBroadcast(event []byte) bool {
 	return known && !spec.Durable
 }
 
-// broadcast offers an event, as shared.Type.Frame encodes it, to the room's members
-// on every server, except to one client. It never waits. The event may be lost; one
-// that must not be belongs in the log.
+// broadcast sends an event, as shared.Type.Frame encodes it, to the room's members on
+// every server, except to one client. It never waits, and the event may be lost: events
+// that must not be lost belong in the log.
 func (r *room) broadcast(event []byte, except *Client) {
 	r.offer(wsframe.NewText(event), except)
 	r.signalPeers(peerMessage{Event: event})
@@ -65,13 +64,13 @@ func (r *room) signalPeers(p peerMessage) {
 	p.Server = serverID
 	var encoded bytes.Buffer
 	encoder := json.NewEncoder(&encoded)
-	encoder.SetEscapeHTML(false) // an event arrives as it was encoded
+	encoder.SetEscapeHTML(false) // keep the event as it was encoded
 	if encoder.Encode(p) == nil {
 		_ = r.log.Signal(r.name, encoded.Bytes()) // it may be lost
 	}
 }
 
-// onPeerMessage takes in what a server has sent about the room. The log calls it.
+// onPeerMessage handles a message that a server sent about the room. The log calls it.
 func (r *room) onPeerMessage(data []byte) {
 	var p peerMessage
 	if json.Unmarshal(data, &p) != nil || p.Server == "" || p.Server == serverID {

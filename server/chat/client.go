@@ -21,24 +21,24 @@ import (
 	"websockets/shared"
 )
 
-// Client is one connection: the side that reads. readMessages runs on a goroutine of
-// its own for as long as the connection lives and handles its events one after the
-// other. What is written goes through out, and nothing else writes to the connection.
+// Client is the reading side of one connection. readMessages runs on a goroutine of its
+// own for as long as the connection lives, and handles events one after the other.
+// Everything is written through out; nothing else writes to the connection.
 type Client struct {
 	// Static.
 	manager *Manager
 	conn    *websocket.Conn
 	out     *delivery.Conn
-	handle  func(frame []byte) // routeEvent, but for TestEcho; the frame is valid until it returns
+	handle  func(frame []byte) // routeEvent, except in TestEcho; frame is valid until it returns
 	connID  int64              // names the connection in the server's log
-	from    string             // the address it comes from
+	from    string             // the peer's address
 	user    string
-	// What this connection uses up together with others.
+	// Shared with other connections of the address, and of the user.
 	addrQuota, userQuota *quota.Quota
 
 	// Owned by readMessages.
 	rooms    []*member // joined, in the order of joining
-	current  *member   // where events go that name no room
+	current  *member   // the room of events that name none; nil if there is no such room
 	throttle quota.Throttle
 
 	// readingSince is when the message that is being read began, by the pool's clock; 0
@@ -53,7 +53,7 @@ type Client struct {
 	sends sends
 }
 
-// logger returns a logger that says whose connection it is, and its current room.
+// logger returns a logger whose records name the connection and its current room.
 func (c *Client) logger() *slog.Logger {
 	logger := c.manager.logger.With("conn", c.connID, "user", c.user, "from", c.from)
 	room := c.currentRoom.Load()
@@ -63,8 +63,7 @@ func (c *Client) logger() *slog.Logger {
 	return logger
 }
 
-// setCurrent makes a place in a room the current one, or none. Only the reader
-// calls it.
+// setCurrent sets the current room; nil means none. Only the reader may call it.
 func (c *Client) setCurrent(m *member) {
 	c.current = m
 	if m == nil {
@@ -76,13 +75,12 @@ func (c *Client) setCurrent(m *member) {
 
 func (c *Client) displayName() string { return *c.name.Load() }
 
-// readMessages reads and handles events until the connection ends, one after
-// the other. While the client owes us the reading of its answers nothing is
-// read: a flood is held back at its own socket.
+// readMessages reads and handles events until the connection ends. While the client has
+// too many answers to read, it reads nothing: so a flood is held back at its own socket.
 //
-// Its stack is most of an idle connection's memory. It is kept just so flat that
-// one that waits in NextReader has room on the smallest, of 2 KiB: see
-// TestPerfIdleConnection in server/e2e before adding to it.
+// Its stack is most of an idle connection's memory. While it waits in NextReader, that
+// fits into the smallest stack, 2 KiB. Run TestPerfIdleConnection of server/e2e after
+// adding to it.
 func (c *Client) readMessages() {
 	for c.out.WaitForCapacity() == nil {
 		kind, r, err := c.conn.NextReader()
@@ -100,7 +98,7 @@ func (c *Client) readMessages() {
 func (c *Client) readMessage(kind int, r io.Reader) error {
 	buf := eventBuffers.Get().(*bytes.Buffer)
 	defer func() {
-		if buf.Cap() <= 4<<10 { // a large event must not stay in memory
+		if buf.Cap() <= 4<<10 { // do not keep the memory of a large event
 			eventBuffers.Put(buf)
 		}
 	}()
@@ -112,28 +110,29 @@ func (c *Client) readMessage(kind int, r io.Reader) error {
 	switch {
 	case err != nil:
 		return err
-	case c.out.IsClosing(): // only the close frame is waited for
+	case c.out.IsClosing(): // events are ignored until the peer's close frame
 	case buf.Len() > shared.MaxFrameBytes:
-		c.out.Close(shared.CloseTooBig, "an event has at most 64 KiB")
+		c.out.Close(shared.CloseTooBig, "an event may have at most 64 KiB")
 	case kind != websocket.TextMessage:
-		c.out.Close(shared.CloseUnsupportedData, "events are text frames")
+		c.out.Close(shared.CloseUnsupportedData, "an event must be a text frame")
 	case !utf8.Valid(buf.Bytes()):
-		c.out.Close(shared.CloseInvalidText, "an event is UTF-8")
+		c.out.Close(shared.CloseInvalidText, "an event must be valid UTF-8")
 	default:
 		c.handle(buf.Bytes())
 	}
 	return nil
 }
 
-// eventBuffers are for events that are being read: an idle connection has none.
+// eventBuffers holds buffers for reading events. An idle connection has none.
 var eventBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// routeEvent handles one frame. What is wrong with it is answered with an error
-// event and the connection lives on.
+// routeEvent handles one frame. It answers an invalid one with an error event; the
+// connection stays open.
 func (c *Client) routeEvent(frame []byte) {
 	event, err := shared.DecodeEvent(frame)
-	if tooFast := c.waitTurn(); tooFast != nil { // what cannot be decoded counts too
-		err = tooFast
+	throttled := c.waitTurn() // frames that cannot be decoded count too
+	if throttled != nil {
+		err = throttled
 	}
 	if err == nil {
 		err = c.manager.registry.Route(c.manager.ctx, request{Client: c, id: event.ID}, event)
@@ -143,16 +142,16 @@ func (c *Client) routeEvent(frame []byte) {
 	}
 }
 
-// fail answers an event with an error. What is not meant for the client is
-// logged and told as internal.
+// fail answers an event with an error. Errors that are not a *shared.Error are logged,
+// and the client gets the code internal.
 func (c *Client) fail(id string, err error) {
 	var clientErr *shared.Error
 	if !errors.As(err, &clientErr) {
 		if c.manager.ctx.Err() != nil {
 			return
 		}
-		c.logger().Error("handling an event", "err", err)
-		clientErr = shared.Errorf(shared.CodeInternal, "the server could not do that; its log says why")
+		c.logger().Error("handling an event failed", "err", err)
+		clientErr = shared.Errorf(shared.CodeInternal, "internal error: the server's log has the details")
 	}
 	c.send(shared.Failed.Frame(id, *clientErr))
 }
@@ -160,19 +159,19 @@ func (c *Client) fail(id string, err error) {
 // send queues an event, as shared.Type.Frame encodes it.
 func (c *Client) send(event []byte) { c.out.Send(wsframe.NewText(event)) }
 
-// readFailed ends a connection that cannot be read any more.
+// readFailed closes a connection that cannot be read any more.
 func (c *Client) readFailed(err error) {
 	var timeout net.Error
 	switch {
 	case c.out.IsClosing():
 	case errors.As(err, &timeout) && timeout.Timeout():
-		c.out.Close(shared.ClosePolicy, "a frame was begun and not ended in time")
+		c.out.Close(shared.ClosePolicy, "a message was not complete in time")
 	case websocket.IsUnexpectedCloseError(err, shared.CloseNormal, shared.CloseGoingAway, websocket.CloseNoStatusReceived, websocket.CloseAbnormalClosure):
 		c.logger().Debug("connection closed", "err", err)
 	}
 }
 
-// find returns the client's place in a room, nil if it is not in it. No name
+// find returns the client's membership in a room, nil if there is none. An empty name
 // means the current room. Only the reader may call it.
 func (c *Client) find(room string) *member {
 	if room == "" {
@@ -185,7 +184,7 @@ func (c *Client) find(room string) *member {
 	return c.rooms[i]
 }
 
-// finish takes the connection down when its reader has ended.
+// finish leaves all rooms and closes the connection. The reader has ended.
 func (c *Client) finish() {
 	for _, m := range c.rooms {
 		c.manager.rooms.leave(m, true)
@@ -195,7 +194,7 @@ func (c *Client) finish() {
 	c.out.Finish()
 }
 
-// disconnect tells the client that the server goes away, and closes.
+// disconnect tells the client when to connect again, and closes the connection.
 func (c *Client) disconnect(reason string, retryAfter time.Duration) {
 	c.send(shared.Closing.Frame("", shared.ClosingPayload{Reason: reason, RetryAfter: retryAfter.Seconds()}))
 	c.out.Close(shared.CloseRestart, reason)

@@ -1,17 +1,17 @@
-// Package chat is the "/ws" manager: it owns the connections and the rooms that have
-// members here, takes events in and sends messages out.
+// Package chat is the "/ws" manager. It owns the connections and the rooms that have
+// members here, handles events and delivers messages.
 //
-// The two ways of a message meet only at the log:
+// A message's way in and its way out meet only at the log:
 //
 //	in:  Client.readMessages -> routeEvent -> handler -> eventlog.Log.Append
 //	out: eventlog.Log -> timeline.Timeline -> room.schedule -> delivery.Pool
 //
 //	manager.go      Manager: what it is made of; shutdown
 //	accept.go       acceptor: an HTTP request becomes a connection with a session
-//	auth.go         who a request comes from; authentication after the upgrade
+//	auth.go         the session of a request; authentication after the upgrade
 //	origin.go       from which pages a browser may connect
 //	serve.go        ServeWS; a connection becomes a Client, and a Client ends
-//	session.go      a session that is refreshed, revoked or expired
+//	session.go      sessions that are refreshed, revoked or expired
 //	revocations.go  recentRevocations: sessions that were revoked during a handshake
 //	client.go       Client: reading events, one after the other
 //	handlers.go     setupEventHandlers, and the handlers of small events
@@ -23,15 +23,17 @@
 //	history.go      load_history
 //	openrooms.go    openRooms: rooms are opened, shared and closed
 //	room.go         room: its timeline, its members
-//	presence.go     who came and went, told to members and other servers
+//	presence.go     who joined and left, told to members and other servers
 //	broadcast.go    events that the log does not keep, on every server
-//	throttle.go     waiting for one's turn, refusals
+//	throttle.go     rate limits: waiting and refusing
 //	ticks.go        what is done once a second: pings, deadlines, presence
 //	backend.go      what the HTTP API calls
 //	trimmer.go      memory that is returned to the operating system
 //
 // Lock order: the log's own, then Manager.mu, then room.mu, then those of package
 // delivery. recentRevocations.mu is taken under Manager.mu. acceptor.mu, openRooms.mu,
-// appender.mu and topicCache.mu are not nested with others of this package. None is held while something waits: for the
-// network, the log or another goroutine. So no method of the log is called with one held.
+// appender.mu and topicCache.mu are not nested with others of this package.
+//
+// Nothing waits with a lock held: not for the network, the log or another goroutine. So
+// no method of the log is called with one held.
 package chat

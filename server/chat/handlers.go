@@ -14,8 +14,8 @@ import (
 	"websockets/shared"
 )
 
-// request is an event that is being handled: whose it is, and the id that its
-// answer carries.
+// request is an event that is being handled: its client, and the id that its answer
+// carries, which may be empty.
 type request struct {
 	*Client
 	id string
@@ -24,16 +24,15 @@ type request struct {
 // answer queues the event's answer.
 func (r request) answer(event []byte) { r.send(event) }
 
-// done answers an event that asked for nothing but to be done. Without an id
-// there is nobody to tell.
+// done acks an event that has no other answer. Without an id it gets none.
 func (r request) done() {
 	if r.id != "" {
 		r.answer(shared.Ack.Frame(r.id, shared.AckPayload{}))
 	}
 }
 
-// setupEventHandlers maps every event type that a client may send to its
-// handler. Handlers run on the client's reader, one event after the other.
+// setupEventHandlers maps every event type that a client may send to its handler.
+// Handlers run on the client's reader, one event after the other.
 func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 	handlers := shared.NewRegistry[request](shared.ToServer)
 	onRoom(handlers, shared.ChangeRoom, auth.Read, m.changeRoom)
@@ -75,7 +74,7 @@ func (c *Client) joinFirstRoom(h handshake) {
 	}
 	if h.after != "" {
 		if err := shared.Unmarshal([]byte(h.after), &join.After); err != nil {
-			c.fail("", shared.Errorf(shared.CodeBadPayload, "after in the address is not a cursor {epoch, seq, id}: no room was joined"))
+			c.fail("", shared.Errorf(shared.CodeBadPayload, "after in the URL is not a cursor {epoch, seq, id}: no room was joined"))
 			return
 		}
 	}
@@ -91,7 +90,7 @@ func (c *Client) joinFirstRoom(h handshake) {
 	}
 }
 
-// changeRoom makes a room the current one and leaves the one that was.
+// changeRoom joins a room, makes it the current one and leaves the one that was.
 func (m *Manager) changeRoom(ctx context.Context, r request, p shared.JoinPayload) error {
 	old := r.current
 	joined, err := m.enterRoom(ctx, r, p, old)
@@ -105,7 +104,7 @@ func (m *Manager) changeRoom(ctx context.Context, r request, p shared.JoinPayloa
 	return nil
 }
 
-// joinRoom adds a room, which becomes current only if there is none.
+// joinRoom joins a room, which becomes the current one only if there is none.
 func (m *Manager) joinRoom(ctx context.Context, r request, p shared.JoinPayload) error {
 	joined, err := m.enterRoom(ctx, r, p, nil)
 	if err == nil && r.current == nil {
@@ -155,7 +154,7 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	}
 	joined := shared.RoomJoinedPayload{Room: room.name, Cursor: at.Cursor, State: at.State, Truncated: at.Truncated, Topic: topic}
 	if joined.State == shared.StateReset {
-		r.logger().Info("a cursor did not fit the log: the client starts anew", "asked", p.Name, "cursor", *p.After)
+		r.logger().Info("a cursor is from another log: the client starts over", "asked", p.Name, "cursor", *p.After)
 	}
 	here, count, members := room.enter(r.Client, at)
 	joined.Count, joined.Members = count, members
@@ -164,8 +163,9 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	return here, nil
 }
 
-// rejoined answers a join of a room the client is in, with the cursor it has reached
-// there, or the error of looking that up. It is called when the answer is written.
+// rejoined answers a join of a room that the client is in already, with the cursor that
+// it has reached there, or the error of looking that up. It is called when the answer is
+// written.
 func (r request) rejoined(joined shared.RoomJoinedPayload, at shared.Cursor, err error) []byte {
 	if err != nil {
 		return wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err)))
@@ -182,7 +182,8 @@ func subscriptionOf(m *member) *delivery.Subscription {
 	return &m.sub
 }
 
-// forget takes the client out of a room whose messages are not written any more.
+// exitRoom removes the client from a room. Its subscription must have been ended before,
+// by Unsubscribe or by the Subscribe that replaced it.
 func (c *Client) exitRoom(m *member) {
 	c.rooms = slices.DeleteFunc(c.rooms, func(other *member) bool { return other == m })
 	if c.current == m {
@@ -222,7 +223,7 @@ func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPa
 	return nil
 }
 
-// setName chooses the user's display name, for all of their connections.
+// setName sets the user's display name, for all of their connections.
 func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayload) error {
 	if r.session.Load().Name != "" {
 		return shared.Errorf(shared.CodeUnsupported, "your name comes with your sign-in: change it there")
@@ -244,10 +245,11 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 	return nil
 }
 
-// typingInterval is the least time between two typing events of a client in a room.
+// typingInterval is the shortest time between two typing events of a client in a room.
+// Others are dropped.
 const typingInterval = 2 * time.Second
 
-// typing tells the room that the client is writing.
+// typing tells the room that the user is writing.
 func (m *Manager) typing(_ context.Context, r request, p shared.RoomPayload) error {
 	here := r.find(p.Room)
 	if here == nil {
@@ -292,20 +294,20 @@ func notMember(room string) *shared.Error {
 	return shared.Errorf(shared.CodeNotMember, "you are not in the room %s: join it with join_room or change_room first", room)
 }
 
-// unavailable turns an error of the log into one for the client, who may try
-// again, and logs it; an error that is for the client already stays what it is.
+// unavailable logs an error of the message log, and returns one that lets the client try
+// again. It returns a *shared.Error as it is.
 func (c *Client) unavailable(err error) *shared.Error {
 	var clientErr *shared.Error
 	if errors.As(err, &clientErr) {
 		return clientErr
 	}
 	if c.manager.ctx.Err() == nil {
-		c.logger().Warn("the message log did not do its part", "err", err)
+		c.logger().Warn("a request to the message log failed", "err", err)
 	}
-	return tryAgain("the message log cannot be reached just now: nothing was stored")
+	return tryAgain("the message log cannot be reached: nothing was stored")
 }
 
-// retryAfter is when a client may try again what could not be done.
+// retryAfter is when a client may try again after a failure.
 const retryAfter = time.Second
 
 func tryAgain(why string) *shared.Error {

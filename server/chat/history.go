@@ -8,10 +8,10 @@ import (
 	"websockets/shared"
 )
 
-// historyBytes is about how large a page of history may be.
+// historyBytes is about the largest size of a page of history.
 const historyBytes = 256 << 10
 
-// loadHistory answers with a page of a room the client is in.
+// loadHistory answers with a page of history of a room that the client is in.
 func (m *Manager) loadHistory(ctx context.Context, r request, p shared.LoadHistoryPayload) error {
 	here := r.find(p.Room)
 	if here == nil {
@@ -25,8 +25,8 @@ func (m *Manager) loadHistory(ctx context.Context, r request, p shared.LoadHisto
 	return nil
 }
 
-// History returns a page of a room, whoever is in it, as load_history does. The
-// payload's room counts for nothing. Errors wrap eventlog.ErrUnavailable.
+// History returns the page of a room's history that load_history asks for. The payload's
+// room is ignored. Errors wrap eventlog.ErrUnavailable.
 func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistoryPayload) (page shared.HistoryPayload, err error) {
 	limit := p.Limit
 	if limit == 0 {
@@ -54,7 +54,8 @@ func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistory
 		if len(page.Messages) > 0 || !page.More || n == 0 {
 			return page, nil
 		}
-		// Nothing but other events: a page without messages would say that this is all.
+		// All records are other events, and a page without messages would mean the end of
+		// history. Read on.
 		if p.After != 0 {
 			p.After = found.Records[n-1].Seq
 		} else {

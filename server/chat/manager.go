@@ -18,10 +18,11 @@ import (
 )
 
 const (
-	// messageWait is how long a message may take from its first frame's header to
+	// messageWait is how long a message may take, from the header of its first frame to
 	// its last byte.
 	messageWait = 10 * time.Second
-	// flushTimeout is how long what ends may take for what it still has to write.
+	// flushTimeout bounds each of the last writes at the end of a connection, and of the
+	// server.
 	flushTimeout = time.Second
 )
 
@@ -30,20 +31,20 @@ const maxRooms = 128
 
 // Config configures a Manager.
 type Config struct {
-	// Rate is how many events a connection may send in a second, three times as
-	// many in a burst; 0 means no limit.
+	// Rate is how many events a connection may send in a second, and three times as many
+	// in a burst; 0 means no limit.
 	Rate float64
-	// MaxConnsPerAddress is how many connections one address may have; 0 means no
-	// limit, for users neither.
+	// MaxConnsPerAddress is how many connections one address may have; 0 means no limit,
+	// and none for users either.
 	MaxConnsPerAddress int
-	// AllowOrigins are origins (scheme://host:port) beside the server's own from
-	// which browsers may connect.
+	// AllowOrigins are the origins (scheme://host:port) from which browsers may connect,
+	// beside the server's own.
 	AllowOrigins []string
 	// Version is sent in welcome.
 	Version string
 	// Volatile says in welcome that the log is not kept beyond this process.
 	Volatile bool
-	// Logger receives what an operator should know; it must not be nil.
+	// Logger must not be nil.
 	Logger *slog.Logger
 }
 
@@ -65,12 +66,12 @@ type Manager struct {
 	appends       *appender
 	revoked       recentRevocations
 
-	ctx  context.Context // ends when the manager is to stop
+	ctx  context.Context // ends when the connections have ended
 	stop context.CancelFunc
 	wg   sync.WaitGroup // goroutines of the manager itself
 	pool *delivery.Pool // writes to the connections
 
-	connections sync.WaitGroup // one for each of clients
+	connections sync.WaitGroup // counts clients
 
 	lastConnID atomic.Int64
 	trimmer    memoryTrimmer
@@ -127,9 +128,9 @@ func (m *Manager) eachOtherClient(c *Client, f func(*Client)) {
 	}
 }
 
-// Shutdown tells every client that the server restarts, closes the connections
-// and waits for them. What has been handed to the log is acknowledged first.
-// When ctx ends, connections that are left are cut. It may be called again.
+// Shutdown tells every client that the server restarts, closes the connections and
+// waits for them. Before that, messages that were handed to the log are acked. When ctx
+// ends, connections that are left are cut. Shutdown may be called again.
 func (m *Manager) Shutdown(ctx context.Context) {
 	m.acceptor.close()
 	m.mu.Lock()

@@ -10,11 +10,10 @@ import (
 	"websockets/server/topics"
 )
 
-// openRooms keeps the rooms that are in use on this server. A room is opened when it is
-// acquired first and closed when it is released last. Methods may be called from any
-// goroutine.
+// openRooms owns the rooms that are in use on this server. The first acquire opens a
+// room and the last release closes it. Methods may be called from any goroutine.
 type openRooms struct {
-	ctx    context.Context // of reading the log for a room, whoever waits for it
+	ctx    context.Context // of requests to the log for a room, which may serve many clients
 	log    eventlog.Log
 	topics *topics.Store
 	pool   *delivery.Pool
@@ -24,7 +23,7 @@ type openRooms struct {
 	byName map[string]*room
 }
 
-// acquire returns the room with this name, opened. The caller has to release it.
+// acquire returns the room with this name, open. The caller has to release it.
 func (o *openRooms) acquire(ctx context.Context, name string) (*room, error) {
 	r, isNew, err := o.reserve(ctx, name)
 	if err != nil {
@@ -48,8 +47,9 @@ func (o *openRooms) acquire(ctx context.Context, name string) (*room, error) {
 	return r, nil
 }
 
-// reserve counts the caller in at the room with this name. If isNew is set, the caller
-// has to open it. It waits for a room that is being closed.
+// reserve returns the room with this name and counts a reference to it. If isNew is set,
+// the caller has to open it. If the room is being closed, reserve waits for the end of
+// that.
 func (o *openRooms) reserve(ctx context.Context, name string) (r *room, isNew bool, err error) {
 	for {
 		o.mu.Lock()
@@ -78,7 +78,7 @@ func (o *openRooms) reserve(ctx context.Context, name string) (r *room, isNew bo
 	return r, isNew, nil
 }
 
-// release counts the caller out of a room, and closes the room after the last.
+// release drops a reference to a room, and closes the room after the last one.
 func (o *openRooms) release(r *room) {
 	o.mu.Lock()
 	r.refs--
@@ -98,14 +98,14 @@ func (o *openRooms) release(r *room) {
 	close(r.closed)
 }
 
-// leave takes a client out of a room and releases the room. lost says that the client's
-// connection ended, and that it may come back.
+// leave removes a client from a room and releases the room. lost means that the client's
+// connection has ended, and that the user may come back.
 func (o *openRooms) leave(m *member, lost bool) {
 	m.room.leave(m, lost)
 	o.release(m.room)
 }
 
-// list returns the rooms that have been opened.
+// list returns the rooms that are open.
 func (o *openRooms) list() []*room {
 	o.mu.Lock()
 	defer o.mu.Unlock()

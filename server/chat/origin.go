@@ -9,9 +9,9 @@ import (
 	"websockets/server/auth"
 )
 
-// originAllowed reports whether a page of the request's origin may connect: the
-// server's own pages may, those the operator has allowed, and clients that are
-// not browsers. Those send no origin; but whoever has a cookie is a browser.
+// originAllowed reports whether the request's origin may connect. Allowed are the
+// server's own pages, the origins that the operator configured, and clients that are not
+// browsers: they send no origin. A client with a cookie counts as a browser.
 func (a *acceptor) originAllowed(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" && len(r.Cookies()) > 0 {
@@ -31,9 +31,9 @@ func (a *acceptor) originAllowed(r *http.Request) bool {
 	return false
 }
 
-// isOwn reports whether an origin is this server's: the same host and port. A page
-// that came without TLS is not that of a server that has it; the other way round
-// something in front of the server has taken the TLS off.
+// isOwn reports whether an origin is this server's: the same host and port. If the
+// request came over TLS, so must the page. A page with TLS may connect without: then a
+// proxy in front of the server terminates TLS.
 func isOwn(origin string, r *http.Request) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || !strings.EqualFold(u.Scheme+"://"+u.Host, origin) {

@@ -8,8 +8,8 @@ import (
 	"websockets/shared"
 )
 
-// publishPresence tells the members here who came and went since the last call, and
-// the other servers who came to and went from this one. The tick loop calls it.
+// publishPresence tells the members here who joined and left since the last call, and
+// the other servers who joined and left here. The tick loop calls it.
 func (r *room) publishPresence(now time.Time) {
 	r.mu.Lock()
 	r.presence.Expire(now)
@@ -19,7 +19,7 @@ func (r *room) publishPresence(now time.Time) {
 		update = r.presence.FullUpdate()
 	}
 	r.mu.Unlock()
-	if event != nil { // to the members here only: each server tells its own
+	if event != nil { // for the members here: each server tells its own
 		r.offer(wsframe.NewText(shared.Presence.Frame("", *event)), nil)
 	}
 	if !update.IsEmpty() {
@@ -27,12 +27,12 @@ func (r *room) publishPresence(now time.Time) {
 	}
 }
 
-// requestPresence asks the other servers for all of their users in the room.
+// requestPresence asks the other servers which users are in the room there.
 func (r *room) requestPresence() {
 	r.signalPeers(peerMessage{Update: presence.Update{Asks: true}})
 }
 
-// sendFullPresence tells the other servers all of this one's users in the room.
+// sendFullPresence tells the other servers which users are in the room here.
 func (r *room) sendFullPresence() {
 	r.mu.RLock()
 	update := r.presence.FullUpdate()
@@ -40,7 +40,7 @@ func (r *room) sendFullPresence() {
 	r.signalPeers(peerMessage{Update: update})
 }
 
-// sendFinalPresence tells the other servers that this one closes the room.
+// sendFinalPresence tells the other servers that no user is in the room here any more.
 func (r *room) sendFinalPresence() {
 	r.mu.RLock()
 	update := r.presence.FinalUpdate()
@@ -48,7 +48,7 @@ func (r *room) sendFinalPresence() {
 	r.signalPeers(peerMessage{Update: update})
 }
 
-// rename gives one of the room's users another name, if they are in it.
+// rename changes the name of a user, if they are in the room.
 func (r *room) rename(user, name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

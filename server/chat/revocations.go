@@ -7,20 +7,20 @@ import (
 	"websockets/server/auth"
 )
 
-// revocationMemory is how long a revocation is remembered: longer than it takes a
-// connection from the verification of its session to its registration as a client.
+// revocationMemory is how long a revocation is remembered. It is longer than the time
+// between verifying a connection's session and registering the client.
 const revocationMemory = time.Minute
 
-// recentRevocations remembers whose sessions were revoked a moment ago. A connection
-// whose session was verified just before may not be a client yet when the clients of
-// its user are closed. Methods may be called from any goroutine. The zero value is
-// ready for use.
+// recentRevocations remembers which sessions were revoked in the last minute. A
+// connection whose session was verified just before the revocation is not among the
+// user's clients yet when they are closed. Methods may be called from any goroutine. The
+// zero value is ready for use.
 type recentRevocations struct {
 	mu     sync.Mutex // guards what follows
 	byUser map[string]revocation
 }
 
-// revocation is the last one of a user's sessions.
+// revocation is the last revocation of a user's sessions.
 type revocation struct {
 	upTo  time.Time // sessions that were issued until then are revoked
 	added time.Time
@@ -37,7 +37,7 @@ func (r *recentRevocations) add(user string, upTo, now time.Time) {
 	}
 }
 
-// include reports whether a session was revoked a moment ago.
+// include reports whether a session is one of those revoked.
 func (r *recentRevocations) include(session *auth.Session) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

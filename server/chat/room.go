@@ -13,19 +13,19 @@ import (
 	"websockets/shared"
 )
 
-// room is a room that has members on this server: its timeline, and the members that
-// get what it gains. It holds nothing for a member; each has its own place in the log.
+// room is a room that is in use on this server: its timeline, and the members that get
+// what is added to it. It queues nothing for a member: each has its own place in the log.
 type room struct {
 	rooms *openRooms
 	name  string
 	log   eventlog.Log
 	topic topicCache
 
-	refs     int                // guarded by openRooms.mu: who has acquired it
-	ready    chan struct{}      // closed when it has been opened
+	refs     int                // acquired and not released; guarded by openRooms.mu
+	ready    chan struct{}      // closed when opening it has ended
 	openErr  error              // set before ready is closed: why it could not be opened
 	timeline *timeline.Timeline // set before ready is closed
-	source   delivery.Source    // of timeline, like it
+	source   delivery.Source    // the timeline for subscriptions; set with it
 	closed   chan struct{}      // closed when it has been closed
 
 	mu       sync.RWMutex // guards what follows
@@ -35,7 +35,7 @@ type room struct {
 	firstAllowed bool
 }
 
-// member is a client's place in a room.
+// member is a client in a room.
 type member struct {
 	room   *room
 	client *Client
@@ -44,7 +44,7 @@ type member struct {
 
 	// Owned by the client's reader.
 	lastTyping  time.Time // when typing was last passed on
-	rejectUntil time.Time // until then the client may not write to the room, which is new
+	rejectUntil time.Time // until then the client may not write to the room; see checkNewRoom
 }
 
 // open opens the room's timeline.
@@ -58,8 +58,8 @@ func (r *room) open(ctx context.Context) (err error) {
 	return err
 }
 
-// truncated returns the event for a member at a place beyond which records are or may
-// be gone.
+// truncated returns the room_joined event for a member that has missed records: after
+// its place, records have expired or may have.
 func (r *room) truncated(at shared.Cursor, gone shared.Truncated) []byte {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -69,9 +69,8 @@ func (r *room) truncated(at shared.Cursor, gone shared.Truncated) []byte {
 	})
 }
 
-// reset closes the members' connections: the log has another epoch, and what they
-// know of it is void. When they come back with their cursors, they are told to start
-// over.
+// reset closes the members' connections, because the log has a new epoch. When the
+// clients come back with their cursors, they are told to start over.
 func (r *room) reset() {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -80,7 +79,7 @@ func (r *room) reset() {
 	}
 }
 
-// schedule lets what is new be written to every member.
+// schedule queues every member's connection for writing what is new.
 func (r *room) schedule() {
 	var ready delivery.ReadyList
 	r.mu.RLock()
@@ -104,20 +103,20 @@ func (r *room) acceptsMessages(allowFirst func() bool) bool {
 	return r.firstAllowed
 }
 
-// enter adds a member at its place in the log, and returns how many users are in the
-// room and the first of them.
+// enter adds a client at its place in the log. It returns how many users are in the
+// room, and at most shared.MaxListedMembers of them.
 func (r *room) enter(c *Client, at timeline.Position) (m *member, count int, listed []shared.Member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m = &member{room: r, client: c, index: len(r.members)}
 	m.sub = c.out.NewSubscription(&r.source, at.Cursor.Seq, at.Truncated)
-	r.members = append(r.members, m) // under the same lock: what comes after m.sub schedules it
+	r.members = append(r.members, m) // under the same lock as schedule: nothing after the place is missed
 	r.presence.Join(c.user, c.displayName())
 	return m, r.presence.Count(), r.presence.List()
 }
 
-// leave removes a member; lost says that its connection has broken, and that the
-// user may come back.
+// leave removes a member. lost means that its connection has ended, and that the user
+// may come back.
 func (r *room) leave(m *member, lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,7 +135,7 @@ func (r *room) leave(m *member, lost bool) {
 	r.presence.Leave(m.client.user)
 }
 
-// offer hands a frame that may be lost to every member but one.
+// offer queues a frame, which may be lost, for every member here but one.
 func (r *room) offer(frame []byte, except *Client) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -12,7 +12,7 @@ import (
 	"websockets/shared"
 )
 
-// sendMessage hands a message to the log; the ack goes out when the log has it.
+// sendMessage appends a message to the room's log. The ack is sent when it is stored.
 func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessagePayload) error {
 	here := r.find(p.Room)
 	if here == nil {
@@ -43,8 +43,8 @@ func (m *Manager) sendMessage(ctx context.Context, r request, p shared.SendMessa
 	return nil
 }
 
-// completeSend answers a send when the log has answered. It is called on the log's
-// goroutine and does not wait.
+// completeSend answers a send with the outcome of its append. The log calls it, so it
+// must not wait.
 func (m *Manager) completeSend(r request, room *room, message shared.Message, receipt eventlog.Receipt, err error) {
 	r.sends.end(err != nil)
 	switch {
@@ -58,9 +58,9 @@ func (m *Manager) completeSend(r request, room *room, message shared.Message, re
 	}
 }
 
-// completeDuplicate answers a send whose id the log knows: with the first one's ack
-// if it is the same message. Reading the log takes a while, so it runs beside;
-// its place in the client's window bounds how many do.
+// completeDuplicate answers a send whose id the log knows: with the ack of the first
+// message if that is the same, else with an error. It reads the log, so it runs on a
+// goroutine of its own; the client's window bounds how many do.
 func (m *Manager) completeDuplicate(r request, room *room, message shared.Message, receipt eventlog.Receipt) {
 	defer m.appends.end()
 	place, err := m.log.Locate(m.ctx, room.name, receipt.Seq)
@@ -80,7 +80,7 @@ func (m *Manager) completeDuplicate(r request, room *room, message shared.Messag
 	}
 }
 
-// ack answers a send that is in the log. Without an id there is nobody to tell.
+// ack acks a send that is stored. Without an id it gets none.
 func (r request) ack(room string, seq uint64, sent time.Time) {
 	if r.id == "" {
 		r.out.Release()
@@ -89,11 +89,11 @@ func (r request) ack(room string, seq uint64, sent time.Time) {
 	r.sendReserved(shared.Ack.Frame(r.id, shared.AckPayload{Room: room, Seq: seq, Sent: sent}))
 }
 
-// sendReserved queues an event for which beginSend has reserved a place.
+// sendReserved queues an answer for which beginSend has reserved a place.
 func (c *Client) sendReserved(event []byte) { c.out.SendReserved(wsframe.NewText(event)) }
 
-// beginSend counts an append and reserves a place in the window for its ack. It reports
-// false if the append has to be refused.
+// beginSend counts an append and reserves a place in the window for its answer. It
+// reports false if the append must be refused.
 func (c *Client) beginSend() bool {
 	if !c.sends.begin() {
 		return false
@@ -102,12 +102,12 @@ func (c *Client) beginSend() bool {
 	return true
 }
 
-// sends counts the appends of a client that the log has not settled. After one has
-// failed, later ones are refused too, until all are settled and the client has had the
-// time to hear of it: it sends them again in order.
+// sends counts the appends of a client that are in flight. After one has failed, later
+// ones are refused until none is in flight and the client has had time to hear of the
+// failure. So the client sends them again in order.
 type sends struct {
 	mu          sync.Mutex // guards what follows
-	open        int32
+	inFlight    int32
 	failed      bool
 	refuseUntil time.Time
 }
@@ -119,16 +119,16 @@ func (s *sends) begin() bool {
 	if s.failed || !s.refuseUntil.IsZero() && time.Now().Before(s.refuseUntil) {
 		return false
 	}
-	s.open++
+	s.inFlight++
 	return true
 }
 
-// end counts an append as settled.
+// end counts an append that has an outcome.
 func (s *sends) end(failed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open--
-	s.failed = (s.failed || failed) && s.open > 0
+	s.inFlight--
+	s.failed = (s.failed || failed) && s.inFlight > 0
 	if failed {
 		s.refuseUntil = time.Now().Add(retryAfter)
 	}

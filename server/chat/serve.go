@@ -11,14 +11,14 @@ import (
 	"websockets/shared"
 )
 
-// ServeWS upgrades a request to a connection. It returns when the connection has
-// been handed to its own goroutine.
+// ServeWS upgrades a request to a connection, or refuses it with an HTTP status. It
+// returns when the connection is read by a goroutine of its own.
 func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 	m.acceptor.accept(w, r)
 }
 
-// serve makes a connection a client and starts its reader. The first events are queued
-// here and not by the reader: that would make its stack large for good.
+// serve makes a connection a client and starts its reader. It queues the first events
+// itself: on the reader, they would make its stack large for good.
 func (m *Manager) serve(h handshake) {
 	c := m.newClient(h)
 	if c == nil {
@@ -73,7 +73,7 @@ func (m *Manager) newClient(h handshake) *Client {
 	return c
 }
 
-// startReader lets the client's reader run, and takes the client down when it has ended.
+// startReader runs the client's reader, and removes the client when that has ended.
 func (m *Manager) startReader(c *Client) {
 	go func() {
 		c.readMessages()
@@ -81,8 +81,8 @@ func (m *Manager) startReader(c *Client) {
 	}()
 }
 
-// addClient registers a client. If it may not be one, addClient returns the code and the
-// reason to close its connection with; else the code is 0.
+// addClient registers a client. If it must not be registered, addClient returns the code
+// and the reason to close the connection with; otherwise the code is 0.
 func (m *Manager) addClient(c *Client) (code int, reason string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -99,7 +99,7 @@ func (m *Manager) addClient(c *Client) (code int, reason string) {
 	return 0, ""
 }
 
-// removeClient takes a client down whose reader has ended.
+// removeClient ends a client whose reader has returned.
 func (m *Manager) removeClient(c *Client) {
 	c.finish()
 	m.quotas.Release(time.Now(), c.addrQuota, c.userQuota)

@@ -14,7 +14,7 @@ import (
 // that a refreshed token may arrive a little late.
 const expiryGrace = 25 * time.Second
 
-// refreshSession replaces a client's session with that of another token of the same
+// refreshSession replaces the client's session with that of a new token of the same
 // user. The client leaves the rooms that the new session may not read.
 func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenPayload) error {
 	if m.authenticator.Tokens == nil {
@@ -43,15 +43,15 @@ func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenP
 const sessionRevoked = "an operator ended your session"
 
 // RevokeSessions ends all sessions of a user that were issued up to now, on every
-// server: their connections are closed, and the sessions are refused from then on. It
-// returns when that is durable. Errors wrap eventlog.ErrUnavailable.
+// server: it closes their connections, and the sessions are refused from then on. It
+// returns when the revocation is durable. Errors wrap eventlog.ErrUnavailable.
 func (m *Manager) RevokeSessions(ctx context.Context, user string) error {
 	return m.authenticator.Revocations.Revoke(ctx, user)
 }
 
-// onRevoked closes the connections of a user whose sessions up to a time are revoked.
-// The revocation is remembered first: addClient must find it for clients that are not
-// registered when their user's connections are closed.
+// onRevoked closes a user's connections whose session was issued up to a time. It
+// remembers the revocation first, so that addClient finds it for a connection that is
+// not registered yet.
 func (m *Manager) onRevoked(user string, upTo time.Time) {
 	m.revoked.add(user, upTo, time.Now())
 	m.mu.RLock()
@@ -63,8 +63,8 @@ func (m *Manager) onRevoked(user string, upTo time.Time) {
 	}
 }
 
-// expired reports that the session has expired, and that no other has come since.
-// Guests' is judged when they connect.
+// expired reports whether the session expired more than expiryGrace ago. Sessions of
+// guests are checked only when they connect.
 func (c *Client) expired() bool {
 	return c.manager.authenticator.Tokens != nil && time.Since(c.session.Load().Expires) > expiryGrace && !c.out.IsClosing()
 }

@@ -9,11 +9,11 @@ import (
 	"websockets/shared"
 )
 
-// maxRefused is how many events are refused before the connection is closed: all that
-// may have been on their way at the first refusal, and some more.
+// maxRefused is how many events are refused before the connection is closed: those that
+// may have been in flight at the first refusal, and some more.
 const maxRefused = delivery.Window + 20
 
-// errTooManyPings ends a connection.
+// errTooManyPings makes the reader end.
 var errTooManyPings = errors.New("too many pings")
 
 // countPing counts a ping or pong of the client, and closes the connection if there
@@ -26,9 +26,9 @@ func (c *Client) countPing() error {
 	return errTooManyPings
 }
 
-// waitTurn waits until the client may send one more event. It returns an error for
-// the client if that would take too long, and closes the connection of a client that
-// goes on regardless.
+// waitTurn waits until the client may send one more event. If that would take too long,
+// it returns an error for the client. It closes the connection of a client that keeps
+// sending all the same.
 func (c *Client) waitTurn() error {
 	delay, err := c.throttle.Reserve(time.Now())
 	if err != nil {
@@ -49,9 +49,9 @@ func (c *Client) waitTurn() error {
 	return nil
 }
 
-// checkNewRoom refuses a message to a room that has none, if the client's address
-// has begun too many. What the client has sent behind it is refused too, even if
-// somebody else begins the room meanwhile: so what it sends again keeps its order.
+// checkNewRoom refuses the first message of a room if the client's address has started
+// too many rooms. Messages that the client sent right after it are refused too, even if
+// somebody else starts the room meanwhile: so the client sends them again in order.
 func (c *Client) checkNewRoom(m *member) error {
 	now := time.Now()
 	if !now.Before(m.rejectUntil) {

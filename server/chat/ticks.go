@@ -8,9 +8,9 @@ import (
 	"websockets/shared"
 )
 
-// tickLoop looks at every connection once a tick, and tells rooms who came and
-// went. One goroutine does it for all, so that an idle connection has no timer
-// and no goroutine but its reader. It never waits for the network or the log.
+// tickLoop checks every connection once a tick, and tells rooms who joined and left. One
+// goroutine serves all, so that an idle connection has no timer, and no goroutine but its
+// reader. It never waits for the network or the log.
 func (m *Manager) tickLoop() {
 	ticker := time.NewTicker(delivery.Tick)
 	defer ticker.Stop()
@@ -40,8 +40,8 @@ func (m *Manager) tickLoop() {
 	}
 }
 
-// checkLiveness ends a connection that is dead, whose token has expired, or that takes
-// too long over a message. It never waits.
+// checkLiveness closes a connection that is dead, whose token has expired, or that takes
+// too long to send a message. It never waits.
 func (c *Client) checkLiveness(now time.Duration) {
 	if c.expired() {
 		c.out.Close(shared.CloseToken, "the token has expired: get a new token")

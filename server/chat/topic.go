@@ -10,9 +10,9 @@ import (
 	"websockets/shared"
 )
 
-// setTopic appends a change of topic to the room's log. Members on every server get
-// it from there, in order with the messages. The reader waits until it is done: a
-// client has only one such change in flight.
+// setTopic appends a change of topic to the room's log. Members on every server get it
+// from there, in order with the messages. The reader waits until it is stored, so a
+// client has only one change in flight.
 func (m *Manager) setTopic(ctx context.Context, r request, p shared.SetTopicPayload) error {
 	here := r.find(p.Room)
 	if here == nil {
@@ -42,8 +42,8 @@ func (m *Manager) setTopic(ctx context.Context, r request, p shared.SetTopicPayl
 	return nil
 }
 
-// storeTopic appends a change of topic and files it. The same id again with the same
-// topic is the same change.
+// storeTopic appends a change of topic and files it. The same id with the same topic
+// again is the same change; with another topic the error is a *shared.Error id_reused.
 func (m *Manager) storeTopic(ctx context.Context, topic shared.TopicPayload) (stored shared.TopicPayload, err error) {
 	m.appends.begin() // until the change is filed
 	defer m.appends.end()
@@ -53,7 +53,7 @@ func (m *Manager) storeTopic(ctx context.Context, topic shared.TopicPayload) (st
 	}
 	receipt, err := m.appends.appendAndWait(ctx, topic.Room, topic.User, topic.ID, shared.TopicChanged.Frame("", topic))
 	if err != nil {
-		return topic, err // it stays announced: to find that nothing was appended costs little
+		return topic, err // it stays announced, which costs the next Load a short scan
 	}
 	topic.Seq = receipt.Seq
 	if !receipt.Duplicate {
