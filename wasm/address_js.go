@@ -30,7 +30,7 @@ func (p *Page) change(room string) {
 		p.showNotice(errorText(err))
 	}
 	p.joinNotifyingRooms() // the room that was left may notify
-	p.draw()
+	p.drawNow()
 }
 
 // roomAtStart returns the room of the page's address. It may be called before

@@ -63,18 +63,6 @@ func (p *Page) drawConnection(v client.View) {
 	}
 }
 
-// tick redraws after d, for texts that change with the clock.
-func (p *Page) tick(d time.Duration) {
-	if p.ticking {
-		return
-	}
-	p.ticking = true
-	p.after(d, func() {
-		p.ticking = false
-		p.redraw()
-	})
-}
-
 // reconnect performs the action of the banner's button.
 func (p *Page) reconnect() {
 	switch p.connection.now.Do {

@@ -28,7 +28,7 @@ func find(in js.Value, selector string) js.Value { return in.Call("querySelector
 
 // listen calls handle for every event of that kind, as long as the page lives. handle
 // blocks the browser: it may inspect the event and prevent its default action, and must
-// leave everything else to Page.post.
+// leave everything else to loop.post.
 func listen(target js.Value, kind string, handle func(event js.Value)) {
 	target.Call("addEventListener", kind, js.FuncOf(func(_ js.Value, args []js.Value) any { // as long as the page
 		handle(args[0])

@@ -2,7 +2,8 @@
 // index.html: it shows the client's View and passes on what the reader does. Package
 // view decides how things are shown.
 //
-//	page_js.go        Page: its goroutine, and when it draws
+//	page_js.go        Page: what is shown
+//	loop_js.go        the page's goroutine, and when it draws
 //	timeline_js.go    the messages; row_js.go a row, scroll_js.go scrolling and loading
 //	composer_js.go    the composer; drafts_js.go drafts
 //	rooms_js.go       the rooms; address_js.go the room in the page's address
@@ -52,7 +53,7 @@ func main() {
 	if debugAsked() {
 		page.openDrawer()
 	}
-	page.run() // until the page is closed
+	page.start() // until the page is closed
 }
 
 // socketAddress returns the WebSocket URL of the page's server.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"syscall/js"
 	"time"
@@ -13,29 +12,15 @@ import (
 	"websockets/wasm/view"
 )
 
-// Page shows the client's View and passes on what the reader does.
-//
-// Only the goroutine of run may use it, except for post, changed and after, which are
-// safe for concurrent use. Callbacks of the browser inspect their event and post the
-// rest, so they never block the browser. Calls that wait for the server run on goroutines
-// of their own and post the result.
+// Page shows the client's View and passes on what the reader does. Only the goroutine of
+// its loop may use it, except for changed, which is safe for concurrent use.
 type Page struct {
+	*loop
 	client *client.Client
 	again  chan struct{} // tells stayConnected to start the client again
 	stop   atomic.Value  // context.CancelFunc: ends the client's Run
 
-	// mu guards queue: the work for run's goroutine, in order. A token in posted means
-	// that queue is not empty.
-	mu     sync.Mutex
-	queue  []func()
-	posted chan struct{}
-
-	body      js.Value
-	frame     js.Func   // what requestAnimationFrame calls
-	drawing   bool      // a draw is scheduled
-	throttled bool      // the last frame has not been painted yet
-	nextFrame time.Time // earliest time to request the next frame
-	ticking   bool      // tick has scheduled a redraw
+	body js.Value
 
 	// view is the View that is shown.
 	view    client.View
@@ -68,12 +53,12 @@ type Page struct {
 	// queued counts the messages that are lost when the page is closed. beforeunload
 	// reads it. It stays 0 if the browser stores the outbox.
 	queued atomic.Int32
-	keeps  bool // the browser stores the outbox; set before run
+	keeps  bool // the browser stores the outbox; set before start
 }
 
-// newPage returns a page that accepts posts. Call findParts before run.
+// newPage returns a page that accepts posts. Call findParts before start.
 func newPage() *Page {
-	return &Page{again: make(chan struct{}, 1), posted: make(chan struct{}, 1)}
+	return &Page{loop: newLoop(), again: make(chan struct{}, 1)}
 }
 
 // findParts finds the elements of index.html.
@@ -85,10 +70,6 @@ func (p *Page) findParts() {
 	p.announce = newLabel(byID("announce"))
 	p.empty = byID("empty")
 	p.typing = newLabel(byID("typing"))
-	p.frame = js.FuncOf(func(js.Value, []js.Value) any { // as long as the page
-		p.post(p.draw)
-		return nil
-	})
 	p.timeline = newTimeline(p.after)
 	p.connection = newConnectionParts()
 	p.rooms = newRoomParts()
@@ -101,28 +82,11 @@ func (p *Page) findParts() {
 	p.bell = newBellParts()
 }
 
-// post queues work for run's goroutine. It does not block and is safe for concurrent
-// use.
-func (p *Page) post(work func()) {
-	p.mu.Lock()
-	p.queue = append(p.queue, work)
-	p.mu.Unlock()
-	select {
-	case p.posted <- struct{}{}:
-	default:
-	}
-}
-
-// after posts work after d.
-func (p *Page) after(d time.Duration, work func()) {
-	time.AfterFunc(d, func() { p.post(work) })
-}
-
 // changed redraws the page because the View has changed. It is safe for concurrent use.
 func (p *Page) changed() { p.post(p.redraw) }
 
-// run executes posted work until the page is closed.
-func (p *Page) run() {
+// start listens to the reader, and shows the page until it is closed.
+func (p *Page) start() {
 	p.listenToWindow()
 	p.listenToRooms()
 	p.listenToTimeline()
@@ -135,16 +99,7 @@ func (p *Page) run() {
 	p.listenToForget()
 	p.listenToDrawer()
 	p.listenToBell()
-	p.redraw()
-	for range p.posted {
-		p.mu.Lock()
-		queue := p.queue
-		p.queue = nil
-		p.mu.Unlock()
-		for _, work := range queue {
-			work()
-		}
-	}
+	p.run(p.draw)
 }
 
 // stayConnected runs the client, which reconnects by itself. After a final close and
@@ -171,58 +126,9 @@ func (p *Page) stopClient() {
 	}
 }
 
-// maxFrameGap bounds the time until a change is drawn.
-const maxFrameGap = 200 * time.Millisecond
-
-// redraw schedules a draw. Several calls before it cause one draw.
-func (p *Page) redraw() {
-	if p.drawing {
-		return
-	}
-	p.drawing = true
-	if !p.throttled {
-		p.askFrame()
-	}
-}
-
-func (p *Page) askFrame() {
-	wait := time.Until(p.nextFrame)
-	switch {
-	case document.Get("hidden").Bool(): // the browser gives a hidden page no frames
-		p.after(maxFrameGap, p.draw)
-	case wait > 0:
-		p.after(wait, func() { window.Call("requestAnimationFrame", p.frame) })
-	default:
-		window.Call("requestAnimationFrame", p.frame)
-	}
-}
-
-// throttleFrames delays the next frame for as long as this one has taken. A timer fires
-// only after the browser has painted the frame and handled other events, so it measures
-// the whole cost. When more messages arrive than can be drawn, half of the time is left
-// for receiving them and for the reader, and each frame shows more of them.
-func (p *Page) throttleFrames(begun time.Time) {
-	if p.throttled || document.Get("hidden").Bool() {
-		return
-	}
-	p.throttled = true
-	p.after(time.Millisecond, func() { // a shorter timer would fire before the paint
-		now := time.Now()
-		wait := min(now.Sub(begun), maxFrameGap)
-		if p.timeline.flood { // nobody can read that fast
-			wait = maxFrameGap
-		}
-		p.throttled, p.nextFrame = false, now.Add(wait)
-		if p.drawing {
-			p.askFrame()
-		}
-	})
-}
-
-// draw shows the View.
-func (p *Page) draw() {
-	p.drawing = false
-	defer p.throttleFrames(time.Now())
+// draw shows the View. It reports a flood if all visible messages are new: nobody can
+// read that fast.
+func (p *Page) draw() (flood bool) {
 	if p.timeline.AtEnd {
 		p.client.ShowLatest(p.current)
 	} else {
@@ -275,6 +181,7 @@ func (p *Page) draw() {
 		p.loggedError = e
 		window.Get("console").Call("warn", "The server says: "+e.Error())
 	}
+	return p.timeline.flood
 }
 
 // entered updates the page after the current room has changed.
@@ -338,7 +245,7 @@ func (p *Page) listenToWindow() {
 				p.client.CheckNow()
 				p.listRooms()
 			}
-			p.draw() // a frame requested before may never come
+			p.drawNow() // a frame requested before may never come
 		})
 	})
 	listen(byID("notice-close"), "click", func(js.Value) { p.post(func() { p.showNotice("") }) })

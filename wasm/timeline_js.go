@@ -16,7 +16,7 @@ import (
 type timeline struct {
 	view.Timeline
 	clock   *clock
-	after   func(time.Duration, func()) // see Page.after
+	after   func(time.Duration, func()) // see loop.after
 	scroll  js.Value
 	latest  *label
 	older   *label
