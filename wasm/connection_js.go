@@ -69,18 +69,10 @@ func (p *Page) reconnect() {
 	case view.DoNow:
 		p.client.CheckNow()
 	case view.DoConnect:
-		p.connectAgain()
+		p.connector.restart()
 	case view.DoContinue:
 		p.askToContinue()
 	case view.DoReload:
 		window.Get("location").Call("reload")
-	}
-}
-
-// connectAgain starts the client again after it has ended.
-func (p *Page) connectAgain() {
-	select {
-	case p.again <- struct{}{}:
-	default:
 	}
 }

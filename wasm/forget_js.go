@@ -80,12 +80,12 @@ func (p *Page) forgetMe() {
 	}
 	p.forget.busy = true
 	p.forget.problem.showText("")
-	p.stopClient() // send nothing meanwhile
+	p.connector.stop() // send nothing meanwhile
 	p.fetch("/forget", map[string]any{"method": "POST"}, func(err error) {
 		p.forget.busy = false
 		if err != nil {
 			p.forget.problem.showText("Can't reach the server. Nothing has been removed. Please try again in a moment.")
-			p.connectAgain()
+			p.connector.restart()
 			return
 		}
 		if storage, ok := localStorage(); ok {
@@ -98,7 +98,7 @@ func (p *Page) forgetMe() {
 // startOver clears the page's storage and reloads the page. From then on this page
 // stores nothing, even if work is still in progress.
 func (p *Page) startOver() {
-	p.stopClient()
+	p.connector.stop()
 	p.keeps = true // the browser must not ask whether to leave the page
 	p.queued.Store(0)
 	if storage, ok := localStorage(); ok {
@@ -138,7 +138,7 @@ func (p *Page) continueAsGuest() {
 			p.me.previousName = p.view.Me.Name
 		}
 		p.forget.ended.Call("close")
-		p.connectAgain()
+		p.connector.restart()
 	})
 }
 

@@ -8,7 +8,7 @@
 //	composer_js.go    the composer; drafts_js.go drafts
 //	rooms_js.go       the rooms; address_js.go the room in the page's address
 //	members_js.go     the members
-//	connection_js.go  the state of the connection
+//	connector_js.go   keeping the client connected; connection_js.go the state shown
 //	me_js.go, topic_js.go, forget_js.go, keys_js.go, bell_js.go, drawer_js.go
 //	                  dialogs, notifications, and the event drawer
 //	outbox_js.go      unsent messages in localStorage, shared by the tabs
@@ -39,13 +39,13 @@ func main() {
 	if err != nil {
 		panic(err) // load.js reports that the program has stopped
 	}
-	page.client = c
+	page.client, page.connector = c, newConnector(c)
 	if outboxes != nil {
 		outboxes.importAbandoned(c)
 		go outboxes.watch(c)
 	}
 	// Dial first, so that the page is set up while the browser connects.
-	go page.stayConnected()
+	go page.connector.run(page.changed)
 	runtime.Gosched()
 	page.findParts()
 	page.joinNotifyingRooms()

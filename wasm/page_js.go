@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"strconv"
 	"sync/atomic"
 	"syscall/js"
@@ -16,9 +15,8 @@ import (
 // its loop may use it, except for changed, which is safe for concurrent use.
 type Page struct {
 	*loop
-	client *client.Client
-	again  chan struct{} // tells stayConnected to start the client again
-	stop   atomic.Value  // context.CancelFunc: ends the client's Run
+	client    *client.Client
+	connector *connector
 
 	body js.Value
 
@@ -58,7 +56,7 @@ type Page struct {
 
 // newPage returns a page that accepts posts. Call findParts before start.
 func newPage() *Page {
-	return &Page{loop: newLoop(), again: make(chan struct{}, 1)}
+	return &Page{loop: newLoop()}
 }
 
 // findParts finds the elements of index.html.
@@ -100,30 +98,6 @@ func (p *Page) start() {
 	p.listenToDrawer()
 	p.listenToBell()
 	p.run(p.draw)
-}
-
-// stayConnected runs the client, which reconnects by itself. After a final close and
-// after stopClient it waits for connectAgain.
-func (p *Page) stayConnected() {
-	for {
-		ctx, stop := context.WithCancel(context.Background())
-		p.stop.Store(stop)
-		p.client.Run(ctx) // the View has the reason when it returns
-		stop()
-		p.changed()
-		<-p.again
-		select {
-		case <-p.again: // connectAgain was called twice
-		default:
-		}
-	}
-}
-
-// stopClient ends the connection until connectAgain is called.
-func (p *Page) stopClient() {
-	if stop, ok := p.stop.Load().(context.CancelFunc); ok {
-		stop()
-	}
 }
 
 // draw shows the View. It reports a flood if all visible messages are new: nobody can
