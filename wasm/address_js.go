@@ -13,7 +13,7 @@ func (p *Page) goTo(room string) {
 	}
 	p.clearFilter()
 	p.change(room)
-	p.focusComposer()
+	p.composer.focus()
 }
 
 // followAddress opens the room of the address after Back or Forward.

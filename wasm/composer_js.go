@@ -10,34 +10,71 @@ import (
 	"websockets/wasm/view"
 )
 
-// composerParts is the composer. It is never disabled: a message that is sent without a
-// connection waits in the outbox.
-type composerParts struct {
+// composer is never disabled: a message that is sent without a connection waits in the
+// outbox.
+type composer struct {
+	loop   *loop
+	client *client.Client
+	drafts *drafts
+	sent   func() // runs after a message was sent
+
 	input      js.Value
 	hint       *label
 	hintStatus *label // the hint for screen readers
 	wait       *label // replaces the Send icon while sending is paused
 	fits       bool   // the browser fits the field's height to its text
 
+	view    client.View // the last one drawn
+	booted  bool        // as it was then
 	room    string
-	drafts  drafts
 	problem string // why the last message was refused
 }
 
-func newComposerParts() composerParts {
-	return composerParts{
+func newComposer(l *loop, c *client.Client, d *drafts, sent func()) *composer {
+	composer := &composer{
+		loop:   l,
+		client: c,
+		drafts: d,
+		sent:   sent,
+
 		input:      byID("compose"),
 		hint:       newLabel(byID("hint")),
 		hintStatus: newLabel(byID("hint-said")),
 		wait:       newLabel(byID("wait")),
 		fits:       window.Get("CSS").Call("supports", "field-sizing", "content").Bool(),
-		drafts:     newDrafts(),
 	}
+	composer.listen()
+	return composer
+}
+
+func (c *composer) listen() {
+	// Preventing keydown prevents keypress too, except for programs that send the two
+	// separately.
+	listen(c.input, "keypress", func(event js.Value) {
+		if pressOf(event).Action() == view.Send {
+			event.Call("preventDefault")
+		}
+	})
+	listen(byID("composer"), "submit", func(event js.Value) {
+		event.Call("preventDefault")
+		c.loop.post(c.send)
+	})
+	listen(c.input, "input", func(js.Value) {
+		c.loop.post(func() {
+			c.problem = ""
+			c.grow()
+			c.drafts.put(c.room, c.text())
+			if c.text() != "" {
+				c.client.Typing("")
+			}
+			c.drawHint()
+		})
+	})
 }
 
 // enter shows the draft of a room. In the first room it keeps what was typed before the
 // room was known. The draft of the room before is stored already.
-func (c *composerParts) enter(room string) {
+func (c *composer) enter(room string) {
 	if room == c.room {
 		return
 	}
@@ -57,9 +94,9 @@ func (c *composerParts) enter(room string) {
 	c.input.Set("placeholder", placeholder)
 }
 
-func (c *composerParts) text() string { return c.input.Get("value").String() }
+func (c *composer) text() string { return c.input.Get("value").String() }
 
-func (c *composerParts) setText(text string) {
+func (c *composer) setText(text string) {
 	if text != c.text() { // setting the value moves the caret
 		c.input.Set("value", text)
 	}
@@ -67,7 +104,7 @@ func (c *composerParts) setText(text string) {
 }
 
 // grow fits the field's height to its text, within the limits of the style sheet.
-func (c *composerParts) grow() {
+func (c *composer) grow() {
 	if c.fits {
 		return
 	}
@@ -76,81 +113,59 @@ func (c *composerParts) grow() {
 	style.Set("height", strconv.Itoa(c.input.Get("scrollHeight").Int())+"px")
 }
 
-func (p *Page) drawComposer(v client.View) {
-	c := &p.composer
-	hint := view.HintOf(v, c.text(), c.problem, p.booted, time.Now())
+func (c *composer) draw(v client.View, booted bool) {
+	c.view, c.booted = v, booted
+	c.drawHint()
+}
+
+func (c *composer) drawHint() {
+	hint := view.HintOf(c.view, c.text(), c.problem, c.booted, time.Now())
 	c.hint.set(hint.Text)
 	c.hint.Get("classList").Call("toggle", "over", hint.Bad)
 	c.hintStatus.set(hint.StatusText)
 	c.wait.set(hint.Wait)
 }
 
-func (p *Page) listenToComposer() {
-	// Preventing keydown prevents keypress too, except for programs that send the two
-	// separately.
-	listen(p.composer.input, "keypress", func(event js.Value) {
-		if p.press(event).Action() == view.Send {
-			event.Call("preventDefault")
-		}
-	})
-	listen(byID("composer"), "submit", func(event js.Value) {
-		event.Call("preventDefault")
-		p.post(p.send)
-	})
-	listen(p.composer.input, "input", func(js.Value) {
-		p.post(func() {
-			p.composer.problem = ""
-			p.composer.grow()
-			p.composer.drafts.put(p.composer.room, p.composer.text())
-			if p.composer.text() != "" {
-				p.client.Typing("")
-			}
-			p.drawComposer(p.view)
-		})
-	})
-}
-
 // send puts the text into the outbox.
-func (p *Page) send() {
-	c := &p.composer
+func (c *composer) send() {
 	typed := c.text()
 	text := view.MessageOf(typed)
 	if text == "" {
 		return
 	}
-	if _, err := p.client.Send(p.view.Current, text); err != nil {
+	if _, err := c.client.Send(c.room, text); err != nil {
 		c.problem = errorText(err)
 	} else {
 		c.setText("")
 		c.drafts.sent(c.room, typed)
-		p.sent()
+		c.sent()
 	}
 	c.input.Call("focus")
-	p.redraw()
+	c.loop.redraw()
 }
 
 // edit moves a refused message back into the composer.
-func (p *Page) edit(id string) {
-	for _, m := range p.view.Room.Outgoing {
-		if m.ID != id || p.client.Discard(id) != nil {
+func (c *composer) edit(id string) {
+	for _, m := range c.view.Room.Outgoing {
+		if m.ID != id || c.client.Discard(id) != nil {
 			continue
 		}
 		text := m.Text
-		if draft := p.composer.text(); strings.TrimSpace(draft) != "" {
+		if draft := c.text(); strings.TrimSpace(draft) != "" {
 			text += "\n" + draft
 		}
-		p.composer.setText(text)
-		p.composer.drafts.put(p.composer.room, text)
-		p.composer.input.Call("focus")
+		c.setText(text)
+		c.drafts.put(c.room, text)
+		c.input.Call("focus")
 	}
-	p.redraw()
+	c.loop.redraw()
 }
 
-// focusComposer focuses the composer when the reader is likely to write next. It does
-// nothing on a phone, where it would open the keyboard.
-func (p *Page) focusComposer() {
+// focus focuses the field when the reader is likely to write next. It does nothing on a
+// phone, where it would open the keyboard.
+func (c *composer) focus() {
 	if !coarse() {
-		p.composer.input.Call("focus")
+		c.input.Call("focus")
 	}
 }
 

@@ -22,8 +22,9 @@ type drafts struct {
 	keeps bool
 }
 
-func newDrafts() drafts {
-	d := drafts{Drafts: make(view.Drafts)}
+func newDrafts(l *loop) *drafts {
+	d := &drafts{Drafts: make(view.Drafts)}
+	d.listen(l)
 	storage, ok := localStorage()
 	if !ok {
 		return d
@@ -65,13 +66,13 @@ func (d *drafts) sent(room, text string) {
 	}
 }
 
-// listenToDrafts takes over drafts that other tabs store.
-func (p *Page) listenToDrafts() {
+// listen takes over drafts that other tabs store.
+func (d *drafts) listen(l *loop) {
 	listen(window, "storage", func(event js.Value) {
 		if event.Get("key").IsNull() { // the storage was cleared
-			p.post(func() {
-				clear(p.composer.drafts.Drafts)
-				p.redraw()
+			l.post(func() {
+				clear(d.Drafts)
+				l.redraw()
 			})
 			return
 		}
@@ -83,9 +84,9 @@ func (p *Page) listenToDrafts() {
 		if value := event.Get("newValue"); value.Type() == js.TypeString {
 			kept = value.String()
 		}
-		p.post(func() {
-			p.composer.drafts.take(room, kept)
-			p.redraw()
+		l.post(func() {
+			d.take(room, kept)
+			l.redraw()
 		})
 	})
 }

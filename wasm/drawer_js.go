@@ -134,7 +134,7 @@ func (p *Page) closeDrawer() {
 	d.open, d.events = false, view.Drawer{}
 	d.rows.clear()
 	setHidden(d.panel, true)
-	p.focusComposer()
+	p.composer.focus()
 }
 
 func (p *Page) changeDrawer(change func()) {

@@ -10,7 +10,7 @@ import (
 // listenToKeys performs the actions of view.Press.
 func (p *Page) listenToKeys() {
 	listen(document, "keydown", func(event js.Value) {
-		action := p.press(event).Action()
+		action := pressOf(event).Action()
 		if action == view.NoAction || event.Get("defaultPrevented").Bool() {
 			return
 		}
@@ -24,8 +24,8 @@ func (p *Page) listenToKeys() {
 	listen(byID("keys-close"), "click", func(js.Value) { p.post(func() { dialog.Call("close") }) })
 }
 
-// press converts a key event.
-func (p *Page) press(event js.Value) view.Press {
+// pressOf converts a key event.
+func pressOf(event js.Value) view.Press {
 	is := func(property string) bool { return event.Get(property).Truthy() }
 	press := view.Press{
 		Ctrl: is("ctrlKey") || is("metaKey"), Alt: is("altKey"), Shift: is("shiftKey"),
@@ -58,7 +58,7 @@ func (p *Page) press(event js.Value) view.Press {
 func (p *Page) act(action view.Action) {
 	switch action {
 	case view.Send:
-		p.send()
+		p.composer.send()
 	case view.FindRoom:
 		p.findRoom()
 	case view.RoomAbove:
@@ -89,7 +89,7 @@ func (p *Page) goBack() {
 		p.rooms.input.Call("focus")
 	case p.rooms.form.Call("contains", focused).Bool():
 		setData(p.body, "pane", "room")
-		p.focusComposer()
+		p.composer.focus()
 	default:
 		p.dismiss()
 	}

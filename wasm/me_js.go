@@ -84,7 +84,7 @@ func (p *Page) closeName() { p.me.dialog.Call("close") }
 // nameAsked runs when the dialog has closed. If the reader chose no name, it sets the
 // generated one as theirs, so that the next visit does not ask again.
 func (p *Page) nameAsked() {
-	p.focusComposer()
+	p.composer.focus()
 	me := p.client.View().Me
 	if me.Named || me.Name == "" {
 		return

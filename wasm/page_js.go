@@ -29,7 +29,7 @@ type Page struct {
 	connection connectionParts
 	rooms      roomParts
 	members    memberParts
-	composer   composerParts
+	composer   *composer
 	me         meParts
 	topic      topicParts
 	forget     forgetParts
@@ -72,7 +72,7 @@ func (p *Page) findParts() {
 	p.connection = newConnectionParts()
 	p.rooms = newRoomParts()
 	p.members = newMemberParts()
-	p.composer = newComposerParts()
+	p.composer = newComposer(p.loop, p.client, newDrafts(p.loop), p.sent)
 	p.me = newMeParts()
 	p.topic = newTopicParts()
 	p.forget = newForgetParts()
@@ -88,8 +88,6 @@ func (p *Page) start() {
 	p.listenToWindow()
 	p.listenToRooms()
 	p.listenToTimeline()
-	p.listenToComposer()
-	p.listenToDrafts()
 	p.listenToMembers()
 	p.listenToMe()
 	p.listenToTopic()
@@ -127,7 +125,7 @@ func (p *Page) draw() (flood bool) {
 	p.drawDrawer()
 	names := view.NamesOf(v)
 	p.drawMembers(v, names)
-	p.drawComposer(v)
+	p.composer.draw(v, p.booted)
 	p.drawBell(v)
 	p.typing.set(view.Typing(v.Room.Typing))
 	p.title.set(titleOf(v))
@@ -137,7 +135,7 @@ func (p *Page) draw() (flood bool) {
 		p.booted = true
 		setData(p.body, "boot", "ready")
 		if document.Get("activeElement").Equal(p.body) {
-			p.focusComposer()
+			p.composer.focus()
 		}
 	}
 	// A room with less than a full backlog has probably no older messages. Load once to

@@ -155,7 +155,7 @@ func (p *Page) drawRefusal(v client.View) {
 	if refusal == nil {
 		setData(p.body, "room", "open")
 		if was != nil && (focused.Equal(p.body) || r.pane.Call("contains", focused).Bool()) {
-			p.focusComposer()
+			p.composer.focus()
 		}
 		return
 	}

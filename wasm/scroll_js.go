@@ -148,9 +148,9 @@ func (p *Page) resolvePending(act, id string) {
 	case "delete":
 		p.client.Discard(id)
 	case "edit":
-		p.edit(id)
+		p.composer.edit(id)
 	}
-	p.focusComposer() // the pressed button disappears
+	p.composer.focus() // the pressed button disappears
 	p.redraw()
 }
 

@@ -49,7 +49,7 @@ func (p *Page) listenToTopic() {
 		p.post(p.saveTopic)
 	})
 	listen(byID("topic-cancel"), "click", func(js.Value) { p.post(p.closeTopic) })
-	listen(p.topic.dialog, "close", func(js.Value) { p.post(p.focusComposer) })
+	listen(p.topic.dialog, "close", func(js.Value) { p.post(p.composer.focus) })
 }
 
 // editTopic opens the dialog with the current topic.
