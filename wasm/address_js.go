@@ -11,7 +11,7 @@ func (p *Page) goTo(room string) {
 	if room != p.view.Current {
 		window.Get("history").Call("pushState", nil, "", addressOf(room))
 	}
-	p.clearFilter()
+	p.rooms.clearFilter()
 	p.change(room)
 	p.composer.focus()
 }
@@ -25,7 +25,7 @@ func (p *Page) followAddress() {
 // change opens a room. It draws at once, not with the next frame, because the reader's
 // next keys are meant for the new room.
 func (p *Page) change(room string) {
-	setData(p.body, "pane", "room")
+	showPane("room")
 	if err := p.client.ChangeRoom(room); err != nil {
 		p.showNotice(errorText(err))
 	}

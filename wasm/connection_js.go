@@ -56,11 +56,6 @@ func (p *Page) drawConnection(v client.View) {
 	if time.Now().Before(v.PausedUntil) {
 		p.tick(time.Second)
 	}
-	if v.State == client.Online && !p.rooms.listed {
-		p.listRooms()
-	} else if v.State != client.Online {
-		p.rooms.listed = false
-	}
 }
 
 // reconnect performs the action of the banner's button.

@@ -19,6 +19,11 @@ func byID(id string) js.Value {
 	return element
 }
 
+func body() js.Value { return document.Get("body") }
+
+// showPane chooses what a small screen shows: the rooms, or the room.
+func showPane(pane string) { setData(body(), "pane", pane) }
+
 // clone copies the content of a <template>.
 func clone(template js.Value) js.Value {
 	return template.Get("content").Get("firstElementChild").Call("cloneNode", true)

@@ -60,15 +60,15 @@ func (p *Page) act(action view.Action) {
 	case view.Send:
 		p.composer.send()
 	case view.FindRoom:
-		p.findRoom()
+		p.rooms.focusFilter()
 	case view.RoomAbove:
-		p.stepRoom(-1)
+		p.rooms.step(-1)
 	case view.RoomBelow:
-		p.stepRoom(+1)
+		p.rooms.step(+1)
 	case view.RowAbove:
-		p.moveRow(-1)
+		p.rooms.moveRow(-1)
 	case view.RowBelow:
-		p.moveRow(+1)
+		p.rooms.moveRow(+1)
 	case view.ShowKeys:
 		p.showKeys()
 	case view.ShowEvents:
@@ -85,10 +85,9 @@ func (p *Page) goBack() {
 	case p.membersOpen():
 		p.openMembers(false)
 	case p.rooms.typed != "" && find(document, "nav.rooms").Call("contains", focused).Bool():
-		p.clearFilter()
-		p.rooms.input.Call("focus")
+		p.rooms.resetFilter()
 	case p.rooms.form.Call("contains", focused).Bool():
-		setData(p.body, "pane", "room")
+		showPane("room")
 		p.composer.focus()
 	default:
 		p.dismiss()

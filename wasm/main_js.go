@@ -6,7 +6,8 @@
 //	loop_js.go        the page's goroutine, and when it draws
 //	timeline_js.go    the messages; row_js.go a row, scroll_js.go scrolling and loading
 //	composer_js.go    the composer; drafts_js.go drafts
-//	rooms_js.go       the rooms; address_js.go the room in the page's address
+//	rooms_js.go       the rooms; refused_js.go a room that cannot be opened;
+//	                  address_js.go the room in the page's address
 //	members_js.go     the members
 //	connector_js.go   keeping the client connected; connection_js.go the state shown
 //	me_js.go, topic_js.go, forget_js.go, keys_js.go, bell_js.go, drawer_js.go

@@ -77,7 +77,7 @@ func (p *Page) listenToMembers() {
 // membersOpen reports whether the members cover the timeline. On large screens there is
 // no button for it.
 func (p *Page) membersOpen() bool {
-	return p.body.Get("dataset").Get("members").Equal(js.ValueOf("open")) && !p.members.toggle.Get("offsetParent").IsNull()
+	return body().Get("dataset").Get("members").Equal(js.ValueOf("open")) && !p.members.toggle.Get("offsetParent").IsNull()
 }
 
 // openMembers opens or closes the members. When it closes them, the focus returns to
@@ -88,7 +88,7 @@ func (p *Page) openMembers(open bool) {
 	if open {
 		state = "open"
 	}
-	setData(p.body, "members", state)
+	setData(body(), "members", state)
 	p.members.toggle.Call("setAttribute", "aria-expanded", strconv.FormatBool(open))
 	switch {
 	case open:

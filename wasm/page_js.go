@@ -18,8 +18,6 @@ type Page struct {
 	client    *client.Client
 	connector *connector
 
-	body js.Value
-
 	// view is the View that is shown.
 	view    client.View
 	current string // the room that is shown, empty before the first
@@ -27,7 +25,8 @@ type Page struct {
 
 	timeline   *timeline
 	connection connectionParts
-	rooms      roomParts
+	rooms      *roomList
+	refused    *refusedRoom
 	members    memberParts
 	composer   *composer
 	me         meParts
@@ -61,7 +60,6 @@ func newPage() *Page {
 
 // findParts finds the elements of index.html.
 func (p *Page) findParts() {
-	p.body = document.Get("body")
 	p.title = newLabel(find(document, "title"))
 	p.heading = newLabel(byID("room-name"))
 	p.notice = newLabel(find(byID("notice"), "span"))
@@ -70,9 +68,10 @@ func (p *Page) findParts() {
 	p.typing = newLabel(byID("typing"))
 	p.timeline = newTimeline(p.after)
 	p.connection = newConnectionParts()
-	p.rooms = newRoomParts()
 	p.members = newMemberParts()
 	p.composer = newComposer(p.loop, p.client, newDrafts(p.loop), p.sent)
+	p.rooms = newRoomList(p.loop, p.client, p.composer.drafts, p.goTo)
+	p.refused = newRefusedRoom(p.loop, p.composer, p.goTo, func() { p.change(p.view.Current) })
 	p.me = newMeParts()
 	p.topic = newTopicParts()
 	p.forget = newForgetParts()
@@ -86,7 +85,6 @@ func (p *Page) changed() { p.post(p.redraw) }
 // start listens to the reader, and shows the page until it is closed.
 func (p *Page) start() {
 	p.listenToWindow()
-	p.listenToRooms()
 	p.listenToTimeline()
 	p.listenToMembers()
 	p.listenToMe()
@@ -119,7 +117,8 @@ func (p *Page) draw() (flood bool) {
 		p.entered(v)
 	}
 	p.drawConnection(v)
-	p.drawRooms(v)
+	p.rooms.draw(v)
+	p.refused.draw(v)
 	p.drawMe(v)
 	p.drawTopic(v)
 	p.drawDrawer()
@@ -133,8 +132,8 @@ func (p *Page) draw() (flood bool) {
 	room := v.Room
 	if !p.booted && (room.Synced || len(room.Messages) > 0 || room.Refused != nil) {
 		p.booted = true
-		setData(p.body, "boot", "ready")
-		if document.Get("activeElement").Equal(p.body) {
+		setData(body(), "boot", "ready")
+		if document.Get("activeElement").Equal(body()) {
 			p.composer.focus()
 		}
 	}
@@ -158,16 +157,14 @@ func (p *Page) draw() (flood bool) {
 
 // entered updates the page after the current room has changed.
 func (p *Page) entered(v client.View) {
-	if p.current != "" && p.rooms.refusal == nil {
-		p.rooms.before = p.current
-	}
+	p.refused.leave(p.current)
 	p.current, p.probedOlder = v.Current, false
 	p.heading.set(v.Current)
 	p.composer.enter(v.Current)
 	if p.booted {
 		p.announce.set(view.EnteredText(v))
 		p.showNotice("")
-		p.listRooms()
+		p.rooms.load()
 	}
 }
 
@@ -175,7 +172,7 @@ func (p *Page) entered(v client.View) {
 // sent the current mark.
 func (p *Page) read() {
 	if p.view.Room.Synced && !p.view.Room.ReadKnown {
-		p.listRooms()
+		p.rooms.load()
 	}
 	if seq := p.timeline.Read(p.view.Room, document.Get("hidden").Bool()); seq != 0 {
 		p.client.MarkRead(p.view.Current, seq)
@@ -215,7 +212,7 @@ func (p *Page) listenToWindow() {
 		p.post(func() {
 			if !document.Get("hidden").Bool() {
 				p.client.CheckNow()
-				p.listRooms()
+				p.rooms.load()
 			}
 			p.drawNow() // a frame requested before may never come
 		})

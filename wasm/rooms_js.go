@@ -23,8 +23,13 @@ const searchDelay = 150 * time.Millisecond
 // searchTimeout bounds a search. Enter waits for its result.
 const searchTimeout = 2 * time.Second
 
-// roomParts is the column of rooms.
-type roomParts struct {
+// roomList is the column of rooms, with its filter.
+type roomList struct {
+	loop   *loop
+	client *client.Client
+	drafts *drafts
+	goTo   func(room string)
+
 	list      *keyedList[roomLink]
 	template  js.Value
 	form      js.Value
@@ -34,8 +39,8 @@ type roomParts struct {
 	emptyText *label
 	results   *label // result of the filter, for screen readers
 
-	shown  view.Rooms
-	before string // the room shown before the current one
+	view  client.View // the last one drawn
+	shown view.Rooms
 
 	typed    string               // the filter
 	found    []shared.RoomSummary // the server's result for foundFor
@@ -45,12 +50,6 @@ type roomParts struct {
 
 	listed  bool // the list was requested on this connection
 	listing bool // a request is in progress
-
-	pane       js.Value // replaces a room that cannot be opened
-	title, why *label
-	back       *label
-	again      js.Value
-	refusal    *view.Refusal // nil if the room is shown
 }
 
 // roomLink holds the labels of a room's row, and what they show.
@@ -60,8 +59,13 @@ type roomLink struct {
 	shown                      view.RoomRow
 }
 
-func newRoomParts() roomParts {
-	return roomParts{
+func newRoomList(l *loop, c *client.Client, d *drafts, goTo func(room string)) *roomList {
+	r := &roomList{
+		loop:   l,
+		client: c,
+		drafts: d,
+		goTo:   goTo,
+
 		list:      newKeyedList[roomLink](byID("room-list")),
 		template:  byID("t-room"),
 		form:      byID("go"),
@@ -70,21 +74,55 @@ func newRoomParts() roomParts {
 		nothing:   byID("go-nothing"),
 		emptyText: newLabel(byID("go-none")),
 		results:   newLabel(byID("go-results")),
-		pane:      byID("refused"),
-		title:     newLabel(byID("refused-title")),
-		why:       newLabel(byID("refused-why")),
-		back:      newLabel(byID("refused-back")),
-		again:     byID("refused-again"),
+	}
+	r.listen()
+	r.loadPeriodically()
+	return r
+}
+
+func (r *roomList) listen() {
+	listen(r.list.parent, "click", func(event js.Value) {
+		link := event.Get("target").Call("closest", "a")
+		if link.IsNull() || event.Get("ctrlKey").Bool() || event.Get("metaKey").Bool() || event.Get("shiftKey").Bool() {
+			return // the browser opens a new tab or window
+		}
+		event.Call("preventDefault")
+		path := link.Get("pathname").String()
+		r.loop.post(func() {
+			if room, ok := roomOf(path); ok {
+				r.goTo(room)
+			}
+		})
+	})
+	listen(r.form, "submit", func(event js.Value) {
+		event.Call("preventDefault")
+		r.loop.post(r.enter)
+	})
+	listen(r.input, "input", func(js.Value) { r.loop.post(r.filter) })
+	for _, button := range []js.Value{r.clear, find(r.nothing, "button")} {
+		listen(button, "click", func(js.Value) { r.loop.post(r.resetFilter) })
+	}
+	listen(byID("back"), "click", func(js.Value) { r.loop.post(func() { showPane("rooms") }) })
+}
+
+func (r *roomList) draw(v client.View) {
+	r.view = v
+	r.drawRows()
+	if v.State != client.Online {
+		r.listed = false
+	}
+	if v.State == client.Online && !r.listed || v.RoomsStale {
+		r.load()
 	}
 }
 
-func (p *Page) drawRooms(v client.View) {
-	r := &p.rooms
+func (r *roomList) drawRows() {
+	v := r.view
 	var found []shared.RoomSummary
 	if r.foundFor == r.typed {
 		found = r.found
 	}
-	r.shown = view.RoomsOf(v, r.typed, found, p.composer.drafts.Rooms())
+	r.shown = view.RoomsOf(v, r.typed, found, r.drafts.Rooms())
 	rows := r.shown.Rows
 	keys := make([]string, len(rows))
 	for i, row := range rows {
@@ -110,10 +148,6 @@ func (p *Page) drawRooms(v client.View) {
 	setHidden(r.clear, r.typed == "" && r.input.Get("value").String() == "")
 	if r.typed == "" || r.foundFor == r.typed || v.State != client.Online { // otherwise the result of the search may change it
 		r.results.set(r.shown.StatusText)
-	}
-	p.drawRefusal(v)
-	if v.RoomsStale {
-		p.listRooms()
 	}
 }
 
@@ -145,199 +179,133 @@ func (l *roomLink) draw(row view.RoomRow) {
 	}
 }
 
-// drawRefusal shows why the current room cannot be opened, with a button to another.
-func (p *Page) drawRefusal(v client.View) {
-	r := &p.rooms
-	refusal, was := view.RefusalOf(v, r.before), r.refusal
-	r.refusal = refusal
-	setHidden(r.pane, refusal == nil)
-	focused := document.Get("activeElement")
-	if refusal == nil {
-		setData(p.body, "room", "open")
-		if was != nil && (focused.Equal(p.body) || r.pane.Call("contains", focused).Bool()) {
-			p.composer.focus()
-		}
+// load loads the list of rooms into the View.
+func (r *roomList) load() {
+	if r.listing || r.view.State != client.Online {
 		return
 	}
-	setData(p.body, "room", "refused")
-	r.title.set(refusal.Title)
-	r.why.set(refusal.Why)
-	back := ""
-	if refusal.Back != "" {
-		back = "Go to #" + refusal.Back
-	}
-	r.back.showText(back)
-	setHidden(r.again, v.Current == "")
-	if was == nil && (focused.Equal(p.body) || focused.Equal(p.composer.input)) { // the composer is hidden
-		find(r.pane, "button:not([hidden])").Call("focus")
-	}
-}
-
-// listRooms loads the list of rooms into the View.
-func (p *Page) listRooms() {
-	if p.rooms.listing || p.view.State != client.Online {
-		return
-	}
-	p.rooms.listed, p.rooms.listing = true, true
+	r.listed, r.listing = true, true
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
-		p.client.ListRooms(ctx, "") // on an error, the old list stays
-		p.post(func() { p.rooms.listing = false })
+		r.client.ListRooms(ctx, "") // on an error, the old list stays
+		r.loop.post(func() { r.listing = false })
 	}()
 }
 
-func (p *Page) listPeriodically() {
-	p.after(listInterval, func() {
+func (r *roomList) loadPeriodically() {
+	r.loop.after(listInterval, func() {
 		if !document.Get("hidden").Bool() {
-			p.listRooms()
+			r.load()
 		}
-		p.listPeriodically()
+		r.loadPeriodically()
 	})
 }
 
-func (p *Page) listenToRooms() {
-	p.listPeriodically()
-	listen(p.rooms.list.parent, "click", func(event js.Value) {
-		link := event.Get("target").Call("closest", "a")
-		if link.IsNull() || event.Get("ctrlKey").Bool() || event.Get("metaKey").Bool() || event.Get("shiftKey").Bool() {
-			return // the browser opens a new tab or window
-		}
-		event.Call("preventDefault")
-		path := link.Get("pathname").String()
-		p.post(func() {
-			if room, ok := roomOf(path); ok {
-				p.goTo(room)
-			}
-		})
-	})
-	listen(p.rooms.form, "submit", func(event js.Value) {
-		event.Call("preventDefault")
-		p.post(p.enterRoom)
-	})
-	listen(p.rooms.input, "input", func(js.Value) { p.post(p.filterRooms) })
-	for _, button := range []js.Value{p.rooms.clear, find(p.rooms.nothing, "button")} {
-		listen(button, "click", func(js.Value) {
-			p.post(func() {
-				p.clearFilter()
-				p.rooms.input.Call("focus")
-			})
-		})
-	}
-	listen(byID("back"), "click", func(js.Value) {
-		p.post(func() { setData(p.body, "pane", "rooms") })
-	})
-	listen(p.rooms.back.Value, "click", func(js.Value) {
-		p.post(func() {
-			if p.rooms.refusal != nil {
-				p.goTo(p.rooms.refusal.Back)
-			}
-		})
-	})
-	listen(p.rooms.again, "click", func(js.Value) { p.post(func() { p.change(p.view.Current) }) })
+// focusFilter shows the rooms and selects the filter.
+func (r *roomList) focusFilter() {
+	showPane("rooms")
+	r.input.Call("focus")
+	r.input.Call("select")
 }
 
-// findRoom focuses the filter of the rooms.
-func (p *Page) findRoom() {
-	setData(p.body, "pane", "rooms")
-	p.rooms.input.Call("focus")
-	p.rooms.input.Call("select")
-}
-
-// filterRooms shows the rooms that match the filter: known rooms at once, and a little
-// later those that only the server knows.
-func (p *Page) filterRooms() {
-	r := &p.rooms
+// filter shows the rooms that match the filter: known rooms at once, and a little later
+// those that only the server knows.
+func (r *roomList) filter() {
 	typed := view.RoomNameOf(r.input.Get("value").String())
 	r.typed, r.entering = typed, false
-	p.redraw()
-	p.after(searchDelay, func() {
+	r.loop.redraw()
+	r.loop.after(searchDelay, func() {
 		if r.typed == typed {
-			p.searchRooms()
+			r.search()
 		}
 	})
 }
 
 // clearFilter shows all rooms again.
-func (p *Page) clearFilter() {
-	r := &p.rooms
+func (r *roomList) clearFilter() {
 	r.input.Set("value", "")
 	r.typed, r.entering, r.found, r.foundFor = "", false, nil, ""
-	p.redraw()
+	r.loop.redraw()
 }
 
-// searchRooms searches the server for matching rooms, one search at a time. If Enter was
+// resetFilter shows all rooms again and focuses the filter.
+func (r *roomList) resetFilter() {
+	r.clearFilter()
+	r.input.Call("focus")
+}
+
+// search searches the server for matching rooms, one search at a time. If Enter was
 // pressed, it opens the best match when the search has ended.
-func (p *Page) searchRooms() {
-	r := &p.rooms
+func (r *roomList) search() {
 	typed := r.typed
 	switch {
 	case r.asking:
 		return
-	case typed == r.foundFor, p.view.State != client.Online, shared.ValidateRoom(typed) != nil:
-		p.goToFirst()
+	case typed == r.foundFor, r.view.State != client.Online, shared.ValidateRoom(typed) != nil:
+		r.goToFirst()
 		return
 	}
 	r.asking = true
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), searchTimeout)
 		defer cancel()
-		found, err := p.client.ListRooms(ctx, typed)
-		p.post(func() {
+		found, err := r.client.ListRooms(ctx, typed)
+		r.loop.post(func() {
 			r.asking = false
 			if r.typed != typed {
-				p.searchRooms()
+				r.search()
 				return
 			}
 			if err == nil {
 				r.found, r.foundFor = found, typed
 			}
-			p.redraw()
-			p.goToFirst()
+			r.loop.redraw()
+			r.goToFirst()
 		})
 	}()
 }
 
-// enterRoom handles Enter in the filter: it searches the server and opens the best match.
-func (p *Page) enterRoom() {
-	p.filterRooms()
-	if p.rooms.typed == "" {
-		p.rooms.input.Call("focus")
+// enter handles Enter in the filter: it searches the server and opens the best match.
+func (r *roomList) enter() {
+	r.filter()
+	if r.typed == "" {
+		r.input.Call("focus")
 		return
 	}
-	p.rooms.entering = true
-	p.searchRooms()
+	r.entering = true
+	r.search()
 }
 
 // goToFirst opens the best match if Enter was pressed.
-func (p *Page) goToFirst() {
-	if !p.rooms.entering {
+func (r *roomList) goToFirst() {
+	if !r.entering {
 		return
 	}
-	p.rooms.entering = false
-	p.drawRooms(p.view)
-	if rows := p.rooms.shown.Rows; len(rows) > 0 {
-		p.goTo(rows[0].Room)
+	r.entering = false
+	r.drawRows()
+	if rows := r.shown.Rows; len(rows) > 0 {
+		r.goTo(rows[0].Room)
 	}
 }
 
 // moveRow moves the focus down or up through the rows. Above the first row is the
 // filter.
-func (p *Page) moveRow(by int) {
-	list := p.rooms.list
+func (r *roomList) moveRow(by int) {
+	list := r.list
 	focused := document.Get("activeElement")
 	at := slices.IndexFunc(list.order, func(key string) bool { return list.items[key].data.link.Equal(focused) }) + by
 	switch {
 	case at < 0:
-		p.rooms.input.Call("focus")
+		r.input.Call("focus")
 	case at < len(list.order):
 		list.items[list.order[at]].data.link.Call("focus")
 	}
 }
 
-// stepRoom opens the room above or below the current one.
-func (p *Page) stepRoom(by int) {
-	if room := p.rooms.shown.Neighbor(p.view.Current, by); room != "" {
-		p.goTo(room)
+// step opens the room above or below the current one.
+func (r *roomList) step(by int) {
+	if room := r.shown.Neighbor(r.view.Current, by); room != "" {
+		r.goTo(room)
 	}
 }
