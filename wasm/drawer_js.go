@@ -17,6 +17,10 @@ const nearLast = 40
 // they type. It observes frames only while it is open. With ?debug in the address it is
 // open from the start.
 type drawer struct {
+	loop   *loop
+	client *client.Client
+	closed func() // runs after the drawer was closed
+
 	atEnd   bool // the list follows new events
 	panel   js.Value
 	scroll  js.Value
@@ -38,8 +42,11 @@ type drawerRow struct {
 	trip *label
 }
 
-func newDrawer() *drawer {
-	return &drawer{
+func newDrawer(l *loop, c *client.Client, closed func()) *drawer {
+	d := &drawer{
+		loop:    l,
+		client:  c,
+		closed:  closed,
 		atEnd:   true,
 		panel:   byID("drawer"),
 		scroll:  byID("drawer-scroll"),
@@ -51,6 +58,8 @@ func newDrawer() *drawer {
 		blank:   byID("t-event"),
 		rows:    newKeyedList[*drawerRow](byID("drawer-list")),
 	}
+	d.listen()
+	return d
 }
 
 // debugAsked reports whether the address has ?debug.
@@ -59,27 +68,32 @@ func debugAsked() bool {
 	return window.Get("URLSearchParams").New(query).Call("has", "debug").Bool()
 }
 
-func (p *Page) listenToDrawer() {
-	d := p.drawer
-	listen(byID("drawer-close"), "click", func(js.Value) { p.post(p.closeDrawer) })
+func (d *drawer) listen() {
+	listen(byID("drawer-close"), "click", func(js.Value) { d.loop.post(d.hide) })
 	listen(byID("drawer-clear"), "click", func(js.Value) {
-		p.post(func() { p.changeDrawer(d.events.Clear) })
+		d.loop.post(func() {
+			d.events.Clear()
+			d.redraw()
+		})
 	})
 	listen(d.pause, "click", func(js.Value) {
-		p.post(func() { p.changeDrawer(func() { d.events.Pause(!d.events.Paused()) }) })
+		d.loop.post(func() {
+			d.events.Pause(!d.events.Paused())
+			d.redraw()
+		})
 	})
 	listen(d.scroll, "scroll", func(js.Value) {
-		p.post(func() {
+		d.loop.post(func() {
 			left := d.scroll.Get("scrollHeight").Float() - d.scroll.Get("scrollTop").Float() - d.scroll.Get("clientHeight").Float()
 			d.atEnd = left < nearLast
 		})
 	})
-	onResize(d.scroll, func() { p.post(d.follow) })
-	listen(d.filter, "input", func(js.Value) { p.post(func() { p.changeDrawer(func() {}) }) })
-	listen(d.event, "input", func(js.Value) { p.post(func() { d.problem.showText("") }) })
+	onResize(d.scroll, func() { d.loop.post(d.follow) })
+	listen(d.filter, "input", func(js.Value) { d.loop.post(d.redraw) })
+	listen(d.event, "input", func(js.Value) { d.loop.post(func() { d.problem.showText("") }) })
 	listen(byID("drawer-form"), "submit", func(event js.Value) {
 		event.Call("preventDefault")
-		p.post(p.sendRaw)
+		d.loop.post(d.send)
 	})
 	listen(d.panel, "keydown", func(event js.Value) {
 		if event.Get("key").String() != "Escape" {
@@ -87,64 +101,61 @@ func (p *Page) listenToDrawer() {
 		}
 		event.Call("stopPropagation") // this Esc is for the drawer
 		if !event.Get("target").Equal(d.filter) || d.filter.Get("value").String() == "" {
-			p.post(p.closeDrawer) // otherwise the browser clears the field
+			d.loop.post(d.hide) // otherwise the browser clears the field
 		}
 	})
 	listen(d.rows.parent, "keydown", func(event js.Value) {
 		if key := event.Get("key").String(); rowKeys[key] && event.Get("target").Get("tagName").String() == "SUMMARY" {
 			event.Call("preventDefault")
 			row := event.Get("target").Call("closest", "li")
-			p.post(func() { d.move(row, key) })
+			d.loop.post(func() { d.move(row, key) })
 		}
 	})
 	listen(d.rows.parent, "click", func(event js.Value) {
 		if row := event.Get("target").Call("closest", "li"); !row.IsNull() {
-			p.post(func() { d.expand(row) })
+			d.loop.post(func() { d.expand(row) })
 		}
 	})
 }
 
-func (p *Page) toggleDrawer() {
-	if p.drawer.open {
-		p.closeDrawer()
+func (d *drawer) toggle() {
+	if d.open {
+		d.hide()
 		return
 	}
-	p.openDrawer()
-	p.drawer.event.Call("focus")
+	d.show()
+	d.event.Call("focus")
 }
 
-func (p *Page) openDrawer() {
-	d := p.drawer
+func (d *drawer) show() {
 	d.open = true
 	setHidden(d.panel, false)
-	p.client.SetFrameObserver(func(f client.Frame) {
-		p.post(func() {
+	d.client.SetFrameObserver(func(f client.Frame) {
+		d.loop.post(func() {
 			if d.open {
-				p.changeDrawer(func() { d.events.Add(f) })
+				d.events.Add(f)
+				d.redraw()
 			}
 		})
 	})
-	p.changeDrawer(func() {})
+	d.redraw()
 }
 
-// closeDrawer closes the drawer and drops its events.
-func (p *Page) closeDrawer() {
-	d := p.drawer
-	p.client.SetFrameObserver(nil)
+// hide closes the drawer and drops its events.
+func (d *drawer) hide() {
+	d.client.SetFrameObserver(nil)
 	d.open, d.events = false, view.Drawer{}
 	d.rows.clear()
 	setHidden(d.panel, true)
-	p.composer.focus()
+	d.closed()
 }
 
-func (p *Page) changeDrawer(change func()) {
-	change()
-	p.drawer.changed = true
-	p.redraw()
+func (d *drawer) redraw() {
+	d.changed = true
+	d.loop.redraw()
 }
 
-func (p *Page) drawDrawer() {
-	d := p.drawer
+func (d *drawer) draw() {
 	if !d.open || !d.changed {
 		return
 	}
@@ -223,13 +234,12 @@ func (d *drawer) tabTo(row js.Value) {
 	}
 }
 
-// sendRaw sends the event that was typed. It shows errors of the client in the drawer;
+// send sends the event that was typed. It shows errors of the client in the drawer;
 // the server's answer arrives as an event.
-func (p *Page) sendRaw() {
-	d := p.drawer
+func (d *drawer) send() {
 	e, err := shared.DecodeEvent([]byte(d.event.Get("value").String()))
 	if err == nil {
-		err = p.client.SendRaw(e)
+		err = d.client.SendRaw(e)
 	}
 	if err != nil {
 		d.problem.showText(errorText(err))

@@ -72,7 +72,7 @@ func (p *Page) act(action view.Action) {
 	case view.ShowKeys:
 		p.showKeys()
 	case view.ShowEvents:
-		p.toggleDrawer()
+		p.drawer.toggle()
 	case view.Back:
 		p.goBack()
 	}

@@ -52,7 +52,7 @@ func main() {
 	page.joinNotifyingRooms()
 	exposeSendEvent(c)
 	if debugAsked() {
-		page.openDrawer()
+		page.drawer.show()
 	}
 	page.start() // until the page is closed
 }

@@ -75,7 +75,7 @@ func (p *Page) findParts() {
 	p.me = newMeParts()
 	p.topic = newTopicParts()
 	p.forget = newForgetParts()
-	p.drawer = newDrawer()
+	p.drawer = newDrawer(p.loop, p.client, p.composer.focus)
 	p.bell = newBellParts()
 }
 
@@ -91,7 +91,6 @@ func (p *Page) start() {
 	p.listenToTopic()
 	p.listenToKeys()
 	p.listenToForget()
-	p.listenToDrawer()
 	p.listenToBell()
 	p.run(p.draw)
 }
@@ -121,7 +120,7 @@ func (p *Page) draw() (flood bool) {
 	p.refused.draw(v)
 	p.drawMe(v)
 	p.drawTopic(v)
-	p.drawDrawer()
+	p.drawer.draw()
 	names := view.NamesOf(v)
 	p.drawMembers(v, names)
 	p.composer.draw(v, p.booted)
