@@ -27,7 +27,7 @@ func (p *Page) followAddress() {
 func (p *Page) change(room string) {
 	showPane("room")
 	if err := p.client.ChangeRoom(room); err != nil {
-		p.showNotice(errorText(err))
+		p.notice.show(errorText(err))
 	}
 	p.joinNotifyingRooms() // the room that was left may notify
 	p.drawNow()
@@ -39,7 +39,7 @@ func (p *Page) roomAtStart() string {
 	room, ok := roomOf(window.Get("location").Get("pathname").String())
 	if !ok {
 		p.post(func() {
-			p.showNotice("There is no room at this address, so this is #" + room + ". A room name has 1 to 64 characters: a-z, 0-9, - and _.")
+			p.notice.show("There is no room at this address, so this is #" + room + ". A room name has 1 to 64 characters: a-z, 0-9, - and _.")
 		})
 	}
 	return room

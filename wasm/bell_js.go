@@ -144,7 +144,7 @@ func (p *Page) showNotification(room string) {
 		case nil:
 		case js.Error: // some phones allow notifications for installed apps only
 			p.turnBell(room, false)
-			p.showNotice(view.BellProblem(view.Unsupported))
+			p.notice.show(view.BellProblem(view.Unsupported))
 		default:
 			panic(e)
 		}
@@ -208,14 +208,14 @@ func (p *Page) pressBell() {
 		return
 	}
 	if why := view.BellProblem(permission()); on && why != "" {
-		p.showNotice(why)
+		p.notice.show(why)
 		return
 	}
 	if !p.turnBell(room, on) {
-		p.showNotice("You can be notified of up to " + view.Count(view.MaxBells, "room") + ". Turn off the bell of another room first.")
+		p.notice.show("You can be notified of up to " + view.Count(view.MaxBells, "room") + ". Turn off the bell of another room first.")
 		return
 	}
-	p.showNotice("")
+	p.notice.hide()
 	if on {
 		p.announce.set("Notifications on for " + room)
 	} else {

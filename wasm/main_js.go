@@ -10,6 +10,7 @@
 //	                  address_js.go the room in the page's address
 //	members_js.go     the members
 //	connector_js.go   keeping the client connected; connection_js.go the state shown
+//	notice_js.go      what just happened
 //	me_js.go, topic_js.go, forget_js.go, keys_js.go, bell_js.go, drawer_js.go
 //	                  dialogs, notifications, and the event drawer
 //	outbox_js.go      unsent messages in localStorage, shared by the tabs

@@ -23,6 +23,7 @@ type Page struct {
 	current string // the room that is shown, empty before the first
 	booted  bool
 
+	notice     *notice
 	timeline   *timeline
 	connection connectionParts
 	rooms      *roomList
@@ -37,7 +38,6 @@ type Page struct {
 
 	title       *label
 	heading     *label
-	notice      *label
 	announce    *label
 	empty       js.Value
 	typing      *label
@@ -62,10 +62,10 @@ func newPage() *Page {
 func (p *Page) findParts() {
 	p.title = newLabel(find(document, "title"))
 	p.heading = newLabel(byID("room-name"))
-	p.notice = newLabel(find(byID("notice"), "span"))
 	p.announce = newLabel(byID("announce"))
 	p.empty = byID("empty")
 	p.typing = newLabel(byID("typing"))
+	p.notice = newNotice(p.loop)
 	p.timeline = newTimeline(p.after)
 	p.connection = newConnectionParts()
 	p.members = newMemberParts()
@@ -162,7 +162,7 @@ func (p *Page) entered(v client.View) {
 	p.composer.enter(v.Current)
 	if p.booted {
 		p.announce.set(view.EnteredText(v))
-		p.showNotice("")
+		p.notice.hide()
 		p.rooms.load()
 	}
 }
@@ -176,11 +176,6 @@ func (p *Page) read() {
 	if seq := p.timeline.Read(p.view.Room, document.Get("hidden").Bool()); seq != 0 {
 		p.client.MarkRead(p.view.Current, seq)
 	}
-}
-
-func (p *Page) showNotice(text string) {
-	p.notice.set(text)
-	setHidden(byID("notice"), text == "")
 }
 
 func (p *Page) listenToWindow() {
@@ -216,7 +211,6 @@ func (p *Page) listenToWindow() {
 			p.drawNow() // a frame requested before may never come
 		})
 	})
-	listen(byID("notice-close"), "click", func(js.Value) { p.post(func() { p.showNotice("") }) })
 	listen(byID("reload"), "click", func(js.Value) { window.Get("location").Call("reload") })
 	listen(byID("reconnect"), "click", func(js.Value) { p.post(p.reconnect) })
 }

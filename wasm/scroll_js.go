@@ -199,7 +199,7 @@ func (p *Page) load(which view.Load, asked bool) {
 				p.after(loadRetryDelay, p.redraw)
 			}
 			if err != nil && asked && room == p.view.Current {
-				p.showNotice(errorText(err))
+				p.notice.show(errorText(err))
 			}
 			p.timeline.endMute()
 			p.redraw()
@@ -213,9 +213,9 @@ func (p *Page) copyLink() {
 	link := window.Get("location").Get("origin").String() + addressOf(p.view.Current)
 	clipboard := window.Get("navigator").Get("clipboard")
 	if clipboard.IsUndefined() { // on a page without TLS
-		p.showNotice("The link to this room is " + link)
+		p.notice.show("The link to this room is " + link)
 		return
 	}
-	p.showNotice("Link copied: " + link)
+	p.notice.show("Link copied: " + link)
 	clipboard.Call("writeText", link)
 }
