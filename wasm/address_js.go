@@ -29,7 +29,7 @@ func (p *Page) change(room string) {
 	if err := p.client.ChangeRoom(room); err != nil {
 		p.notice.show(errorText(err))
 	}
-	p.joinNotifyingRooms() // the room that was left may notify
+	p.bells.joinRooms() // the room that was left may notify
 	p.drawNow()
 }
 

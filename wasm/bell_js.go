@@ -15,11 +15,21 @@ import (
 // room. The choice applies to all tabs of the browser.
 const bellPrefix = "bell/"
 
-// bellParts is the bell of the current room, and the notifications of all rooms. The
-// page stays joined to rooms that notify, to receive their messages.
-type bellParts struct {
+// bells is the bell of the current room, and the notifications of all rooms. The page
+// stays joined to rooms that notify, to receive their messages.
+//
+// Only the page's goroutine may use it, except for onMessage, which is safe for
+// concurrent use.
+type bells struct {
 	*view.Bells
+	loop     *loop
+	client   *client.Client
+	notice   *notice
+	announce *label // for screen readers
+	goTo     func(room string)
+
 	button *label
+	view   client.View // the last one drawn
 	shown  view.Bell
 	store  tabStore
 	keeps  bool
@@ -32,8 +42,19 @@ type bellParts struct {
 	notifying map[string]bool
 }
 
-func newBellParts() *bellParts {
-	b := &bellParts{Bells: view.NewBells(), button: newLabel(byID("bell")), open: make(map[string]js.Value), notifying: make(map[string]bool)}
+func newBells(l *loop, c *client.Client, n *notice, announce *label, goTo func(room string)) *bells {
+	b := &bells{
+		Bells:    view.NewBells(),
+		loop:     l,
+		client:   c,
+		notice:   n,
+		announce: announce,
+		goTo:     goTo,
+
+		button:    newLabel(byID("bell")),
+		open:      make(map[string]js.Value),
+		notifying: make(map[string]bool),
+	}
 	if storage, ok := localStorage(); ok {
 		b.store, b.keeps = tabStore{storage, bellPrefix}, true
 		for room := range b.store.Load() {
@@ -42,11 +63,54 @@ func newBellParts() *bellParts {
 			}
 		}
 	}
+	b.listen()
 	return b
 }
 
+func (b *bells) listen() {
+	b.clicks = js.FuncOf(func(this js.Value, _ []js.Value) any { // as long as the page
+		room := this.Get("data").String()
+		window.Call("focus")
+		this.Call("close")
+		b.loop.post(func() {
+			delete(b.open, room)
+			b.goTo(room)
+		})
+		return nil
+	})
+	listen(b.button.Value, "click", func(js.Value) {
+		// The browser asks for permission only while it handles the click.
+		if permission() != view.NotAsked {
+			b.loop.post(b.press)
+			return
+		}
+		var answered js.Func
+		answered = js.FuncOf(func(js.Value, []js.Value) any {
+			answered.Release()
+			b.loop.post(b.press)
+			return nil
+		})
+		window.Get("Notification").Call("requestPermission").Call("then", answered, answered)
+	})
+	// Another tab may have turned a bell on or off.
+	listen(window, "storage", func(event js.Value) {
+		if event.Get("key").IsNull() {
+			b.loop.post(func() {
+				for _, room := range b.Names() {
+					b.turn(room, false)
+				}
+			})
+			return
+		}
+		if room, ok := strings.CutPrefix(event.Get("key").String(), bellPrefix); ok && shared.ValidateRoom(room) == nil {
+			on := event.Get("newValue").Type() == js.TypeString
+			b.loop.post(func() { b.turn(room, on) })
+		}
+	})
+}
+
 // set turns notifications of a room on or off. It does not store the choice.
-func (b *bellParts) set(room string, on bool) bool {
+func (b *bells) set(room string, on bool) bool {
 	ok := b.Set(room, on)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -68,21 +132,21 @@ func permission() view.Permission {
 	return view.Permission(notification.Get("permission").String())
 }
 
-// joinNotifyingRooms joins all rooms that notify. It does nothing for rooms that are
-// joined already.
-func (p *Page) joinNotifyingRooms() {
+// joinRooms joins all rooms that notify. It does nothing for rooms that are joined
+// already.
+func (b *bells) joinRooms() {
 	if permission() != view.Granted {
 		return
 	}
-	for _, room := range p.bell.Names() {
-		if r, ok := p.client.Room(room); !ok || !r.Joined {
-			p.client.JoinRoom(room) // the stored names are valid
+	for _, room := range b.Names() {
+		if r, ok := b.client.Room(room); !ok || !r.Joined {
+			b.client.JoinRoom(room) // the stored names are valid
 		}
 	}
 }
 
-func (p *Page) drawBell(v client.View) {
-	b := p.bell
+func (b *bells) draw(v client.View) {
+	b.view = v
 	bell := view.BellOf(v.Current, b.Rooms[v.Current], permission())
 	if bell != b.shown {
 		b.shown = bell
@@ -94,7 +158,7 @@ func (p *Page) drawBell(v client.View) {
 		if b.Started(room) {
 			continue
 		}
-		if r, ok := p.client.Room(room); ok && r.Synced {
+		if r, ok := b.client.Room(room); ok && r.Synced {
 			last := uint64(0)
 			if n := len(r.Latest); n > 0 {
 				last = r.Latest[n-1].Seq
@@ -103,7 +167,7 @@ func (p *Page) drawBell(v client.View) {
 		}
 	}
 	for room, n := range b.open {
-		if r, _ := p.client.Room(room); r.Unread == 0 || p.looksAt(room) {
+		if r, _ := b.client.Room(room); r.Unread == 0 || b.looksAt(room) {
 			n.Call("close")
 			delete(b.open, room)
 		}
@@ -111,31 +175,31 @@ func (p *Page) drawBell(v client.View) {
 }
 
 // looksAt reports whether the reader is looking at the room.
-func (p *Page) looksAt(room string) bool {
-	return room == p.view.Current && !document.Get("hidden").Bool()
+func (b *bells) looksAt(room string) bool {
+	return room == b.view.Current && !document.Get("hidden").Bool()
 }
 
 // onMessage handles every message. It runs on the client's goroutine.
-func (p *Page) onMessage(m shared.Message) {
-	p.bell.mu.Lock()
-	notifies := p.bell.notifying[m.Room]
-	p.bell.mu.Unlock()
+func (b *bells) onMessage(m shared.Message) {
+	b.mu.Lock()
+	notifies := b.notifying[m.Room]
+	b.mu.Unlock()
 	if !notifies {
 		return
 	}
-	p.post(func() {
-		r, _ := p.client.Room(m.Room)
-		wait, ok := p.bell.Add(m, r.Epoch, p.view.Me.User, p.looksAt(m.Room), time.Now())
+	b.loop.post(func() {
+		r, _ := b.client.Room(m.Room)
+		wait, ok := b.Add(m, r.Epoch, b.view.Me.User, b.looksAt(m.Room), time.Now())
 		if ok {
-			p.after(wait, func() { p.showNotification(m.Room) })
+			b.loop.after(wait, func() { b.notify(m.Room) })
 		}
 	})
 }
 
-// showNotification shows the room's notification, replacing the one before.
-func (p *Page) showNotification(room string) {
-	r, _ := p.client.Room(room)
-	notice, ok := p.bell.Due(room, p.looksAt(room), r.ReadSeq, time.Now())
+// notify shows the room's notification, replacing the one before.
+func (b *bells) notify(room string) {
+	r, _ := b.client.Room(room)
+	notice, ok := b.Due(room, b.looksAt(room), r.ReadSeq, time.Now())
 	if !ok || permission() != view.Granted {
 		return
 	}
@@ -143,8 +207,8 @@ func (p *Page) showNotification(room string) {
 		switch e := recover().(type) {
 		case nil:
 		case js.Error: // some phones allow notifications for installed apps only
-			p.turnBell(room, false)
-			p.notice.show(view.BellProblem(view.Unsupported))
+			b.turn(room, false)
+			b.notice.show(view.BellProblem(view.Unsupported))
 		default:
 			panic(e)
 		}
@@ -153,91 +217,48 @@ func (p *Page) showNotification(room string) {
 	n := window.Get("Notification").New(notice.Title, map[string]any{
 		"body": notice.Body, "tag": "room/" + room, "renotify": true, "data": room,
 	})
-	n.Set("onclick", p.bell.clicks)
-	p.bell.open[room] = n
+	n.Set("onclick", b.clicks)
+	b.open[room] = n
 }
 
-func (p *Page) listenToBell() {
-	b := p.bell
-	b.clicks = js.FuncOf(func(this js.Value, _ []js.Value) any { // as long as the page
-		room := this.Get("data").String()
-		window.Call("focus")
-		this.Call("close")
-		p.post(func() {
-			delete(b.open, room)
-			p.goTo(room)
-		})
-		return nil
-	})
-	listen(b.button.Value, "click", func(js.Value) {
-		// The browser asks for permission only while it handles the click.
-		if permission() != view.NotAsked {
-			p.post(p.pressBell)
-			return
-		}
-		var answered js.Func
-		answered = js.FuncOf(func(js.Value, []js.Value) any {
-			answered.Release()
-			p.post(p.pressBell)
-			return nil
-		})
-		window.Get("Notification").Call("requestPermission").Call("then", answered, answered)
-	})
-	// Another tab may have turned a bell on or off.
-	listen(window, "storage", func(event js.Value) {
-		if event.Get("key").IsNull() {
-			p.post(func() {
-				for _, room := range b.Names() {
-					p.turnBell(room, false)
-				}
-			})
-			return
-		}
-		if room, ok := strings.CutPrefix(event.Get("key").String(), bellPrefix); ok && shared.ValidateRoom(room) == nil {
-			on := event.Get("newValue").Type() == js.TypeString
-			p.post(func() { p.turnBell(room, on) })
-		}
-	})
-}
-
-// pressBell turns the current room's bell on or off, or says why it stays off.
-func (p *Page) pressBell() {
-	room := p.view.Current
-	on := !p.bell.shown.On
+// press turns the current room's bell on or off, or says why it stays off.
+func (b *bells) press() {
+	room := b.view.Current
+	on := !b.shown.On
 	if room == "" {
 		return
 	}
 	if why := view.BellProblem(permission()); on && why != "" {
-		p.notice.show(why)
+		b.notice.show(why)
 		return
 	}
-	if !p.turnBell(room, on) {
-		p.notice.show("You can be notified of up to " + view.Count(view.MaxBells, "room") + ". Turn off the bell of another room first.")
+	if !b.turn(room, on) {
+		b.notice.show("You can be notified of up to " + view.Count(view.MaxBells, "room") + ". Turn off the bell of another room first.")
 		return
 	}
-	p.notice.hide()
+	b.notice.hide()
 	if on {
-		p.announce.set("Notifications on for " + room)
+		b.announce.set("Notifications on for " + room)
 	} else {
-		p.announce.set("Notifications off for " + room)
+		b.announce.set("Notifications off for " + room)
 	}
-	if !p.bell.keeps {
+	if !b.keeps {
 		return
 	}
 	if on {
-		p.bell.store.Save(room, "on") // if it fails, the bell is on until the page is closed
+		b.store.Save(room, "on") // if it fails, the bell is on until the page is closed
 	} else {
-		p.bell.store.Remove(room)
+		b.store.Remove(room)
 	}
 }
 
-// turnBell turns notifications of a room on or off, and joins or leaves it for that.
-func (p *Page) turnBell(room string, on bool) bool {
-	ok := p.bell.set(room, on)
-	if !on && room != p.client.View().Current {
-		p.client.LeaveRoom(room)
+// turn turns notifications of a room on or off, and joins or leaves it for that.
+func (b *bells) turn(room string, on bool) bool {
+	ok := b.set(room, on)
+	if !on && room != b.client.View().Current {
+		b.client.LeaveRoom(room)
 	}
-	p.joinNotifyingRooms()
-	p.redraw()
+	b.joinRooms()
+	b.loop.redraw()
 	return ok
 }

@@ -22,6 +22,7 @@ package main
 import (
 	"runtime"
 
+	"websockets/shared"
 	"websockets/wasm/client"
 )
 
@@ -31,7 +32,7 @@ func main() {
 		URL:       socketAddress(),
 		Room:      page.roomAtStart(),
 		OnChange:  page.changed,
-		OnMessage: page.onMessage,
+		OnMessage: func(m shared.Message) { page.bells.onMessage(m) },
 	}
 	outboxes := openOutboxes()
 	if outboxes != nil {
@@ -50,7 +51,7 @@ func main() {
 	go page.connector.run(page.changed)
 	runtime.Gosched()
 	page.findParts()
-	page.joinNotifyingRooms()
+	page.bells.joinRooms()
 	exposeSendEvent(c)
 	if debugAsked() {
 		page.drawer.show()

@@ -34,7 +34,7 @@ type Page struct {
 	topic      topicParts
 	forget     forgetParts
 	drawer     *drawer
-	bell       *bellParts
+	bells      *bells
 
 	title       *label
 	heading     *label
@@ -76,7 +76,7 @@ func (p *Page) findParts() {
 	p.topic = newTopicParts()
 	p.forget = newForgetParts()
 	p.drawer = newDrawer(p.loop, p.client, p.composer.focus)
-	p.bell = newBellParts()
+	p.bells = newBells(p.loop, p.client, p.notice, p.announce, p.goTo)
 }
 
 // changed redraws the page because the View has changed. It is safe for concurrent use.
@@ -91,7 +91,6 @@ func (p *Page) start() {
 	p.listenToTopic()
 	p.listenToKeys()
 	p.listenToForget()
-	p.listenToBell()
 	p.run(p.draw)
 }
 
@@ -124,7 +123,7 @@ func (p *Page) draw() (flood bool) {
 	names := view.NamesOf(v)
 	p.drawMembers(v, names)
 	p.composer.draw(v, p.booted)
-	p.drawBell(v)
+	p.bells.draw(v)
 	p.typing.set(view.Typing(v.Room.Typing))
 	p.title.set(titleOf(v))
 
