@@ -50,7 +50,7 @@ func (p *Page) listenToForget() {
 
 // askToForget asks for confirmation and says what will be lost.
 func (p *Page) askToForget() {
-	p.closeName()
+	p.me.close()
 	p.forget.problem.showText("")
 	p.forget.unsent.showText(view.UnsentWarning(p.unsent()))
 	p.forget.dialog.Call("showModal")
@@ -133,10 +133,7 @@ func (p *Page) continueAsGuest() {
 			p.forget.endedProblem.showText("Can't reach the server. Please try again in a moment.")
 			return
 		}
-		p.me.asked = false // the new guest has no name yet
-		if p.view.Me.Named {
-			p.me.previousName = p.view.Me.Name
-		}
+		p.me.newGuest()
 		p.forget.ended.Call("close")
 		p.connector.restart()
 	})

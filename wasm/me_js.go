@@ -11,9 +11,12 @@ import (
 	"websockets/wasm/view"
 )
 
-// meParts is the reader's own name: a button below the rooms, and the dialog that
-// changes it.
-type meParts struct {
+// nameDialog changes the reader's name. Its button below the rooms shows the name.
+type nameDialog struct {
+	loop   *loop
+	client *client.Client
+	closed func() // runs after the dialog was closed
+
 	button js.Value
 	avatar *label
 	name   *label
@@ -21,14 +24,18 @@ type meParts struct {
 	dialog       js.Value
 	input        js.Value
 	problem      *label
-	asked        bool   // the dialog was opened once
-	previousName string // the reader's name as the guest before
+	me           client.Me // as last drawn
+	asked        bool      // the dialog was opened once
+	previousName string    // the reader's name as the guest before
 	saving       bool
 }
 
-func newMeParts() meParts {
+func newNameDialog(l *loop, c *client.Client, closed func()) *nameDialog {
 	button := byID("me")
-	return meParts{
+	d := &nameDialog{
+		loop:    l,
+		client:  c,
+		closed:  closed,
 		button:  button,
 		avatar:  newLabel(find(button, ".avatar")),
 		name:    newLabel(find(button, ".name")),
@@ -36,88 +43,100 @@ func newMeParts() meParts {
 		input:   byID("name"),
 		problem: newLabel(byID("name-error")),
 	}
+	d.listen()
+	return d
 }
 
-func (p *Page) drawMe(v client.View) {
-	if v.Me.User == "" {
-		return
-	}
-	setHidden(p.me.button, false)
-	setHue(p.me.button, view.Hue(v.Me.User))
-	p.me.avatar.set(view.Initials(v.Me.Name))
-	p.me.name.set(v.Me.Name)
-	if !v.Me.Named && !p.me.asked {
-		p.askName()
-	}
-}
-
-func (p *Page) listenToMe() {
-	listen(p.me.button, "click", func(js.Value) { p.post(p.askName) })
+func (d *nameDialog) listen() {
+	listen(d.button, "click", func(js.Value) { d.loop.post(d.ask) })
 	listen(byID("name-form"), "submit", func(event js.Value) {
 		event.Call("preventDefault") // the dialog closes when the server has the name
-		p.post(p.saveName)
+		d.loop.post(d.save)
 	})
-	listen(byID("name-later"), "click", func(js.Value) { p.post(p.closeName) })
-	listen(p.me.dialog, "close", func(js.Value) { p.post(p.nameAsked) })
+	listen(byID("name-later"), "click", func(js.Value) { d.loop.post(d.close) })
+	listen(d.dialog, "close", func(js.Value) { d.loop.post(d.onClose) })
 }
 
-// askName opens the name dialog.
-func (p *Page) askName() {
-	p.me.asked = true
-	if p.me.dialog.Get("open").Bool() {
+func (d *nameDialog) draw(me client.Me) {
+	d.me = me
+	if me.User == "" {
 		return
 	}
-	p.me.input.Set("value", p.me.previousName)
-	p.me.input.Set("placeholder", p.view.Me.Name)
-	setHidden(byID("forget"), !p.view.Me.Named) // a new guest has nothing to forget
-	if p.view.Me.Named {
-		p.me.input.Set("value", p.view.Me.Name)
+	setHidden(d.button, false)
+	setHue(d.button, view.Hue(me.User))
+	d.avatar.set(view.Initials(me.Name))
+	d.name.set(me.Name)
+	if !me.Named && !d.asked {
+		d.ask()
 	}
-	p.me.problem.showText("")
-	p.me.dialog.Call("showModal")
-	p.me.input.Call("focus")
-	p.me.input.Call("select")
 }
 
-func (p *Page) closeName() { p.me.dialog.Call("close") }
+// ask opens the dialog.
+func (d *nameDialog) ask() {
+	d.asked = true
+	if d.dialog.Get("open").Bool() {
+		return
+	}
+	d.input.Set("value", d.previousName)
+	d.input.Set("placeholder", d.me.Name)
+	setHidden(byID("forget"), !d.me.Named) // a new guest has nothing to forget
+	if d.me.Named {
+		d.input.Set("value", d.me.Name)
+	}
+	d.problem.showText("")
+	d.dialog.Call("showModal")
+	d.input.Call("focus")
+	d.input.Call("select")
+}
 
-// nameAsked runs when the dialog has closed. If the reader chose no name, it sets the
+func (d *nameDialog) close() { d.dialog.Call("close") }
+
+// onClose runs when the dialog has closed. If the reader chose no name, it sets the
 // generated one as theirs, so that the next visit does not ask again.
-func (p *Page) nameAsked() {
-	p.composer.focus()
-	me := p.client.View().Me
+func (d *nameDialog) onClose() {
+	d.closed()
+	me := d.client.View().Me
 	if me.Named || me.Name == "" {
 		return
 	}
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
-		p.client.SetName(ctx, me.Name) // if it fails, the next visit asks
+		d.client.SetName(ctx, me.Name) // if it fails, the next visit asks
 	}()
 }
 
-// saveName sends the typed name to the server.
-func (p *Page) saveName() {
-	if p.me.saving {
+// newGuest asks for a name again when the reader continues as a new guest. It proposes
+// the name that they had.
+func (d *nameDialog) newGuest() {
+	d.asked = false
+	if d.me.Named {
+		d.previousName = d.me.Name
+	}
+}
+
+// save sends the typed name to the server.
+func (d *nameDialog) save() {
+	if d.saving {
 		return
 	}
-	name := strings.Join(strings.Fields(p.me.input.Get("value").String()), " ")
+	name := strings.Join(strings.Fields(d.input.Get("value").String()), " ")
 	if err := shared.ValidateName(name); err != nil {
-		p.me.problem.showText(errorText(err))
+		d.problem.showText(errorText(err))
 		return
 	}
-	p.me.saving = true
+	d.saving = true
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
-		err := p.client.SetName(ctx, name)
-		p.post(func() {
-			p.me.saving = false
+		err := d.client.SetName(ctx, name)
+		d.loop.post(func() {
+			d.saving = false
 			if err != nil {
-				p.me.problem.showText(errorText(err))
+				d.problem.showText(errorText(err))
 				return
 			}
-			p.closeName()
+			d.close()
 		})
 	}()
 }

@@ -30,8 +30,8 @@ type Page struct {
 	refused    *refusedRoom
 	members    memberParts
 	composer   *composer
-	me         meParts
-	topic      topicParts
+	me         *nameDialog
+	topic      *topicDialog
 	forget     forgetParts
 	drawer     *drawer
 	bells      *bells
@@ -72,8 +72,8 @@ func (p *Page) findParts() {
 	p.composer = newComposer(p.loop, p.client, newDrafts(p.loop), p.sent)
 	p.rooms = newRoomList(p.loop, p.client, p.composer.drafts, p.goTo)
 	p.refused = newRefusedRoom(p.loop, p.composer, p.goTo, func() { p.change(p.view.Current) })
-	p.me = newMeParts()
-	p.topic = newTopicParts()
+	p.me = newNameDialog(p.loop, p.client, p.composer.focus)
+	p.topic = newTopicDialog(p.loop, p.client, p.timeline.clock, p.composer.focus)
 	p.forget = newForgetParts()
 	p.drawer = newDrawer(p.loop, p.client, p.composer.focus)
 	p.bells = newBells(p.loop, p.client, p.notice, p.announce, p.goTo)
@@ -87,8 +87,6 @@ func (p *Page) start() {
 	p.listenToWindow()
 	p.listenToTimeline()
 	p.listenToMembers()
-	p.listenToMe()
-	p.listenToTopic()
 	p.listenToKeys()
 	p.listenToForget()
 	p.run(p.draw)
@@ -117,8 +115,8 @@ func (p *Page) draw() (flood bool) {
 	p.drawConnection(v)
 	p.rooms.draw(v)
 	p.refused.draw(v)
-	p.drawMe(v)
-	p.drawTopic(v)
+	p.me.draw(v.Me)
+	p.topic.draw(v)
 	p.drawer.draw()
 	names := view.NamesOf(v)
 	p.drawMembers(v, names)

@@ -10,10 +10,15 @@ import (
 	"websockets/wasm/view"
 )
 
-// topicParts is the room's topic: a line below the room's name, and the dialog that
-// changes it.
-type topicParts struct {
+// topicDialog changes the room's topic. Its line below the room's name shows the topic.
+type topicDialog struct {
+	loop   *loop
+	client *client.Client
+	clock  *clock
+	closed func() // runs after the dialog was closed
+
 	line *label
+	view client.View // the last one drawn
 
 	dialog  js.Value
 	input   js.Value
@@ -23,79 +28,86 @@ type topicParts struct {
 	saving  bool
 }
 
-func newTopicParts() topicParts {
-	return topicParts{
+func newTopicDialog(l *loop, c *client.Client, clock *clock, closed func()) *topicDialog {
+	d := &topicDialog{
+		loop:    l,
+		client:  c,
+		clock:   clock,
+		closed:  closed,
 		line:    newLabel(byID("topic")),
 		dialog:  byID("topic-dialog"),
 		input:   byID("topic-text"),
 		setBy:   newLabel(byID("topic-by")),
 		problem: newLabel(byID("topic-error")),
 	}
+	d.listen()
+	return d
 }
 
-func (p *Page) drawTopic(v client.View) {
-	setHidden(p.topic.line.Value, !v.Room.Joined || v.Room.Refused != nil || v.Room.Epoch == "")
-	text := view.TopicLine(v.Room.Topic)
-	if text != p.topic.line.text {
-		p.topic.line.Set("title", text) // the full text, if the line cuts it off
-	}
-	p.topic.line.set(text)
-}
-
-func (p *Page) listenToTopic() {
-	listen(p.topic.line.Value, "click", func(js.Value) { p.post(p.editTopic) })
+func (d *topicDialog) listen() {
+	listen(d.line.Value, "click", func(js.Value) { d.loop.post(d.edit) })
 	listen(byID("topic-form"), "submit", func(event js.Value) {
 		event.Call("preventDefault") // the dialog closes when the server has the topic
-		p.post(p.saveTopic)
+		d.loop.post(d.save)
 	})
-	listen(byID("topic-cancel"), "click", func(js.Value) { p.post(p.closeTopic) })
-	listen(p.topic.dialog, "close", func(js.Value) { p.post(p.composer.focus) })
+	listen(byID("topic-cancel"), "click", func(js.Value) { d.loop.post(d.close) })
+	listen(d.dialog, "close", func(js.Value) { d.loop.post(d.closed) })
 }
 
-// editTopic opens the dialog with the current topic.
-func (p *Page) editTopic() {
-	if p.topic.dialog.Get("open").Bool() {
+func (d *topicDialog) draw(v client.View) {
+	d.view = v
+	setHidden(d.line.Value, !v.Room.Joined || v.Room.Refused != nil || v.Room.Epoch == "")
+	text := view.TopicLine(v.Room.Topic)
+	if text != d.line.text {
+		d.line.Set("title", text) // the full text, if the line cuts it off
+	}
+	d.line.set(text)
+}
+
+// edit opens the dialog with the current topic.
+func (d *topicDialog) edit() {
+	if d.dialog.Get("open").Bool() {
 		return
 	}
-	topic := p.view.Room.Topic
-	p.topic.room = p.view.Current
-	p.topic.problem.showText("")
+	topic := d.view.Room.Topic
+	d.room = d.view.Current
+	d.problem.showText("")
 	text, setBy := "", ""
 	if topic != nil {
-		text, setBy = topic.Topic, view.TopicBy(*topic, p.timeline.clock.names)
+		text, setBy = topic.Topic, view.TopicBy(*topic, d.clock.names)
 	}
-	p.topic.setBy.showText(setBy)
-	p.topic.input.Set("value", text)
-	p.topic.dialog.Call("showModal")
-	p.topic.input.Call("focus")
-	p.topic.input.Call("select")
+	d.setBy.showText(setBy)
+	d.input.Set("value", text)
+	d.dialog.Call("showModal")
+	d.input.Call("focus")
+	d.input.Call("select")
 }
 
-func (p *Page) closeTopic() { p.topic.dialog.Call("close") }
+func (d *topicDialog) close() { d.dialog.Call("close") }
 
-// saveTopic sends the typed topic to the server.
-func (p *Page) saveTopic() {
-	if p.topic.saving {
+// save sends the typed topic to the server.
+func (d *topicDialog) save() {
+	if d.saving {
 		return
 	}
-	text := strings.Join(strings.Fields(p.topic.input.Get("value").String()), " ")
+	text := strings.Join(strings.Fields(d.input.Get("value").String()), " ")
 	if err := shared.ValidateTopic(text); err != nil {
-		p.topic.problem.showText(errorText(err))
+		d.problem.showText(errorText(err))
 		return
 	}
-	p.topic.saving = true
-	room := p.topic.room
+	d.saving = true
+	room := d.room
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
-		err := p.client.SetTopic(ctx, room, text)
-		p.post(func() {
-			p.topic.saving = false
+		err := d.client.SetTopic(ctx, room, text)
+		d.loop.post(func() {
+			d.saving = false
 			if err != nil {
-				p.topic.problem.showText(errorText(err))
+				d.problem.showText(errorText(err))
 				return
 			}
-			p.closeTopic()
+			d.close()
 		})
 	}()
 }
