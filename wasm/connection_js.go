@@ -47,7 +47,7 @@ func (p *Page) drawConnection(v client.View) {
 	setHidden(c.banner, c.now.Lost == "")
 	setHidden(c.newer, !c.now.Newer)
 	if c.now.Refused && !was.Refused {
-		p.askToContinue()
+		p.session.askToContinue()
 	}
 
 	if c.now.RefreshIn > 0 {
@@ -66,7 +66,7 @@ func (p *Page) reconnect() {
 	case view.DoConnect:
 		p.connector.restart()
 	case view.DoContinue:
-		p.askToContinue()
+		p.session.askToContinue()
 	case view.DoReload:
 		window.Get("location").Call("reload")
 	}

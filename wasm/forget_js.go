@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall/js"
 
+	"websockets/wasm/client"
 	"websockets/wasm/view"
 )
 
@@ -12,9 +13,15 @@ import (
 // dropped. Clearing the storage removes it.
 const forgottenKey = "forgotten"
 
-// forgetParts is two dialogs about the session: whether to drop it, and what to do when
-// the server refuses it.
-type forgetParts struct {
+// sessionDialogs are two dialogs about the session: whether to drop it, and what to do
+// when the server refuses it.
+type sessionDialogs struct {
+	loop      *loop
+	client    *client.Client
+	connector *connector
+	name      *nameDialog
+	dropped   func() // runs before the page is reloaded without its session
+
 	dialog  js.Value
 	unsent  *label
 	problem *label
@@ -25,43 +32,51 @@ type forgetParts struct {
 	busy bool
 }
 
-func newForgetParts() forgetParts {
-	return forgetParts{
+func newSessionDialogs(l *loop, c *client.Client, connector *connector, name *nameDialog, dropped func()) *sessionDialogs {
+	d := &sessionDialogs{
+		loop:      l,
+		client:    c,
+		connector: connector,
+		name:      name,
+		dropped:   dropped,
+
 		dialog:       byID("forget-dialog"),
 		unsent:       newLabel(byID("forget-unsent")),
 		problem:      newLabel(byID("forget-error")),
 		ended:        byID("session-dialog"),
 		endedProblem: newLabel(byID("session-error")),
 	}
+	d.listen()
+	return d
 }
 
-func (p *Page) listenToForget() {
-	listen(byID("forget"), "click", func(js.Value) { p.post(p.askToForget) })
-	listen(byID("forget-no"), "click", func(js.Value) { p.post(func() { p.forget.dialog.Call("close") }) })
-	listen(byID("forget-yes"), "click", func(js.Value) { p.post(p.forgetMe) })
-	listen(byID("session-later"), "click", func(js.Value) { p.post(func() { p.forget.ended.Call("close") }) })
-	listen(byID("session-continue"), "click", func(js.Value) { p.post(p.continueAsGuest) })
+func (d *sessionDialogs) listen() {
+	listen(byID("forget"), "click", func(js.Value) { d.loop.post(d.askToForget) })
+	listen(byID("forget-no"), "click", func(js.Value) { d.loop.post(func() { d.dialog.Call("close") }) })
+	listen(byID("forget-yes"), "click", func(js.Value) { d.loop.post(d.forgetMe) })
+	listen(byID("session-later"), "click", func(js.Value) { d.loop.post(func() { d.ended.Call("close") }) })
+	listen(byID("session-continue"), "click", func(js.Value) { d.loop.post(d.continueAsGuest) })
 	listen(window, "storage", func(event js.Value) {
 		if event.Get("key").Equal(js.ValueOf(forgottenKey)) && !event.Get("newValue").IsNull() {
-			p.post(p.startOver) // without setting the key, or tabs would notify each other for ever
+			d.loop.post(d.startOver) // without setting the key, or tabs would notify each other for ever
 		}
 	})
 }
 
 // askToForget asks for confirmation and says what will be lost.
-func (p *Page) askToForget() {
-	p.me.close()
-	p.forget.problem.showText("")
-	p.forget.unsent.showText(view.UnsentWarning(p.unsent()))
-	p.forget.dialog.Call("showModal")
+func (d *sessionDialogs) askToForget() {
+	d.name.close()
+	d.problem.showText("")
+	d.unsent.showText(view.UnsentWarning(d.countUnsent()))
+	d.dialog.Call("showModal")
 }
 
-// unsent counts the unsent messages of all tabs. Without localStorage it counts those of
+// countUnsent counts the unsent messages of all tabs. Without localStorage it counts those of
 // this tab.
-func (p *Page) unsent() int {
+func (d *sessionDialogs) countUnsent() int {
 	storage, ok := localStorage()
 	if !ok {
-		return p.view.Queued
+		return d.client.View().Queued
 	}
 	n := 0
 	for _, key := range keysOf(storage) {
@@ -74,33 +89,32 @@ func (p *Page) unsent() int {
 
 // forgetMe replaces the session with that of a new guest. Only the server can do that,
 // because the cookie is HttpOnly.
-func (p *Page) forgetMe() {
-	if p.forget.busy {
+func (d *sessionDialogs) forgetMe() {
+	if d.busy {
 		return
 	}
-	p.forget.busy = true
-	p.forget.problem.showText("")
-	p.connector.stop() // send nothing meanwhile
-	p.fetch("/forget", map[string]any{"method": "POST"}, func(err error) {
-		p.forget.busy = false
+	d.busy = true
+	d.problem.showText("")
+	d.connector.stop() // send nothing meanwhile
+	d.fetch("/forget", map[string]any{"method": "POST"}, func(err error) {
+		d.busy = false
 		if err != nil {
-			p.forget.problem.showText("Can't reach the server. Nothing has been removed. Please try again in a moment.")
-			p.connector.restart()
+			d.problem.showText("Can't reach the server. Nothing has been removed. Please try again in a moment.")
+			d.connector.restart()
 			return
 		}
 		if storage, ok := localStorage(); ok {
 			storage.Call("setItem", forgottenKey, "") // the other tabs get a storage event
 		}
-		p.startOver()
+		d.startOver()
 	})
 }
 
 // startOver clears the page's storage and reloads the page. From then on this page
 // stores nothing, even if work is still in progress.
-func (p *Page) startOver() {
-	p.connector.stop()
-	p.keeps = true // the browser must not ask whether to leave the page
-	p.queued.Store(0)
+func (d *sessionDialogs) startOver() {
+	d.connector.stop()
+	d.dropped()
 	if storage, ok := localStorage(); ok {
 		storage.Call("clear")
 		kind := window.Get("Storage").Get("prototype")
@@ -111,42 +125,42 @@ func (p *Page) startOver() {
 }
 
 // askToContinue asks what to do about a session that the server refuses.
-func (p *Page) askToContinue() {
-	p.forget.endedProblem.showText("")
-	if !p.forget.ended.Get("open").Bool() {
-		p.forget.ended.Call("showModal")
+func (d *sessionDialogs) askToContinue() {
+	d.endedProblem.showText("")
+	if !d.ended.Get("open").Bool() {
+		d.ended.Call("showModal")
 	}
 }
 
 // continueAsGuest continues as a new guest and keeps the room, drafts and outbox.
 // Fetching the page gives the browser a new session if it has no valid one. If another
 // tab has done so before, both tabs are the same guest.
-func (p *Page) continueAsGuest() {
-	if p.forget.busy {
+func (d *sessionDialogs) continueAsGuest() {
+	if d.busy {
 		return
 	}
-	p.forget.busy = true
+	d.busy = true
 	page := map[string]any{"cache": "no-store", "headers": map[string]any{"Accept": "text/html"}}
-	p.fetch("/", page, func(err error) {
-		p.forget.busy = false
+	d.fetch("/", page, func(err error) {
+		d.busy = false
 		if err != nil {
-			p.forget.endedProblem.showText("Can't reach the server. Please try again in a moment.")
+			d.endedProblem.showText("Can't reach the server. Please try again in a moment.")
 			return
 		}
-		p.me.newGuest()
-		p.forget.ended.Call("close")
-		p.connector.restart()
+		d.name.newGuest()
+		d.ended.Call("close")
+		d.connector.restart()
 	})
 }
 
 // fetch sends a request that makes the server set a cookie, and posts done.
-func (p *Page) fetch(path string, options map[string]any, done func(error)) {
+func (d *sessionDialogs) fetch(path string, options map[string]any, done func(error)) {
 	go func() {
 		response, err := await(window.Call("fetch", path, options))
 		if err == nil && !response.Get("ok").Bool() {
 			err = errors.New("the server refused " + path)
 		}
-		p.post(func() { done(err) })
+		d.loop.post(func() { done(err) })
 	}()
 }
 

@@ -32,7 +32,7 @@ type Page struct {
 	composer   *composer
 	me         *nameDialog
 	topic      *topicDialog
-	forget     forgetParts
+	session    *sessionDialogs
 	drawer     *drawer
 	bells      *bells
 
@@ -74,7 +74,7 @@ func (p *Page) findParts() {
 	p.refused = newRefusedRoom(p.loop, p.composer, p.goTo, func() { p.change(p.view.Current) })
 	p.me = newNameDialog(p.loop, p.client, p.composer.focus)
 	p.topic = newTopicDialog(p.loop, p.client, p.timeline.clock, p.composer.focus)
-	p.forget = newForgetParts()
+	p.session = newSessionDialogs(p.loop, p.client, p.connector, p.me, p.leaveFreely)
 	p.drawer = newDrawer(p.loop, p.client, p.composer.focus)
 	p.bells = newBells(p.loop, p.client, p.notice, p.announce, p.goTo)
 }
@@ -88,7 +88,6 @@ func (p *Page) start() {
 	p.listenToTimeline()
 	p.listenToMembers()
 	p.listenToKeys()
-	p.listenToForget()
 	p.run(p.draw)
 }
 
@@ -162,6 +161,12 @@ func (p *Page) entered(v client.View) {
 		p.notice.hide()
 		p.rooms.load()
 	}
+}
+
+// leaveFreely keeps the browser from asking whether to leave the page.
+func (p *Page) leaveFreely() {
+	p.keeps = true
+	p.queued.Store(0)
 }
 
 // read moves the reader's read mark to the newest visible message, once the server has
