@@ -82,8 +82,8 @@ func (p *Page) act(action view.Action) {
 func (p *Page) goBack() {
 	focused := document.Get("activeElement")
 	switch {
-	case p.membersOpen():
-		p.openMembers(false)
+	case p.members.isOpen():
+		p.members.setOpen(false)
 	case p.rooms.typed != "" && find(document, "nav.rooms").Call("contains", focused).Bool():
 		p.rooms.resetFilter()
 	case p.rooms.form.Call("contains", focused).Bool():

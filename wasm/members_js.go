@@ -8,8 +8,8 @@ import (
 	"websockets/wasm/view"
 )
 
-// memberParts is the column of members. On small screens it covers the timeline.
-type memberParts struct {
+// memberList is the column of members. On small screens it covers the timeline.
+type memberList struct {
 	list     *keyedList[memberRow]
 	template js.Value
 	toggle   js.Value
@@ -25,8 +25,8 @@ type memberRow struct {
 	avatar, name, tag *label
 }
 
-func newMemberParts() memberParts {
-	return memberParts{
+func newMemberList(l *loop) *memberList {
+	m := &memberList{
 		list:     newKeyedList[memberRow](byID("member-list")),
 		template: byID("t-member"),
 		toggle:   byID("members-toggle"),
@@ -35,25 +35,27 @@ func newMemberParts() memberParts {
 		count:    newLabel(byID("count")),
 		more:     newLabel(byID("member-more")),
 	}
+	listen(m.toggle, "click", func(js.Value) { l.post(func() { m.setOpen(!m.isOpen()) }) })
+	listen(byID("members-close"), "click", func(js.Value) { l.post(func() { m.setOpen(false) }) })
+	return m
 }
 
-func (p *Page) drawMembers(v client.View, names view.Names) {
-	parts := &p.members
+func (m *memberList) draw(v client.View, names view.Names) {
 	members := view.MembersOf(v, names)
-	parts.number.set(members.Number)
-	parts.noun.set(members.Noun)
-	parts.count.set(members.Count)
-	parts.more.showText(members.More)
-	if known := members.Known; known != parts.known {
-		parts.known = known
-		parts.list.parent.Get("classList").Call("toggle", "online", known)
+	m.number.set(members.Number)
+	m.noun.set(members.Noun)
+	m.count.set(members.Count)
+	m.more.showText(members.More)
+	if known := members.Known; known != m.known {
+		m.known = known
+		m.list.parent.Get("classList").Call("toggle", "online", known)
 	}
 	keys := make([]string, len(members.Rows))
-	for i, m := range members.Rows {
-		keys[i] = m.User
+	for i, row := range members.Rows {
+		keys[i] = row.User
 	}
-	parts.list.reconcile(keys, func(i int) *item[memberRow] {
-		element := clone(parts.template)
+	m.list.reconcile(keys, func(i int) *item[memberRow] {
+		element := clone(m.template)
 		setHue(element, view.Hue(members.Rows[i].User))
 		return &item[memberRow]{element: element, data: memberRow{
 			avatar: newLabel(find(element, ".avatar")),
@@ -61,39 +63,34 @@ func (p *Page) drawMembers(v client.View, names view.Names) {
 			tag:    newLabel(find(element, ".tag")),
 		}}
 	})
-	for _, m := range members.Rows {
-		row := parts.list.items[m.User].data
-		row.avatar.set(view.Initials(m.Name))
-		row.name.set(m.Name)
-		row.tag.set(m.Tag)
+	for _, row := range members.Rows {
+		labels := m.list.items[row.User].data
+		labels.avatar.set(view.Initials(row.Name))
+		labels.name.set(row.Name)
+		labels.tag.set(row.Tag)
 	}
 }
 
-func (p *Page) listenToMembers() {
-	listen(p.members.toggle, "click", func(js.Value) { p.post(func() { p.openMembers(!p.membersOpen()) }) })
-	listen(byID("members-close"), "click", func(js.Value) { p.post(func() { p.openMembers(false) }) })
+// isOpen reports whether the members cover the timeline. On large screens there is no
+// button for it.
+func (m *memberList) isOpen() bool {
+	return body().Get("dataset").Get("members").Equal(js.ValueOf("open")) && !m.toggle.Get("offsetParent").IsNull()
 }
 
-// membersOpen reports whether the members cover the timeline. On large screens there is
-// no button for it.
-func (p *Page) membersOpen() bool {
-	return body().Get("dataset").Get("members").Equal(js.ValueOf("open")) && !p.members.toggle.Get("offsetParent").IsNull()
-}
-
-// openMembers opens or closes the members. When it closes them, the focus returns to
-// the button.
-func (p *Page) openMembers(open bool) {
+// setOpen opens or closes the members. When it closes them, the focus returns
+// to the button.
+func (m *memberList) setOpen(open bool) {
 	inside := byID("members").Call("contains", document.Get("activeElement")).Bool()
 	state := "shut"
 	if open {
 		state = "open"
 	}
 	setData(body(), "members", state)
-	p.members.toggle.Call("setAttribute", "aria-expanded", strconv.FormatBool(open))
+	m.toggle.Call("setAttribute", "aria-expanded", strconv.FormatBool(open))
 	switch {
 	case open:
 		byID("members-close").Call("focus")
 	case inside:
-		p.members.toggle.Call("focus")
+		m.toggle.Call("focus")
 	}
 }

@@ -28,7 +28,7 @@ type Page struct {
 	connection connectionParts
 	rooms      *roomList
 	refused    *refusedRoom
-	members    memberParts
+	members    *memberList
 	composer   *composer
 	me         *nameDialog
 	topic      *topicDialog
@@ -68,7 +68,7 @@ func (p *Page) findParts() {
 	p.notice = newNotice(p.loop)
 	p.timeline = newTimeline(p.after)
 	p.connection = newConnectionParts()
-	p.members = newMemberParts()
+	p.members = newMemberList(p.loop)
 	p.composer = newComposer(p.loop, p.client, newDrafts(p.loop), p.sent)
 	p.rooms = newRoomList(p.loop, p.client, p.composer.drafts, p.goTo)
 	p.refused = newRefusedRoom(p.loop, p.composer, p.goTo, func() { p.change(p.view.Current) })
@@ -86,7 +86,6 @@ func (p *Page) changed() { p.post(p.redraw) }
 func (p *Page) start() {
 	p.listenToWindow()
 	p.listenToTimeline()
-	p.listenToMembers()
 	p.listenToKeys()
 	p.run(p.draw)
 }
@@ -118,7 +117,7 @@ func (p *Page) draw() (flood bool) {
 	p.topic.draw(v)
 	p.drawer.draw()
 	names := view.NamesOf(v)
-	p.drawMembers(v, names)
+	p.members.draw(v, names)
 	p.composer.draw(v, p.booted)
 	p.bells.draw(v)
 	p.typing.set(view.Typing(v.Room.Typing))
