@@ -33,6 +33,19 @@ func (p *Page) change(room string) {
 	p.drawNow()
 }
 
+// copyLink copies the room's address to the clipboard. Without a clipboard it shows the
+// address.
+func (p *Page) copyLink() {
+	link := window.Get("location").Get("origin").String() + addressOf(p.view.Current)
+	clipboard := window.Get("navigator").Get("clipboard")
+	if clipboard.IsUndefined() { // on a page without TLS
+		p.notice.show("The link to this room is " + link)
+		return
+	}
+	p.notice.show("Link copied: " + link)
+	clipboard.Call("writeText", link)
+}
+
 // roomAtStart returns the room of the page's address. It may be called before
 // findParts.
 func (p *Page) roomAtStart() string {

@@ -90,7 +90,7 @@ func (p *Page) goBack() {
 		showPane("room")
 		p.composer.focus()
 	default:
-		p.dismiss()
+		p.timeline.dismiss()
 	}
 }
 

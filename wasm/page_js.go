@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"sync/atomic"
 	"syscall/js"
-	"time"
 
 	"websockets/shared"
 	"websockets/wasm/client"
@@ -42,11 +41,6 @@ type Page struct {
 	empty       js.Value
 	typing      *label
 	loggedError *shared.Error // the last error written to the console
-	loading     bool          // history is being loaded, or has not been drawn yet
-	loaded      bool          // loading has ended, the next draw shows the result
-	loadFailed  time.Time     // when loading last failed
-	probedOlder bool          // older messages of the current room were requested once
-
 	// queued counts the messages that are lost when the page is closed. beforeunload
 	// reads it. It stays 0 if the browser stores the outbox.
 	queued atomic.Int32
@@ -65,15 +59,16 @@ func (p *Page) findParts() {
 	p.announce = newLabel(byID("announce"))
 	p.empty = byID("empty")
 	p.typing = newLabel(byID("typing"))
+	clock := newClock()
 	p.notice = newNotice(p.loop)
-	p.timeline = newTimeline(p.after)
 	p.connection = newConnectionParts()
 	p.members = newMemberList(p.loop)
-	p.composer = newComposer(p.loop, p.client, newDrafts(p.loop), p.sent)
+	p.composer = newComposer(p.loop, p.client, newDrafts(p.loop), func() { p.timeline.sent() })
+	p.timeline = newTimeline(p.loop, p.client, clock, p.composer, p.notice)
 	p.rooms = newRoomList(p.loop, p.client, p.composer.drafts, p.goTo)
 	p.refused = newRefusedRoom(p.loop, p.composer, p.goTo, func() { p.change(p.view.Current) })
 	p.me = newNameDialog(p.loop, p.client, p.composer.focus)
-	p.topic = newTopicDialog(p.loop, p.client, p.timeline.clock, p.composer.focus)
+	p.topic = newTopicDialog(p.loop, p.client, clock, p.composer.focus)
 	p.session = newSessionDialogs(p.loop, p.client, p.connector, p.me, p.leaveFreely)
 	p.drawer = newDrawer(p.loop, p.client, p.composer.focus)
 	p.bells = newBells(p.loop, p.client, p.notice, p.announce, p.goTo)
@@ -85,7 +80,6 @@ func (p *Page) changed() { p.post(p.redraw) }
 // start listens to the reader, and shows the page until it is closed.
 func (p *Page) start() {
 	p.listenToWindow()
-	p.listenToTimeline()
 	p.listenToKeys()
 	p.run(p.draw)
 }
@@ -100,9 +94,6 @@ func (p *Page) draw() (flood bool) {
 	}
 	v := p.client.View()
 	p.view = v
-	if p.loaded { // the View has the result, so the next page may be loaded
-		p.loading, p.loaded = false, false
-	}
 	if !p.keeps {
 		p.queued.Store(int32(v.Queued))
 	}
@@ -131,16 +122,8 @@ func (p *Page) draw() (flood bool) {
 			p.composer.focus()
 		}
 	}
-	// A room with less than a full backlog has probably no older messages. Load once to
-	// find out, so that the reader sees no button without effect.
-	few := len(room.Messages) < shared.JoinBacklog
-	if few && room.More && room.Synced && !p.probedOlder {
-		p.probedOlder = true
-		p.load(view.Older, false)
-	}
 	setHidden(p.empty, !room.Synced || len(room.Messages)+len(room.Outgoing)+len(room.Gaps) > 0)
-	p.drawTimeline(v, names)
-	p.read()
+	p.timeline.draw(v, names, p.booted)
 
 	if e := v.LastError; e != nil && e != p.loggedError {
 		p.loggedError = e
@@ -152,7 +135,7 @@ func (p *Page) draw() (flood bool) {
 // entered updates the page after the current room has changed.
 func (p *Page) entered(v client.View) {
 	p.refused.leave(p.current)
-	p.current, p.probedOlder = v.Current, false
+	p.current = v.Current
 	p.heading.set(v.Current)
 	p.composer.enter(v.Current)
 	if p.booted {
@@ -166,17 +149,6 @@ func (p *Page) entered(v client.View) {
 func (p *Page) leaveFreely() {
 	p.keeps = true
 	p.queued.Store(0)
-}
-
-// read moves the reader's read mark to the newest visible message, once the server has
-// sent the current mark.
-func (p *Page) read() {
-	if p.view.Room.Synced && !p.view.Room.ReadKnown {
-		p.rooms.load()
-	}
-	if seq := p.timeline.Read(p.view.Room, document.Get("hidden").Bool()); seq != 0 {
-		p.client.MarkRead(p.view.Current, seq)
-	}
 }
 
 func (p *Page) listenToWindow() {
@@ -212,6 +184,7 @@ func (p *Page) listenToWindow() {
 			p.drawNow() // a frame requested before may never come
 		})
 	})
+	listen(byID("copy-link"), "click", func(js.Value) { p.post(p.copyLink) })
 	listen(byID("reload"), "click", func(js.Value) { window.Get("location").Call("reload") })
 	listen(byID("reconnect"), "click", func(js.Value) { p.post(p.reconnect) })
 }

@@ -111,7 +111,8 @@ func (r *roomList) draw(v client.View) {
 	if v.State != client.Online {
 		r.listed = false
 	}
-	if v.State == client.Online && !r.listed || v.RoomsStale {
+	missesReadMark := v.Room.Synced && !v.Room.ReadKnown
+	if v.State == client.Online && !r.listed || v.RoomsStale || missesReadMark {
 		r.load()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"websockets/shared"
 	"websockets/wasm/client"
 	"websockets/wasm/view"
 )
@@ -78,29 +79,30 @@ func (t *timeline) updateWindow(room client.RoomView) (moved bool, load view.Loa
 	return moved, load
 }
 
-func (p *Page) updateWindow() {
-	moved, load := p.timeline.updateWindow(p.view.Room)
+// moveWindow is updateWindow after the reader has scrolled. It draws and loads what the
+// window lacks.
+func (t *timeline) moveWindow() {
+	moved, load := t.updateWindow(t.view.Room)
 	if moved {
-		p.redraw()
+		t.loop.redraw()
 	}
 	if load != view.NoLoad {
-		p.load(load, false)
+		t.load(load, false)
 	}
 }
 
-func (p *Page) listenToTimeline() {
-	t := p.timeline
+func (t *timeline) listen() {
 	listen(t.scroll, "scroll", func(js.Value) {
-		p.post(func() {
+		t.loop.post(func() {
 			// When a phone is turned, the list's height changes and the browser scrolls.
 			if t.AtEnd && t.size() != t.end {
 				t.toEnd()
 				return
 			}
 			if t.Scrolled(t.fromEnd() < nearEnd) {
-				p.redraw()
+				t.loop.redraw()
 			}
-			p.updateWindow()
+			t.moveWindow()
 		})
 	})
 	listen(t.rows.parent, "click", func(event js.Value) {
@@ -109,21 +111,20 @@ func (p *Page) listenToTimeline() {
 			return
 		}
 		act, key := button.Get("dataset").Get("act").String(), keyOf(button)
-		p.post(func() { p.resolvePending(act, key) })
+		t.loop.post(func() { t.resolvePending(act, key) })
 	})
 	listen(t.latest.Value, "click", func(js.Value) {
-		p.post(func() {
+		t.loop.post(func() {
 			t.AtEnd = true
-			p.redraw()
+			t.loop.redraw()
 		})
 	})
-	listen(t.older.Value, "click", func(js.Value) { p.post(func() { p.load(view.Older, true) }) })
-	listen(byID("copy-link"), "click", func(js.Value) { p.post(p.copyLink) })
+	listen(t.older.Value, "click", func(js.Value) { t.loop.post(func() { t.load(view.Older, true) }) })
 
 	// The timeline shrinks when the composer grows or a phone's keyboard opens. A reader
 	// at the end stays there.
 	onResize(t.scroll, func() {
-		p.post(func() {
+		t.loop.post(func() {
 			if t.AtEnd {
 				t.toEnd()
 			}
@@ -141,81 +142,77 @@ func keyOf(element js.Value) string {
 }
 
 // resolvePending performs the reader's decision about an unsent message.
-func (p *Page) resolvePending(act, id string) {
+func (t *timeline) resolvePending(act, id string) {
 	switch act {
 	case "retry":
-		p.client.Retry(id) // an error means that it is resolved already
+		t.client.Retry(id) // an error means that it is resolved already
 	case "delete":
-		p.client.Discard(id)
+		t.client.Discard(id)
 	case "edit":
-		p.composer.edit(id)
+		t.composer.edit(id)
 	}
-	p.composer.focus() // the pressed button disappears
-	p.redraw()
+	t.composer.focus() // the pressed button disappears
+	t.loop.redraw()
 }
 
 // sent shows the end of the timeline after the reader has sent a message.
-func (p *Page) sent() {
-	p.timeline.Sent(p.view.Room)
-	p.redraw()
+func (t *timeline) sent() {
+	t.Sent(t.view.Room)
+	t.loop.redraw()
 }
 
 // dismiss handles Esc when no dialog is open: it dismisses the divider, or else goes to
-// the newest message. It reports false if there was nothing to do.
-func (p *Page) dismiss() bool {
-	if !p.timeline.Dismiss(p.view.Room) {
-		return false
+// the newest message.
+func (t *timeline) dismiss() {
+	if t.Dismiss(t.view.Room) {
+		t.loop.redraw()
 	}
-	p.redraw()
-	return true
+}
+
+// probeOlder loads older messages once if the room has less than a full backlog. It has
+// probably none, and then the reader sees no button without effect.
+func (t *timeline) probeOlder() {
+	room := t.view.Room
+	few := len(room.Messages) < shared.JoinBacklog
+	if few && room.More && room.Synced && !t.probedOlder {
+		t.probedOlder = true
+		t.load(view.Older, false)
+	}
 }
 
 // load loads older or newer messages. asked is true if the reader has requested it: then
 // an error is shown.
-func (p *Page) load(which view.Load, asked bool) {
-	if p.loading || which == view.Older && !p.view.Room.More {
+func (t *timeline) load(which view.Load, asked bool) {
+	if t.loading || which == view.Older && !t.view.Room.More {
 		return
 	}
-	if !asked && (!p.view.Room.Synced || time.Since(p.loadFailed) < loadRetryDelay) {
+	if !asked && (!t.view.Room.Synced || time.Since(t.loadFailed) < loadRetryDelay) {
 		return
 	}
-	p.loading = true
-	load := p.client.LoadNewer
+	t.loading = true
+	load := t.client.LoadNewer
 	if which == view.Older {
-		load = p.client.LoadOlder
-		p.timeline.older.set("Loading…")
+		load = t.client.LoadOlder
+		t.older.set("Loading…")
 	}
-	room := p.view.Current
-	p.timeline.beginMute() // the View may have the messages before load returns
+	room := t.view.Current
+	t.beginMute() // the View may have the messages before load returns
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
 		err := load(ctx, room)
-		p.post(func() {
-			p.loaded = true
-			p.timeline.older.set("Show older")
+		t.loop.post(func() {
+			t.loaded = true
+			t.older.set("Show older")
 			if err != nil {
-				p.loadFailed = time.Now()
-				p.after(loadRetryDelay, p.redraw)
+				t.loadFailed = time.Now()
+				t.loop.after(loadRetryDelay, t.loop.redraw)
 			}
-			if err != nil && asked && room == p.view.Current {
-				p.notice.show(errorText(err))
+			if err != nil && asked && room == t.view.Current {
+				t.notice.show(errorText(err))
 			}
-			p.timeline.endMute()
-			p.redraw()
+			t.endMute()
+			t.loop.redraw()
 		})
 	}()
-}
-
-// copyLink copies the room's address to the clipboard. Without a clipboard it shows the
-// address.
-func (p *Page) copyLink() {
-	link := window.Get("location").Get("origin").String() + addressOf(p.view.Current)
-	clipboard := window.Get("navigator").Get("clipboard")
-	if clipboard.IsUndefined() { // on a page without TLS
-		p.notice.show("The link to this room is " + link)
-		return
-	}
-	p.notice.show("Link copied: " + link)
-	clipboard.Call("writeText", link)
 }

@@ -15,8 +15,12 @@ import (
 // Only the page's goroutine may use it.
 type timeline struct {
 	view.Timeline
-	clock   *clock
-	after   func(time.Duration, func()) // see loop.after
+	loop     *loop
+	client   *client.Client
+	clock    *clock
+	composer *composer
+	notice   *notice
+
 	scroll  js.Value
 	latest  *label
 	older   *label
@@ -25,18 +29,28 @@ type timeline struct {
 	note    js.Value
 	divider js.Value
 
+	view   client.View // the last one drawn
 	room   string
 	synced bool // the room was synced at the last draw
 	end    size // size when toEnd was last called
 	rows   *keyedList[row]
 	flood  bool // the last draw replaced all visible rows while the reader was at the end
 	mutes  int  // calls of beginMute without their endMute
+
+	loading     bool      // history is being loaded, or has not been drawn yet
+	loaded      bool      // loading has ended, the next draw shows the result
+	loadFailed  time.Time // when loading last failed
+	probedOlder bool      // older messages of this room were requested once
 }
 
-func newTimeline(after func(time.Duration, func())) *timeline {
+func newTimeline(l *loop, c *client.Client, clock *clock, composer *composer, n *notice) *timeline {
 	t := &timeline{
-		clock:   newClock(),
-		after:   after,
+		loop:     l,
+		client:   c,
+		clock:    clock,
+		composer: composer,
+		notice:   n,
+
 		scroll:  byID("scroll"),
 		latest:  newLabel(byID("latest")),
 		older:   newLabel(byID("older")),
@@ -47,15 +61,20 @@ func newTimeline(after func(time.Duration, func())) *timeline {
 		rows:    newKeyedList[row](byID("messages")),
 	}
 	t.AtEnd = true
+	t.listen()
 	return t
 }
 
-// drawTimeline draws the messages of the current room.
-func (p *Page) drawTimeline(v client.View, names view.Names) {
-	t := p.timeline
+// draw draws the messages of the current room.
+func (t *timeline) draw(v client.View, names view.Names, booted bool) {
+	t.view = v
+	if t.loaded { // the View has the result, so the next page may be loaded
+		t.loading, t.loaded = false, false
+	}
 	if v.Room.Name != t.room {
 		t.clear(v.Room.Name)
 	}
+	t.probeOlder()
 	if !v.Room.Synced || !t.synced {
 		t.mute() // missed messages are history
 	}
@@ -63,8 +82,9 @@ func (p *Page) drawTimeline(v client.View, names view.Names) {
 
 	t.updateWindow(v.Room) // the reader may have scrolled since
 	anchor, was := t.anchor()
-	entries := t.Show(v, names, t.clock.names, document.Get("hidden").Bool())
-	setHidden(t.older.Value, !t.OlderButton(v.Room) || !p.booted)
+	hidden := document.Get("hidden").Bool()
+	entries := t.Show(v, names, t.clock.names, hidden)
+	setHidden(t.older.Value, !t.OlderButton(v.Room) || !booted)
 	t.reconcile(entries)
 	if t.AtEnd {
 		t.toEnd()
@@ -74,14 +94,17 @@ func (p *Page) drawTimeline(v client.View, names view.Names) {
 		}
 	}
 	t.latest.showText(t.LatestButton(v))
-	p.updateWindow()
+	t.moveWindow()
+	if seq := t.Read(v.Room, hidden); seq != 0 {
+		t.client.MarkRead(v.Current, seq)
+	}
 }
 
 // clear empties the list for another room.
 func (t *timeline) clear(room string) {
 	t.mute()
 	t.rows.clear()
-	t.room = room
+	t.room, t.probedOlder = room, false
 	t.scroll.Call("setAttribute", "aria-label", "Messages in "+room)
 }
 
@@ -113,7 +136,7 @@ func (t *timeline) beginMute() {
 
 // endMute ends a beginMute after a second, when the screen reader has noticed the rows.
 func (t *timeline) endMute() {
-	t.after(time.Second, func() {
+	t.loop.after(time.Second, func() {
 		if t.mutes--; t.mutes == 0 {
 			t.scroll.Call("removeAttribute", "aria-live")
 		}
