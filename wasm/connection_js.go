@@ -8,9 +8,14 @@ import (
 	"websockets/wasm/view"
 )
 
-// connectionParts shows the state of the connection: always a dot with a label, and a
+// connectionStatus shows the state of the connection: always a dot with a label, and a
 // banner if it is lost for longer.
-type connectionParts struct {
+type connectionStatus struct {
+	loop      *loop
+	client    *client.Client
+	connector *connector
+	refused   func() // asks what to do about a session that the server refuses
+
 	dot     *label
 	banner  js.Value
 	lost    *label // what has happened; screen readers read it
@@ -18,11 +23,17 @@ type connectionParts struct {
 	button  *label
 	newer   js.Value
 	version string // the page's own
+	state   client.State
 	now     view.Connection
 }
 
-func newConnectionParts() connectionParts {
-	return connectionParts{
+func newConnectionStatus(l *loop, c *client.Client, connector *connector, refused func()) *connectionStatus {
+	s := &connectionStatus{
+		loop:      l,
+		client:    c,
+		connector: connector,
+		refused:   refused,
+
 		dot:     newLabel(byID("connection")),
 		banner:  byID("banner"),
 		lost:    newLabel(byID("lost")),
@@ -31,43 +42,69 @@ func newConnectionParts() connectionParts {
 		newer:   byID("newer"),
 		version: find(document, `meta[name="version"]`).Get("content").String(),
 	}
+	s.listen()
+	return s
 }
 
-func (p *Page) drawConnection(v client.View) {
-	c := &p.connection
+func (s *connectionStatus) listen() {
+	// After events that may follow a sleep or a network change, the client checks the
+	// connection with one ping. A frozen page gets resume, or only focus.
+	check := func(js.Value) { s.client.CheckNow() }
+	listen(window, "focus", check)
+	listen(window, "pageshow", check)
+	listen(document, "resume", check)
+	listen(window, "online", func(js.Value) {
+		s.client.CheckNow()
+		s.loop.changed()
+	})
+	listen(window, "offline", func(js.Value) {
+		s.loop.post(func() {
+			if s.state == client.Online {
+				s.client.CheckNow()
+			}
+			s.loop.redraw()
+		})
+	})
+	listen(byID("reload"), "click", func(js.Value) { reload() })
+	listen(s.button.Value, "click", func(js.Value) { s.loop.post(s.press) })
+}
+
+func (s *connectionStatus) draw(v client.View, booted bool) {
 	online := window.Get("navigator").Get("onLine").Bool()
-	was := c.now
-	c.now = view.ConnectionOf(v, time.Now(), online, p.booted, c.version)
-	setData(c.dot.Value, "state", c.now.Dot)
-	c.dot.set(c.now.Label)
-	c.lost.set(c.now.Lost)
-	c.retry.set(c.now.Retry)
-	c.button.set(c.now.Button)
-	setHidden(c.button.Value, c.now.Button == "")
-	setHidden(c.banner, c.now.Lost == "")
-	setHidden(c.newer, !c.now.Newer)
-	if c.now.Refused && !was.Refused {
-		p.session.askToContinue()
+	was := s.now
+	s.state, s.now = v.State, view.ConnectionOf(v, time.Now(), online, booted, s.version)
+	setData(s.dot.Value, "state", s.now.Dot)
+	s.dot.set(s.now.Label)
+	s.lost.set(s.now.Lost)
+	s.retry.set(s.now.Retry)
+	s.button.set(s.now.Button)
+	setHidden(s.button.Value, s.now.Button == "")
+	setHidden(s.banner, s.now.Lost == "")
+	setHidden(s.newer, !s.now.Newer)
+	if s.now.Refused && !was.Refused {
+		s.refused()
 	}
 
-	if c.now.RefreshIn > 0 {
-		p.tick(c.now.RefreshIn)
+	if s.now.RefreshIn > 0 {
+		s.loop.tick(s.now.RefreshIn)
 	}
 	if time.Now().Before(v.PausedUntil) {
-		p.tick(time.Second)
+		s.loop.tick(time.Second)
 	}
 }
 
-// reconnect performs the action of the banner's button.
-func (p *Page) reconnect() {
-	switch p.connection.now.Do {
+// press performs the action of the banner's button.
+func (s *connectionStatus) press() {
+	switch s.now.Do {
 	case view.DoNow:
-		p.client.CheckNow()
+		s.client.CheckNow()
 	case view.DoConnect:
-		p.connector.restart()
+		s.connector.restart()
 	case view.DoContinue:
-		p.session.askToContinue()
+		s.refused()
 	case view.DoReload:
-		window.Get("location").Call("reload")
+		reload()
 	}
 }
+
+func reload() { window.Get("location").Call("reload") }

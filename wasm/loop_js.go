@@ -12,8 +12,8 @@ const maxFrameGap = 200 * time.Millisecond
 // loop executes the page's work in order, on the goroutine of run, and draws the page
 // when it has changed.
 //
-// Only the goroutine of run may use it, except for post and after, which are safe for
-// concurrent use. Callbacks of the browser inspect their event and post the rest, so they
+// Only the goroutine of run may use it, except for post, after and changed, which are
+// safe for concurrent use. Callbacks of the browser inspect their event and post the rest, so they
 // never block the browser. Calls that wait for the server run on goroutines of their own
 // and post the result.
 type loop struct {
@@ -85,6 +85,9 @@ func (l *loop) redraw() {
 		l.askFrame()
 	}
 }
+
+// changed redraws the page because the View has changed. It is safe for concurrent use.
+func (l *loop) changed() { l.post(l.redraw) }
 
 // tick redraws after d, for texts that change with the clock.
 func (l *loop) tick(d time.Duration) {

@@ -77,7 +77,7 @@ func openOutboxes() *outboxes {
 		// While a page was in the back/forward cache, another tab may have imported its
 		// outbox.
 		if event.Get("persisted").Bool() {
-			window.Get("location").Call("reload")
+			reload()
 		}
 	})
 	if o.locks.IsUndefined() {

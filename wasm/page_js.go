@@ -11,7 +11,7 @@ import (
 )
 
 // Page shows the client's View and passes on what the reader does. Only the goroutine of
-// its loop may use it, except for changed, which is safe for concurrent use.
+// its loop may use it.
 type Page struct {
 	*loop
 	client    *client.Client
@@ -24,7 +24,7 @@ type Page struct {
 
 	notice     *notice
 	timeline   *timeline
-	connection connectionParts
+	connection *connectionStatus
 	rooms      *roomList
 	refused    *refusedRoom
 	members    *memberList
@@ -61,7 +61,6 @@ func (p *Page) findParts() {
 	p.typing = newLabel(byID("typing"))
 	clock := newClock()
 	p.notice = newNotice(p.loop)
-	p.connection = newConnectionParts()
 	p.members = newMemberList(p.loop)
 	p.composer = newComposer(p.loop, p.client, newDrafts(p.loop), func() { p.timeline.sent() })
 	p.timeline = newTimeline(p.loop, p.client, clock, p.composer, p.notice)
@@ -70,12 +69,10 @@ func (p *Page) findParts() {
 	p.me = newNameDialog(p.loop, p.client, p.composer.focus)
 	p.topic = newTopicDialog(p.loop, p.client, clock, p.composer.focus)
 	p.session = newSessionDialogs(p.loop, p.client, p.connector, p.me, p.leaveFreely)
+	p.connection = newConnectionStatus(p.loop, p.client, p.connector, p.session.askToContinue)
 	p.drawer = newDrawer(p.loop, p.client, p.composer.focus)
 	p.bells = newBells(p.loop, p.client, p.notice, p.announce, p.goTo)
 }
-
-// changed redraws the page because the View has changed. It is safe for concurrent use.
-func (p *Page) changed() { p.post(p.redraw) }
 
 // start listens to the reader, and shows the page until it is closed.
 func (p *Page) start() {
@@ -101,7 +98,7 @@ func (p *Page) draw() (flood bool) {
 	if v.Current != p.current {
 		p.entered(v)
 	}
-	p.drawConnection(v)
+	p.connection.draw(v, p.booted)
 	p.rooms.draw(v)
 	p.refused.draw(v)
 	p.me.draw(v.Me)
@@ -152,23 +149,6 @@ func (p *Page) leaveFreely() {
 }
 
 func (p *Page) listenToWindow() {
-	// After events that may follow a sleep or a network change, the client checks the
-	// connection with one ping. A frozen page gets resume, or only focus.
-	listen(window, "online", func(js.Value) {
-		p.client.CheckNow()
-		p.changed()
-	})
-	listen(window, "offline", func(js.Value) {
-		p.post(func() {
-			if p.view.State == client.Online {
-				p.client.CheckNow()
-			}
-			p.redraw()
-		})
-	})
-	listen(window, "focus", func(js.Value) { p.client.CheckNow() })
-	listen(window, "pageshow", func(js.Value) { p.client.CheckNow() })
-	listen(document, "resume", func(js.Value) { p.client.CheckNow() })
 	listen(window, "popstate", func(js.Value) { p.post(p.followAddress) })
 	listen(window, "beforeunload", func(event js.Value) {
 		if p.queued.Load() > 0 {
@@ -185,8 +165,6 @@ func (p *Page) listenToWindow() {
 		})
 	})
 	listen(byID("copy-link"), "click", func(js.Value) { p.post(p.copyLink) })
-	listen(byID("reload"), "click", func(js.Value) { window.Get("location").Call("reload") })
-	listen(byID("reconnect"), "click", func(js.Value) { p.post(p.reconnect) })
 }
 
 // titleOf returns the title of the tab: the unread messages of all rooms, and the
