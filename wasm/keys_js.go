@@ -7,6 +7,35 @@ import (
 	"websockets/wasm/view"
 )
 
+// keysDialog is the list of shortcuts.
+type keysDialog struct {
+	dialog, list js.Value
+}
+
+func newKeysDialog(l *loop) *keysDialog {
+	d := &keysDialog{dialog: byID("keys-dialog"), list: byID("keys-list")}
+	listen(byID("keys"), "click", func(js.Value) { l.post(d.toggle) })
+	listen(byID("keys-close"), "click", func(js.Value) { l.post(func() { d.dialog.Call("close") }) })
+	return d
+}
+
+// toggle opens or closes the dialog.
+func (d *keysDialog) toggle() {
+	switch {
+	case d.dialog.Get("open").Bool():
+		d.dialog.Call("close")
+		return
+	case !find(document, "dialog:modal").IsNull():
+		return // one dialog at a time
+	}
+	if d.list.Get("childElementCount").Int() == 0 {
+		for _, line := range view.KeyLines(onMac()) {
+			d.list.Call("append", keyLine(line))
+		}
+	}
+	d.dialog.Call("showModal")
+}
+
 // listenToKeys performs the actions of view.Press.
 func (p *Page) listenToKeys() {
 	listen(document, "keydown", func(event js.Value) {
@@ -19,9 +48,6 @@ func (p *Page) listenToKeys() {
 		}
 		p.post(func() { p.act(action) })
 	})
-	dialog := byID("keys-dialog")
-	listen(byID("keys"), "click", func(js.Value) { p.post(p.showKeys) })
-	listen(byID("keys-close"), "click", func(js.Value) { p.post(func() { dialog.Call("close") }) })
 }
 
 // pressOf converts a key event.
@@ -70,7 +96,7 @@ func (p *Page) act(action view.Action) {
 	case view.RowBelow:
 		p.rooms.moveRow(+1)
 	case view.ShowKeys:
-		p.showKeys()
+		p.keys.toggle()
 	case view.ShowEvents:
 		p.drawer.toggle()
 	case view.Back:
@@ -92,24 +118,6 @@ func (p *Page) goBack() {
 	default:
 		p.timeline.dismiss()
 	}
-}
-
-// showKeys opens or closes the list of shortcuts.
-func (p *Page) showKeys() {
-	dialog, list := byID("keys-dialog"), byID("keys-list")
-	switch {
-	case dialog.Get("open").Bool():
-		dialog.Call("close")
-		return
-	case !find(document, "dialog:modal").IsNull():
-		return // one dialog at a time
-	}
-	if list.Get("childElementCount").Int() == 0 {
-		for _, line := range view.KeyLines(onMac()) {
-			list.Call("append", keyLine(line))
-		}
-	}
-	dialog.Call("showModal")
 }
 
 func keyLine(line view.KeyLine) js.Value {

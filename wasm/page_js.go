@@ -32,6 +32,7 @@ type Page struct {
 	me         *nameDialog
 	topic      *topicDialog
 	session    *sessionDialogs
+	keys       *keysDialog
 	drawer     *drawer
 	bells      *bells
 
@@ -70,6 +71,7 @@ func (p *Page) findParts() {
 	p.topic = newTopicDialog(p.loop, p.client, clock, p.composer.focus)
 	p.session = newSessionDialogs(p.loop, p.client, p.connector, p.me, p.leaveFreely)
 	p.connection = newConnectionStatus(p.loop, p.client, p.connector, p.session.askToContinue)
+	p.keys = newKeysDialog(p.loop)
 	p.drawer = newDrawer(p.loop, p.client, p.composer.focus)
 	p.bells = newBells(p.loop, p.client, p.notice, p.announce, p.goTo)
 }
