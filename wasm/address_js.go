@@ -18,7 +18,7 @@ func (p *Page) goTo(room string) {
 
 // followAddress opens the room of the address after Back or Forward.
 func (p *Page) followAddress() {
-	room, _ := roomOf(window.Get("location").Get("pathname").String())
+	room, _ := addressRoom()
 	p.change(room)
 }
 
@@ -30,7 +30,7 @@ func (p *Page) change(room string) {
 		p.notice.show(errorText(err))
 	}
 	p.bells.joinRooms() // the room that was left may notify
-	p.drawNow()
+	p.loop.drawNow()
 }
 
 // copyLink copies the room's address to the clipboard. Without a clipboard it shows the
@@ -46,16 +46,9 @@ func (p *Page) copyLink() {
 	clipboard.Call("writeText", link)
 }
 
-// roomAtStart returns the room of the page's address. It may be called before
-// findParts.
-func (p *Page) roomAtStart() string {
-	room, ok := roomOf(window.Get("location").Get("pathname").String())
-	if !ok {
-		p.post(func() {
-			p.notice.show("There is no room at this address, so this is #" + room + ". A room name has 1 to 64 characters: a-z, 0-9, - and _.")
-		})
-	}
-	return room
+// addressRoom is roomOf for the page's address.
+func addressRoom() (room string, ok bool) {
+	return roomOf(window.Get("location").Get("pathname").String())
 }
 
 // addressOf returns the path of a room's page.

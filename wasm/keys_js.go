@@ -36,20 +36,6 @@ func (d *keysDialog) toggle() {
 	d.dialog.Call("showModal")
 }
 
-// listenToKeys performs the actions of view.Press.
-func (p *Page) listenToKeys() {
-	listen(document, "keydown", func(event js.Value) {
-		action := pressOf(event).Action()
-		if action == view.NoAction || event.Get("defaultPrevented").Bool() {
-			return
-		}
-		if action != view.Back { // the browser may use Esc too
-			event.Call("preventDefault")
-		}
-		p.post(func() { p.act(action) })
-	})
-}
-
 // pressOf converts a key event.
 func pressOf(event js.Value) view.Press {
 	is := func(property string) bool { return event.Get(property).Truthy() }
@@ -79,45 +65,6 @@ func pressOf(event js.Value) view.Press {
 		press.Place = view.InField
 	}
 	return press
-}
-
-func (p *Page) act(action view.Action) {
-	switch action {
-	case view.Send:
-		p.composer.send()
-	case view.FindRoom:
-		p.rooms.focusFilter()
-	case view.RoomAbove:
-		p.rooms.step(-1)
-	case view.RoomBelow:
-		p.rooms.step(+1)
-	case view.RowAbove:
-		p.rooms.moveRow(-1)
-	case view.RowBelow:
-		p.rooms.moveRow(+1)
-	case view.ShowKeys:
-		p.keys.toggle()
-	case view.ShowEvents:
-		p.drawer.toggle()
-	case view.Back:
-		p.goBack()
-	}
-}
-
-// goBack leaves the current part of the page, one step at a time.
-func (p *Page) goBack() {
-	focused := document.Get("activeElement")
-	switch {
-	case p.members.isOpen():
-		p.members.setOpen(false)
-	case p.rooms.typed != "" && find(document, "nav.rooms").Call("contains", focused).Bool():
-		p.rooms.resetFilter()
-	case p.rooms.form.Call("contains", focused).Bool():
-		showPane("room")
-		p.composer.focus()
-	default:
-		p.timeline.dismiss()
-	}
 }
 
 func keyLine(line view.KeyLine) js.Value {

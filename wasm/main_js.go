@@ -2,7 +2,7 @@
 // index.html: it shows the client's View and passes on what the reader does. Package
 // view decides how things are shown.
 //
-//	page_js.go        Page: what is shown
+//	page_js.go        Page: its parts, and what the keys do in them
 //	loop_js.go        the page's goroutine, and when it draws
 //	timeline_js.go    the messages; row_js.go a row, scroll_js.go scrolling and loading
 //	composer_js.go    the composer; drafts_js.go drafts
@@ -27,36 +27,41 @@ import (
 )
 
 func main() {
-	page := newPage()
+	loop := newLoop()
+	var page *Page // set before the client has received anything
+	room, found := addressRoom()
 	config := client.Config{
 		URL:       socketAddress(),
-		Room:      page.roomAtStart(),
-		OnChange:  page.changed,
+		Room:      room,
+		OnChange:  loop.changed,
 		OnMessage: func(m shared.Message) { page.bells.onMessage(m) },
 	}
 	outboxes := openOutboxes()
 	if outboxes != nil {
-		config.Store, page.keeps = outboxes.store(outboxes.own), true
+		config.Store = outboxes.store(outboxes.own)
 	}
 	c, err := client.New(config)
 	if err != nil {
 		panic(err) // load.js reports that the program has stopped
 	}
-	page.client, page.connector = c, newConnector(c)
 	if outboxes != nil {
 		outboxes.importAbandoned(c)
 		go outboxes.watch(c)
 	}
 	// Dial first, so that the page is set up while the browser connects.
-	go page.connector.run(page.changed)
+	connector := newConnector(c)
+	go connector.run(loop.changed)
 	runtime.Gosched()
-	page.findParts()
+	page = newPage(loop, c, connector, outboxes != nil)
 	page.bells.joinRooms()
 	exposeSendEvent(c)
+	if !found {
+		page.notice.show("There is no room at this address, so this is #" + room + ". A room name has 1 to 64 characters: a-z, 0-9, - and _.")
+	}
 	if debugAsked() {
 		page.drawer.show()
 	}
-	page.start() // until the page is closed
+	loop.run(page.draw) // until the page is closed
 }
 
 // socketAddress returns the WebSocket URL of the page's server.

@@ -10,100 +10,125 @@ import (
 	"websockets/wasm/view"
 )
 
-// Page shows the client's View and passes on what the reader does. Only the goroutine of
-// its loop may use it.
+// Page shows the client's View and passes on what the reader does. Each part of it draws
+// its elements and listens to them; newPage connects the parts.
+//
+// Only the goroutine of its loop may use it.
 type Page struct {
-	*loop
-	client    *client.Client
-	connector *connector
+	loop   *loop
+	client *client.Client
 
-	// view is the View that is shown.
-	view    client.View
-	current string // the room that is shown, empty before the first
-	booted  bool
-
-	notice     *notice
-	timeline   *timeline
 	connection *connectionStatus
 	rooms      *roomList
 	refused    *refusedRoom
-	members    *memberList
+	timeline   *timeline
 	composer   *composer
-	me         *nameDialog
+	members    *memberList
+	notice     *notice
+	bells      *bells
+	name       *nameDialog
 	topic      *topicDialog
-	session    *sessionDialogs
 	keys       *keysDialog
 	drawer     *drawer
-	bells      *bells
 
-	title       *label
-	heading     *label
-	announce    *label
-	empty       js.Value
-	typing      *label
+	title    *label
+	heading  *label
+	announce *label // for screen readers
+	empty    js.Value
+	typing   *label
+
+	view        client.View   // the one that is shown
+	booted      bool          // a room has been shown
 	loggedError *shared.Error // the last error written to the console
+
 	// queued counts the messages that are lost when the page is closed. beforeunload
 	// reads it. It stays 0 if the browser stores the outbox.
 	queued atomic.Int32
-	keeps  bool // the browser stores the outbox; set before start
+	stored bool // the browser stores the outbox
 }
 
-// newPage returns a page that accepts posts. Call findParts before start.
-func newPage() *Page {
-	return &Page{loop: newLoop()}
+// newPage finds the elements of index.html and listens to the reader. stored is true if
+// the browser stores the outbox.
+func newPage(l *loop, c *client.Client, connector *connector, stored bool) *Page {
+	p := &Page{
+		loop:     l,
+		client:   c,
+		title:    newLabel(find(document, "title")),
+		heading:  newLabel(byID("room-name")),
+		announce: newLabel(byID("announce")),
+		empty:    byID("empty"),
+		typing:   newLabel(byID("typing")),
+		stored:   stored,
+	}
+	clock, drafts := newClock(), newDrafts(l)
+	p.notice = newNotice(l)
+	p.composer = newComposer(l, c, drafts, func() { p.timeline.sent() })
+	p.timeline = newTimeline(l, c, clock, p.composer, p.notice)
+	p.rooms = newRoomList(l, c, drafts, p.goTo)
+	p.refused = newRefusedRoom(l, p.composer, p.goTo, func() { p.change(p.view.Current) })
+	p.members = newMemberList(l)
+	p.bells = newBells(l, c, p.notice, p.announce, p.goTo)
+	p.name = newNameDialog(l, c, p.composer.focus)
+	p.topic = newTopicDialog(l, c, clock, p.composer.focus)
+	p.keys = newKeysDialog(l)
+	p.drawer = newDrawer(l, c, p.composer.focus)
+	session := newSessionDialogs(l, c, connector, p.name, p.leaveFreely)
+	p.connection = newConnectionStatus(l, c, connector, session.askToContinue)
+	p.listen()
+	return p
 }
 
-// findParts finds the elements of index.html.
-func (p *Page) findParts() {
-	p.title = newLabel(find(document, "title"))
-	p.heading = newLabel(byID("room-name"))
-	p.announce = newLabel(byID("announce"))
-	p.empty = byID("empty")
-	p.typing = newLabel(byID("typing"))
-	clock := newClock()
-	p.notice = newNotice(p.loop)
-	p.members = newMemberList(p.loop)
-	p.composer = newComposer(p.loop, p.client, newDrafts(p.loop), func() { p.timeline.sent() })
-	p.timeline = newTimeline(p.loop, p.client, clock, p.composer, p.notice)
-	p.rooms = newRoomList(p.loop, p.client, p.composer.drafts, p.goTo)
-	p.refused = newRefusedRoom(p.loop, p.composer, p.goTo, func() { p.change(p.view.Current) })
-	p.me = newNameDialog(p.loop, p.client, p.composer.focus)
-	p.topic = newTopicDialog(p.loop, p.client, clock, p.composer.focus)
-	p.session = newSessionDialogs(p.loop, p.client, p.connector, p.me, p.leaveFreely)
-	p.connection = newConnectionStatus(p.loop, p.client, p.connector, p.session.askToContinue)
-	p.keys = newKeysDialog(p.loop)
-	p.drawer = newDrawer(p.loop, p.client, p.composer.focus)
-	p.bells = newBells(p.loop, p.client, p.notice, p.announce, p.goTo)
-}
-
-// start listens to the reader, and shows the page until it is closed.
-func (p *Page) start() {
-	p.listenToWindow()
-	p.listenToKeys()
-	p.run(p.draw)
+// listen listens to what concerns more than one part.
+func (p *Page) listen() {
+	listen(document, "keydown", func(event js.Value) {
+		action := pressOf(event).Action()
+		if action == view.NoAction || event.Get("defaultPrevented").Bool() {
+			return
+		}
+		if action != view.Back { // the browser may use Esc too
+			event.Call("preventDefault")
+		}
+		p.loop.post(func() { p.act(action) })
+	})
+	listen(window, "popstate", func(js.Value) { p.loop.post(p.followAddress) })
+	listen(window, "beforeunload", func(event js.Value) {
+		if p.queued.Load() > 0 {
+			event.Call("preventDefault") // the browser asks whether to leave
+		}
+	})
+	listen(document, "visibilitychange", func(js.Value) {
+		p.loop.post(func() {
+			if !document.Get("hidden").Bool() {
+				p.client.CheckNow()
+				p.rooms.load()
+			}
+			p.loop.drawNow() // a frame requested before may never come
+		})
+	})
+	listen(byID("copy-link"), "click", func(js.Value) { p.loop.post(p.copyLink) })
 }
 
 // draw shows the View. It reports a flood if all visible messages are new: nobody can
 // read that fast.
 func (p *Page) draw() (flood bool) {
 	if p.timeline.AtEnd {
-		p.client.ShowLatest(p.current)
+		p.client.ShowLatest(p.view.Current)
 	} else {
-		p.client.PinView(p.current)
+		p.client.PinView(p.view.Current)
 	}
-	v := p.client.View()
+	v, before := p.client.View(), p.view.Current
 	p.view = v
-	if !p.keeps {
+	if !p.stored {
 		p.queued.Store(int32(v.Queued))
 	}
 
-	if v.Current != p.current {
-		p.entered(v)
+	if v.Current != before {
+		p.entered(v, before)
 	}
 	p.connection.draw(v, p.booted)
 	p.rooms.draw(v)
 	p.refused.draw(v)
-	p.me.draw(v.Me)
+	p.name.draw(v.Me)
 	p.topic.draw(v)
 	p.drawer.draw()
 	names := view.NamesOf(v)
@@ -132,9 +157,8 @@ func (p *Page) draw() (flood bool) {
 }
 
 // entered updates the page after the current room has changed.
-func (p *Page) entered(v client.View) {
-	p.refused.leave(p.current)
-	p.current = v.Current
+func (p *Page) entered(v client.View, before string) {
+	p.refused.leave(before)
 	p.heading.set(v.Current)
 	p.composer.enter(v.Current)
 	if p.booted {
@@ -144,29 +168,50 @@ func (p *Page) entered(v client.View) {
 	}
 }
 
-// leaveFreely keeps the browser from asking whether to leave the page.
-func (p *Page) leaveFreely() {
-	p.keeps = true
-	p.queued.Store(0)
+// act performs an action of the keyboard.
+func (p *Page) act(action view.Action) {
+	switch action {
+	case view.Send:
+		p.composer.send()
+	case view.FindRoom:
+		p.rooms.focusFilter()
+	case view.RoomAbove:
+		p.rooms.step(-1)
+	case view.RoomBelow:
+		p.rooms.step(+1)
+	case view.RowAbove:
+		p.rooms.moveRow(-1)
+	case view.RowBelow:
+		p.rooms.moveRow(+1)
+	case view.ShowKeys:
+		p.keys.toggle()
+	case view.ShowEvents:
+		p.drawer.toggle()
+	case view.Back:
+		p.goBack()
+	}
 }
 
-func (p *Page) listenToWindow() {
-	listen(window, "popstate", func(js.Value) { p.post(p.followAddress) })
-	listen(window, "beforeunload", func(event js.Value) {
-		if p.queued.Load() > 0 {
-			event.Call("preventDefault") // the browser asks whether to leave
-		}
-	})
-	listen(document, "visibilitychange", func(js.Value) {
-		p.post(func() {
-			if !document.Get("hidden").Bool() {
-				p.client.CheckNow()
-				p.rooms.load()
-			}
-			p.drawNow() // a frame requested before may never come
-		})
-	})
-	listen(byID("copy-link"), "click", func(js.Value) { p.post(p.copyLink) })
+// goBack leaves the current part of the page, one step at a time.
+func (p *Page) goBack() {
+	focused := document.Get("activeElement")
+	switch {
+	case p.members.isOpen():
+		p.members.setOpen(false)
+	case p.rooms.typed != "" && find(document, "nav.rooms").Call("contains", focused).Bool():
+		p.rooms.resetFilter()
+	case p.rooms.form.Call("contains", focused).Bool():
+		showPane("room")
+		p.composer.focus()
+	default:
+		p.timeline.dismiss()
+	}
+}
+
+// leaveFreely keeps the browser from asking whether to leave the page.
+func (p *Page) leaveFreely() {
+	p.stored = true
+	p.queued.Store(0)
 }
 
 // titleOf returns the title of the tab: the unread messages of all rooms, and the
