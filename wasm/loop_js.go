@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"sync"
 	"syscall/js"
 	"time"
 )
+
+// answerTimeout bounds a request to the server.
+const answerTimeout = 10 * time.Second
 
 // maxFrameGap bounds the time until a change is drawn.
 const maxFrameGap = 200 * time.Millisecond
@@ -14,8 +18,7 @@ const maxFrameGap = 200 * time.Millisecond
 //
 // Only the goroutine of run may use it, except for post, after and changed, which are
 // safe for concurrent use. Callbacks of the browser inspect their event and post the rest, so they
-// never block the browser. Calls that wait for the server run on goroutines of their own
-// and post the result.
+// never block the browser.
 type loop struct {
 	// mu guards queue: the work for run's goroutine, in order. A token in posted means
 	// that queue is not empty.
@@ -58,6 +61,17 @@ func (l *loop) post(work func()) {
 // after posts work after d.
 func (l *loop) after(d time.Duration, work func()) {
 	time.AfterFunc(d, func() { l.post(work) })
+}
+
+// call calls the server on a goroutine of its own, for at most timeout, and posts done
+// with the error.
+func (l *loop) call(timeout time.Duration, do func(context.Context) error, done func(error)) {
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		err := do(ctx)
+		l.post(func() { done(err) })
+	}()
 }
 
 // run draws the page with draw, and executes posted work until the page is closed.

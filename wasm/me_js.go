@@ -99,11 +99,9 @@ func (d *nameDialog) onClose() {
 	if me.Named || me.Name == "" {
 		return
 	}
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
-		defer cancel()
-		d.client.SetName(ctx, me.Name) // if it fails, the next visit asks
-	}()
+	d.loop.call(answerTimeout, func(ctx context.Context) error {
+		return d.client.SetName(ctx, me.Name)
+	}, func(error) {}) // if it fails, the next visit asks
 }
 
 // newGuest asks for a name again when the reader continues as a new guest. It proposes
@@ -126,19 +124,16 @@ func (d *nameDialog) save() {
 		return
 	}
 	d.saving = true
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
-		defer cancel()
-		err := d.client.SetName(ctx, name)
-		d.loop.post(func() {
-			d.saving = false
-			if err != nil {
-				d.problem.showText(errorText(err))
-				return
-			}
-			d.close()
-		})
-	}()
+	d.loop.call(answerTimeout, func(ctx context.Context) error {
+		return d.client.SetName(ctx, name)
+	}, func(err error) {
+		d.saving = false
+		if err != nil {
+			d.problem.showText(errorText(err))
+			return
+		}
+		d.close()
+	})
 }
 
 // errorText returns the text of an error for the reader. Texts of the server are meant

@@ -11,9 +11,6 @@ import (
 	"websockets/wasm/view"
 )
 
-// answerTimeout bounds a request to the server.
-const answerTimeout = 10 * time.Second
-
 // listInterval is how often the list of rooms is loaded while the page is visible.
 const listInterval = 30 * time.Second
 
@@ -186,12 +183,12 @@ func (r *roomList) load() {
 		return
 	}
 	r.listed, r.listing = true, true
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
-		defer cancel()
-		r.client.ListRooms(ctx, "") // on an error, the old list stays
-		r.loop.post(func() { r.listing = false })
-	}()
+	r.loop.call(answerTimeout, func(ctx context.Context) error {
+		_, err := r.client.ListRooms(ctx, "")
+		return err
+	}, func(error) { // on an error, the old list stays
+		r.listing = false
+	})
 }
 
 func (r *roomList) loadPeriodically() {
@@ -248,23 +245,22 @@ func (r *roomList) search() {
 		return
 	}
 	r.asking = true
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), searchTimeout)
-		defer cancel()
-		found, err := r.client.ListRooms(ctx, typed)
-		r.loop.post(func() {
-			r.asking = false
-			if r.typed != typed {
-				r.search()
-				return
-			}
-			if err == nil {
-				r.found, r.foundFor = found, typed
-			}
-			r.loop.redraw()
-			r.goToFirst()
-		})
-	}()
+	var found []shared.RoomSummary
+	r.loop.call(searchTimeout, func(ctx context.Context) (err error) {
+		found, err = r.client.ListRooms(ctx, typed)
+		return err
+	}, func(err error) {
+		r.asking = false
+		if r.typed != typed {
+			r.search()
+			return
+		}
+		if err == nil {
+			r.found, r.foundFor = found, typed
+		}
+		r.loop.redraw()
+		r.goToFirst()
+	})
 }
 
 // enter handles Enter in the filter: it searches the server and opens the best match.

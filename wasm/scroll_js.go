@@ -197,22 +197,17 @@ func (t *timeline) load(which view.Load, asked bool) {
 	}
 	room := t.view.Current
 	t.beginMute() // the View may have the messages before load returns
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
-		defer cancel()
-		err := load(ctx, room)
-		t.loop.post(func() {
-			t.loaded = true
-			t.older.set("Show older")
-			if err != nil {
-				t.loadFailed = time.Now()
-				t.loop.after(loadRetryDelay, t.loop.redraw)
-			}
-			if err != nil && asked && room == t.view.Current {
-				t.notice.show(errorText(err))
-			}
-			t.endMute()
-			t.loop.redraw()
-		})
-	}()
+	t.loop.call(answerTimeout, func(ctx context.Context) error { return load(ctx, room) }, func(err error) {
+		t.loaded = true
+		t.older.set("Show older")
+		if err != nil {
+			t.loadFailed = time.Now()
+			t.loop.after(loadRetryDelay, t.loop.redraw)
+		}
+		if err != nil && asked && room == t.view.Current {
+			t.notice.show(errorText(err))
+		}
+		t.endMute()
+		t.loop.redraw()
+	})
 }

@@ -97,17 +97,14 @@ func (d *topicDialog) save() {
 	}
 	d.saving = true
 	room := d.room
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
-		defer cancel()
-		err := d.client.SetTopic(ctx, room, text)
-		d.loop.post(func() {
-			d.saving = false
-			if err != nil {
-				d.problem.showText(errorText(err))
-				return
-			}
-			d.close()
-		})
-	}()
+	d.loop.call(answerTimeout, func(ctx context.Context) error {
+		return d.client.SetTopic(ctx, room, text)
+	}, func(err error) {
+		d.saving = false
+		if err != nil {
+			d.problem.showText(errorText(err))
+			return
+		}
+		d.close()
+	})
 }
