@@ -65,7 +65,7 @@ func (d *sessionDialogs) listen() {
 
 // askToForget asks for confirmation and says what will be lost.
 func (d *sessionDialogs) askToForget() {
-	d.name.close()
+	d.name.form.close()
 	d.problem.showText("")
 	d.unsent.showText(view.UnsentWarning(d.countUnsent()))
 	d.dialog.Call("showModal")

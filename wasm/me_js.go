@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 	"syscall/js"
 
 	"websockets/shared"
@@ -21,40 +20,25 @@ type nameDialog struct {
 	avatar *label
 	name   *label
 
-	dialog       js.Value
-	input        js.Value
-	problem      *label
+	form         *formDialog
 	me           client.Me // as last drawn
 	asked        bool      // the dialog was opened once
 	previousName string    // the reader's name as the guest before
-	saving       bool
 }
 
 func newNameDialog(l *loop, c *client.Client, closed func()) *nameDialog {
 	button := byID("me")
 	d := &nameDialog{
-		loop:    l,
-		client:  c,
-		closed:  closed,
-		button:  button,
-		avatar:  newLabel(find(button, ".avatar")),
-		name:    newLabel(find(button, ".name")),
-		dialog:  byID("name-dialog"),
-		input:   byID("name"),
-		problem: newLabel(byID("name-error")),
+		loop:   l,
+		client: c,
+		closed: closed,
+		button: button,
+		avatar: newLabel(find(button, ".avatar")),
+		name:   newLabel(find(button, ".name")),
 	}
-	d.listen()
+	d.form = newFormDialog(l, "name", byID("name"), byID("name-later"), d.save, d.onClose)
+	listen(button, "click", func(js.Value) { l.post(d.ask) })
 	return d
-}
-
-func (d *nameDialog) listen() {
-	listen(d.button, "click", func(js.Value) { d.loop.post(d.ask) })
-	listen(byID("name-form"), "submit", func(event js.Value) {
-		event.Call("preventDefault") // the dialog closes when the server has the name
-		d.loop.post(d.save)
-	})
-	listen(byID("name-later"), "click", func(js.Value) { d.loop.post(d.close) })
-	listen(d.dialog, "close", func(js.Value) { d.loop.post(d.onClose) })
 }
 
 func (d *nameDialog) draw(me client.Me) {
@@ -74,25 +58,24 @@ func (d *nameDialog) draw(me client.Me) {
 // ask opens the dialog.
 func (d *nameDialog) ask() {
 	d.asked = true
-	if d.dialog.Get("open").Bool() {
+	if d.form.isOpen() {
 		return
 	}
-	d.input.Set("value", d.previousName)
-	d.input.Set("placeholder", d.me.Name)
-	setHidden(byID("forget"), !d.me.Named) // a new guest has nothing to forget
+	name := d.previousName
 	if d.me.Named {
-		d.input.Set("value", d.me.Name)
+		name = d.me.Name
 	}
-	d.problem.showText("")
-	d.dialog.Call("showModal")
-	d.input.Call("focus")
-	d.input.Call("select")
+	d.form.input.Set("placeholder", d.me.Name)
+	setHidden(byID("forget"), !d.me.Named) // a new guest has nothing to forget
+	d.form.open(name)
 }
 
-func (d *nameDialog) close() { d.dialog.Call("close") }
+func (d *nameDialog) save() {
+	d.form.save(shared.ValidateName, d.client.SetName)
+}
 
-// onClose runs when the dialog has closed. If the reader chose no name, it sets the
-// generated one as theirs, so that the next visit does not ask again.
+// onClose sets the generated name as the reader's if they chose none, so that the next
+// visit does not ask again.
 func (d *nameDialog) onClose() {
 	d.closed()
 	me := d.client.View().Me
@@ -111,29 +94,6 @@ func (d *nameDialog) newGuest() {
 	if d.me.Named {
 		d.previousName = d.me.Name
 	}
-}
-
-// save sends the typed name to the server.
-func (d *nameDialog) save() {
-	if d.saving {
-		return
-	}
-	name := strings.Join(strings.Fields(d.input.Get("value").String()), " ")
-	if err := shared.ValidateName(name); err != nil {
-		d.problem.showText(errorText(err))
-		return
-	}
-	d.saving = true
-	d.loop.call(answerTimeout, func(ctx context.Context) error {
-		return d.client.SetName(ctx, name)
-	}, func(err error) {
-		d.saving = false
-		if err != nil {
-			d.problem.showText(errorText(err))
-			return
-		}
-		d.close()
-	})
 }
 
 // errorText returns the text of an error for the reader. Texts of the server are meant
