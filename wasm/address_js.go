@@ -1,15 +1,11 @@
 package main
 
-import (
-	"strings"
-
-	"websockets/shared"
-)
+import "websockets/wasm/view"
 
 // goTo opens a room and changes the page's address.
 func (p *Page) goTo(room string) {
 	if room != p.view.Current {
-		window.Get("history").Call("pushState", nil, "", addressOf(room))
+		window.Get("history").Call("pushState", nil, "", view.PathOf(room))
 	}
 	p.rooms.clearFilter()
 	p.change(room)
@@ -27,7 +23,7 @@ func (p *Page) followAddress() {
 func (p *Page) change(room string) {
 	showPane("room")
 	if err := p.client.ChangeRoom(room); err != nil {
-		p.notice.show(errorText(err))
+		p.notice.show(view.ErrorText(err))
 	}
 	p.bells.joinRooms() // the room that was left may notify
 	p.loop.drawNow()
@@ -36,7 +32,7 @@ func (p *Page) change(room string) {
 // copyLink copies the room's address to the clipboard. Without a clipboard it shows the
 // address.
 func (p *Page) copyLink() {
-	link := window.Get("location").Get("origin").String() + addressOf(p.view.Current)
+	link := window.Get("location").Get("origin").String() + view.PathOf(p.view.Current)
 	clipboard := window.Get("navigator").Get("clipboard")
 	if clipboard.IsUndefined() { // on a page without TLS
 		p.notice.show("The link to this room is " + link)
@@ -46,23 +42,7 @@ func (p *Page) copyLink() {
 	clipboard.Call("writeText", link)
 }
 
-// addressRoom is roomOf for the page's address.
+// addressRoom is view.RoomOf for the page's address.
 func addressRoom() (room string, ok bool) {
-	return roomOf(window.Get("location").Get("pathname").String())
-}
-
-// addressOf returns the path of a room's page.
-func addressOf(room string) string { return "/r/" + room }
-
-// roomOf returns the room of a path. The path / is the default room. For a path without
-// a valid room it returns the default room and false.
-func roomOf(path string) (room string, ok bool) {
-	if path == "/" {
-		return shared.DefaultRoom, true
-	}
-	room, found := strings.CutPrefix(path, "/r/")
-	if !found || shared.ValidateRoom(room) != nil {
-		return shared.DefaultRoom, false
-	}
-	return room, true
+	return view.RoomOf(window.Get("location").Get("pathname").String())
 }

@@ -134,7 +134,7 @@ func (c *composer) send() {
 		return
 	}
 	if _, err := c.client.Send(c.room, text); err != nil {
-		c.problem = errorText(err)
+		c.problem = view.ErrorText(err)
 	} else {
 		c.setText("")
 		c.drafts.sent(c.room, typed)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"syscall/js"
+
+	"websockets/wasm/view"
 )
 
 // formDialog asks for a line of text and sends it to the server.
@@ -48,14 +50,14 @@ func (d *formDialog) save(validate func(text string) error, send func(ctx contex
 	}
 	text := strings.Join(strings.Fields(d.input.Get("value").String()), " ")
 	if err := validate(text); err != nil {
-		d.problem.showText(errorText(err))
+		d.problem.showText(view.ErrorText(err))
 		return
 	}
 	d.saving = true
 	d.loop.call(answerTimeout, func(ctx context.Context) error { return send(ctx, text) }, func(err error) {
 		d.saving = false
 		if err != nil {
-			d.problem.showText(errorText(err))
+			d.problem.showText(view.ErrorText(err))
 			return
 		}
 		d.close()

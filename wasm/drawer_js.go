@@ -242,7 +242,7 @@ func (d *drawer) send() {
 		err = d.client.SendRaw(e)
 	}
 	if err != nil {
-		d.problem.showText(errorText(err))
+		d.problem.showText(view.ErrorText(err))
 		return
 	}
 	d.problem.showText("")

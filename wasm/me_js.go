@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"syscall/js"
 
 	"websockets/shared"
@@ -94,23 +93,4 @@ func (d *nameDialog) newGuest() {
 	if d.me.Named {
 		d.previousName = d.me.Name
 	}
-}
-
-// errorText returns the text of an error for the reader. Texts of the server are meant
-// for people already.
-func errorText(err error) string {
-	var said *shared.Error
-	switch {
-	case errors.As(err, &said):
-		return view.Sentence(said.Message)
-	case errors.Is(err, client.ErrDisconnected), errors.Is(err, client.ErrBusy):
-		return "There is no connection right now. Please try again in a moment."
-	case errors.Is(err, context.DeadlineExceeded):
-		return "The server didn't answer. Please try again in a moment."
-	case errors.Is(err, client.ErrOutboxFull):
-		return "Too many messages are waiting to be sent. Please wait for the connection."
-	case errors.Is(err, client.ErrNoRoom):
-		return "Please choose a room first."
-	}
-	return view.Sentence(err.Error())
 }

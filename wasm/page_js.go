@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strconv"
 	"sync/atomic"
 	"syscall/js"
 
@@ -136,7 +135,7 @@ func (p *Page) draw() (flood bool) {
 	p.composer.draw(v, p.booted)
 	p.bells.draw(v)
 	p.typing.set(view.Typing(v.Room.Typing))
-	p.title.set(titleOf(v))
+	p.title.set(view.TitleOf(v))
 
 	room := v.Room
 	if !p.booted && (room.Synced || len(room.Messages) > 0 || room.Refused != nil) {
@@ -212,23 +211,4 @@ func (p *Page) goBack() {
 func (p *Page) leaveFreely() {
 	p.stored = true
 	p.queued.Store(0)
-}
-
-// titleOf returns the title of the tab: the unread messages of all rooms, and the
-// current room.
-func titleOf(v client.View) string {
-	unread := 0
-	for _, r := range v.Rooms {
-		unread += r.Unread
-	}
-	title := "#" + v.Current
-	switch {
-	case v.Current == "":
-		title = "Rooms"
-	case unread > shared.MaxUnread:
-		title = "(" + strconv.Itoa(shared.MaxUnread) + "+) " + title
-	case unread > 0:
-		title = "(" + strconv.Itoa(unread) + ") " + title
-	}
-	return title
 }

@@ -205,7 +205,7 @@ func (t *timeline) load(which view.Load, asked bool) {
 			t.loop.after(loadRetryDelay, t.loop.redraw)
 		}
 		if err != nil && asked && room == t.view.Current {
-			t.notice.show(errorText(err))
+			t.notice.show(view.ErrorText(err))
 		}
 		t.endMute()
 		t.loop.redraw()

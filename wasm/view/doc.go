@@ -21,4 +21,5 @@
 //	forget.go      warnings before a session is dropped
 //	spans.go       links and code in a message; emoji.go for messages of emoji
 //	sentence.go    errors as sentences
+//	title.go       the title of the tab; address.go the path of a room
 package view

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"errors"
@@ -10,10 +10,10 @@ import (
 
 func TestRoomOfAddress(t *testing.T) {
 	for path, want := range map[string]string{
-		"/": shared.DefaultRoom, "/r/ops": "ops", addressOf("a-b_1"): "a-b_1",
+		"/": shared.DefaultRoom, "/r/ops": "ops", PathOf("a-b_1"): "a-b_1",
 		"/r/": "", "/r/Ops": "", "/r/a/b": "", "/r/%2e": "", "/x": "", "": "",
 	} {
-		room, ok := roomOf(path)
+		room, ok := RoomOf(path)
 		if ok != (want != "") || ok && room != want || !ok && room != shared.DefaultRoom {
 			t.Errorf("room of %q: got %q, %v, want %q", path, room, ok, want)
 		}
@@ -22,14 +22,14 @@ func TestRoomOfAddress(t *testing.T) {
 
 func TestTitleCountsAllRooms(t *testing.T) {
 	v := client.View{Current: "ops", Rooms: []client.RoomEntry{{Name: "ops", Unread: 2}, {Name: "b", Unread: 3}}}
-	if got := titleOf(v); got != "(5) #ops" {
+	if got := TitleOf(v); got != "(5) #ops" {
 		t.Errorf("the title: got %q, want (5) #ops", got)
 	}
 	v.Rooms[1].Unread = shared.MaxUnread + 1
-	if got := titleOf(v); got != "(99+) #ops" {
+	if got := TitleOf(v); got != "(99+) #ops" {
 		t.Errorf("the title: got %q, want (99+) #ops", got)
 	}
-	if got := titleOf(client.View{Current: "ops"}); got != "#ops" {
+	if got := TitleOf(client.View{Current: "ops"}); got != "#ops" {
 		t.Errorf("the title: got %q, want #ops", got)
 	}
 }
@@ -40,7 +40,7 @@ func TestErrorsAreSentences(t *testing.T) {
 		"Please choose a room first.":                            client.ErrNoRoom,
 		"Something else.":                                        errors.New("something else."),
 	} {
-		if got := errorText(err); got != want {
+		if got := ErrorText(err); got != want {
 			t.Errorf("words of %v: got %q, want %q", err, got, want)
 		}
 	}
