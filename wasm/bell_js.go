@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strings"
 	"sync"
 	"syscall/js"
 	"time"
@@ -31,7 +30,7 @@ type bells struct {
 	button *label
 	view   client.View // the last one drawn
 	shown  view.Bell
-	store  tabStore
+	store  store
 	keeps  bool
 	open   map[string]js.Value // open notifications, by room
 	clicks js.Func             // onclick of all notifications; lives as long as the page
@@ -55,8 +54,8 @@ func newBells(l *loop, c *client.Client, n *notice, announce *label, goTo func(r
 		open:      make(map[string]js.Value),
 		notifying: make(map[string]bool),
 	}
-	if storage, ok := localStorage(); ok {
-		b.store, b.keeps = tabStore{storage, bellPrefix}, true
+	b.store, b.keeps = openStore(bellPrefix)
+	if b.keeps {
 		for room := range b.store.Load() {
 			if shared.ValidateRoom(room) == nil {
 				b.set(room, true)
@@ -93,19 +92,16 @@ func (b *bells) listen() {
 		window.Get("Notification").Call("requestPermission").Call("then", answered, answered)
 	})
 	// Another tab may have turned a bell on or off.
-	listen(window, "storage", func(event js.Value) {
-		if event.Get("key").IsNull() {
-			b.loop.post(func() {
-				for _, room := range b.Names() {
-					b.turn(room, false)
-				}
-			})
-			return
-		}
-		if room, ok := strings.CutPrefix(event.Get("key").String(), bellPrefix); ok && shared.ValidateRoom(room) == nil {
-			on := event.Get("newValue").Type() == js.TypeString
+	onStored(bellPrefix, func(room, _ string, on bool) {
+		if shared.ValidateRoom(room) == nil {
 			b.loop.post(func() { b.turn(room, on) })
 		}
+	}, func() {
+		b.loop.post(func() {
+			for _, room := range b.Names() {
+				b.turn(room, false)
+			}
+		})
 	})
 }
 

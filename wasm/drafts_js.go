@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-	"syscall/js"
 	"time"
 
 	"websockets/shared"
@@ -18,18 +16,17 @@ const draftPrefix = "draft/"
 // last change wins. Without localStorage, drafts are kept until the page is closed.
 type drafts struct {
 	view.Drafts
-	store tabStore
+	store store
 	keeps bool
 }
 
 func newDrafts(l *loop) *drafts {
 	d := &drafts{Drafts: make(view.Drafts)}
 	d.listen(l)
-	storage, ok := localStorage()
-	if !ok {
+	d.store, d.keeps = openStore(draftPrefix)
+	if !d.keeps {
 		return d
 	}
-	d.store, d.keeps = tabStore{storage, draftPrefix}, true
 	for room, kept := range d.store.Load() {
 		d.take(room, kept)
 	}
@@ -68,24 +65,14 @@ func (d *drafts) sent(room, text string) {
 
 // listen takes over drafts that other tabs store.
 func (d *drafts) listen(l *loop) {
-	listen(window, "storage", func(event js.Value) {
-		if event.Get("key").IsNull() { // the storage was cleared
-			l.post(func() {
-				clear(d.Drafts)
-				l.redraw()
-			})
-			return
-		}
-		room, ok := strings.CutPrefix(event.Get("key").String(), draftPrefix)
-		if !ok {
-			return
-		}
-		kept := ""
-		if value := event.Get("newValue"); value.Type() == js.TypeString {
-			kept = value.String()
-		}
+	onStored(draftPrefix, func(room, kept string, _ bool) {
 		l.post(func() {
 			d.take(room, kept)
+			l.redraw()
+		})
+	}, func() {
+		l.post(func() {
+			clear(d.Drafts)
 			l.redraw()
 		})
 	})

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"strings"
 	"syscall/js"
 
 	"websockets/wasm/client"
@@ -56,35 +55,23 @@ func (d *sessionDialogs) listen() {
 	listen(byID("forget-yes"), "click", func(js.Value) { d.loop.post(d.forgetMe) })
 	listen(byID("session-later"), "click", func(js.Value) { d.loop.post(func() { d.ended.Call("close") }) })
 	listen(byID("session-continue"), "click", func(js.Value) { d.loop.post(d.continueAsGuest) })
-	listen(window, "storage", func(event js.Value) {
-		if event.Get("key").Equal(js.ValueOf(forgottenKey)) && !event.Get("newValue").IsNull() {
+	onStored(forgottenKey, func(rest, _ string, ok bool) {
+		if rest == "" && ok {
 			d.loop.post(d.startOver) // without setting the key, or tabs would notify each other for ever
 		}
-	})
+	}, func() {})
 }
 
 // askToForget asks for confirmation and says what will be lost.
 func (d *sessionDialogs) askToForget() {
 	d.name.form.close()
 	d.problem.showText("")
-	d.unsent.showText(view.UnsentWarning(d.countUnsent()))
-	d.dialog.Call("showModal")
-}
-
-// countUnsent counts the unsent messages of all tabs. Without localStorage it counts those of
-// this tab.
-func (d *sessionDialogs) countUnsent() int {
-	storage, ok := localStorage()
+	unsent, ok := countUnsent()
 	if !ok {
-		return d.client.View().Queued
+		unsent = d.client.View().Queued // those of this tab
 	}
-	n := 0
-	for _, key := range keysOf(storage) {
-		if rest, ok := strings.CutPrefix(key, outboxPrefix); ok && strings.Contains(rest, "/") {
-			n++
-		}
-	}
-	return n
+	d.unsent.showText(view.UnsentWarning(unsent))
+	d.dialog.Call("showModal")
 }
 
 // forgetMe replaces the session with that of a new guest. Only the server can do that,
@@ -103,24 +90,18 @@ func (d *sessionDialogs) forgetMe() {
 			d.connector.restart()
 			return
 		}
-		if storage, ok := localStorage(); ok {
-			storage.Call("setItem", forgottenKey, "") // the other tabs get a storage event
+		if s, ok := openStore(forgottenKey); ok {
+			s.Save("", "") // the other tabs get a storage event
 		}
 		d.startOver()
 	})
 }
 
-// startOver clears the page's storage and reloads the page. From then on this page
-// stores nothing, even if work is still in progress.
+// startOver erases the storage and reloads the page.
 func (d *sessionDialogs) startOver() {
 	d.connector.stop()
 	d.dropped()
-	if storage, ok := localStorage(); ok {
-		storage.Call("clear")
-		kind := window.Get("Storage").Get("prototype")
-		kind.Set("setItem", kind.Get("removeItem"))
-		window.Get("sessionStorage").Call("clear")
-	}
+	eraseStorage()
 	window.Get("location").Call("replace", "/")
 }
 

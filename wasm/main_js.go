@@ -13,7 +13,8 @@
 //	notice_js.go      what just happened
 //	me_js.go, topic_js.go, forget_js.go, keys_js.go, bell_js.go, drawer_js.go
 //	                  dialogs, notifications, and the event drawer
-//	outbox_js.go      unsent messages in localStorage, shared by the tabs
+//	outbox_js.go      unsent messages in localStorage, shared by the tabs;
+//	                  storage_js.go localStorage
 //	console_js.go     sendEvent for the browser's console
 //	list_js.go, dom_js.go, clock_js.go
 //	                  helpers

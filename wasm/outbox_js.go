@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"fmt"
 	"strconv"
 	"strings"
 	"syscall/js"
@@ -90,20 +89,6 @@ func openOutboxes() *outboxes {
 	return o
 }
 
-// localStorage returns localStorage. It reports false if it is blocked or full.
-func localStorage() (storage js.Value, ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	// Not window.Get: an exception in it could not be recovered.
-	storage = window.Get("Reflect").Call("get", window, "localStorage")
-	storage.Call("setItem", outboxPrefix, "try")
-	storage.Call("removeItem", outboxPrefix)
-	return storage, true
-}
-
 // acquire acquires a tab's outbox until this page is closed. It reports false if another
 // tab holds it.
 func (o *outboxes) acquire(tab string) bool {
@@ -137,12 +122,12 @@ func (o *outboxes) lease(tab string) bool {
 			return false
 		}
 	}
-	return tabStore{o.storage, ""}.Save(outboxPrefix+tab, strconv.FormatInt(time.Now().UnixMilli(), 10)) == nil
+	return store{o.storage, outboxPrefix}.Save(tab, strconv.FormatInt(time.Now().UnixMilli(), 10)) == nil
 }
 
 // store returns a tab's outbox as a client.Store.
 func (o *outboxes) store(tab string) client.Store {
-	return tabStore{o.storage, outboxPrefix + tab + "/"}
+	return store{o.storage, outboxPrefix + tab + "/"}
 }
 
 // importAbandoned imports the outboxes of closed tabs into the client.
@@ -178,44 +163,17 @@ func (o *outboxes) watch(c *client.Client) {
 	}
 }
 
-// tabStore is a part of localStorage: the keys with a prefix. A write is visible to all
-// tabs when the call returns, and survives closing them.
-type tabStore struct {
-	storage js.Value
-	prefix  string
-}
-
-func (s tabStore) Load() map[string]string {
-	kept := make(map[string]string)
-	for _, key := range keysOf(s.storage) {
-		if id, ok := strings.CutPrefix(key, s.prefix); ok {
-			kept[id] = s.storage.Call("getItem", key).String()
+// countUnsent counts the unsent messages of all tabs. It reports false if localStorage is
+// blocked or full.
+func countUnsent() (n int, ok bool) {
+	storage, ok := localStorage()
+	if !ok {
+		return 0, false
+	}
+	for _, key := range keysOf(storage) {
+		if rest, ok := strings.CutPrefix(key, outboxPrefix); ok && strings.Contains(rest, "/") {
+			n++
 		}
 	}
-	return kept
-}
-
-func (s tabStore) Save(key, value string) (err error) {
-	defer func() {
-		switch e := recover().(type) {
-		case nil:
-		case js.Error: // usually the site's storage is full
-			err = fmt.Errorf("localStorage: %w", e)
-		default:
-			panic(e)
-		}
-	}()
-	s.storage.Call("setItem", s.prefix+key, value)
-	return nil
-}
-
-func (s tabStore) Remove(key string) { s.storage.Call("removeItem", s.prefix+key) }
-
-func keysOf(storage js.Value) []string {
-	list := window.Get("Object").Call("keys", storage)
-	keys := make([]string, list.Length())
-	for i := range keys {
-		keys[i] = list.Index(i).String()
-	}
-	return keys
+	return n, true
 }
