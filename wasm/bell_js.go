@@ -7,6 +7,7 @@ import (
 
 	"websockets/shared"
 	"websockets/wasm/client"
+	"websockets/wasm/storage"
 	"websockets/wasm/view"
 )
 
@@ -30,7 +31,7 @@ type bells struct {
 	button *label
 	view   client.View // the last one drawn
 	shown  view.Bell
-	store  store
+	store  storage.Store
 	keeps  bool
 	open   map[string]js.Value // open notifications, by room
 	clicks js.Func             // onclick of all notifications; lives as long as the page
@@ -54,7 +55,7 @@ func newBells(l *loop, c *client.Client, n *notice, announce *label, goTo func(r
 		open:      make(map[string]js.Value),
 		notifying: make(map[string]bool),
 	}
-	b.store, b.keeps = openStore(bellPrefix)
+	b.store, b.keeps = storage.Open(bellPrefix)
 	if b.keeps {
 		for room := range b.store.Load() {
 			if shared.ValidateRoom(room) == nil {
@@ -92,7 +93,7 @@ func (b *bells) listen() {
 		window.Get("Notification").Call("requestPermission").Call("then", answered, answered)
 	})
 	// Another tab may have turned a bell on or off.
-	onStored(bellPrefix, func(room, _ string, on bool) {
+	storage.OnChange(bellPrefix, func(room, _ string, on bool) {
 		if shared.ValidateRoom(room) == nil {
 			b.loop.post(func() { b.turn(room, on) })
 		}

@@ -98,7 +98,7 @@ func TestWhatIsLinked(t *testing.T) {
 	// Of what nhooyr's package brings most is thrown away again by the linker, as
 	// long as we do not use it.
 	forbidden := regexp.MustCompile(`^(log|mime|net|net/http|regexp|text/template|html|html/template)$|^(compress|crypto|log|mime)/`)
-	for _, name := range goList(t, "-f", `{{join .Imports "\n"}}`, "./wasm", "./wasm/client/...", "./wasm/view", "./shared") {
+	for _, name := range goList(t, "-f", `{{join .Imports "\n"}}`, "./wasm", "./wasm/client/...", "./wasm/storage", "./wasm/view", "./shared") {
 		if forbidden.MatchString(name) && !slices.Contains([]string{"crypto/rand", "log", "net"}, name) {
 			t.Errorf("our own code imports %s", name)
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/storage"
 	"websockets/wasm/view"
 )
 
@@ -16,14 +17,14 @@ const draftPrefix = "draft/"
 // last change wins. Without localStorage, drafts are kept until the page is closed.
 type drafts struct {
 	view.Drafts
-	store store
+	store storage.Store
 	keeps bool
 }
 
 func newDrafts(l *loop) *drafts {
 	d := &drafts{Drafts: make(view.Drafts)}
 	d.listen(l)
-	d.store, d.keeps = openStore(draftPrefix)
+	d.store, d.keeps = storage.Open(draftPrefix)
 	if !d.keeps {
 		return d
 	}
@@ -65,7 +66,7 @@ func (d *drafts) sent(room, text string) {
 
 // listen takes over drafts that other tabs store.
 func (d *drafts) listen(l *loop) {
-	onStored(draftPrefix, func(room, kept string, _ bool) {
+	storage.OnChange(draftPrefix, func(room, kept string, _ bool) {
 		l.post(func() {
 			d.take(room, kept)
 			l.redraw()

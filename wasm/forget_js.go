@@ -5,6 +5,7 @@ import (
 	"syscall/js"
 
 	"websockets/wasm/client"
+	"websockets/wasm/storage"
 	"websockets/wasm/view"
 )
 
@@ -55,7 +56,7 @@ func (d *sessionDialogs) listen() {
 	listen(byID("forget-yes"), "click", func(js.Value) { d.loop.post(d.forgetMe) })
 	listen(byID("session-later"), "click", func(js.Value) { d.loop.post(func() { d.ended.Call("close") }) })
 	listen(byID("session-continue"), "click", func(js.Value) { d.loop.post(d.continueAsGuest) })
-	onStored(forgottenKey, func(rest, _ string, ok bool) {
+	storage.OnChange(forgottenKey, func(rest, _ string, ok bool) {
 		if rest == "" && ok {
 			d.loop.post(d.startOver) // without setting the key, or tabs would notify each other for ever
 		}
@@ -66,7 +67,7 @@ func (d *sessionDialogs) listen() {
 func (d *sessionDialogs) askToForget() {
 	d.name.form.close()
 	d.problem.showText("")
-	unsent, ok := countUnsent()
+	unsent, ok := storage.CountUnsent()
 	if !ok {
 		unsent = d.client.View().Queued // those of this tab
 	}
@@ -90,7 +91,7 @@ func (d *sessionDialogs) forgetMe() {
 			d.connector.restart()
 			return
 		}
-		if s, ok := openStore(forgottenKey); ok {
+		if s, ok := storage.Open(forgottenKey); ok {
 			s.Save("", "") // the other tabs get a storage event
 		}
 		d.startOver()
@@ -101,7 +102,7 @@ func (d *sessionDialogs) forgetMe() {
 func (d *sessionDialogs) startOver() {
 	d.connector.stop()
 	d.dropped()
-	eraseStorage()
+	storage.Erase()
 	window.Get("location").Call("replace", "/")
 }
 

@@ -1,6 +1,6 @@
 // Command wasm is the page's program. It connects package client to the elements of
 // index.html: it shows the client's View and passes on what the reader does. Package
-// view decides how things are shown.
+// view decides how things are shown, package storage keeps things in localStorage.
 //
 //	page_js.go        Page: its parts, and what the keys do in them
 //	loop_js.go        the page's goroutine, and when it draws
@@ -13,8 +13,6 @@
 //	notice_js.go      what just happened
 //	me_js.go, topic_js.go, forget_js.go, keys_js.go, bell_js.go, drawer_js.go
 //	                  dialogs, notifications, and the event drawer
-//	outbox_js.go      unsent messages in localStorage, shared by the tabs;
-//	                  storage_js.go localStorage
 //	console_js.go     sendEvent for the browser's console
 //	list_js.go, dom_js.go, clock_js.go
 //	                  helpers
@@ -25,6 +23,7 @@ import (
 
 	"websockets/shared"
 	"websockets/wasm/client"
+	"websockets/wasm/storage"
 )
 
 func main() {
@@ -37,17 +36,17 @@ func main() {
 		OnChange:  loop.changed,
 		OnMessage: func(m shared.Message) { page.bells.onMessage(m) },
 	}
-	outboxes := openOutboxes()
+	outboxes := storage.OpenOutboxes()
 	if outboxes != nil {
-		config.Store = outboxes.store(outboxes.own)
+		config.Store = outboxes.Own()
 	}
 	c, err := client.New(config)
 	if err != nil {
 		panic(err) // load.js reports that the program has stopped
 	}
 	if outboxes != nil {
-		outboxes.importAbandoned(c)
-		go outboxes.watch(c)
+		outboxes.ImportAbandoned(c)
+		go outboxes.Watch(c)
 	}
 	// Dial first, so that the page is set up while the browser connects.
 	connector := newConnector(c)

@@ -122,7 +122,8 @@ var keptOut = []struct {
 // import, so that its parts stay apart. Of others' packages they import nhooyr's only.
 // Tests may import what they like.
 var clientImports = map[string][]string{
-	"wasm":                 {"shared", "wasm/client", "wasm/view"},
+	"wasm":                 {"shared", "wasm/client", "wasm/storage", "wasm/view"},
+	"wasm/storage":         {"wasm/client"},
 	"wasm/view":            {"shared", "wasm/client"},
 	"wasm/client":          {"shared", "wasm/client/conn", "wasm/client/outbox", "wasm/client/roomsync"},
 	"wasm/client/roomsync": {"shared", "wasm/client/outbox"},

@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"crypto/rand"
@@ -21,7 +21,7 @@ const (
 	leaseTTL = 5 * time.Minute
 )
 
-// outboxes are the outboxes of all tabs of this browser. Each tab has its own, so two
+// Outboxes are the outboxes of all tabs of this browser. Each tab has its own, so two
 // tabs never send the same message, and imports those of closed tabs. A tab holds a lock
 // for each of its outboxes. The browser releases the lock when the tab is closed or has
 // crashed.
@@ -32,8 +32,8 @@ const (
 // is safe: each of them first looks for the messages in the log, and they send with the
 // same ids, which the server stores once.
 //
-// After openOutboxes only the goroutine of watch may use it.
-type outboxes struct {
+// After OpenOutboxes only the goroutine of Watch may use it.
+type Outboxes struct {
 	storage js.Value
 	locks   js.Value // navigator.locks, undefined on other pages
 	never   js.Value // a promise that never settles: it keeps a lock
@@ -42,16 +42,16 @@ type outboxes struct {
 	visible chan struct{}   // the page has become visible
 }
 
-// openOutboxes returns nil if the browser does not let the page store anything. Unsent
+// OpenOutboxes returns nil if the browser does not let the page store anything. Unsent
 // messages are then lost when the page is closed. It waits for the browser.
-func openOutboxes() *outboxes {
+func OpenOutboxes() *Outboxes {
 	storage, ok := localStorage()
 	if !ok {
 		return nil
 	}
 	pending := js.FuncOf(func(js.Value, []js.Value) any { return nil })
 	defer pending.Release()
-	o := &outboxes{
+	o := &Outboxes{
 		storage: storage,
 		locks:   window.Get("navigator").Get("locks"),
 		never:   window.Get("Promise").New(pending),
@@ -76,7 +76,7 @@ func openOutboxes() *outboxes {
 		// While a page was in the back/forward cache, another tab may have imported its
 		// outbox.
 		if event.Get("persisted").Bool() {
-			reload()
+			window.Get("location").Call("reload")
 		}
 	})
 	if o.locks.IsUndefined() {
@@ -91,7 +91,7 @@ func openOutboxes() *outboxes {
 
 // acquire acquires a tab's outbox until this page is closed. It reports false if another
 // tab holds it.
-func (o *outboxes) acquire(tab string) bool {
+func (o *Outboxes) acquire(tab string) bool {
 	if o.locks.IsUndefined() {
 		return o.lease(tab)
 	}
@@ -115,23 +115,26 @@ func (o *outboxes) acquire(tab string) bool {
 }
 
 // lease is acquire on pages without locks. It also renews a lease.
-func (o *outboxes) lease(tab string) bool {
+func (o *Outboxes) lease(tab string) bool {
 	if said := o.storage.Call("getItem", outboxPrefix+tab); said.Type() == js.TypeString && !o.held[tab] {
 		at, _ := strconv.ParseInt(said.String(), 10, 64)
 		if age := time.Since(time.UnixMilli(at)); -leaseTTL < age && age < leaseTTL {
 			return false
 		}
 	}
-	return store{o.storage, outboxPrefix}.Save(tab, strconv.FormatInt(time.Now().UnixMilli(), 10)) == nil
+	return Store{o.storage, outboxPrefix}.Save(tab, strconv.FormatInt(time.Now().UnixMilli(), 10)) == nil
 }
+
+// Own returns this tab's outbox.
+func (o *Outboxes) Own() client.Store { return o.store(o.own) }
 
 // store returns a tab's outbox as a client.Store.
-func (o *outboxes) store(tab string) client.Store {
-	return store{o.storage, outboxPrefix + tab + "/"}
+func (o *Outboxes) store(tab string) client.Store {
+	return Store{o.storage, outboxPrefix + tab + "/"}
 }
 
-// importAbandoned imports the outboxes of closed tabs into the client.
-func (o *outboxes) importAbandoned(c *client.Client) {
+// ImportAbandoned imports the outboxes of closed tabs into the client.
+func (o *Outboxes) ImportAbandoned(c *client.Client) {
 	tried := make(map[string]bool)
 	for _, key := range keysOf(o.storage) {
 		rest, ok := strings.CutPrefix(key, outboxPrefix)
@@ -147,8 +150,8 @@ func (o *outboxes) importAbandoned(c *client.Client) {
 	}
 }
 
-// watch imports outboxes of closed tabs until the page is closed.
-func (o *outboxes) watch(c *client.Client) {
+// Watch imports outboxes of closed tabs until the page is closed.
+func (o *Outboxes) Watch(c *client.Client) {
 	for tick := time.Tick(scanInterval); ; {
 		select {
 		case <-tick:
@@ -159,13 +162,13 @@ func (o *outboxes) watch(c *client.Client) {
 				o.lease(tab)
 			}
 		}
-		o.importAbandoned(c)
+		o.ImportAbandoned(c)
 	}
 }
 
-// countUnsent counts the unsent messages of all tabs. It reports false if localStorage is
+// CountUnsent counts the unsent messages of all tabs. It reports false if localStorage is
 // blocked or full.
-func countUnsent() (n int, ok bool) {
+func CountUnsent() (n int, ok bool) {
 	storage, ok := localStorage()
 	if !ok {
 		return 0, false

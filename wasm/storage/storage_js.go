@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"fmt"
@@ -6,20 +6,32 @@ import (
 	"syscall/js"
 )
 
-// store is a part of localStorage: the keys with a prefix. A write is visible to all
+var (
+	window   = js.Global()
+	document = js.Global().Get("document")
+)
+
+func listen(target js.Value, kind string, handle func(event js.Value)) {
+	target.Call("addEventListener", kind, js.FuncOf(func(_ js.Value, args []js.Value) any { // as long as the page
+		handle(args[0])
+		return nil
+	}))
+}
+
+// Store is a part of localStorage: the keys with a prefix. A write is visible to all
 // tabs when the call returns, and survives closing them.
-type store struct {
+type Store struct {
 	storage js.Value
 	prefix  string
 }
 
-// openStore reports false if localStorage is blocked or full.
-func openStore(prefix string) (s store, ok bool) {
+// Open returns the part with a prefix. It reports false if localStorage is blocked or full.
+func Open(prefix string) (s Store, ok bool) {
 	storage, ok := localStorage()
-	return store{storage, prefix}, ok
+	return Store{storage, prefix}, ok
 }
 
-func (s store) Load() map[string]string {
+func (s Store) Load() map[string]string {
 	kept := make(map[string]string)
 	for _, key := range keysOf(s.storage) {
 		if id, ok := strings.CutPrefix(key, s.prefix); ok {
@@ -29,7 +41,7 @@ func (s store) Load() map[string]string {
 	return kept
 }
 
-func (s store) Save(key, value string) (err error) {
+func (s Store) Save(key, value string) (err error) {
 	defer func() {
 		switch e := recover().(type) {
 		case nil:
@@ -43,7 +55,7 @@ func (s store) Save(key, value string) (err error) {
 	return nil
 }
 
-func (s store) Remove(key string) { s.storage.Call("removeItem", s.prefix+key) }
+func (s Store) Remove(key string) { s.storage.Call("removeItem", s.prefix+key) }
 
 func keysOf(storage js.Value) []string {
 	list := window.Get("Object").Call("keys", storage)
@@ -68,10 +80,11 @@ func localStorage() (storage js.Value, ok bool) {
 	return storage, true
 }
 
-// onStored calls changed when another tab has changed a key with the prefix: it has
+// OnChange calls changed when another tab has changed a key with the prefix: it has
 // stored the value, or removed the key if ok is false. cleared runs when another tab has
-// cleared localStorage. The rules of listen apply to both.
-func onStored(prefix string, changed func(key, value string, ok bool), cleared func()) {
+// cleared localStorage. Both run in a callback of the
+// browser and must not block.
+func OnChange(prefix string, changed func(key, value string, ok bool), cleared func()) {
 	listen(window, "storage", func(event js.Value) {
 		key := event.Get("key")
 		if key.IsNull() {
@@ -90,9 +103,9 @@ func onStored(prefix string, changed func(key, value string, ok bool), cleared f
 	})
 }
 
-// eraseStorage clears the page's storage. From then on this page stores nothing, even if
+// Erase clears the storage. From then on this page stores nothing, even if
 // work is still in progress.
-func eraseStorage() {
+func Erase() {
 	storage, ok := localStorage()
 	if !ok {
 		return
