@@ -85,9 +85,9 @@ func inBytes(n int) string {
 	return digits + " B"
 }
 
-// TestWhatIsLinked: nhooyr's package brings net/http, with crypto/tls and all that.
+// TestLinkedPackages: nhooyr's package brings net/http, with crypto/tls and all that.
 // The rest is listed here, so that a package more is a decision.
-func TestWhatIsLinked(t *testing.T) {
+func TestLinkedPackages(t *testing.T) {
 	library := goList(t, "-deps", "nhooyr.io/websocket")
 	for _, name := range goList(t, "-deps", "./wasm") {
 		ours := strings.HasPrefix(name, "websockets/")

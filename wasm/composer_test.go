@@ -160,9 +160,9 @@ func TestDrafts(t *testing.T) {
 	second.calm()
 }
 
-// TestTypedIntoTheNextRoom: what is typed right behind the step to another room is
+// TestTypingRightAfterChangingRooms: what is typed right behind the step to another room is
 // for that one, also when the browser has no time to draw it.
-func TestTypedIntoTheNextRoom(t *testing.T) {
+func TestTypingRightAfterChangingRooms(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	enter(t, server, "den", "Bob").say("anybody?")
@@ -178,8 +178,8 @@ func TestTypedIntoTheNextRoom(t *testing.T) {
 	ann.calm()
 }
 
-// TestTypedBeforeTheProgram: what is typed while the wasm is on its way stays.
-func TestTypedBeforeTheProgram(t *testing.T) {
+// TestTypingBeforeTheProgramStarts: what is typed while the wasm is on its way stays.
+func TestTypingBeforeTheProgramStarts(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	ann := newTab(t)

@@ -49,7 +49,7 @@ func (b *tab) welcomedAs() string {
 	return w.User
 }
 
-func TestALostConnectionIsToldAfterFiveSeconds(t *testing.T) {
+func TestBannerAfterFiveSeconds(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	ann := openAs(t, "Ann", server.URL())
@@ -205,7 +205,7 @@ func TestFinalClosesSayWhatToDo(t *testing.T) {
 
 // The server has another store, and with it another key: it does not know the
 // session. The reader decides; the room, the draft and the outbox stay.
-func TestARefusedSessionIsContinuedAsANewGuest(t *testing.T) {
+func TestRefusedSessionContinuesAsNewGuest(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	profile := newProfile(t)
@@ -249,7 +249,7 @@ func TestARefusedSessionIsContinuedAsANewGuest(t *testing.T) {
 	}
 }
 
-func TestAnotherVersionOffersAReload(t *testing.T) {
+func TestNewVersionOffersReload(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	middle := startMiddle(t, server)

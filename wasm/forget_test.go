@@ -78,7 +78,7 @@ func TestForgetMe(t *testing.T) {
 
 // A tab that hears that all is forgotten opens the page anew and does not pass that
 // on: tabs that answer each other would never stop.
-func TestForgettingIsToldOnce(t *testing.T) {
+func TestForgetMeInAnotherTab(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	profile := newProfile(t)

@@ -26,9 +26,9 @@ func (b *tab) tabTo(id string, hold ...chromedp.Modifier) {
 	b.t.Fatalf("twelve times Tab do not reach %s", id)
 }
 
-// TestAVisitByKeysAlone: everything that a visitor does, without a mouse, in a
+// TestKeyboardOnly: everything that a visitor does, without a mouse, in a
 // window that has no room for the members.
-func TestAVisitByKeysAlone(t *testing.T) {
+func TestKeyboardOnly(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	bob := openAs(t, "Bob", server.URL()+"r/garden")

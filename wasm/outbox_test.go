@@ -163,7 +163,7 @@ func TestOutboxSurvivesTheTab(t *testing.T) {
 }
 
 // Stored, the ack lost, the tab closed: it is found, and not sent again.
-func TestOutboxFindsWhatIsStored(t *testing.T) {
+func TestLostAckIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	gate := startGate(t, server.Addr)

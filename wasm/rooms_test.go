@@ -92,8 +92,8 @@ func TestRoomThatIsRefused(t *testing.T) {
 	ann.calm()
 }
 
-// TestUnreadIsTheServers: a second device of the same person agrees.
-func TestUnreadIsTheServers(t *testing.T) {
+// TestUnreadOnTwoDevices: a second device of the same person agrees.
+func TestUnreadOnTwoDevices(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	ann := openAs(t, "Ann", server.URL()+"r/den")

@@ -13,9 +13,9 @@ import (
 	"websockets/shared"
 )
 
-// TestTextIsText: whatever people write is shown as they wrote it, and harms
+// TestHostileText: whatever people write is shown as they wrote it, and harms
 // neither the page nor its neighbours.
-func TestTextIsText(t *testing.T) {
+func TestHostileText(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	const name = `<i>Eve</i> "&amp;`

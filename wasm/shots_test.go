@@ -134,9 +134,9 @@ func TestStates(t *testing.T) {
 	ann.calm()
 }
 
-// TestStatesOfTrouble is TestStates for messages that were not sent and a server
+// TestErrorStates is TestStates for messages that were not sent and a server
 // that has gone away.
-func TestStatesOfTrouble(t *testing.T) {
+func TestErrorStates(t *testing.T) {
 	t.Parallel()
 	server, ann := converse(t, func(*tab, string) {})
 	for i, m := range []struct{ text, state, reason string }{

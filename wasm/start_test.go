@@ -17,7 +17,7 @@ import (
 
 // What keeps the page's program from starting is named, and what was typed before
 // stays where it is.
-func TestAStartThatFailsNamesTheCause(t *testing.T) {
+func TestFailedStartNamesTheCause(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	target, _ := url.Parse(server.URL())

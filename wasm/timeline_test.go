@@ -81,9 +81,9 @@ func TestReadingALargeRoom(t *testing.T) {
 	b.wellBehaved()
 }
 
-// TestWhatIsReadStays: a page that is slow to draw does not fetch so much of what
+// TestVisibleRowsStayWhileLoading: a page that is slow to draw does not fetch so much of what
 // lies beyond that what is in sight goes.
-func TestWhatIsReadStays(t *testing.T) {
+func TestVisibleRowsStayWhileLoading(t *testing.T) {
 	t.Parallel()
 	server := startServer(t, "--fsync", "interval")
 	fill(t, server, "large", 1500)
@@ -241,9 +241,9 @@ func (b *tab) awaitMarked() {
 	})
 }
 
-// TestRowsAreUsedAgain: a row in which many messages were shown before looks like
+// TestRowReuse: a row in which many messages were shown before looks like
 // one that is made for its message.
-func TestRowsAreUsedAgain(t *testing.T) {
+func TestRowReuse(t *testing.T) {
 	t.Parallel()
 	const all, compared = 300, 40
 	server := startServer(t, "--fsync", "interval")

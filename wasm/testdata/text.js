@@ -1,4 +1,4 @@
-// What TestTextIsText asks of a page full of hostile texts.
+// What TestHostileText asks of a page full of hostile texts.
 function linkProtocols() { return Array.from(document.querySelectorAll("#messages a"), a => a.protocol); }
 function fontSizes() { return messages().slice(-3, -1).map(e => getComputedStyle(e.querySelector(".body")).fontSize); }
 
