@@ -11,8 +11,10 @@
 //	members_js.go     the members
 //	connector_js.go   keeping the client connected; connection_js.go the state shown
 //	notice_js.go      what just happened
-//	me_js.go, topic_js.go, forget_js.go, keys_js.go, bell_js.go, drawer_js.go
-//	                  dialogs, notifications, and the event drawer
+//	me_js.go, topic_js.go, forget_js.go, keys_js.go
+//	                  dialogs; dialog_js.go what two of them share
+//	bell_js.go        notifications
+//	drawer_js.go      the event drawer
 //	console_js.go     sendEvent for the browser's console
 //	list_js.go, dom_js.go, clock_js.go
 //	                  helpers
