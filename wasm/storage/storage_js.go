@@ -11,6 +11,8 @@ var (
 	document = js.Global().Get("document")
 )
 
+// listen calls handle for every event of that kind, as long as the page lives. handle
+// must not block.
 func listen(target js.Value, kind string, handle func(event js.Value)) {
 	target.Call("addEventListener", kind, js.FuncOf(func(_ js.Value, args []js.Value) any { // as long as the page
 		handle(args[0])
@@ -25,12 +27,14 @@ type Store struct {
 	prefix  string
 }
 
-// Open returns the part with a prefix. It reports false if localStorage is blocked or full.
+// Open returns the part with a prefix. It reports false if localStorage is blocked or
+// full.
 func Open(prefix string) (s Store, ok bool) {
 	storage, ok := localStorage()
 	return Store{storage, prefix}, ok
 }
 
+// Load returns all values by their keys, without the prefix.
 func (s Store) Load() map[string]string {
 	kept := make(map[string]string)
 	for _, key := range keysOf(s.storage) {
@@ -41,6 +45,7 @@ func (s Store) Load() map[string]string {
 	return kept
 }
 
+// Save sets a value. It returns an error if localStorage is full.
 func (s Store) Save(key, value string) (err error) {
 	defer func() {
 		switch e := recover().(type) {
@@ -82,8 +87,7 @@ func localStorage() (storage js.Value, ok bool) {
 
 // OnChange calls changed when another tab has changed a key with the prefix: it has
 // stored the value, or removed the key if ok is false. cleared runs when another tab has
-// cleared localStorage. Both run in a callback of the
-// browser and must not block.
+// cleared localStorage. Both run in a callback of the browser and must not block.
 func OnChange(prefix string, changed func(key, value string, ok bool), cleared func()) {
 	listen(window, "storage", func(event js.Value) {
 		key := event.Get("key")
@@ -103,7 +107,7 @@ func OnChange(prefix string, changed func(key, value string, ok bool), cleared f
 	})
 }
 
-// Erase clears the storage. From then on this page stores nothing, even if
+// Erase clears the storage of all tabs. From then on this page stores nothing, even if
 // work is still in progress.
 func Erase() {
 	storage, ok := localStorage()
