@@ -9,24 +9,13 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
 )
 
 // openShards opens a new log of so many shards.
 func openShards(b *testing.B, shards int, syncAlways bool) *jetstream.Log {
 	b.Helper()
-	dir := b.TempDir()
-	l := open(b, dir, func(o *jetstream.Options) { o.MaxBytes = 1 << 20 }) // leaves room for what comes
-	if shards != l.Shards() {
-		// The store remembers how many it has: this one is told otherwise.
-		_, err := l.Values(eventlog.Server).Update(b.Context(), "", "shards", func([]byte) ([]byte, bool) { return []byte(strconv.Itoa(shards)), true })
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-	l.Close()
-	l = open(b, dir, func(o *jetstream.Options) { o.SyncAlways = syncAlways })
+	l := open(b, b.TempDir(), jetstream.WithShards(shards), func(o *jetstream.Options) { o.SyncAlways = syncAlways })
 	if l.Shards() != shards {
 		b.Fatalf("the log has %d shards, want %d", l.Shards(), shards)
 	}

@@ -11,7 +11,7 @@ import (
 func TestContract(t *testing.T) {
 	t.Parallel()
 	logtest.Run(t, func(t testing.TB, o logtest.Options) eventlog.Store {
-		l, err := tryOpen(t, t.TempDir(), func(opts *jetstream.Options) { opts.MaxRoomMessages = o.MaxRoomMessages })
+		l, err := tryOpen(t, t.TempDir(), jetstream.WithShards(2), func(opts *jetstream.Options) { opts.MaxRoomMessages = o.MaxRoomMessages })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,52 +37,101 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
+// of returns the lines that name a stream.
+func (j *journal) of(stream string) (lines string) {
+	name := regexp.MustCompile(`\b` + stream + `\b`)
+	for line := range strings.Lines(j.String()) {
+		if name.MatchString(line) {
+			lines += line
+		}
+	}
+	return lines
+}
+
 func (j *journal) option(o *jetstream.Options) {
 	o.Logger = slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
-// store is a closed store of one room's messages, in three blocks: the sequence
-// of each is its number.
+// store is a closed store, seen from one of its shards. The shard has one room, whose
+// messages are in three blocks. The sequence of each is its number.
 type store struct {
-	t    *testing.T
-	dir  string
-	room string
-	// msgs is the folder of the blocks of the room's shard.
+	t      *testing.T
+	dir    string
+	shards int
+	room   string
+	// msgs is the folder of the shard's blocks.
 	stream, msgs string
-	messages     int
 	epoch        string // of the room
 }
 
-const storeMessages = 300 // of 300 bytes
+const storeMessages = 80 // of about 1,100 bytes
 
 // smallBlocks makes NATS store in blocks of 32 KB, which it does for streams of
 // up to 127 KB. Three of them are less than what retention would begin at.
-func smallBlocks(o *jetstream.Options) { o.MaxBytes = 510_000 }
+func smallBlocks(shards int) func(*jetstream.Options) {
+	return func(o *jetstream.Options) { o.MaxBytes = int64(shards) * 127_500 }
+}
 
 // marker is in the body of the message with this sequence and nowhere else.
 func marker(seq int) string { return fmt.Sprintf("<message %d>", seq) }
 
-func fillStore(t *testing.T) store {
+func fillStore(t *testing.T) store { return fillStores(t, 1)[0] }
+
+// fillStores makes one store with so many shards, and returns it as each sees it.
+func fillStores(t *testing.T, shards int) []store {
 	t.Helper()
-	s := store{t: t, dir: t.TempDir(), room: "general", messages: storeMessages}
-	l := open(t, s.dir, smallBlocks)
-	s.stream = fmt.Sprintf("ROOMS_%d", l.Shard(s.room))
-	s.msgs = filepath.Join(s.dir, "jetstream", "$G", "streams", s.stream, "msgs")
+	dir := t.TempDir()
+	l := open(t, dir, jetstream.WithShards(shards), smallBlocks(shards))
 	if _, err := l.Value(t.Context(), "guest-key", func() []byte { return []byte("made the first time") }); err != nil {
 		t.Fatal(err)
 	}
-	s.epoch = l.Epoch(s.room)
-	filler := strings.Repeat("x", 200)
-	for n := 1; n <= s.messages; n++ {
-		if r := put(t, l, s.room, strconv.Itoa(n), marker(n)+filler); r.Seq != uint64(n) {
-			t.Fatalf("sequence of message %d: got %d, want %d", n, r.Seq, n)
+	stores := make([]store, shards)
+	for i, found := 0, 0; found < shards; i++ {
+		room := fmt.Sprint("room-", i)
+		shard := l.Shard(room)
+		if stores[shard].room != "" {
+			continue
+		}
+		found++
+		stream := fmt.Sprintf("ROOMS_%d", shard)
+		stores[shard] = store{
+			t: t, dir: dir, shards: shards, room: room, epoch: l.Epoch(room),
+			stream: stream, msgs: filepath.Join(dir, "jetstream", "$G", "streams", stream, "msgs"),
+		}
+	}
+	filler := strings.Repeat("x", 1000)
+	receipts := appendAll(t, l, shards*storeMessages, func(i int) (room, key, body string) {
+		room = stores[i/storeMessages].room
+		return room, fmt.Sprint(room, i), marker(i%storeMessages+1) + filler
+	})
+	for i, r := range receipts {
+		if want := uint64(i%storeMessages + 1); r.Seq != want {
+			t.Fatalf("sequence of message %d: got %d, want %d", i, r.Seq, want)
 		}
 	}
 	l.Close()
-	if blocks := s.blocks(); len(blocks) != 3 {
-		t.Fatalf("blocks of the store: got %q, want three", blocks)
+	for _, s := range stores {
+		if blocks := s.blocks(); len(blocks) != 3 {
+			t.Fatalf("blocks of %s: got %q, want three", s.stream, blocks)
+		}
 	}
-	return s
+	return stores
+}
+
+// open opens the store.
+func (s store) open(change ...func(*jetstream.Options)) *jetstream.Log {
+	s.t.Helper()
+	return open(s.t, s.dir, append(change, smallBlocks(s.shards))...)
+}
+
+// read returns what can be read of the room, each message by its marker.
+func (s store) read(l *jetstream.Log) (texts []string) {
+	s.t.Helper()
+	for _, e := range readAll(s.t, l, s.room) {
+		text, _, _ := strings.Cut(string(e.Body), "x")
+		texts = append(texts, text)
+	}
+	return texts
 }
 
 func (s store) blocks() []string {
@@ -93,18 +144,6 @@ func (s store) blocks() []string {
 		}
 		blocks = append(blocks, path)
 	}
-}
-
-// copy returns a store of its own with the same content.
-func (s store) copy(t *testing.T) store {
-	t.Helper()
-	c := s
-	c.t, c.dir = t, t.TempDir()
-	if err := os.CopyFS(c.dir, os.DirFS(s.dir)); err != nil {
-		t.Fatal(err)
-	}
-	c.msgs = filepath.Join(c.dir, strings.TrimPrefix(s.msgs, s.dir))
-	return c
 }
 
 func (s store) change(path string, change func([]byte) []byte) {
@@ -140,6 +179,17 @@ func (s store) record(seq int, change func(data []byte, at, body int) []byte) {
 	s.t.Fatalf("message %d in the store: got none, want one", seq)
 }
 
+// headerAt is where the header begins in the records of the shard.
+func (s store) headerAt() int {
+	return 22 + len("room."+strings.TrimPrefix(s.stream, "ROOMS_")+"."+s.room)
+}
+
+// flipSome flips a bit of a file that is longer than ten bytes.
+func flipSome(data []byte) []byte {
+	data[9] ^= 4
+	return data
+}
+
 // flip flips a bit of a message's record, so many bytes from its beginning.
 func flip(seq, offset int) func(store) {
 	return func(s store) {
@@ -152,6 +202,13 @@ func flip(seq, offset int) func(store) {
 
 func remove(s store, path ...string) {
 	if err := os.Remove(filepath.Join(path...)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func removeAll(s store, path string) {
+	err := os.RemoveAll(path)
+	if err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -169,13 +226,17 @@ func (s store) last(path string) (seq int) {
 	return seq
 }
 
-// TestDamage damages a store while it is closed. When it is opened again, exactly
-// what was hit is gone, it is named in one line, and the log has a new epoch; the
-// next opening finds nothing new.
-func TestDamage(t *testing.T) {
-	t.Parallel()
-	whole := fillStore(t)
-	firstEnd, secondEnd := whole.last(whole.blocks()[0]), whole.last(whole.blocks()[1])
+// damage is done to a shard of a closed store.
+type damage struct {
+	do    func(store)
+	lost  []int
+	told  string // what the one line about the log names; "" if the epoch stays
+	error string // what another line says
+}
+
+// damages are independent of each other. The first two blocks end with these
+// messages.
+func damages(firstEnd, secondEnd int) map[string]damage {
 	const n = storeMessages
 	one := func(seq int) []int { return []int{seq} }
 	upTo := func(first, last int) (all []int) {
@@ -184,100 +245,116 @@ func TestDamage(t *testing.T) {
 		}
 		return all
 	}
-	other := filepath.Join("..", "..") // from msgs to streams
-	for name, test := range map[string]struct {
-		damage func(store)
-		lost   []int
-		told   string // what the one line about the log names; "" if the epoch stays
-		error  string // what another line says
-	}{
-		"payload, first block":         {damage: flip(10, 150), lost: one(10), told: "the message 10"},
-		"payload, last block":          {damage: flip(n-5, 150), lost: one(n - 5), told: fmt.Sprint("the message ", n-5)},
-		"payload, very first message":  {damage: flip(1, 150), lost: one(1), told: "the message 1"},
-		"payload, very last message":   {damage: flip(n, 150), lost: one(n), told: fmt.Sprint("the message ", n)},
-		"payload, last of its block":   {damage: flip(firstEnd, 150), lost: one(firstEnd), told: fmt.Sprint("the message ", firstEnd)},
-		"two messages beside":          {damage: func(s store) { flip(20, 150)(s); flip(21, 150)(s) }, lost: upTo(20, 21), told: "the messages 20 to 21"},
-		"two messages apart":           {damage: func(s store) { flip(20, 150)(s); flip(n-9, 150)(s) }, lost: []int{20, n - 9}, told: fmt.Sprintf("lost the message 20; lost the message %d", n-9)},
-		"length, a little":             {damage: flip(30, 0), lost: one(30), told: "the message 30"},
-		"length, much":                 {damage: flip(30, 2), lost: one(30), told: "the message 30"},
-		"length, last message":         {damage: flip(n, 1), lost: one(n), told: fmt.Sprint("the message ", n)},
-		"sequence":                     {damage: flip(30, 4), lost: one(30), told: "the message 30"},
-		"sequence's marks of deletion": {damage: func(s store) { s.record(30, func(d []byte, at, _ int) []byte { d[at+11] ^= 0xc0; return d }) }, lost: one(30), told: "the message 30"},
-		"time":                         {damage: flip(30, 12), lost: one(30), told: "the message 30"},
-		"subject's length":             {damage: flip(30, 20), lost: one(30), told: "the message 30"},
-		"subject":                      {damage: flip(30, 27), lost: one(30), told: "the message 30"},
-		"message header":               {damage: flip(30, 22+len("room.0.general")+4+15), lost: one(30), told: "the message 30"},
-		"message header's length":      {damage: flip(30, 22+len("room.0.general")), lost: one(30), told: "the message 30"},
-		"a page of zeros": {damage: func(s store) {
-			s.record(40, func(d []byte, _, body int) []byte { clear(d[body : body+400]); return d })
+	return map[string]damage{
+		"payload, first block":         {do: flip(10, 150), lost: one(10), told: "the message 10"},
+		"payload, last block":          {do: flip(n-5, 150), lost: one(n - 5), told: fmt.Sprint("the message ", n-5)},
+		"payload, very first message":  {do: flip(1, 150), lost: one(1), told: "the message 1"},
+		"payload, very last message":   {do: flip(n, 150), lost: one(n), told: fmt.Sprint("the message ", n)},
+		"payload, last of its block":   {do: flip(firstEnd, 150), lost: one(firstEnd), told: fmt.Sprint("the message ", firstEnd)},
+		"two messages beside":          {do: func(s store) { flip(20, 150)(s); flip(21, 150)(s) }, lost: upTo(20, 21), told: "the messages 20 to 21"},
+		"two messages apart":           {do: func(s store) { flip(20, 150)(s); flip(n-9, 150)(s) }, lost: []int{20, n - 9}, told: fmt.Sprintf("lost the message 20; lost the message %d", n-9)},
+		"length, a little":             {do: flip(15, 0), lost: one(15), told: "the message 15"},
+		"length, much":                 {do: flip(15, 2), lost: one(15), told: "the message 15"},
+		"length, last message":         {do: flip(n, 1), lost: one(n), told: fmt.Sprint("the message ", n)},
+		"sequence":                     {do: flip(15, 4), lost: one(15), told: "the message 15"},
+		"sequence's flags of deletion": {do: func(s store) { s.record(15, func(d []byte, at, _ int) []byte { d[at+11] ^= 0xc0; return d }) }, lost: one(15), told: "the message 15"},
+		"time":                         {do: flip(15, 12), lost: one(15), told: "the message 15"},
+		"subject's length":             {do: flip(15, 20), lost: one(15), told: "the message 15"},
+		"subject":                      {do: flip(15, 27), lost: one(15), told: "the message 15"},
+		"message header":               {do: func(s store) { flip(15, s.headerAt()+4+15)(s) }, lost: one(15), told: "the message 15"},
+		"message header's length":      {do: func(s store) { flip(15, s.headerAt())(s) }, lost: one(15), told: "the message 15"},
+		"a page of zeros": {do: func(s store) {
+			s.record(40, func(d []byte, _, body int) []byte { clear(d[body : body+1100]); return d })
 		}, lost: upTo(40, 41), told: "the messages 40 to 41"},
-		"last block cut off inside a message": {damage: func(s store) {
+		"last block cut off inside a message": {do: func(s store) {
 			s.record(n-9, func(d []byte, _, body int) []byte { return d[:body+100] })
 		}, lost: upTo(n-9, n), told: fmt.Sprintf("the messages %d to %d at its end", n-9, n)},
-		"last block cut off between messages": {damage: func(s store) {
+		"last block cut off between messages": {do: func(s store) {
 			s.record(n-9, func(d []byte, at, _ int) []byte { return d[:at] })
 		}, lost: upTo(n-9, n), told: fmt.Sprintf("the messages %d to %d at its end", n-9, n)},
-		"first block cut off inside a message": {damage: func(s store) {
-			s.record(50, func(d []byte, _, body int) []byte { return d[:body+100] })
-		}, lost: upTo(50, firstEnd), told: fmt.Sprintf("the messages 50 to %d", firstEnd)},
-		"first block cut off between messages": {damage: func(s store) {
-			s.record(50, func(d []byte, at, _ int) []byte { return d[:at] })
-		}, lost: upTo(50, firstEnd), told: fmt.Sprintf("the messages 50 to %d", firstEnd)},
-		"second block empty": {damage: func(s store) {
+		"first block cut off inside a message": {do: func(s store) {
+			s.record(15, func(d []byte, _, body int) []byte { return d[:body+100] })
+		}, lost: upTo(15, firstEnd), told: fmt.Sprintf("the messages 15 to %d", firstEnd)},
+		"first block cut off between messages": {do: func(s store) {
+			s.record(15, func(d []byte, at, _ int) []byte { return d[:at] })
+		}, lost: upTo(15, firstEnd), told: fmt.Sprintf("the messages 15 to %d", firstEnd)},
+		"second block empty": {do: func(s store) {
 			s.change(s.blocks()[1], func([]byte) []byte { return nil })
 		}, lost: upTo(firstEnd+1, secondEnd), told: fmt.Sprintf("the messages %d to %d", firstEnd+1, secondEnd)},
-		"first block missing":  {damage: func(s store) { remove(s, s.blocks()[0]) }, lost: upTo(1, firstEnd), told: fmt.Sprintf("the messages 1 to %d at its beginning", firstEnd)},
-		"second block missing": {damage: func(s store) { remove(s, s.blocks()[1]) }, lost: upTo(firstEnd+1, secondEnd), told: fmt.Sprintf("the messages %d to %d", firstEnd+1, secondEnd)},
-		"last block missing":   {damage: func(s store) { remove(s, s.blocks()[2]) }, lost: upTo(secondEnd+1, n), told: fmt.Sprintf("the messages %d to %d at its end", secondEnd+1, n)},
-		"all blocks missing": {damage: func(s store) {
+		"first block missing":  {do: func(s store) { remove(s, s.blocks()[0]) }, lost: upTo(1, firstEnd), told: fmt.Sprintf("the messages 1 to %d at its beginning", firstEnd)},
+		"second block missing": {do: func(s store) { remove(s, s.blocks()[1]) }, lost: upTo(firstEnd+1, secondEnd), told: fmt.Sprintf("the messages %d to %d", firstEnd+1, secondEnd)},
+		"last block missing":   {do: func(s store) { remove(s, s.blocks()[2]) }, lost: upTo(secondEnd+1, n), told: fmt.Sprintf("the messages %d to %d at its end", secondEnd+1, n)},
+		"all blocks missing": {do: func(s store) {
 			for _, block := range s.blocks() {
 				remove(s, block)
 			}
 		}, lost: upTo(1, n), told: fmt.Sprintf("the messages 1 to %d at its end", n)},
-		"the whole stream missing": {damage: func(s store) {
-			if err := os.RemoveAll(filepath.Dir(s.msgs)); err != nil {
-				t.Error(err)
-			}
-		}, lost: upTo(1, n), told: fmt.Sprintf("the messages 1 to %d at its end", n)},
+		"the whole stream missing": {do: func(s store) { removeAll(s, filepath.Dir(s.msgs)) }, lost: upTo(1, n), told: fmt.Sprintf("the messages 1 to %d at its end", n)},
 
-		"nothing":       {damage: func(store) {}},
-		"index missing": {damage: func(s store) { remove(s, s.msgs, "index.db") }},
-		"index damaged": {damage: func(s store) {
-			s.change(filepath.Join(s.msgs, "index.db"), func(d []byte) []byte { d[9] ^= 4; return d })
-		}},
-		"settings damaged": {damage: func(s store) {
-			s.change(filepath.Join(s.msgs, "..", "meta.inf"), func(d []byte) []byte { d[9] ^= 4; return d })
-		}, error: "the settings of a stream are damaged"},
-		"settings missing":   {damage: func(s store) { remove(s, s.msgs, "..", "meta.inf") }, error: "the settings of a stream are damaged"},
-		"settings' sum gone": {damage: func(s store) { remove(s, s.msgs, "..", "meta.sum") }, error: "the settings of a stream are damaged"},
-		"settings of the values damaged": {damage: func(s store) {
-			s.change(filepath.Join(s.msgs, other, "KV_server", "meta.inf"), func(d []byte) []byte { d[9] ^= 4; return d })
-		}, error: "stream=KV_server"},
-		"the values missing": {damage: func(s store) {
-			if err := os.RemoveAll(filepath.Join(s.msgs, other, "KV_server")); err != nil {
-				t.Error(err)
-			}
-		}, told: "lost its checkpoint", error: "value=guest-key"},
-		"a value damaged": {damage: func(s store) {
-			s.change(filepath.Join(s.msgs, other, "KV_server", "msgs", "1.blk"), func(d []byte) []byte {
+		"nothing":       {do: func(store) {}},
+		"index missing": {do: func(s store) { remove(s, s.msgs, "index.db") }},
+		"index damaged": {do: func(s store) { s.change(filepath.Join(s.msgs, "index.db"), flipSome) }},
+		"settings damaged": {
+			do: func(s store) { s.change(filepath.Join(s.msgs, "..", "meta.inf"), flipSome) }, error: "the settings of a stream are damaged"},
+		"settings missing":   {do: func(s store) { remove(s, s.msgs, "..", "meta.inf") }, error: "the settings of a stream are damaged"},
+		"settings' sum gone": {do: func(s store) { remove(s, s.msgs, "..", "meta.sum") }, error: "the settings of a stream are damaged"},
+	}
+}
+
+// TestDamage damages the shards of a closed store, each in another way. When it is
+// opened again, exactly what was hit is gone, one line names it, and the shard has a
+// new epoch; the next opening finds nothing new.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	stores := fillStores(t, len(damages(0, 0)))
+	tests := damages(stores[0].last(stores[0].blocks()[0]), stores[0].last(stores[0].blocks()[1]))
+	checkDamages(t, stores, tests)
+}
+
+// TestDamageOfValues damages the key-value store of the server.
+func TestDamageOfValues(t *testing.T) {
+	t.Parallel()
+	values := func(s store) string { return filepath.Join(s.msgs, "..", "..", "KV_server") }
+	for name, test := range map[string]damage{
+		"settings damaged": {do: func(s store) { s.change(filepath.Join(values(s), "meta.inf"), flipSome) }, error: "stream=KV_server"},
+		"all missing": {
+			do:   func(s store) { removeAll(s, values(s)) },
+			lost: nil, told: "lost its checkpoint", error: "value=guest-key"},
+		"a value damaged": {do: func(s store) {
+			s.change(filepath.Join(values(s), "msgs", "1.blk"), func(d []byte) []byte {
 				return bytes.Replace(d, []byte("made the first time"), []byte("made the First time"), 1)
 			})
 		}, error: "value=guest-key"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := whole.copy(t)
-			test.damage(s)
+		checkDamages(t, fillStores(t, 1), map[string]damage{name: test})
+	}
+}
 
-			var errors journal
-			l := open(t, s.dir, smallBlocks, errors.option)
-			key, err := l.Value(t.Context(), "guest-key", func() []byte { return []byte("made again") })
-			if err != nil {
-				t.Fatal(err)
-			}
+// checkDamages damages each shard of a store in one of the ways and checks what is
+// left of it.
+func checkDamages(t *testing.T, stores []store, tests map[string]damage) {
+	t.Helper()
+	whole := stores[0]
+	names := slices.Sorted(maps.Keys(tests))
+	keyLost := false
+	for i, name := range names {
+		tests[name].do(stores[i])
+		keyLost = keyLost || strings.Contains(tests[name].error, "guest-key")
+	}
+	var errors journal
+	l := whole.open(errors.option)
+	key, err := l.Value(t.Context(), "guest-key", func() []byte { return []byte("made again") })
+	if err != nil || keyLost != (string(key) == "made again") {
+		t.Errorf("key: got %q, %v, want made again: %v", key, err, keyLost)
+	}
+	epochs, left := map[string]string{}, map[string][]string{}
+	for i, name := range names {
+		s, test := stores[i], tests[name]
+		t.Run(name, func(t *testing.T) {
+			s.t = t
 			told := 0
-			for line := range strings.Lines(errors.String()) {
-				if strings.Contains(line, "stream="+s.stream) && strings.Contains(line, "its clients start over") {
+			for line := range strings.Lines(errors.of(s.stream)) {
+				if strings.Contains(line, "its clients start over") {
 					told++
 					if !strings.Contains(line, test.told) {
 						t.Errorf("it says %q, want it to name %q", line, test.told)
@@ -287,120 +364,117 @@ func TestDamage(t *testing.T) {
 			if want := min(1, len(test.told)); told != want {
 				t.Errorf("%d lines tell that the log is another one, want %d:\n%s", told, want, &errors)
 			}
-			if !strings.Contains(errors.String(), test.error) || test.told+test.error == "" && errors.String() != "" {
-				t.Errorf("logged, want %q:\n%s", test.error, &errors)
+			logged := errors.String()
+			if len(names) > 1 {
+				logged = errors.of(s.stream)
 			}
-			if lost := strings.Contains(test.error, "guest-key"); lost != (string(key) == "made again") {
-				t.Errorf("key: got %q, want made again: %v", key, lost)
+			if !strings.Contains(logged, test.error) || test.told+test.error == "" && logged != "" {
+				t.Errorf("logged, want %q:\n%s", test.error, logged)
 			}
-			after := l.Epoch(s.room)
-			if isNew := after != s.epoch; isNew != (test.told != "") {
-				t.Errorf("epoch %s after %s: got new %v, want %v", after, s.epoch, isNew, !isNew)
+			epochs[name] = l.Epoch(s.room)
+			if isNew := epochs[name] != s.epoch; isNew != (test.told != "") {
+				t.Errorf("epoch %s after %s: got new %v, want %v", epochs[name], s.epoch, isNew, !isNew)
 			}
-
-			var want []string
-			for seq := 1; seq <= s.messages; seq++ {
+			next := put(t, l, s.room, s.room+"a new one", "a new one")
+			if next.Seq <= storeMessages && test.told == "" {
+				t.Errorf("sequence of a new message in the old epoch: got %d, want more than %d", next.Seq, storeMessages)
+			}
+			for seq := 1; seq <= storeMessages; seq++ {
 				if !slices.Contains(test.lost, seq) {
-					want = append(want, marker(seq))
+					left[name] = append(left[name], marker(seq))
 				}
 			}
-			next := put(t, l, s.room, "a new one", "a new one")
-			if next.Seq <= uint64(s.messages) && test.told == "" {
-				t.Errorf("sequence of a new message in the old epoch: got %d, want more than %d", next.Seq, s.messages)
+			left[name] = append(left[name], "a new one")
+			if got := s.read(l); !slices.Equal(got, left[name]) {
+				t.Errorf("%d messages can be read, want %d: %v", len(got), len(left[name]), got)
 			}
-			read := func() (got []string) {
-				for _, e := range readAll(t, l, s.room) {
-					name, _, _ := strings.Cut(string(e.Body), "x")
-					got = append(got, name)
-				}
-				return got
-			}
-			want = append(want, "a new one")
-			if got := read(); !slices.Equal(got, want) {
-				t.Errorf("%d messages can be read, want %d: %v", len(got), len(want), got)
-			}
-			l.Close()
-
-			var again journal
-			l = open(t, s.dir, smallBlocks, again.option)
-			if l.Epoch(s.room) != after || again.String() != "" {
-				t.Errorf("opened again: got epoch %s, want %s, and nothing logged:\n%s", l.Epoch(s.room), after, &again)
-			}
-			if got := read(); !slices.Equal(got, want) {
-				t.Errorf("the second time %d messages can be read, want %d", len(got), len(want))
-			}
-			l.Close()
 		})
 	}
-}
+	l.Close()
 
-// TestDamageAnywhere damages a store at random. What is read afterwards is what
-// was written, and if anything of it is missing the epoch is another one. SEED=n in
-// the environment repeats a run.
-func TestDamageAnywhere(t *testing.T) {
-	t.Parallel()
-	whole := fillStore(t)
-	var written []string
-	l := open(t, whole.dir, smallBlocks)
-	for _, e := range readAll(t, l, whole.room) {
-		written = append(written, string(e.Body))
+	var again journal
+	l = whole.open(again.option)
+	if again.String() != "" {
+		t.Errorf("opened again: got logged, want nothing:\n%s", &again)
+	}
+	for i, name := range names {
+		s := stores[i]
+		if got := l.Epoch(s.room); got != epochs[name] {
+			t.Errorf("%s, opened again: got epoch %s, want %s", name, got, epochs[name])
+		}
+		if got := s.read(l); !slices.Equal(got, left[name]) {
+			t.Errorf("%s, opened again: %d messages can be read, want %d", name, len(got), len(left[name]))
+		}
 	}
 	l.Close()
-	seed, runs := rand.Uint64(), 10
+}
+
+// TestDamageAnywhere damages the shards of a store at random. What is read afterwards
+// is what was written, and if anything of it is missing the epoch is another one.
+// SEED=n in the environment repeats a run.
+func TestDamageAnywhere(t *testing.T) {
+	t.Parallel()
+	first, runs := rand.Uint64(), 10
 	if kept := os.Getenv("SEED"); kept != "" {
 		var err error
-		if seed, err = strconv.ParseUint(kept, 10, 64); err != nil {
+		if first, err = strconv.ParseUint(kept, 10, 64); err != nil {
 			t.Fatal(err)
 		}
 		runs = 1
 	}
-	for ; runs > 0; runs, seed = runs-1, seed+1 {
-		t.Run(fmt.Sprint("SEED=", seed), func(t *testing.T) {
-			t.Parallel()
-			random := rand.New(rand.NewPCG(seed, 0))
-			s := whole.copy(t)
-			for range 1 + random.IntN(3) {
-				block := s.blocks()[random.IntN(3)]
-				s.change(block, func(data []byte) []byte {
-					if len(data) == 0 {
-						return data
-					}
-					from := random.IntN(len(data))
-					to := min(len(data), from+1<<random.IntN(14))
-					switch random.IntN(4) {
-					case 0:
-						data[from] ^= 1 << random.IntN(8)
-					case 1:
-						clear(data[from:to])
-					case 2:
-						for i := from; i < to; i++ {
-							data[i] = byte(random.Uint32())
-						}
-					case 3:
-						data = data[:from]
-					}
-					return data
-				})
-			}
-			var errors journal
-			l := open(t, s.dir, smallBlocks, errors.option)
-			next, lost := 0, false
+	stores := fillStores(t, runs)
+	for i, s := range stores {
+		s.damageAnywhere(rand.New(rand.NewPCG(first+uint64(i), 0)))
+	}
+	var errors journal
+	l := stores[0].open(errors.option)
+	for i, s := range stores {
+		t.Run(fmt.Sprint("SEED=", first+uint64(i)), func(t *testing.T) {
+			s.t = t
+			next, lost := 1, false
 			for _, e := range readAll(t, l, s.room) {
-				skipped := slices.Index(written[next:], string(e.Body))
-				if skipped < 0 || e.Seq != uint64(next+skipped+1) {
-					t.Fatalf("message %d: got %.20q, want what was written there", e.Seq, e.Body)
+				seq := int(e.Seq)
+				if seq < next || seq > storeMessages || !strings.HasPrefix(string(e.Body), marker(seq)+"x") || len(e.Body) != len(marker(seq))+1000 {
+					t.Fatalf("message %d: got %.20q, want what was written there", seq, e.Body)
 				}
-				lost = lost || skipped > 0
-				next += skipped + 1
+				lost = lost || seq > next
+				next = seq + 1
 			}
-			lost = lost || next < len(written)
+			lost = lost || next <= storeMessages
+			logged := errors.of(s.stream)
 			if lost && l.Epoch(s.room) == s.epoch {
-				t.Errorf("messages are missing: got the old epoch, want a new one; logged:\n%s", &errors)
+				t.Errorf("messages are missing: got the old epoch, want a new one; logged:\n%s", logged)
 			}
-			if lost != strings.Contains(errors.String(), "stream="+s.stream) {
-				t.Errorf("logged, want a line of the stream: %v:\n%s", lost, &errors)
+			if lost != (logged != "") {
+				t.Errorf("logged, want a line of the stream: %v:\n%s", lost, logged)
 			}
-			l.Close()
+		})
+	}
+	l.Close()
+}
+
+func (s store) damageAnywhere(random *rand.Rand) {
+	s.t.Helper()
+	for range 1 + random.IntN(3) {
+		s.change(s.blocks()[random.IntN(3)], func(data []byte) []byte {
+			if len(data) == 0 {
+				return data
+			}
+			from := random.IntN(len(data))
+			to := min(len(data), from+1<<random.IntN(14))
+			switch random.IntN(4) {
+			case 0:
+				data[from] ^= 1 << random.IntN(8)
+			case 1:
+				clear(data[from:to])
+			case 2:
+				for i := from; i < to; i++ {
+					data[i] = byte(random.Uint32())
+				}
+			case 3:
+				data = data[:from]
+			}
+			return data
 		})
 	}
 }
@@ -411,10 +485,10 @@ func TestDamageWhileOpen(t *testing.T) {
 	t.Parallel()
 	s := fillStore(t)
 	var errors journal
-	l := open(t, s.dir, smallBlocks, errors.option)
-	flip(30, 150)(s)
-	flip(31, 150)(s)
-	flip(50, 150)(s)
+	l := s.open(errors.option)
+	flip(10, 150)(s)
+	flip(11, 150)(s)
+	flip(20, 150)(s)
 	for range 2 {
 		var gaps, got []uint64
 		for seq := uint64(0); ; {
@@ -433,14 +507,14 @@ func TestDamageWhileOpen(t *testing.T) {
 			}
 			seq = got[len(got)-1]
 		}
-		if want := []uint64{32, 51}; !slices.Equal(gaps, want) {
+		if want := []uint64{12, 21}; !slices.Equal(gaps, want) {
 			t.Errorf("the gaps are before %d, want %d", gaps, want)
 		}
-		if len(got) != s.messages-3 {
-			t.Errorf("%d messages can be read, want %d", len(got), s.messages-3)
+		if len(got) != storeMessages-3 {
+			t.Errorf("%d messages can be read, want %d", len(got), storeMessages-3)
 		}
 	}
-	for _, want := range []string{"after=29 before=32", "after=49 before=51"} {
+	for _, want := range []string{"after=9 before=12", "after=19 before=21"} {
 		if strings.Count(errors.String(), want) != 1 {
 			t.Errorf("%q is not logged once:\n%s", want, &errors)
 		}
@@ -455,32 +529,33 @@ func TestNoDamage(t *testing.T) {
 	t.Parallel()
 	for name, option := range map[string]func(*jetstream.Options){
 		"everything kept":  func(*jetstream.Options) {},
-		"the oldest go":    smallBlocks,
-		"a room keeps few": func(o *jetstream.Options) { smallBlocks(o); o.MaxRoomMessages = 7 },
+		"the oldest go":    smallBlocks(1),
+		"a room keeps few": func(o *jetstream.Options) { smallBlocks(1)(o); o.MaxRoomMessages = 7 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var errors journal
 			dir := t.TempDir()
 			l := open(t, dir, option, errors.option)
-			rooms := roomsOfOneShard(l, 3)
+			rooms := []string{"a", "b", "c"}
 			epoch := l.Epoch(rooms[0])
 			body := strings.Repeat("x", 1000)
 			random := rand.New(rand.NewPCG(1, 2))
-			for round := range 6 {
-				for i := range 60 {
-					put(t, l, rooms[random.IntN(3)], fmt.Sprint(round, i), body)
-				}
-				crashed := t.TempDir() // as it is on disk now, without an end
-				if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
-					t.Fatal(err)
-				}
-				l.Close()
-				if round%2 == 0 {
+			for round := range 4 {
+				appendAll(t, l, 90, func(i int) (room, key, text string) {
+					return rooms[random.IntN(3)], fmt.Sprint(round, "-", i), body
+				})
+				if round%2 == 0 { // as it is on disk now, without an end
+					crashed := t.TempDir()
+					err := os.CopyFS(crashed, os.DirFS(dir))
+					if err != nil {
+						t.Fatal(err)
+					}
 					dir = crashed
 				}
+				l.Close()
 				if round == 2 { // the head of a record, and not all of its message
-					blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "$G", "streams", fmt.Sprintf("ROOMS_%d", l.Shard(rooms[0])), "msgs", "*.blk"))
+					blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "$G", "streams", "ROOMS_0", "msgs", "*.blk"))
 					if err != nil || len(blocks) == 0 {
 						t.Fatal(blocks, err)
 					}

@@ -8,20 +8,14 @@ import (
 
 // What tests of this package need beyond the contract.
 
+// WithShards sets how many shards a new store gets.
+func WithShards(n int) func(*Options) { return func(o *Options) { o.shards = n } }
+
 // Shard returns which shard a room is in.
 func (l *Log) Shard(room string) int { return l.shardOf(room).stream.number }
 
 // Shards returns the number of shards.
 func (l *Log) Shards() int { return len(l.shards) }
-
-// At returns the record at a sequence; its Seq is 0 if there is none.
-func (l *Log) At(ctx context.Context, room string, seq uint64) (eventlog.Record, error) {
-	r, err := l.room(room)
-	if err != nil {
-		return eventlog.Record{}, err
-	}
-	return r.at(ctx, seq)
-}
 
 // Value returns a value of the server's, created if it is missing.
 func (l *Log) Value(ctx context.Context, key string, create func() []byte) ([]byte, error) {

@@ -19,7 +19,7 @@ func TestABatchAnsweredTooLate(t *testing.T) {
 		"stored":  `{"stream":"x","seq":100,"batch":"x","count":10}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := Open(t.Context(), Options{Dir: t.TempDir(), MaxBytes: 1 << 30, SyncAlways: true, Logger: slog.New(slog.DiscardHandler)})
+			l, err := Open(t.Context(), Options{Dir: t.TempDir(), MaxBytes: 1 << 30, SyncAlways: true, shards: 1, Logger: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}

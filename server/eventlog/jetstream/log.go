@@ -55,6 +55,8 @@ type Options struct {
 	NewEpoch bool
 	// Logger receives the store's warnings and errors; it must not be nil.
 	Logger *slog.Logger
+
+	shards int // of a new store; 0 means newShards. Only tests set it.
 }
 
 // shared reports whether other servers may use the same log.
@@ -146,7 +148,7 @@ func (l *Log) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	kept, err := l.values[eventlog.Server].getOrCreate(ctx, "shards", func() []byte { return strconv.AppendInt(nil, int64(cmp.Or(streams, newShards)), 10) })
+	kept, err := l.values[eventlog.Server].getOrCreate(ctx, "shards", func() []byte { return strconv.AppendInt(nil, int64(cmp.Or(streams, l.opts.shards, newShards)), 10) })
 	if err != nil {
 		return err
 	}

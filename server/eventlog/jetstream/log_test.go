@@ -1,6 +1,7 @@
 package jetstream_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -21,7 +22,8 @@ import (
 func TestMain(m *testing.M) { os.Exit(servertest.MainWithoutLeaks(m)) }
 
 // open opens a log that is closed with the test. Most tests do not need an fsync
-// for each message; the disk's part has a test of its own.
+// for each message; the disk's part has a test of its own. A new log has one shard:
+// each costs time, and most tests are about rooms of the same shard.
 func open(t testing.TB, dir string, change ...func(*jetstream.Options)) *jetstream.Log {
 	t.Helper()
 	l, err := tryOpen(t, dir, change...)
@@ -34,6 +36,7 @@ func open(t testing.TB, dir string, change ...func(*jetstream.Options)) *jetstre
 
 func tryOpen(t testing.TB, dir string, change ...func(*jetstream.Options)) (*jetstream.Log, error) {
 	opts := jetstream.Options{Dir: dir, MaxBytes: 1 << 30, Logger: slog.New(slog.DiscardHandler)}
+	jetstream.WithShards(1)(&opts)
 	for _, f := range change {
 		f(&opts)
 	}
@@ -57,6 +60,32 @@ func put(t testing.TB, l *jetstream.Log, room, key, body string) jetstream.Recei
 		t.Fatalf("appending %q to %s: %v", body, room, o.err)
 	}
 	return o.receipt
+}
+
+// appendAll appends n messages without waiting in between, and returns their
+// receipts in the order of the calls.
+func appendAll(t testing.TB, l *jetstream.Log, n int, message func(i int) (room, key, body string)) []jetstream.Receipt {
+	t.Helper()
+	receipts := make([]jetstream.Receipt, n)
+	errs := make([]error, n)
+	var inFlight sync.WaitGroup
+	for i := range n {
+		room, key, body := message(i)
+		inFlight.Add(1)
+		err := l.Append(t.Context(), room, key, []byte(body), func(r jetstream.Receipt, err error) {
+			receipts[i], errs[i] = r, err
+			inFlight.Done()
+		})
+		if err != nil {
+			t.Fatalf("appending message %d to %s: %v", i, room, err)
+		}
+	}
+	inFlight.Wait()
+	err := errors.Join(errs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return receipts
 }
 
 func receive[T any](t testing.TB, from <-chan T, what string) T {
@@ -93,21 +122,11 @@ func bodies(records []eventlog.Record) (texts []string) {
 	return texts
 }
 
-// roomsOfOneShard returns n names that share a shard.
-func roomsOfOneShard(l *jetstream.Log, n int) (names []string) {
-	for i := 0; len(names) < n; i++ {
-		if name := fmt.Sprint("room-", i); l.Shard(name) == l.Shard("room-0") {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 // A key is the caller's and says which room it is of: the log's memory of keys is
 // a shard's.
 func TestTheSameKeyInARoomOfAnotherShardIsStored(t *testing.T) {
 	t.Parallel()
-	l := open(t, t.TempDir())
+	l := open(t, t.TempDir(), jetstream.WithShards(2))
 	here, there := "room-0", ""
 	for i := 0; there == ""; i++ {
 		if name := fmt.Sprint("other-", i); l.Shard(name) != l.Shard(here) {
@@ -126,7 +145,7 @@ func TestTheSameKeyInARoomOfAnotherShardIsStored(t *testing.T) {
 func TestReopeningKeepsEverything(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := open(t, dir)
+	l := open(t, dir, jetstream.WithShards(4))
 	rooms := []string{"a", "b", "c", "d", "e", "f"}
 	epochs, shards := map[string]string{}, map[string]int{}
 	for _, room := range rooms {

@@ -28,14 +28,9 @@ func (j *journal) lines(words ...string) (n int) {
 // reopened opens the store, returns what can be read of its room, and closes it.
 func (s store) reopened(j *journal) []string {
 	s.t.Helper()
-	l := open(s.t, s.dir, smallBlocks, j.all)
+	l := s.open(j.all)
 	defer l.Close()
-	var texts []string
-	for _, e := range readAll(s.t, l, s.room) {
-		text, _, _ := strings.Cut(string(e.Body), "x")
-		texts = append(texts, text)
-	}
-	return texts
+	return s.read(l)
 }
 
 // copies returns the paths of what was copied aside of a file of the room's
@@ -84,12 +79,12 @@ func TestRepairKeepsCopies(t *testing.T) {
 	s := fillStore(t)
 	block := s.blocks()[0]
 	var damaged [][]byte
-	for i, seq := range []int{30, 40} {
+	for i, seq := range []int{10, 20} {
 		flip(seq, 150)(s)
 		damaged = append(damaged, read(t, block))
 		var j journal
-		if got := s.reopened(&j); slices.Contains(got, marker(seq)) || len(got) != s.messages-1-i {
-			t.Errorf("repaired %d times: got %d messages, want %d", i+1, len(got), s.messages-1-i)
+		if got := s.reopened(&j); slices.Contains(got, marker(seq)) || len(got) != storeMessages-1-i {
+			t.Errorf("repaired %d times: got %d messages, want %d", i+1, len(got), storeMessages-1-i)
 		}
 		copies := s.copies("1.blk")
 		if len(copies) != i+1 {
@@ -139,7 +134,7 @@ func TestNoRepairWithoutACopy(t *testing.T) {
 	t.Parallel()
 	s := fillStore(t)
 	allow := s.blockCopies()
-	flip(30, 150)(s)
+	flip(10, 150)(s)
 	block := s.blocks()[0]
 	damaged := read(t, block)
 	settings := filepath.Join(s.msgs, "..", "meta.inf")
@@ -147,8 +142,8 @@ func TestNoRepairWithoutACopy(t *testing.T) {
 	damagedSettings := read(t, settings)
 
 	var j journal
-	if got := s.reopened(&j); slices.Contains(got, marker(30)) || len(got) != s.messages-1 {
-		t.Errorf("not repaired: got %d messages, want %d", len(got), s.messages-1)
+	if got := s.reopened(&j); slices.Contains(got, marker(10)) || len(got) != storeMessages-1 {
+		t.Errorf("not repaired: got %d messages, want %d", len(got), storeMessages-1)
 	}
 	if !bytes.Equal(read(t, block), damaged) {
 		t.Error("the block: got it changed, want it as it was")
@@ -164,8 +159,8 @@ func TestNoRepairWithoutACopy(t *testing.T) {
 
 	allow()
 	var again journal
-	if got := s.reopened(&again); len(got) != s.messages-1 {
-		t.Errorf("repaired: got %d messages, want %d", len(got), s.messages-1)
+	if got := s.reopened(&again); len(got) != storeMessages-1 {
+		t.Errorf("repaired: got %d messages, want %d", len(got), storeMessages-1)
 	}
 	if copies := s.copies("1.blk"); len(copies) != 1 || !bytes.Equal(read(t, copies[0]), damaged) {
 		t.Errorf("copies: got %q, want one, of the damaged block", copies)
@@ -185,7 +180,7 @@ func TestUnknownFormat(t *testing.T) {
 		foreign = append(foreign, read(t, block))
 	}
 	var j journal
-	open(t, s.dir, smallBlocks, j.all).Close()
+	s.open(j.all).Close()
 	if got := j.lines("unknown store format", s.stream, "damaged"); got != 1 {
 		t.Errorf("lines about the format: got %d, want 1:\n%s", got, &j)
 	}
@@ -217,7 +212,7 @@ func TestUnknownFormatWithoutACopy(t *testing.T) {
 		s.change(block, otherFormat)
 	}
 	var j journal
-	open(t, s.dir, smallBlocks, j.all).Close()
+	s.open(j.all).Close()
 	if got := j.lines("unknown store format", "could not be copied", s.stream); got != 1 {
 		t.Errorf("lines about the format: got %d, want 1:\n%s", got, &j)
 	}
