@@ -18,15 +18,15 @@ import (
 	"websockets/server/eventlog"
 )
 
-// Bounds of what is on its way into one shard.
+// Bounds of the appends of one shard.
 const (
-	// maxAppends are under way at once; one more waits.
-	maxAppends = 4096
-	// appendHold is how long one waits for its turn before it fails. It is far
-	// below DedupeWindow, so that a message that is sent again is still known.
-	appendHold = 10 * time.Second
-	// appendTimeout is how long the store may take; what it stores later counts as
-	// not acknowledged, and sending again finds it.
+	// maxInFlight is how many may be in flight at once; one more waits.
+	maxInFlight = 4096
+	// slotTimeout is how long an append waits for a slot. It is far below DedupeWindow,
+	// so that a retry is still recognized as a duplicate.
+	slotTimeout = 10 * time.Second
+	// appendTimeout is how long the store may take to reply. A message that it stores
+	// later counts as not acknowledged; a retry is told where it is.
 	appendTimeout = 10 * time.Second
 )
 
@@ -41,138 +41,164 @@ func (l *Log) Append(ctx context.Context, room, key string, body []byte, done fu
 	if err != nil {
 		return err
 	}
-	if err := l.health.err(); err != nil {
+	err = l.health.err()
+	if err != nil {
 		return err
 	}
-	return s.appender.append(ctx, s.subscriptionTo(room), queued{subject: subject, key: key, body: body}, done)
+	return s.appender.append(ctx, s.subscriptionTo(room), message{subject: subject, key: key, body: body}, done)
 }
 
-// appender publishes to one shard and matches the store's answers to what was
-// published. It does without the client library's own asynchronous publisher,
-// which costs a timer, a future and a pass through the JSON decoder for each.
+// appender publishes to one shard and matches the store's replies to the messages.
+// It does without the client library's asynchronous publisher, which costs a timer,
+// a future and a pass through the JSON decoder for each message.
+//
+// Its methods may be called from any goroutine once it is open.
 type appender struct {
-	conn   *nats.Conn
-	prefix string        // of the subjects that answers come to; a number follows
-	ack    []byte        // how the answer to a message that was stored begins
-	slots  chan struct{} // one for each append under way
+	conn      *nats.Conn
+	inbox     string        // where replies come to: inbox and the message's number
+	ackPrefix []byte        // how the reply to a stored message begins
+	slots     chan struct{} // one for each append in flight
 
-	grouped    bool       // every message is synced, so many go together; see group
-	unique     string     // begins the ids of batches
-	publishing sync.Mutex // held while something is published, if grouped; comes before mu
-	batches    uint64     // so far; guarded by publishing
+	batching   bool       // the store syncs every message, so many go as a batch; see batch.go
+	batchIDs   string     // the prefix of batch IDs
+	batches    uint64     // published so far; guarded by publishing
+	publishing sync.Mutex // held while publishing, if batching; comes before mu
 
-	mu      sync.Mutex
-	group   group
-	number  uint64 // of the last
-	pending map[uint64]appending
-	settled chan struct{} // closed when nothing is pending; nil if nobody waits
+	mu      sync.Mutex // guards what follows
+	queue   queue
+	number  uint64 // of the last append
+	pending map[uint64]pendingAppend
+	idle    chan struct{} // closed when nothing is pending any more; nil if nobody waits
 }
 
-// appending is an append under way.
-type appending struct {
-	sub   *subscription // of the room, nil if it had none
-	done  func(Receipt, error)
-	since time.Time
-	out   bool // it counts in group.out
+// pendingAppend is an append in flight.
+type pendingAppend struct {
+	sub       *subscription // the room's, nil if it has none
+	done      func(Receipt, error)
+	since     time.Time
+	published bool // it counts in queue.published
 }
 
 func (a *appender) open(conn *nats.Conn, stream string) error {
 	a.conn = conn
-	a.unique = rand.Text()
-	a.prefix = nats.InboxPrefix + a.unique + "."
-	a.ack = fmt.Appendf(nil, `{"stream":%q,"seq":`, stream)
-	a.slots = make(chan struct{}, maxAppends)
-	a.pending = map[uint64]appending{}
-	_, err := conn.Subscribe(a.prefix+"*", a.answered)
+	a.batchIDs = rand.Text()
+	a.inbox = nats.InboxPrefix + a.batchIDs + "."
+	a.ackPrefix = fmt.Appendf(nil, `{"stream":%q,"seq":`, stream)
+	a.slots = make(chan struct{}, maxInFlight)
+	a.pending = map[uint64]pendingAppend{}
+	_, err := conn.Subscribe(a.inbox+"*", a.handleReply)
 	return err
 }
 
-func (a *appender) append(ctx context.Context, sub *subscription, q queued, done func(Receipt, error)) error {
-	select {
-	case a.slots <- struct{}{}:
-	default:
-		hold := time.NewTimer(appendHold)
-		defer hold.Stop()
-		select {
-		case a.slots <- struct{}{}:
-		case <-hold.C:
-			return fmt.Errorf("%w: it has more to write than it can", ErrUnavailable)
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-		}
+func (a *appender) append(ctx context.Context, sub *subscription, m message, done func(Receipt, error)) error {
+	err := a.acquireSlot(ctx)
+	if err != nil {
+		return err
 	}
 	a.mu.Lock()
 	a.number++
-	q.number = a.number
-	a.pending[q.number] = appending{sub: sub, done: done, since: time.Now()}
+	m.number = a.number
+	a.pending[m.number] = pendingAppend{sub: sub, done: done, since: time.Now()}
 	a.mu.Unlock()
-	if a.grouped {
-		a.enqueue(q)
+	if a.batching {
+		a.enqueue(m)
 		return nil
 	}
-	err := a.publish(q, nats.Header{}, true)
+	err = a.publish(m, nats.Header{}, true)
 	if err == nil {
 		return nil
 	}
-	if _, open := a.take(q.number); !open { // it is settled: done has been called
+	_, open := a.take(m.number)
+	if !open { // done has been called
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// publish hands a message to the store, which answers it or not.
-func (a *appender) publish(q queued, header nats.Header, answered bool) error {
-	header[jetstream.MsgIDHeader] = []string{q.key}
-	m := &nats.Msg{Subject: q.subject, Header: header, Data: q.body}
-	if answered {
-		m.Reply = a.prefix + strconv.FormatUint(q.number, 10)
+func (a *appender) acquireSlot(ctx context.Context) error {
+	select {
+	case a.slots <- struct{}{}:
+		return nil
+	default: // without the cost of a timer
 	}
-	return a.conn.PublishMsg(m)
+	timeout := time.NewTimer(slotTimeout)
+	defer timeout.Stop()
+	select {
+	case a.slots <- struct{}{}:
+		return nil
+	case <-timeout.C:
+		return fmt.Errorf("%w: too many appends are in flight", ErrUnavailable)
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	}
 }
 
-// answered takes an answer of the store.
-func (a *appender) answered(m *nats.Msg) {
-	number, err := strconv.ParseUint(strings.TrimPrefix(m.Subject, a.prefix), 10, 64)
+// publish sends a message to the store, and asks for a reply if wantReply is set.
+func (a *appender) publish(m message, header nats.Header, wantReply bool) error {
+	header[jetstream.MsgIDHeader] = []string{m.key}
+	msg := &nats.Msg{Subject: m.subject, Header: header, Data: m.body}
+	if wantReply {
+		msg.Reply = a.inbox + strconv.FormatUint(m.number, 10)
+	}
+	return a.conn.PublishMsg(msg)
+}
+
+// handleReply settles what the store has replied to.
+func (a *appender) handleReply(reply *nats.Msg) {
+	number, err := strconv.ParseUint(strings.TrimPrefix(reply.Subject, a.inbox), 10, 64)
 	if err != nil {
 		return
 	}
-	if !a.grouped || !a.batchAnswered(number, m) {
-		receipt, err := a.receipt(m)
+	if !a.batching || !a.handleBatchReply(number, reply) {
+		receipt, err := a.parseReply(reply)
 		a.settle(number, receipt, err)
 	}
-	if a.grouped {
-		a.publishWaiting()
+	if a.batching {
+		a.publishQueued()
 	}
 }
 
-// receipt reads an answer.
-func (a *appender) receipt(m *nats.Msg) (Receipt, error) {
-	if rest, ok := bytes.CutPrefix(m.Data, a.ack); ok {
-		if digits, ok := bytes.CutSuffix(rest, []byte("}")); ok {
-			if seq, err := strconv.ParseUint(string(digits), 10, 64); err == nil {
-				return Receipt{Seq: seq}, nil
-			}
-		}
+// parseReply reads the reply to one message.
+func (a *appender) parseReply(reply *nats.Msg) (Receipt, error) {
+	seq, ok := a.parseAck(reply.Data)
+	if ok {
+		return Receipt{Seq: seq}, nil
 	}
-	if len(m.Data) == 0 {
-		return Receipt{}, fmt.Errorf("%w: nobody stores what is published: %w", ErrUnavailable, nats.ErrNoResponders)
+	if len(reply.Data) == 0 {
+		return Receipt{}, fmt.Errorf("%w: no stream takes what is published: %w", ErrUnavailable, nats.ErrNoResponders)
 	}
-	var answer struct {
+	var ack struct {
 		Error     *jetstream.APIError `json:"error"`
 		Seq       uint64              `json:"seq"`
 		Duplicate bool                `json:"duplicate"`
 	}
-	switch err := json.Unmarshal(m.Data, &answer); {
+	err := json.Unmarshal(reply.Data, &ack)
+	switch {
 	case err != nil:
-		return Receipt{}, fmt.Errorf("%w: its answer cannot be read: %w", ErrUnavailable, err)
-	case answer.Error != nil:
-		return Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, answer.Error)
-	case answer.Seq == 0:
-		return Receipt{}, fmt.Errorf("%w: it does not say where it stored a message", ErrUnavailable)
+		return Receipt{}, fmt.Errorf("%w: invalid reply: %w", ErrUnavailable, err)
+	case ack.Error != nil:
+		return Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, ack.Error)
+	case ack.Seq == 0:
+		return Receipt{}, fmt.Errorf("%w: reply without a sequence", ErrUnavailable)
 	}
-	return Receipt{Seq: answer.Seq, Duplicate: answer.Duplicate}, nil
+	return Receipt{Seq: ack.Seq, Duplicate: ack.Duplicate}, nil
 }
 
+// parseAck reads the usual reply, {"stream":"…","seq":…}, without a JSON decoder.
+func (a *appender) parseAck(data []byte) (seq uint64, ok bool) {
+	rest, ok := bytes.CutPrefix(data, a.ackPrefix)
+	if !ok {
+		return 0, false
+	}
+	digits, ok := bytes.CutSuffix(rest, []byte("}"))
+	if !ok {
+		return 0, false
+	}
+	seq, err := strconv.ParseUint(string(digits), 10, 64)
+	return seq, err == nil
+}
+
+// settle calls an append's done, unless that has been called.
 func (a *appender) settle(number uint64, r Receipt, err error) {
 	p, open := a.take(number)
 	if !open {
@@ -184,19 +210,21 @@ func (a *appender) settle(number uint64, r Receipt, err error) {
 	p.done(r, err)
 }
 
-// take returns what waits for an answer, once, and frees its slot.
-func (a *appender) take(number uint64) (p appending, open bool) {
+// take removes an append from those in flight, and frees its slot. It reports false
+// if somebody else has taken it.
+func (a *appender) take(number uint64) (p pendingAppend, open bool) {
 	a.mu.Lock()
 	p, open = a.pending[number]
 	delete(a.pending, number)
-	if p.out {
-		if a.group.out--; a.group.out == 0 {
-			a.group.batch = nil // settled: what the store says of it now comes too late
+	if p.published {
+		a.queue.published--
+		if a.queue.published == 0 {
+			a.queue.batch = nil // settled: a reply comes too late now
 		}
 	}
-	if len(a.pending) == 0 && a.settled != nil {
-		close(a.settled)
-		a.settled = nil
+	if len(a.pending) == 0 && a.idle != nil {
+		close(a.idle)
+		a.idle = nil
 	}
 	a.mu.Unlock()
 	if open {
@@ -205,8 +233,7 @@ func (a *appender) take(number uint64) (p appending, open bool) {
 	return p, open
 }
 
-// expire settles what the store has not answered for appendTimeout, until ctx
-// ends.
+// expire fails appends that have had no reply for appendTimeout, until ctx ends.
 func (a *appender) expire(ctx context.Context) {
 	ticker := time.NewTicker(appendTimeout / 10)
 	defer ticker.Stop()
@@ -215,18 +242,18 @@ func (a *appender) expire(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			a.failSince(now.Add(-appendTimeout), fmt.Errorf("%w: it does not answer", ErrUnavailable))
+			a.failBefore(now.Add(-appendTimeout), fmt.Errorf("%w: no reply within %v", ErrUnavailable, appendTimeout))
 		}
 	}
 }
 
-// fail settles everything under way. What the store has of it all the same counts
-// as not acknowledged, and sending again finds it.
-func (a *appender) fail(err error) { a.failSince(time.Time{}, err) }
+// fail settles every append in flight with err. The store may have the messages all
+// the same; a retry finds out.
+func (a *appender) fail(err error) { a.failBefore(time.Time{}, err) }
 
-// failSince settles what is under way since before then, or everything, in the
-// order it was published.
-func (a *appender) failSince(then time.Time, err error) {
+// failBefore fails the appends that are in flight since before a time, in the order
+// of their calls. The zero time means all of them.
+func (a *appender) failBefore(then time.Time, err error) {
 	a.mu.Lock()
 	var late []uint64
 	for number, p := range a.pending {
@@ -239,25 +266,25 @@ func (a *appender) failSince(then time.Time, err error) {
 	for _, number := range late {
 		a.settle(number, Receipt{}, err)
 	}
-	if a.grouped {
-		a.publishWaiting()
+	if a.batching {
+		a.publishQueued()
 	}
 }
 
-// close waits until every append under way is settled or ctx ends.
-func (a *appender) close(ctx context.Context) {
+// drain waits until no append is in flight or ctx ends.
+func (a *appender) drain(ctx context.Context) {
 	a.mu.Lock()
 	if len(a.pending) == 0 {
 		a.mu.Unlock()
 		return
 	}
-	if a.settled == nil {
-		a.settled = make(chan struct{})
+	if a.idle == nil {
+		a.idle = make(chan struct{})
 	}
-	settled := a.settled
+	idle := a.idle
 	a.mu.Unlock()
 	select {
-	case <-settled:
+	case <-idle:
 	case <-ctx.Done():
 	}
 }

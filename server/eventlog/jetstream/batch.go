@@ -9,157 +9,170 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// When every message is synced to disk before it is acked, a stream stores as many
-// a second as the disk syncs. So when many are written, those that come while
-// others are under way wait, and go together as one atomic batch of JetStream,
-// which is synced once. A message that is there already refuses its batch: then
-// each goes by itself and has its own answer, so what counts as the same message
-// is decided for each.
+// If every message is synced to disk before it is acked, a stream stores only as many
+// messages a second as the disk can sync. So when there are many, those that come
+// while others are in flight wait in a queue. They are then published together as an
+// atomic batch of JetStream, which is synced once.
+//
+// JetStream refuses a batch that has a duplicate. Its messages are then published one
+// by one, and each has a reply of its own.
 
 const (
-	// minGroup is how many go each by itself, at most: a batch takes JetStream about
-	// as long as that many syncs.
-	minGroup = 8
-	// maxGroup is half of what JetStream takes.
-	maxGroup = 500
+	// maxSingles is how many messages are published one by one; more are published as
+	// a batch. A batch takes JetStream about as long as that many syncs.
+	maxSingles = 8
+	// maxBatch is half of what JetStream takes.
+	maxBatch = 500
 )
 
-// group is what a shard's appender has to publish. appender.mu guards it.
-type group struct {
-	waiting []queued // not published yet
-	out     int      // published and not settled
-	batch   []queued // the one under way, until all of it is settled
+// queue is what an appender has to publish. appender.mu guards it.
+type queue struct {
+	waiting   []message // not published yet
+	published int       // published and not settled
+	batch     []message // the batch in flight, until all of it is settled
 }
 
-// queued is an append that is to be published.
-type queued struct {
+// message is an append that is to be published.
+type message struct {
 	number       uint64
 	subject, key string
 	body         []byte
 }
 
-// enqueue publishes an append when it is its turn, in the order of the calls.
-func (a *appender) enqueue(q queued) {
+// enqueue publishes a message when it is its turn, in the order of the calls.
+func (a *appender) enqueue(m message) {
 	a.mu.Lock()
-	a.group.waiting = append(a.group.waiting, q)
+	a.queue.waiting = append(a.queue.waiting, m)
 	a.mu.Unlock()
-	a.publishWaiting()
+	a.publishQueued()
 }
 
-// publishWaiting publishes what waits, if it is its turn: a few while few are under
-// way, all together when nothing is.
-func (a *appender) publishWaiting() {
+// publishQueued publishes waiting messages if it is their turn.
+func (a *appender) publishQueued() {
 	a.publishing.Lock()
 	defer a.publishing.Unlock()
 	for {
-		next := a.takeWaiting()
+		next := a.nextQueued()
 		switch {
 		case len(next) == 0:
 			return
-		case len(next) > minGroup:
+		case len(next) > maxSingles:
 			a.publishBatch(next)
 		default:
-			a.publishEach(next)
+			a.publishSingly(next)
 		}
 	}
 }
 
-// takeWaiting takes what may be published now.
-func (a *appender) takeWaiting() (next []queued) {
+// nextQueued takes the messages that may be published now: up to maxSingles in flight
+// together, or a batch when nothing else is in flight.
+func (a *appender) nextQueued() (next []message) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	g := &a.group
-	for len(next) == 0 && len(g.waiting) > 0 {
-		if g.batch != nil || g.out > 0 && g.out+len(g.waiting) > minGroup {
+	q := &a.queue
+	for len(next) == 0 && len(q.waiting) > 0 {
+		if q.batch != nil || q.published > 0 && q.published+len(q.waiting) > maxSingles {
 			return nil
 		}
-		n := min(len(g.waiting), maxGroup)
-		for _, q := range g.waiting[:n] {
-			if p, ok := a.pending[q.number]; ok { // else it was settled without: the log is gone
-				p.out = true
-				a.pending[q.number] = p
-				next = append(next, q)
+		n := min(len(q.waiting), maxBatch)
+		for _, m := range q.waiting[:n] {
+			p, open := a.pending[m.number]
+			if !open { // failed while it waited
+				continue
 			}
+			p.published = true
+			a.pending[m.number] = p
+			next = append(next, m)
 		}
-		g.out += len(next)
-		if g.waiting = g.waiting[n:]; len(g.waiting) == 0 {
-			g.waiting = nil
+		q.published += len(next)
+		q.waiting = q.waiting[n:]
+		if len(q.waiting) == 0 {
+			q.waiting = nil // frees the array
 		}
 	}
-	if len(next) > minGroup {
-		g.batch = next
+	if len(next) > maxSingles {
+		q.batch = next
 	}
 	return next
 }
 
-// publishEach publishes appends each by itself. a.publishing is held.
-func (a *appender) publishEach(each []queued) {
-	for _, q := range each {
-		if err := a.publish(q, nats.Header{}, true); err != nil {
-			a.settle(q.number, Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, err))
+// publishSingly publishes messages that are replied to one by one. a.publishing is
+// held.
+func (a *appender) publishSingly(messages []message) {
+	for _, m := range messages {
+		err := a.publish(m, nats.Header{}, true)
+		if err != nil {
+			a.settle(m.number, Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, err))
 		}
 	}
 }
 
-// publishBatch publishes appends as one, of which the last is answered.
+// publishBatch publishes messages as a batch; the reply is to the last one.
 // a.publishing is held.
-func (a *appender) publishBatch(batch []queued) {
+func (a *appender) publishBatch(batch []message) {
 	a.batches++
-	id := a.unique + strconv.FormatUint(a.batches, 36)
-	for i, q := range batch {
-		last := i == len(batch)-1
+	id := a.batchIDs + strconv.FormatUint(a.batches, 36)
+	for i, m := range batch {
+		isLast := i == len(batch)-1
 		header := nats.Header{"Nats-Batch-Id": {id}, "Nats-Batch-Sequence": {strconv.Itoa(i + 1)}}
-		if last {
+		if isLast {
 			header["Nats-Batch-Commit"] = []string{"1"}
 		}
-		if err := a.publish(q, header, last); err != nil { // without its end the batch is nothing
-			for _, q := range batch {
-				a.settle(q.number, Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, err))
+		err := a.publish(m, header, isLast)
+		if err != nil { // JetStream drops a batch without its commit
+			for _, m := range batch {
+				a.settle(m.number, Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, err))
 			}
 			return
 		}
 	}
 }
 
-// batchOf returns the batch under way if number is its last, and none for an
-// answer that comes when all of it has been settled. If ends is set, it is under way
-// no more.
-func (a *appender) batchOf(number uint64, ends bool) []queued {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	batch := a.group.batch
-	if len(batch) == 0 || batch[len(batch)-1].number != number {
+// batchEndingWith returns the batch in flight if number is its last message. It
+// returns nil for a late reply, when all of the batch has been settled.
+func (q *queue) batchEndingWith(number uint64) []message {
+	if len(q.batch) == 0 || q.batch[len(q.batch)-1].number != number {
 		return nil
 	}
-	if ends {
-		a.group.batch = nil
+	return q.batch
+}
+
+// endBatch is batchEndingWith, after which no batch is in flight.
+func (a *appender) endBatch(number uint64) []message {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	batch := a.queue.batchEndingWith(number)
+	if batch != nil {
+		a.queue.batch = nil
 	}
 	return batch
 }
 
-// batchAnswered settles the batch under way, or reports false if the answer is to
+// handleBatchReply settles the batch in flight. It reports false if the reply is to
 // something else.
-func (a *appender) batchAnswered(number uint64, m *nats.Msg) bool {
-	batch := a.batchOf(number, false)
+func (a *appender) handleBatchReply(number uint64, reply *nats.Msg) bool {
+	a.mu.Lock()
+	batch := a.queue.batchEndingWith(number)
+	a.mu.Unlock()
 	if batch == nil {
 		return false
 	}
-	var answer struct {
+	var ack struct {
 		Error *jetstream.APIError `json:"error"`
-		Seq   uint64              `json:"seq"` // of the last; they lie side by side
+		Seq   uint64              `json:"seq"` // of the last message; they have consecutive ones
 		Count int                 `json:"count"`
 	}
-	err := json.Unmarshal(m.Data, &answer)
-	if err != nil || answer.Error != nil || answer.Count != len(batch) || answer.Seq < uint64(len(batch)) {
+	err := json.Unmarshal(reply.Data, &ack)
+	if err != nil || ack.Error != nil || ack.Count != len(batch) || ack.Seq < uint64(len(batch)) {
 		a.publishing.Lock()
 		defer a.publishing.Unlock()
-		a.publishEach(a.batchOf(number, true)) // before what waits: their order stays
+		a.publishSingly(a.endBatch(number)) // before what waits, so the order stays
 		return true
 	}
-	batch = a.batchOf(number, true)
-	first := answer.Seq - uint64(len(batch)) + 1
-	for i, q := range batch {
-		a.settle(q.number, Receipt{Seq: first + uint64(i)}, nil)
+	batch = a.endBatch(number)
+	first := ack.Seq - uint64(len(batch)) + 1
+	for i, m := range batch {
+		a.settle(m.number, Receipt{Seq: first + uint64(i)}, nil)
 	}
 	return true
 }

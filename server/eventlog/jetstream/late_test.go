@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// TestABatchAnsweredTooLate: appends that go together were not answered in time, and
-// their writers have been told so. A refusal that comes then stores none of them,
-// and neither answer touches the batch that is under way by then.
+// TestABatchAnsweredTooLate: a batch had no reply in time, and its writers have been
+// told so. A refusal that comes then stores none of its messages, and no late reply
+// touches the batch that is in flight by then.
 func TestABatchAnsweredTooLate(t *testing.T) {
 	for name, answer := range map[string]string{
 		"refused": `{"error":{"code":400,"description":"batch timeout"}}`,
@@ -30,36 +30,36 @@ func TestABatchAnsweredTooLate(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := &s.appender
-			underWay := func(count int, since time.Time, done func(Receipt, error)) (last uint64) {
+			inFlight := func(count int, since time.Time, done func(Receipt, error)) (last uint64) {
 				a.mu.Lock()
 				defer a.mu.Unlock()
 				for range count {
 					a.slots <- struct{}{}
 					a.number++
-					a.pending[a.number] = appending{done: done, since: since, out: true}
-					a.group.out++
-					a.group.batch = append(a.group.batch, queued{a.number, subject, fmt.Sprint("key", a.number), []byte("late")})
+					a.pending[a.number] = pendingAppend{done: done, since: since, published: true}
+					a.queue.published++
+					a.queue.batch = append(a.queue.batch, message{a.number, subject, fmt.Sprint("key", a.number), []byte("late")})
 				}
 				return a.number
 			}
 			failed := 0
-			late := underWay(10, time.Now().Add(-time.Hour), func(_ Receipt, err error) {
+			late := inFlight(10, time.Now().Add(-time.Hour), func(_ Receipt, err error) {
 				if errors.Is(err, ErrUnavailable) {
 					failed++
 				}
 			})
-			a.failSince(time.Now().Add(-time.Minute), ErrUnavailable)
+			a.failBefore(time.Now().Add(-time.Minute), ErrUnavailable)
 			if failed != 10 {
 				t.Fatalf("appends told that the store does not answer: got %d, want 10", failed)
 			}
 			settled := 0
-			next := underWay(20, time.Now(), func(_ Receipt, err error) {
+			next := inFlight(20, time.Now(), func(_ Receipt, err error) {
 				if err == nil {
 					settled++
 				}
 			})
-			a.answered(&nats.Msg{Subject: a.prefix + fmt.Sprint(late), Data: []byte(answer)})
-			a.answered(&nats.Msg{Subject: a.prefix + fmt.Sprint(next), Data: []byte(`{"stream":"x","seq":200,"batch":"y","count":20}`)})
+			a.handleReply(&nats.Msg{Subject: a.inbox + fmt.Sprint(late), Data: []byte(answer)})
+			a.handleReply(&nats.Msg{Subject: a.inbox + fmt.Sprint(next), Data: []byte(`{"stream":"x","seq":200,"batch":"y","count":20}`)})
 			if settled != 20 {
 				t.Errorf("settled appends of the next batch: got %d, want 20", settled)
 			}

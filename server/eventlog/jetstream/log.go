@@ -205,7 +205,7 @@ func (l *Log) Close() {
 	defer cancel()
 	for _, s := range l.shards {
 		if l.health.err() == nil {
-			s.appender.close(ending)
+			s.appender.drain(ending)
 		}
 	}
 	l.stop()

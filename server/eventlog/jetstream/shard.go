@@ -69,7 +69,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	if err != nil {
 		return err
 	}
-	s.appender.grouped = !l.opts.shared() && l.opts.SyncAlways
+	s.appender.batching = !l.opts.shared() && l.opts.SyncAlways
 	if err := s.appender.open(conn, s.stream.name); err != nil {
 		conn.Close()
 		return err
