@@ -8,15 +8,15 @@ import (
 	"websockets/server/eventlog"
 )
 
-// maxDisagree is how often a page is read again whose parts do not fit together.
-const maxDisagree = 5
+// maxAttempts is how often a page is read if the replicas that serve it disagree.
+const maxAttempts = 5
 
 // before is Log.Before.
 //
-// On a cluster each step of back may be answered by another replica, and one that
-// lags behind counts less than the others. So a page is taken only if the stream's
-// leader knows of nothing between it and before. Else it is read again, and in the
-// end it is an error: never a page with a hole.
+// On a cluster each request may be served by another replica, and one that lags behind
+// counts less than the others. So a page is returned only if the stream's leader has
+// nothing between it and before. Otherwise it is read again, and in the end that is an
+// error: a page never has a hole.
 func (r roomReader) before(ctx context.Context, before uint64, limit, maxBytes int) (eventlog.Page, error) {
 	if before == 0 {
 		head, err := r.head(ctx)
@@ -25,7 +25,7 @@ func (r roomReader) before(ctx context.Context, before uint64, limit, maxBytes i
 		}
 		before = head.Seq + 1
 	}
-	for range maxDisagree {
+	for range maxAttempts {
 		page, last, err := r.pageBefore(ctx, before, limit)
 		if err != nil {
 			return eventlog.Page{}, err
@@ -45,12 +45,13 @@ func (r roomReader) before(ctx context.Context, before uint64, limit, maxBytes i
 	return eventlog.Page{}, fmt.Errorf("%w: the replicas of %s disagree", ErrUnavailable, r.name)
 }
 
-// back returns the sequence from which on the room has n records below before,
-// or all of them if it has fewer: those beyond start begin with the first. more
-// says that there are older ones. before 0 means the end.
+// back returns a sequence beyond which the room has n records below before, or all of
+// them if there are fewer. more means that there are older ones. before 0 means the
+// end.
 //
-// The log is indexed by sequence, not by room, so this widens a window below
-// before until it holds enough and then halves it; each step is one request.
+// The stream is indexed by sequence, not by room. So back widens a window below before
+// until it holds enough records, and then searches it by halving; each step is one
+// request.
 func (r roomReader) back(ctx context.Context, before uint64, n int) (start uint64, more bool, err error) {
 	total, err := r.count(ctx, 0)
 	if err != nil {
@@ -60,7 +61,7 @@ func (r roomReader) back(ctx context.Context, before uint64, n int) (start uint6
 	if err != nil {
 		return 0, false, err
 	}
-	if before == 0 || before > head.Seq { // beyond the end there is nothing to look through
+	if before == 0 || before > head.Seq { // there is nothing beyond the head to search
 		before = head.Seq + 1
 	}
 	newer, err := r.count(ctx, before-1)
@@ -70,7 +71,7 @@ func (r roomReader) back(ctx context.Context, before uint64, n int) (start uint6
 	if total-newer <= n {
 		return 0, false, nil
 	}
-	// In (start, before) lie at least n, in (tooFew, before) fewer.
+	// (start, before) has at least n records, (tooFew, before) has fewer.
 	start, tooFew := uint64(0), before-1
 	for width := uint64(n); width < before-1; width *= 4 {
 		at := before - 1 - width
@@ -101,8 +102,8 @@ func (r roomReader) back(ctx context.Context, before uint64, n int) (start uint6
 	return start, true, nil
 }
 
-// pageBefore returns the last limit records below before, as far as the replicas
-// that answer have them, and up to where it has looked.
+// pageBefore returns the last limit records below before, as far as the replicas have
+// them, and the sequence of the last one.
 func (r roomReader) pageBefore(ctx context.Context, before uint64, limit int) (page eventlog.Page, last uint64, err error) {
 	last, page.More, err = r.back(ctx, before, limit)
 	if err != nil {
@@ -124,7 +125,7 @@ func (r roomReader) pageBefore(ctx context.Context, before uint64, limit int) (p
 	return page, last, nil
 }
 
-// newestOf leaves out the oldest records if there are more than maxBytes.
+// newestOf drops the oldest records if there are more than maxBytes; 0 means no bound.
 func newestOf(page eventlog.Page, maxBytes int) eventlog.Page {
 	size := 0
 	for i, r := range slices.Backward(page.Records) {

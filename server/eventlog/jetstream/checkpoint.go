@@ -79,7 +79,7 @@ func (s *shard) storeCheckpoint(ctx context.Context) error {
 		Limited: s.opts.MaxRoomMessages > 0, Aged: s.opts.MaxAge > 0,
 	}
 	if c.Seq > 0 {
-		last, err := s.stream.one(ctx, directGet{Seq: c.Seq})
+		last, err := s.stream.getOne(ctx, directGet{Seq: c.Seq})
 		if err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ import (
 	"websockets/server/eventlog"
 )
 
-// directGet is a request of JetStream's direct get API. With Batch or LastOf
-// the answer is a batch, which ends with an end marker.
+// directGet is a request of JetStream's direct get API. With Batch or LastOf the
+// response has any number of messages and an end marker.
 type directGet struct {
 	Seq      uint64   `json:"seq,omitempty"`
 	LastFor  string   `json:"last_by_subj,omitempty"`
@@ -24,65 +24,67 @@ type directGet struct {
 	MaxBytes int      `json:"max_bytes,omitempty"`
 }
 
-// page is an answer; pending is how many more match the request, upTo is how far
-// the log went for the one who answered a request with LastOf, 0 if it does not
-// say.
-type page struct {
+// response is the response to a directGet.
+type response struct {
 	entries []entry
-	pending int
-	upTo    uint64
+	pending int    // how many more messages match the request
+	upTo    uint64 // with LastOf: how far the replica's stream went; 0 if it does not say
 }
 
-// one asks for one message; its Seq is 0 if there is none. With replicas it asks
-// the stream's leader: another may not have the message yet, and then that it is
-// not there would mean nothing.
-func (s *stream) one(ctx context.Context, get directGet) (r eventlog.Record, err error) {
-	err = s.limited(ctx, func(ctx context.Context) error {
+// errTooMany means that LastOf matches more subjects than JetStream responds to.
+var errTooMany = errors.New("too many rooms for one request")
+
+// getOne returns one message; its Seq is 0 if there is none. With replicas it asks
+// the stream's leader: another replica may not have the message yet.
+func (s *stream) getOne(ctx context.Context, get directGet) (record eventlog.Record, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
 		if s.opts.Replicas > 1 {
-			r, err = s.askLeader(ctx, get)
+			record, err = s.fetchFromLeader(ctx, get)
 			return err
 		}
-		p, err := s.request(ctx, get)
-		if len(p.entries) > 0 {
-			r = p.entries[0].Record
+		r, err := s.fetch(ctx, get)
+		if len(r.entries) > 0 {
+			record = r.entries[0].Record
 		}
+		return err
+	})
+	return record, err
+}
+
+// getMany returns the response of any replica. One that is incomplete is an error,
+// never a shorter response: that would be a hole in somebody's timeline.
+func (s *stream) getMany(ctx context.Context, get directGet) (r response, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
+		r, err = s.fetch(ctx, get)
 		return err
 	})
 	return r, err
 }
 
-// direct asks the stream, whichever replica answers. An answer that does
-// not arrive whole is an error, never a shorter answer: to take one for the other
-// would be a hole in somebody's timeline.
-func (s *stream) direct(ctx context.Context, get directGet) (p page, err error) {
-	err = s.limited(ctx, func(ctx context.Context) error {
-		p, err = s.request(ctx, get)
-		return err
-	})
-	return p, err
-}
-
-// limited reads when it is this read's turn, for at most readTimeout.
-func (s *stream) limited(ctx context.Context, read func(context.Context) error) error {
+// read calls fetch with a slot of reads, until it succeeds or fails, for at most
+// readTimeout.
+func (s *stream) read(ctx context.Context, fetch func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	select {
 	case s.reads <- struct{}{}:
 		defer func() { <-s.reads }()
 	case <-ctx.Done():
-		return fmt.Errorf("%w: reading: %w", ErrUnavailable, ctx.Err())
+		return fmt.Errorf("%w: too many reads: %w", ErrUnavailable, ctx.Err())
 	}
-	if err := persist(ctx, read); err != nil {
+	err := retry(ctx, fetch)
+	if err != nil {
 		return fmt.Errorf("%w: reading %s: %w", ErrUnavailable, s.name, err)
 	}
 	return nil
 }
 
-// persist asks until there is an answer, be it an error, or ctx ends.
-func persist(ctx context.Context, ask func(context.Context) error) error {
+// retry calls request, for attemptTimeout each time, until it does not time out or
+// ctx ends.
+func retry(ctx context.Context, request func(context.Context) error) error {
 	for {
-		attempt, cancel := context.WithTimeout(ctx, askAgain)
-		err := ask(attempt)
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		err := request(attempt)
 		cancel()
 		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return err
@@ -90,18 +92,18 @@ func persist(ctx context.Context, ask func(context.Context) error) error {
 	}
 }
 
-// askLeader asks for one message through the stream's API, which only its leader
-// answers.
-func (s *stream) askLeader(ctx context.Context, get directGet) (eventlog.Record, error) {
+// fetchFromLeader gets one message by the stream's own API, which only its leader
+// serves.
+func (s *stream) fetchFromLeader(ctx context.Context, get directGet) (eventlog.Record, error) {
 	request, err := json.Marshal(get)
 	if err != nil {
 		return eventlog.Record{}, err
 	}
-	m, err := s.conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.name, request)
+	reply, err := s.conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.name, request)
 	if err != nil {
 		return eventlog.Record{}, err
 	}
-	var answer struct {
+	var got struct {
 		Error   *jetstream.APIError
 		Message struct {
 			Subject string
@@ -109,69 +111,74 @@ func (s *stream) askLeader(ctx context.Context, get directGet) (eventlog.Record,
 			Data    []byte
 		}
 	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return eventlog.Record{}, err
-	}
+	err = json.Unmarshal(reply.Data, &got)
 	switch {
-	case answer.Error == nil:
-		return eventlog.Record{Room: roomOf(answer.Message.Subject), Seq: answer.Message.Seq, Body: answer.Message.Data}, nil
-	case answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+	case err != nil:
+		return eventlog.Record{}, err
+	case got.Error == nil:
+		return eventlog.Record{Room: roomOf(got.Message.Subject), Seq: got.Message.Seq, Body: got.Message.Data}, nil
+	case got.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
 		return eventlog.Record{}, nil
 	default:
-		return eventlog.Record{}, answer.Error
+		return eventlog.Record{}, got.Error
 	}
 }
 
-func (s *stream) request(ctx context.Context, get directGet) (p page, err error) {
+// fetch gets messages by the direct get API, which every replica serves.
+func (s *stream) fetch(ctx context.Context, get directGet) (r response, err error) {
 	request, err := json.Marshal(get)
 	if err != nil {
-		return p, err
+		return r, err
 	}
 	inbox := s.conn.NewInbox()
 	sub, err := s.conn.SubscribeSync(inbox)
 	if err != nil {
-		return p, err
+		return r, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := s.conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, request); err != nil {
-		return p, err
+	err = s.conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, request)
+	if err != nil {
+		return r, err
 	}
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return p, err
+			return r, err
 		}
-		switch status := m.Header.Get("Status"); status {
+		status := m.Header.Get("Status")
+		switch status {
 		case "":
-		case "204": // end of the batch
-			if p.pending, err = strconv.Atoi(m.Header.Get("Nats-Num-Pending")); err == nil && get.LastOf != nil {
-				p.upTo, err = strconv.ParseUint(m.Header.Get("Nats-UpTo-Sequence"), 10, 64)
+		case "204": // the end marker
+			r.pending, err = strconv.Atoi(m.Header.Get("Nats-Num-Pending"))
+			if err == nil && get.LastOf != nil {
+				r.upTo, err = strconv.ParseUint(m.Header.Get("Nats-UpTo-Sequence"), 10, 64)
 			}
-			return p, err
-		case "404": // nothing there
-			return p, nil
+			return r, err
+		case "404": // nothing matches
+			return r, nil
 		case "413":
-			return p, errTooMany
+			return r, errTooMany
 		default:
-			return p, fmt.Errorf("the store answered %s %s", status, m.Header.Get("Description"))
+			return r, fmt.Errorf("direct get: %s %s", status, m.Header.Get("Description"))
 		}
-		e, err := storedEntry(m)
+		e, err := parseStored(m)
 		if err != nil {
-			return p, err
+			return r, err
 		}
-		p.entries = append(p.entries, e)
+		r.entries = append(r.entries, e)
 		if get.Batch == 0 && get.LastOf == nil {
-			return p, nil
+			return r, nil
 		}
 	}
 }
 
-func storedEntry(m *nats.Msg) (entry, error) {
+// parseStored reads a message of a response.
+func parseStored(m *nats.Msg) (entry, error) {
 	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
 	if err != nil {
 		return entry{}, fmt.Errorf("a message without a sequence: %w", err)
 	}
-	left, _ := strconv.Atoi(m.Header.Get("Nats-Num-Pending")) // only in a batch
+	pending, _ := strconv.Atoi(m.Header.Get("Nats-Num-Pending")) // only with Batch
 	record := eventlog.Record{Room: roomOf(m.Header.Get(jetstream.SubjectHeader)), Seq: seq, Body: m.Data}
-	return entry{Record: record, left: left}, nil
+	return entry{Record: record, pending: pending}, nil
 }

@@ -105,7 +105,7 @@ func (s *shard) lossesSince(ctx context.Context, c checkpoint, state streamState
 	case end < c.Seq:
 		lose("lost %v at its end", filestore.Span{First: end + 1, Last: c.Seq})
 	case state.FirstSeq <= c.Seq && c.Seq <= state.LastSeq && c.Sum != "":
-		at, err := s.stream.one(ctx, directGet{Seq: c.Seq})
+		at, err := s.stream.getOne(ctx, directGet{Seq: c.Seq})
 		switch {
 		case err != nil:
 			return nil, err

@@ -55,8 +55,8 @@ func (f *follower) lost() {
 // entry is a record with what only the store tells of it.
 type entry struct {
 	eventlog.Record
-	prev uint64 // the room's sequence before it, 0 if there was none; in the feed only
-	left int    // how many of the room come after it, as the store counts; in a batch only
+	prev    uint64 // the room's sequence before it, 0 if there was none; in the feed only
+	pending int    // how many of the room's records follow, as the store counts; with directGet.Batch only
 }
 
 // follow delivers what the feed brings until ctx ends.

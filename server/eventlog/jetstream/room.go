@@ -8,9 +8,9 @@ import (
 	"websockets/server/eventlog"
 )
 
-// roomReader reads one room's records from its shard's stream. Its methods may be
-// called from any goroutine; each fails with ErrUnavailable after readTimeout for
-// each request it makes.
+// roomReader reads one room from its shard's stream. Its methods may be called from
+// any goroutine, and their errors wrap ErrUnavailable. A request takes readTimeout at
+// most; a method may make several.
 type roomReader struct {
 	stream  *stream
 	name    string
@@ -25,16 +25,15 @@ func (s *stream) room(name string) (roomReader, error) {
 
 // head returns the room's newest record; its Seq is 0 if there is none.
 func (r roomReader) head(ctx context.Context) (eventlog.Record, error) {
-	return r.stream.one(ctx, directGet{LastFor: r.subject})
+	return r.stream.getOne(ctx, directGet{LastFor: r.subject})
 }
 
-// at returns the room's record with exactly this sequence; its Seq is 0 if there
-// is none.
+// at returns the room's record with this sequence; its Seq is 0 if there is none.
 func (r roomReader) at(ctx context.Context, seq uint64) (eventlog.Record, error) {
 	if seq == 0 {
 		return eventlog.Record{}, nil
 	}
-	record, err := r.stream.one(ctx, directGet{Seq: seq})
+	record, err := r.stream.getOne(ctx, directGet{Seq: seq})
 	if err != nil || record.Room == r.name {
 		return record, err
 	}
@@ -42,25 +41,27 @@ func (r roomReader) at(ctx context.Context, seq uint64) (eventlog.Record, error)
 }
 
 // next returns the room's first record beyond seq; its Seq is 0 if there is none.
-// On a cluster a page may not have yet what next returns.
+// On a cluster it may be newer than what the replica has that served a page.
 func (r roomReader) next(ctx context.Context, seq uint64) (eventlog.Record, error) {
 	if seq == math.MaxUint64 {
 		return eventlog.Record{}, nil
 	}
-	return r.stream.one(ctx, directGet{Seq: seq + 1, NextFor: r.subject})
+	return r.stream.getOne(ctx, directGet{Seq: seq + 1, NextFor: r.subject})
 }
 
 // locate is Log.Locate.
 func (r roomReader) locate(ctx context.Context, seq uint64) (place eventlog.Place, err error) {
-	if place.Record, err = r.at(ctx, seq); err != nil || place.Record.Seq != 0 {
+	place.Record, err = r.at(ctx, seq)
+	if err != nil || place.Record.Seq != 0 {
 		return place, err
 	}
 	state, err := r.stream.state(ctx)
 	if err != nil {
 		return place, err
 	}
-	// Once more: what has been stored since then is beyond the end.
-	if place.Record, err = r.at(ctx, seq); err != nil || place.Record.Seq != 0 {
+	// Again, because the record may have been stored before the state was read.
+	place.Record, err = r.at(ctx, seq)
+	if err != nil || place.Record.Seq != 0 {
 		return place, err
 	}
 	if seq > state.LastSeq {
@@ -82,8 +83,8 @@ func (r roomReader) locate(ctx context.Context, seq uint64) (place eventlog.Plac
 }
 
 // mayHaveRemoved reports whether retention may have removed records of the room
-// beyond seq. It is for a seq at which the room has no record (any more): while the
-// record at seq is there, nothing beyond it has been removed.
+// beyond seq. The room must have no record at seq: while it has one, retention has
+// removed nothing beyond it.
 func (r roomReader) mayHaveRemoved(ctx context.Context, seq uint64) (bool, error) {
 	state, err := r.stream.state(ctx)
 	if err != nil || state.FirstSeq > 1 && state.FirstSeq-1 > seq {
@@ -96,7 +97,7 @@ func (r roomReader) mayHaveRemoved(ctx context.Context, seq uint64) (bool, error
 	return kept >= r.stream.opts.MaxRoomMessages, err
 }
 
-// kept asks the stream's leader how many messages the room has.
+// kept returns how many messages the room has, from the stream's leader.
 func (r roomReader) kept(ctx context.Context) (int64, error) {
 	state, err := r.stream.state(ctx, fmt.Sprintf(`{"subjects_filter":%q}`, r.subject))
 	return state.Subjects[r.subject], err
@@ -110,10 +111,10 @@ func (r roomReader) after(ctx context.Context, seq uint64, limit, maxBytes int) 
 	}
 	page = eventlog.Page{Records: run.records, More: run.more, Gone: run.gap}
 	last := seq
-	if n := len(run.records); n > 0 {
-		last = run.records[n-1].Seq
+	if len(run.records) > 0 {
+		last = run.records[len(run.records)-1].Seq
 	}
-	if r.stream.opts.Replicas > 1 && !page.More { // the replica that answered may lag behind: the leader knows
+	if r.stream.opts.Replicas > 1 && !page.More { // the replica may lag behind the leader
 		next, err := r.next(ctx, last)
 		if err == nil && next.Seq != 0 && len(page.Records) == 0 {
 			page.Records = append(page.Records, next)
@@ -127,8 +128,8 @@ func (r roomReader) after(ctx context.Context, seq uint64, limit, maxBytes int) 
 	if page.Gone || len(page.Records) > 0 && isContiguous(seq, page.Records) {
 		return page, nil
 	}
-	// Asked after the page was read: while the record at seq is there, nothing beyond
-	// it has been removed.
+	// After the page has been read: while the room has a record at seq, retention has
+	// removed nothing beyond it.
 	at, err := r.at(ctx, seq)
 	if err == nil && at.Seq == 0 {
 		page.Gone, err = r.mayHaveRemoved(ctx, seq)
@@ -136,24 +137,24 @@ func (r roomReader) after(ctx context.Context, seq uint64, limit, maxBytes int) 
 	return page, err
 }
 
-// run is a part of a room that has no gap inside.
+// run is a part of a room without a gap inside.
 type run struct {
 	records []eventlog.Record
-	gap     bool // some before the first cannot be read
-	more    bool // there are records beyond it
+	gap     bool // records before the first cannot be read
+	more    bool // the room has records beyond the last
 }
 
 // readRun reads the records beyond seq up to the first that cannot be read. On a
-// cluster it may end early, where the replica that answers ends.
+// cluster it may end early, with the replica that serves the request.
 func (r roomReader) readRun(ctx context.Context, seq uint64, limit, maxBytes int) (run, error) {
-	if seq == math.MaxUint64 { // seq + 1 would be the start
+	if seq == math.MaxUint64 { // seq + 1 would be 0, the start
 		return run{}, nil
 	}
-	p, err := r.stream.direct(ctx, directGet{Seq: seq + 1, NextFor: r.subject, Batch: limit, MaxBytes: maxBytes})
+	response, err := r.stream.getMany(ctx, directGet{Seq: seq + 1, NextFor: r.subject, Batch: limit, MaxBytes: maxBytes})
 	if err != nil {
 		return run{}, err
 	}
-	return r.untilGap(ctx, seq, p)
+	return r.untilGap(ctx, seq, response)
 }
 
 // count returns how many records the room has beyond seq.
@@ -161,6 +162,6 @@ func (r roomReader) count(ctx context.Context, seq uint64) (int, error) {
 	if seq == math.MaxUint64 {
 		return 0, nil
 	}
-	p, err := r.stream.direct(ctx, directGet{Seq: seq + 1, NextFor: r.subject, Batch: 1})
-	return len(p.entries) + p.pending, err
+	first, err := r.stream.getMany(ctx, directGet{Seq: seq + 1, NextFor: r.subject, Batch: 1})
+	return len(first.entries) + first.pending, err
 }

@@ -18,96 +18,99 @@ import (
 )
 
 const (
-	// maxReads are under way at once, each of at most one page.
+	// maxReads is how many reads may be in flight at once, each of at most one page.
 	maxReads = 16
-	// readTimeout ends a read that the store does not answer.
+	// readTimeout bounds a read.
 	readTimeout = 10 * time.Second
-	// askAgain is how long an answer may take before the question is put again: the
-	// leader that a cluster has chosen meanwhile never heard it.
-	askAgain = 2 * time.Second
+	// attemptTimeout is how long a request may take before it is sent again: a leader
+	// that was elected meanwhile never received it.
+	attemptTimeout = 2 * time.Second
+	// maxHeads is how many rooms stream.heads takes.
+	maxHeads = 500
 )
 
 // stream reads the JetStream stream of one shard. Its methods may be called from any
-// goroutine.
+// goroutine, and their errors wrap ErrUnavailable. One that sends requests blocks for
+// readTimeout at most.
 type stream struct {
-	number int // of the shard
+	number int // the shard's
 	name   string
 	opts   *Options      // the log's
 	conn   *nats.Conn    // the log's, for requests
-	reads  chan struct{} // the log's: a slot for each read in flight bounds their memory
-	gaps   sync.Map      // those that are logged: the sequence after the gap to true
+	reads  chan struct{} // the log's: a slot for each read in flight, which bounds memory
+	gaps   sync.Map      // gaps that have been logged, by the sequence that follows
 }
 
-// subject is where the room's messages are stored. A room's name has no letter
-// that means something in a subject, so it stands for itself; anything else is
-// refused here, whoever was to check it before.
+// subject is where the room's messages are stored. A valid name has no character with
+// a meaning in subjects; any other is refused.
 func (s *stream) subject(room string) (string, error) {
-	if err := shared.ValidateRoom(room); err != nil {
+	err := shared.ValidateRoom(room)
+	if err != nil {
 		return "", err
 	}
 	return "room." + strconv.Itoa(s.number) + "." + room, nil
 }
 
-// feedSubject is where the stream republishes what it has stored.
+// feedSubject is where the stream republishes the room's messages.
 func (s *stream) feedSubject(room string) string {
 	return "feed." + strconv.Itoa(s.number) + "." + room
 }
 
-// signalSubject is where servers talk to each other about a room.
+// signalSubject is where servers signal each other about the room.
 func (s *stream) signalSubject(room string) string {
 	return "signal." + strconv.Itoa(s.number) + "." + room
 }
 
-// lastSeq returns the last sequence of the shard's stream.
-func (s *stream) lastSeq(ctx context.Context) (uint64, error) {
-	state, err := s.state(ctx)
-	return state.LastSeq, err
+// streamState is what a stream holds.
+type streamState struct {
+	FirstSeq   uint64           `json:"first_seq"`
+	LastSeq    uint64           `json:"last_seq"`
+	Bytes      uint64           `json:"bytes"`
+	NumDeleted int              `json:"num_deleted"`
+	Deleted    []uint64         `json:"deleted"`  // only with deleted_details
+	Subjects   map[string]int64 `json:"subjects"` // message counts; only with subjects_filter
+	Lost       *struct {
+		Msgs []uint64 `json:"msgs"`
+	} `json:"lost"`
 }
 
-// state asks the stream's leader. The library's own type leaves out what the
-// store itself says is lost.
-func (s *stream) state(ctx context.Context, request ...string) (streamState, error) {
+// state returns the state of the stream from its leader. The library's own type
+// leaves out what the store knows to be lost.
+func (s *stream) state(ctx context.Context, options ...string) (streamState, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	var m *nats.Msg
-	err := persist(ctx, func(ctx context.Context) (err error) {
-		m, err = s.conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+s.name, []byte(strings.Join(request, "")))
+	var reply *nats.Msg
+	err := retry(ctx, func(ctx context.Context) (err error) {
+		reply, err = s.conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+s.name, []byte(strings.Join(options, "")))
 		return err
 	})
 	if err != nil {
 		return streamState{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	var answer struct {
+	var info struct {
 		Error *jetstream.APIError
 		State streamState
 	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
+	err = json.Unmarshal(reply.Data, &info)
+	if err != nil {
 		return streamState{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if answer.Error != nil {
-		return streamState{}, fmt.Errorf("%w: %w", ErrUnavailable, answer.Error)
+	if info.Error != nil {
+		return streamState{}, fmt.Errorf("%w: %w", ErrUnavailable, info.Error)
 	}
-	return answer.State, nil
+	return info.State, nil
 }
 
-// streamState is what a stream holds.
-type streamState struct {
-	FirstSeq   uint64   `json:"first_seq"`
-	LastSeq    uint64   `json:"last_seq"`
-	Bytes      uint64   `json:"bytes"`
-	NumDeleted int      `json:"num_deleted"`
-	Deleted    []uint64 `json:"deleted"` // only with deleted_details
-	// Subjects are message counts; only with subjects_filter.
-	Subjects map[string]int64 `json:"subjects"`
-	Lost     *struct {
-		Msgs []uint64 `json:"msgs"`
-	} `json:"lost"`
+// lastSeq returns the stream's last sequence.
+func (s *stream) lastSeq(ctx context.Context) (uint64, error) {
+	state, err := s.state(ctx)
+	return state.LastSeq, err
 }
 
-// newest returns the newest record of each of the shard's rooms that were last
-// written to beyond seq, oldest first, and the sequence up to which it looked. If
-// the shard has more rooms than the store answers for at once, about a thousand,
-// these are only the rooms of the last few hundred records.
+// newest returns the newest record of each room that was appended to beyond seq,
+// oldest first, and up to which sequence it has looked. If there are more rooms than
+// JetStream responds to at once, about a thousand, it returns only the rooms of the
+// last few hundred records.
 func (s *stream) newest(ctx context.Context, seq uint64) ([]eventlog.Record, uint64, error) {
 	const window = 500
 	last, err := s.lastSeq(ctx)
@@ -115,28 +118,25 @@ func (s *stream) newest(ctx context.Context, seq uint64) ([]eventlog.Record, uin
 		return nil, seq, err
 	}
 	all := fmt.Sprintf("room.%d.*", s.number)
-	p, err := s.direct(ctx, directGet{Seq: seq + 1, LastOf: []string{all}})
+	r, err := s.getMany(ctx, directGet{Seq: seq + 1, LastOf: []string{all}})
 	switch {
 	case errors.Is(err, errTooMany):
 		if last > window {
 			seq = max(seq, last-window)
 		}
-		p, err = s.direct(ctx, directGet{Seq: seq + 1, NextFor: all, Batch: window})
-		p.upTo = last
-	case p.upTo == 0 && s.opts.Replicas == 1: // there is nothing: what was is gone
-		p.upTo = last
+		r, err = s.getMany(ctx, directGet{Seq: seq + 1, NextFor: all, Batch: window})
+		r.upTo = last
+	case r.upTo == 0 && s.opts.Replicas == 1: // nothing: retention has removed it
+		r.upTo = last
 	}
-	return recordsOf(p.entries), max(seq, p.upTo), err
+	return recordsOf(r.entries), max(seq, r.upTo), err
 }
 
-// errTooMany is the store's refusal to answer for so many rooms at once.
-var errTooMany = errors.New("too many rooms to answer for at once")
-
-// heads returns the newest records of those of the rooms, all of one shard, that
-// were written to beyond seq. maxHeads rooms are the most. On a cluster a replica
-// may lag behind: current says that no room has another one up to last, which
-// lastSeq returned before.
-func (s *stream) heads(ctx context.Context, rooms []string, seq, last uint64) (heads []eventlog.Record, current bool, err error) {
+// heads returns the newest records of those rooms that were appended to beyond seq;
+// there may be maxHeads rooms at most. On a cluster a replica may lag behind:
+// isCurrent says that none of the rooms has another record up to last, a sequence
+// that the stream is known to have.
+func (s *stream) heads(ctx context.Context, rooms []string, seq, last uint64) (heads []eventlog.Record, isCurrent bool, err error) {
 	get := directGet{Seq: seq + 1}
 	for _, room := range rooms {
 		subject, err := s.subject(room)
@@ -145,14 +145,11 @@ func (s *stream) heads(ctx context.Context, rooms []string, seq, last uint64) (h
 		}
 		get.LastOf = append(get.LastOf, subject)
 	}
-	p, err := s.direct(ctx, get)
-	// An answer without entries does not say how far the replica has got.
-	current = err == nil && (p.upTo >= last || s.opts.Replicas == 1)
-	return recordsOf(p.entries), current, err
+	r, err := s.getMany(ctx, get)
+	// A response without entries does not say how far the replica has got.
+	isCurrent = err == nil && (r.upTo >= last || s.opts.Replicas == 1)
+	return recordsOf(r.entries), isCurrent, err
 }
-
-// maxHeads is how many rooms heads takes.
-const maxHeads = 500
 
 func recordsOf(entries []entry) []eventlog.Record {
 	records := make([]eventlog.Record, len(entries))
