@@ -13,53 +13,53 @@ import (
 )
 
 const (
-	// feedBuffer is how many records wait for a shard's follower. What arrives when
-	// it is full is dropped by the NATS client, and read from the stream later.
+	// feedBuffer is how many records may wait for a shard's follower. When it is full
+	// the NATS client drops records, which are read from the stream later.
 	feedBuffer = 4096
-	// signalBuffer is how many signals wait. What arrives when it is full is lost.
+	// signalBuffer is how many signals may wait; more are lost.
 	signalBuffer = 4096
-	// maxGather bounds what is handed on at once.
+	// maxGather bounds the records that are delivered at once.
 	maxGather = 1024
-	// gatherRounds is how often the follower lets other goroutines run and looks
-	// again before it hands on what it has: waking the members of a room once for
-	// twenty messages costs them one write instead of twenty.
+	// gatherRounds is how often the follower yields and gathers again before it
+	// delivers. Delivering twenty messages at once costs each member of a room one
+	// write instead of twenty.
 	gatherRounds = 4
 )
 
 // follower receives what a shard's stream republishes for the rooms that have a
-// subscription. One goroutine takes it from there, so records of a room stay in
-// order.
+// subscription. One goroutine, shard.follow, reads the feed, so a room's records stay
+// in order.
 type follower struct {
 	conn    *nats.Conn
 	feed    chan *nats.Msg
 	signals chan *nats.Msg
-	notice  chan struct{} // the feed may have lost something
+	lossy   chan struct{} // has a value when the feed may have lost records
 }
 
 func (f *follower) open(conn *nats.Conn) {
 	f.conn = conn
 	f.feed = make(chan *nats.Msg, feedBuffer)
 	f.signals = make(chan *nats.Msg, signalBuffer)
-	f.notice = make(chan struct{}, 1)
+	f.lossy = make(chan struct{}, 1)
 }
 
-// lost notes, from any goroutine and without blocking, that the feed may have
-// lost something.
-func (f *follower) lost() {
+// noteLoss notes that the feed may have lost records. It may be called from any
+// goroutine and does not block.
+func (f *follower) noteLoss() {
 	select {
-	case f.notice <- struct{}{}:
+	case f.lossy <- struct{}{}:
 	default:
 	}
 }
 
-// entry is a record with what only the store tells of it.
+// entry is a record with what the store says about it.
 type entry struct {
 	eventlog.Record
 	prev    uint64 // the room's sequence before it, 0 if there was none; in the feed only
-	pending int    // how many of the room's records follow, as the store counts; with directGet.Batch only
+	pending int    // how many of the room's records follow; with directGet.Batch only
 }
 
-// follow delivers what the feed brings until ctx ends.
+// follow delivers the feed's records until ctx ends.
 func (s *shard) follow(ctx context.Context) {
 	// Not made with its capacity, which would put 64 KiB on this stack: the runtime starts
 	// goroutines with the average stack, and every connection has one.
@@ -68,7 +68,7 @@ func (s *shard) follow(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.follower.notice:
+		case <-s.follower.lossy:
 			s.distrustFeed()
 			continue
 		case m := <-s.follower.feed:
@@ -86,8 +86,8 @@ func (s *shard) follow(ctx context.Context) {
 // deliver hands each record to its room's subscription, and flushes each
 // subscription once.
 func (s *shard) deliver(batch []entry) {
-	var few [16]*subscription
-	touched := few[:0]
+	var buf [16]*subscription // usually enough, and not allocated
+	touched := buf[:0]
 	s.mu.RLock()
 	for _, e := range batch {
 		sub := s.subs[e.Room]
@@ -103,7 +103,7 @@ func (s *shard) deliver(batch []entry) {
 	}
 }
 
-// gather adds what is waiting.
+// gather adds the records that are waiting.
 func (f *follower) gather(batch []entry) []entry {
 	for len(batch) < maxGather {
 		select {
@@ -116,8 +116,8 @@ func (f *follower) gather(batch []entry) []entry {
 	return batch
 }
 
-// appendEntry adds a republished message. One that does not look like one is
-// left out: the next one's prev tells that it is missing.
+// appendEntry adds a republished message. One without the headers is left out; the
+// next one's prev shows that it is missing.
 func appendEntry(batch []entry, m *nats.Msg) []entry {
 	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
 	if err != nil {
@@ -130,5 +130,5 @@ func appendEntry(batch []entry, m *nats.Msg) []entry {
 	return append(batch, entry{Record: eventlog.Record{Room: roomOf(m.Subject), Seq: seq, Body: m.Data}, prev: prev})
 }
 
-// roomOf returns the last part of a subject.
+// roomOf returns the room of a subject, its last token.
 func roomOf(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }

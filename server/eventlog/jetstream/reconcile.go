@@ -7,22 +7,23 @@ import (
 	"time"
 )
 
-// The feed may lose records, the last one of a room too. A hole shows when the next
-// record tells what was before it. What no next record shows is found here: each
-// subscription is compared with the stream, and one that lags is sent to the log.
+// The feed may lose records. If another record follows, its previous sequence shows
+// the hole. If the room's last record is lost, reconciling finds it: subscriptions are
+// compared with the stream, and one that lags reads from the log.
 
 const (
-	// reconcileInterval is how often subscriptions are compared with the stream. A
-	// lost record is noticed at the third time at the latest: the first may find
-	// that the subscription has just moved, the second that the stream has more, the
-	// third that the feed still has not brought it. So it takes less than 2 s.
+	// reconcileInterval is how often subscriptions are compared with the stream. A lost
+	// record is found the third time at the latest, within 2 s: the first time the
+	// subscription may have just moved, the second time the stream has more, the third
+	// time the feed still has not brought it.
 	reconcileInterval = 500 * time.Millisecond
-	// reconcileTimeout is how long the stream may take to answer. It is short, since
-	// a leader that was elected meanwhile never got the question.
+	// reconcileTimeout is how long the stream may take to reply. It is short, because a
+	// leader that was elected meanwhile never received the request.
 	reconcileTimeout = time.Second
 )
 
-// distrustFeed has even the subscriptions that have just moved compared next time.
+// distrustFeed makes the next reconciliation compare all subscriptions, even those
+// that have just moved.
 func (s *shard) distrustFeed() {
 	for _, sub := range s.subscriptions() {
 		sub.mu.Lock()
@@ -42,17 +43,18 @@ func (s *shard) reconcileLoop(ctx context.Context) {
 		case <-ticker.C:
 		}
 		began := time.Now()
-		if err := s.reconcile(ctx); err == nil {
+		err := s.reconcile(ctx)
+		switch {
+		case err == nil:
 			s.reconciled.Store(began.UnixNano())
-		} else if ctx.Err() == nil {
-			s.opts.Logger.Debug("comparing subscriptions with the stream", "stream", s.stream.name, "err", err)
+		case ctx.Err() == nil:
+			s.opts.Logger.Debug("reconciling failed", "stream", s.stream.name, "err", err)
 		}
 	}
 }
 
-// reconcile sends those to the log for which something is overdue, and compares
-// those that have not moved with the stream. The others show by themselves what
-// they lack.
+// reconcile makes subscriptions for which something is overdue catch up, and compares
+// those that have not moved with the stream. The others notice losses by themselves.
 func (s *shard) reconcile(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, reconcileTimeout)
 	defer cancel()
@@ -71,8 +73,7 @@ func (s *shard) reconcile(ctx context.Context) (err error) {
 	return err
 }
 
-// isOverdue reports that the feed has not brought, since the last time, what the
-// stream was known to have then.
+// isOverdue reports whether the feed has still not brought what was due the last time.
 func (s *subscription) isOverdue() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +82,7 @@ func (s *subscription) isOverdue() bool {
 	return overdue
 }
 
-// isIdle reports that nothing was delivered since the last time.
+// isIdle reports whether nothing was delivered since the last time.
 func (s *subscription) isIdle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,14 +91,14 @@ func (s *subscription) isIdle() bool {
 	return idle
 }
 
-// completeTo returns up to where in the stream nothing is missing.
+// completeTo returns the sequence of the stream up to which nothing is missing.
 func (s *subscription) completeTo() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return max(s.delivered, s.complete)
 }
 
-// catchUp sends the subscriber to the log for what the feed has not brought.
+// catchUp makes the subscriber read from the log what the feed has not brought.
 func (s *subscription) catchUp(ctx context.Context) error {
 	head, err := s.room.head(ctx)
 	if err == nil {
@@ -106,8 +107,8 @@ func (s *subscription) catchUp(ctx context.Context) error {
 	return err
 }
 
-// compare notes what the stream has beyond what was delivered. It may be on its way,
-// so it is overdue only the next time.
+// compare notes what the stream has beyond what was delivered. The feed may be about to
+// bring it, so it is overdue only the next time.
 func (s *shard) compare(ctx context.Context, subs map[string]*subscription) error {
 	last, err := s.stream.lastSeq(ctx)
 	if err != nil {
@@ -124,15 +125,15 @@ func (s *shard) compare(ctx context.Context, subs map[string]*subscription) erro
 	}
 	var lagging error
 	for rooms := range slices.Chunk(behind, maxHeads) {
-		heads, current, err := s.stream.heads(ctx, rooms, from, last)
+		heads, isCurrent, err := s.stream.heads(ctx, rooms, from, last)
 		if err != nil {
 			return err
 		}
 		for _, head := range heads {
 			subs[head.Room].noteDue(head.Seq)
 		}
-		if !current {
-			lagging = errors.New("the replica that answered lags behind")
+		if !isCurrent {
+			lagging = errors.New("the replica lags behind")
 			continue
 		}
 		for _, room := range rooms {
@@ -142,15 +143,15 @@ func (s *shard) compare(ctx context.Context, subs map[string]*subscription) erro
 	return lagging
 }
 
-// noteDue notes that the stream has seq: if the feed has not brought it by the next
-// time, it is overdue.
+// noteDue notes that the stream has seq. If the feed does not bring it before the next
+// reconciliation, it is overdue.
 func (s *subscription) noteDue(seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.due = max(s.due, seq)
 }
 
-// noteComplete notes that what is missing up to seq, if anything, is due.
+// noteComplete notes that nothing up to seq is missing, unless it is due.
 func (s *subscription) noteComplete(seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -13,25 +14,26 @@ import (
 	"websockets/server/eventlog"
 )
 
-// shard is one stream, with a connection of its own for what is published to it
-// and for its feed.
+// shard is one stream and the rooms in it. It has a connection of its own, for appends
+// and for the feed.
 type shard struct {
 	stream   *stream
 	opts     *Options // the log's
 	health   *health  // the log's
-	values   *values  // the server's: epochs and checkpoints
-	maxBytes int64    // of all messages together; 0 means no bound
+	values   *values  // the bucket eventlog.Server: epochs and checkpoints
+	maxBytes int64    // bounds all messages together; 0 means no bound
 	epoch    atomic.Pointer[string]
 	stored   *checkpoint // the last one; owned by keepCheckpoint once the log is open
 	appender appender
 	follower follower
 
-	reconciled atomic.Int64 // when the last reconciliation that was answered began, in Unix nanoseconds
+	reconciled atomic.Int64 // when the last successful reconciliation began, in Unix nanoseconds
 
 	mu   sync.RWMutex // guards subs
 	subs map[string]*subscription
 }
 
+// openShard creates or updates the shard's stream, and connects to it.
 func (l *Log) openShard(ctx context.Context, n, count int) error {
 	s := &shard{
 		stream: &stream{number: n, name: fmt.Sprintf("ROOMS_%d", n), opts: &l.opts, conn: l.conn, reads: l.reads},
@@ -39,12 +41,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 		maxBytes: l.opts.MaxBytes / int64(count),
 		subs:     map[string]*subscription{},
 	}
-	limit := func(v int64) int64 {
-		if v == 0 {
-			return -1
-		}
-		return v
-	}
+	limit := func(v int64) int64 { return cmp.Or(v, -1) } // -1 means none
 	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:               s.stream.name,
 		Description:        "messages of the rooms of shard " + strconv.Itoa(n),
@@ -62,15 +59,17 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", s.stream.name, err)
 	}
-	if err := s.openEpoch(ctx, l.damage[s.stream.name]); err != nil {
+	err = s.openEpoch(ctx, l.damage[s.stream.name])
+	if err != nil {
 		return err
 	}
-	conn, err := l.connect(s.disconnected, s.follower.lost)
+	conn, err := l.connect(s.disconnected, s.follower.noteLoss)
 	if err != nil {
 		return err
 	}
 	s.appender.batching = !l.opts.shared() && l.opts.SyncAlways
-	if err := s.appender.open(conn, s.stream.name); err != nil {
+	err = s.appender.open(conn, s.stream.name)
+	if err != nil {
 		conn.Close()
 		return err
 	}

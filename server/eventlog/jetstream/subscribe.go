@@ -12,32 +12,32 @@ import (
 	"websockets/server/eventlog"
 )
 
-// trustFor is how long a subscription is trusted without an answer of the stream.
+// trustFor is how long a subscription is trusted after the last reconciliation.
 const trustFor = 3 * time.Second
 
-// subscription implements eventlog.Subscription. The feed tells which sequence of
-// the room came before each record, so a lost record shows when the next one comes;
-// what no next record shows, reconcile finds.
+// subscription implements eventlog.Subscription. The feed gives the room's previous
+// sequence with each record, so the next record shows that one was lost. A loss that no
+// next record shows is found by reconciling.
 type subscription struct {
 	shard   *shard
 	room    roomReader
 	feed    *nats.Subscription
 	signals *nats.Subscription // nil if the log is not shared
 	to      eventlog.Subscriber
-	opened  time.Time // when the stream was asked for the head
+	opened  time.Time
 
-	stored atomic.Uint64 // the highest sequence of an append's receipt since the last reconciliation
+	stored atomic.Uint64 // the highest sequence that was acknowledged since the last reconciliation
 
 	mu        sync.Mutex // guards what follows; held while the subscriber is called
 	started   bool       // to.Start has been called
 	closed    bool
-	delivered uint64 // up to here the subscriber has been told
+	delivered uint64 // the last sequence that was passed to Append or Skip
 	early     uint64 // the highest sequence that came before Start
-	due       uint64 // the stream has this sequence, which the feed is about to bring
+	due       uint64 // a sequence that the stream has and the feed is to bring
 	seen      uint64 // delivered at the last reconciliation
-	complete  uint64 // up to here in the stream nothing is missing that delivered does not cover
+	complete  uint64 // nothing up to this sequence of the stream is missing, unless it is due
 
-	touched bool // owned by shard.deliver: handed a record of this batch
+	touched bool // owned by shard.deliver: has a record of this batch
 }
 
 // Subscribe implements eventlog.Log.
@@ -48,17 +48,19 @@ func (l *Log) Subscribe(ctx context.Context, room string, to eventlog.Subscriber
 		return nil, err
 	}
 	sub := &subscription{shard: s, room: reader, to: to, opened: time.Now()}
-	if err := s.add(sub); err != nil {
+	err = s.add(sub)
+	if err != nil {
 		return nil, err
 	}
-	if err := sub.start(ctx); err != nil {
+	err = sub.start(ctx)
+	if err != nil {
 		sub.Close()
 		return nil, err
 	}
 	return sub, nil
 }
 
-// start makes the room part of the shard's feed and hands on its head.
+// start adds the room to the shard's feed and calls Start with its head.
 func (s *subscription) start(ctx context.Context) (err error) {
 	conn := s.shard.follower.conn
 	s.feed, err = conn.ChanSubscribe(s.shard.stream.feedSubject(s.room.name), s.shard.follower.feed)
@@ -73,12 +75,12 @@ func (s *subscription) start(ctx context.Context) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	// The flush makes sure that the subscription is in force before the head is
-	// read: nothing can fall between the two.
-	if err := conn.FlushWithContext(ctx); err != nil {
+	// After the flush the feed brings whatever the head does not cover.
+	err = conn.FlushWithContext(ctx)
+	if err != nil {
 		return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room.name, err)
 	}
-	last, err := s.shard.stream.lastSeq(ctx) // before the head: an empty room has nothing up to here
+	last, err := s.shard.stream.lastSeq(ctx) // before the head: a room without one has nothing up to here
 	if err != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func (s *subscription) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// begin calls Start. What the feed has brought meanwhile is left to be read.
+// begin calls Start, and Skip for what the feed has brought meanwhile.
 func (s *subscription) begin(head eventlog.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,8 +107,8 @@ func (s *subscription) begin(head eventlog.Record) {
 	}
 }
 
-// deliver hands on a record of the feed. It reports false for one that has been
-// handed on already.
+// deliver passes a record of the feed to the subscriber. It reports false if it was
+// delivered before, or cannot be.
 func (s *subscription) deliver(e entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +135,7 @@ func (s *subscription) flush() {
 	}
 }
 
-// skip sends the subscriber to the log for what it lacks up to seq.
+// skip makes the subscriber read what it lacks up to seq from the log.
 func (s *subscription) skip(seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +152,7 @@ func (s *subscription) skipLocked(seq uint64) {
 	s.to.Flush()
 }
 
-// reset tells the subscriber that the shard has a new epoch.
+// reset starts the subscriber over in a new epoch.
 func (s *subscription) reset(epoch string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,7 +164,7 @@ func (s *subscription) reset(epoch string) {
 	s.to.Reset(epoch)
 }
 
-// noteStored notes that the stream has seq, which the feed is about to bring.
+// noteStored notes that the stream has acknowledged seq.
 func (s *subscription) noteStored(seq uint64) {
 	for {
 		known := s.stored.Load()
@@ -174,13 +176,13 @@ func (s *subscription) noteStored(seq uint64) {
 
 // Trusted implements eventlog.Subscription.
 func (s *subscription) Trusted() bool {
-	heard := time.Unix(0, s.shard.reconciled.Load())
-	if s.opened.After(heard) {
-		heard = s.opened
+	checked := time.Unix(0, s.shard.reconciled.Load())
+	if s.opened.After(checked) {
+		checked = s.opened
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.closed && time.Since(heard) <= trustFor && max(s.stored.Load(), s.due) <= s.delivered
+	return !s.closed && time.Since(checked) <= trustFor && max(s.stored.Load(), s.due) <= s.delivered
 }
 
 // Close implements eventlog.Subscription.
@@ -201,7 +203,8 @@ func (l *Log) Signal(room string, data []byte) error {
 	if !l.Shared() {
 		return nil
 	}
-	if err := l.conn.Publish(l.shardOf(room).stream.signalSubject(room), data); err != nil {
+	err := l.conn.Publish(l.shardOf(room).stream.signalSubject(room), data)
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil
@@ -210,7 +213,7 @@ func (l *Log) Signal(room string, data []byte) error {
 // Shared implements eventlog.Log.
 func (l *Log) Shared() bool { return l.opts.shared() }
 
-// followSignals hands on signals until ctx ends. This server's own are among them.
+// followSignals delivers signals, this server's own too, until ctx ends.
 func (s *shard) followSignals(ctx context.Context) {
 	for {
 		select {
