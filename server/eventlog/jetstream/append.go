@@ -33,8 +33,8 @@ const (
 // Receipt is eventlog's.
 type Receipt = eventlog.Receipt
 
-// Append implements eventlog.Log. A record is durable when it is on disk if the
-// store syncs always, else up to SyncInterval later.
+// Append implements eventlog.Log. With Options.SyncAlways a record is on disk when done
+// is called, otherwise up to SyncInterval later.
 func (l *Log) Append(ctx context.Context, room, key string, body []byte, done func(Receipt, error)) error {
 	s := l.shardOf(room)
 	subject, err := s.stream.subject(room)

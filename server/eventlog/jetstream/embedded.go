@@ -9,19 +9,18 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// startServer starts NATS inside this process: no port, no signals, only
-// in-process connections. failed is called when it meets that its disk cannot be
-// written.
+// startServer starts NATS inside this process, without a port or signal handlers. It
+// calls failed when the disk cannot be written, from any goroutine.
 func startServer(opts Options, failed func(error)) (*server.Server, error) {
-	const forValues = 1 << 30 // beside the messages: names, read marks, epochs
+	const valuesBytes = 1 << 30 // for the key-value stores
 	srv, err := server.NewServer(&server.Options{
 		ServerName:         "websockets",
 		DontListen:         true,
 		NoSigs:             true,
 		JetStream:          true,
 		StoreDir:           opts.Dir,
-		JetStreamMaxStore:  opts.MaxBytes + forValues,
-		JetStreamMaxMemory: 64 << 20, // nothing of ours is kept in memory only
+		JetStreamMaxStore:  opts.MaxBytes + valuesBytes,
+		JetStreamMaxMemory: 64 << 20, // no stream is in memory
 		SyncAlways:         opts.SyncAlways,
 		SyncInterval:       SyncInterval,
 	})
@@ -41,8 +40,8 @@ func startServer(opts Options, failed func(error)) (*server.Server, error) {
 	return srv, nil
 }
 
-// serverLogger hands the embedded server's warnings and errors to ours. That a
-// write has failed is told nowhere else: the message is just not acknowledged.
+// serverLogger forwards the embedded server's warnings and errors. Its log is the only
+// place where NATS tells that a write has failed.
 type serverLogger struct {
 	log    *slog.Logger
 	failed func(error)
@@ -52,18 +51,19 @@ func (l serverLogger) Noticef(string, ...any) {}
 func (l serverLogger) Debugf(string, ...any)  {}
 func (l serverLogger) Tracef(string, ...any)  {}
 func (l serverLogger) Warnf(format string, v ...any) {
-	l.tell(slog.LevelWarn, format, v)
+	l.forward(slog.LevelWarn, format, v)
 }
 func (l serverLogger) Errorf(format string, v ...any) {
-	l.tell(slog.LevelError, format, v)
+	l.forward(slog.LevelError, format, v)
 }
 func (l serverLogger) Fatalf(format string, v ...any) {
-	l.tell(slog.LevelError, format, v)
+	l.forward(slog.LevelError, format, v)
 }
 
-func (l serverLogger) tell(level slog.Level, format string, v []any) {
-	l.log.Log(context.Background(), level, "nats: "+fmt.Sprintf(format, v...))
-	if err := writeFailure(v); err != nil {
+func (l serverLogger) forward(level slog.Level, format string, v []any) {
+	l.log.Log(context.Background(), level, "NATS", "says", fmt.Sprintf(format, v...))
+	err := diskError(v)
+	if err != nil {
 		l.failed(err)
 	}
 }

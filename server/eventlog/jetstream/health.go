@@ -12,38 +12,38 @@ import (
 	"time"
 )
 
-// The embedded store that could not write once, because the disk was full or may
-// not be written, does not write again until it is opened anew: what it holds in
-// memory may not be what is on disk. Until then it can be read. So sends are
-// refused at once, and when the disk takes something again the log says that it
-// has to be opened anew; whoever runs the process does so.
+// If the embedded store has failed to write once, because its disk is full or read-only,
+// it is not written again until it is opened again: its memory and its disk may differ.
+// It can still be read. Appends are refused at once. When the disk can be written again,
+// Failed says so, and whoever runs the process opens the log again.
 
 const (
-	// probeEvery is how often a disk that failed is tried, with probeBytes.
-	probeEvery = time.Second
-	probeBytes = 1 << 20
-	// readyTimeout is how long a shard has to answer that it is there.
+	// probeInterval is how often probeBytes are written to a disk that has failed.
+	probeInterval = time.Second
+	probeBytes    = 1 << 20
+	// readyTimeout bounds Ready.
 	readyTimeout = 2 * time.Second
 )
 
-// Ready returns why the log does not take messages now, nil if it does. It asks
-// the store and waits for its answer for readyTimeout at the most.
+// Ready implements eventlog.Store. It requests the state of every stream.
 func (l *Log) Ready(ctx context.Context) error {
-	if err := l.health.err(); err != nil {
+	err := l.health.err()
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for _, s := range l.shards {
-		if _, err := s.stream.state(ctx); err != nil {
+		_, err := s.stream.state(ctx)
+		if err != nil {
 			return fmt.Errorf("%s: %w", s.stream.name, err)
 		}
 	}
 	return nil
 }
 
-// Failed gets an error when the log has to be closed and opened anew to take
-// messages again, and can be.
+// Failed implements eventlog.Store. It receives the error when the disk can be written
+// again.
 func (l *Log) Failed() <-chan error { return l.failed }
 
 // health knows whether the embedded store can be written. Methods may be called from
@@ -67,7 +67,7 @@ func (h *health) err() error {
 	return fmt.Errorf("%w: the store cannot write: %w", ErrUnavailable, code)
 }
 
-// report takes, without blocking, an error that the store has met.
+// report passes an error of the store to watchStore. It does not block.
 func (h *health) report(err error) {
 	select {
 	case h.failures <- err:
@@ -75,21 +75,23 @@ func (h *health) report(err error) {
 	}
 }
 
-// writeFailure returns the first of what the store logs that says that its disk
-// cannot be written.
-func writeFailure(logged []any) error {
-	for _, v := range logged {
+// diskErrors mean that the disk cannot be written.
+var diskErrors = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES, syscall.EPERM}
+
+// diskError returns the first of a log line's values that is one of diskErrors.
+func diskError(values []any) error {
+	for _, v := range values {
 		var code syscall.Errno
-		if err, ok := v.(error); ok && errors.As(err, &code) &&
-			slices.Contains([]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES, syscall.EPERM}, code) {
+		err, ok := v.(error)
+		if ok && errors.As(err, &code) && slices.Contains(diskErrors, code) {
 			return err
 		}
 	}
 	return nil
 }
 
-// watchStore waits for the store to fail. Then it fails what is under way, and
-// tries the disk until that takes something again.
+// watchStore waits for the store to fail. Then it fails the appends in flight, and
+// probes the disk until it can be written again.
 func (l *Log) watchStore() {
 	var failure error
 	select {
@@ -102,11 +104,12 @@ func (l *Log) watchStore() {
 	for _, s := range l.shards {
 		s.appender.fail(l.health.err())
 	}
-	ticker := time.NewTicker(probeEvery)
+	ticker := time.NewTicker(probeInterval)
 	defer ticker.Stop()
 	for {
-		if err := probe(l.opts.Dir); err == nil {
-			l.failed <- fmt.Errorf("the message log could not be written (%w) and can be again: it has to be started anew", failure)
+		err := probe(l.opts.Dir)
+		if err == nil {
+			l.failed <- fmt.Errorf("the message log could not be written (%w) and can be again: restart to use it", failure)
 			return
 		}
 		select {
@@ -117,7 +120,7 @@ func (l *Log) watchStore() {
 	}
 }
 
-// probe reports whether the disk takes something.
+// probe writes to the disk, and returns the error if it cannot be written.
 func probe(dir string) error {
 	f, err := os.OpenFile(filepath.Join(dir, "probe"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -4,8 +4,8 @@ package jetstream
 
 import "os"
 
-// lockFile opens the file; elsewhere than on Unix two processes on one folder
-// are not noticed.
+// lockFile opens the file without a lock: only on Unix is a second process on the
+// same folder noticed.
 func lockFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 }

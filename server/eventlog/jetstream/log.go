@@ -20,38 +20,38 @@ import (
 	"websockets/server/eventlog/jetstream/filestore"
 )
 
-// openWait is how long the store may take for what Open asks of it: a large one, on
-// a disk that others keep busy, may take longer than NATS's client waits by itself.
-const openWait = time.Minute
+const (
+	// openTimeout bounds Open. A large store on a busy disk takes longer than the NATS
+	// client's own timeout.
+	openTimeout = time.Minute
+	// closeTimeout is how long Close waits for a store that does not reply.
+	closeTimeout = time.Second
+	// newShards is how many streams a new store gets; the store remembers it. One
+	// stream stores about 5,000 messages a second if each is synced to disk, four
+	// together about 10,000.
+	newShards = 4
+)
 
-// closeWait is how long Close waits for a store that does not answer.
-const closeWait = time.Second
-
-// newShards is how many streams a new store gets; the store remembers it. One
-// stream writes about 5,000 messages a second when each is synced to disk, four
-// together about 10,000.
-const newShards = 4
-
-// Options say where the log lives and what it keeps.
+// Options configure a log.
 type Options struct {
 	// Servers are the addresses of an external NATS server or cluster, separated by
-	// commas, which then decides on Dir and SyncAlways for itself. Empty means NATS
-	// inside this process.
+	// commas. Dir and SyncAlways then have no effect. Empty means NATS inside this
+	// process.
 	Servers string
-	// Replicas is how many servers of a cluster keep each message; 0 means 1.
+	// Replicas is how many servers of a cluster store each message; 0 means 1.
 	Replicas int
-	// Dir is the store's folder; this process owns it alone while it runs.
+	// Dir is the folder of the embedded store. One process at a time may have it open.
 	Dir string
-	// SyncAlways makes an ack mean "on disk". Without it the store is synced once
-	// in SyncInterval, and a crash of the machine loses what came since.
+	// SyncAlways means that a message is synced to disk before it is acknowledged.
+	// Without it a crash of the machine loses messages of the last SyncInterval.
 	SyncAlways bool
-	// MaxBytes bounds all messages together; the oldest of a shard go first.
+	// MaxBytes bounds all messages together; each shard removes its oldest ones.
 	MaxBytes int64
 	// MaxAge and MaxRoomMessages bound what a room keeps; 0 means no bound.
 	MaxAge          time.Duration
 	MaxRoomMessages int64
-	// NewEpoch says that the store was restored from a backup: what clients know of
-	// the log may not be in it, so they start over.
+	// NewEpoch gives the log a new epoch, so that clients start over. It is for a store
+	// that was restored from a backup, which may lack messages that clients have seen.
 	NewEpoch bool
 	// Logger receives the store's warnings and errors; it must not be nil.
 	Logger *slog.Logger
@@ -62,25 +62,26 @@ type Options struct {
 // shared reports whether other servers may use the same log.
 func (o *Options) shared() bool { return o.Servers != "" }
 
-// SyncInterval is how often the store is synced when not always.
+// SyncInterval is how often the store is synced without SyncAlways.
 const SyncInterval = time.Second
 
 // ErrUnavailable is eventlog's.
 var ErrUnavailable = eventlog.ErrUnavailable
 
-// Log implements eventlog.Store.
+// Log implements eventlog.Store. It opens and closes the store; calls about a room go
+// to the room's shard.
 type Log struct {
 	opts   Options
 	lock   *os.File
 	server *server.Server
-	conn   *nats.Conn // reads, key-values, administration
+	conn   *nats.Conn // for reads, values and administration
 	js     jetstream.JetStream
 	values map[eventlog.Bucket]*values
 	shards []*shard
-	reads  chan struct{} // a place for each read under way: bounds their memory
+	reads  chan struct{} // see stream.reads
 
-	damage map[string][]filestore.Span // what the embedded store was found to have lost, by stream
-	used   bool                        // the store had messages when it was opened
+	damage      map[string][]filestore.Span // what the embedded store has lost, by stream
+	hadMessages bool                        // the store had messages when it was opened
 
 	health *health
 	failed chan error // see Failed
@@ -92,8 +93,8 @@ type Log struct {
 
 var _ eventlog.Store = (*Log)(nil)
 
-// Open starts the store in opts.Dir, creating what is missing, and connects to
-// it. It fails if another process has the folder.
+// Open opens the store, creating what is missing. It fails if another process has
+// opts.Dir open.
 func Open(ctx context.Context, opts Options) (*Log, error) {
 	opts.Replicas = max(1, opts.Replicas)
 	l := &Log{
@@ -101,28 +102,33 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		health: newHealth(), failed: make(chan error, 1),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	ctx, cancel := context.WithTimeout(ctx, openWait)
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	if err := l.start(ctx); err != nil {
+	err := l.start(ctx)
+	if err != nil {
 		l.Close()
 		return nil, err
 	}
 	return l, nil
 }
 
-// embed starts the store inside this process.
-func (l *Log) embed() (err error) {
+// startEmbedded repairs the store in opts.Dir and starts NATS on it.
+func (l *Log) startEmbedded() error {
 	dir := l.opts.Dir
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	err := os.MkdirAll(dir, 0o700)
+	if err != nil {
 		return fmt.Errorf("the data folder: %w", err)
 	}
-	if l.lock, err = lockFile(filepath.Join(dir, "lock")); err != nil {
+	l.lock, err = lockFile(filepath.Join(dir, "lock"))
+	if err != nil {
 		return fmt.Errorf("the data folder %s is in use by another process (or cannot be locked: %w); stop it, or choose another with --data", dir, err)
 	}
-	if l.damage, err = filestore.Repair(dir, l.opts.Logger); err != nil {
-		return fmt.Errorf("looking through the store in %s: %w", dir, err)
+	l.damage, err = filestore.Repair(dir, l.opts.Logger)
+	if err != nil {
+		return fmt.Errorf("checking the store in %s: %w", dir, err)
 	}
-	if err := probe(dir); err != nil {
+	err = probe(dir)
+	if err != nil {
 		l.health.report(err) // it may be readable all the same
 	}
 	l.server, err = startServer(l.opts, l.health.report)
@@ -131,44 +137,60 @@ func (l *Log) embed() (err error) {
 
 func (l *Log) start(ctx context.Context) (err error) {
 	if !l.opts.shared() {
-		if err := l.embed(); err != nil {
+		err = l.startEmbedded()
+		if err != nil {
 			return err
 		}
 	}
-	if l.conn, err = l.connect(func() {}, func() {}); err != nil {
-		return err
-	}
-	if l.js, err = jetstream.New(l.conn); err != nil {
-		return err
-	}
-	if err := l.openValues(ctx); err != nil {
-		return err
-	}
-	streams, err := l.streams(ctx)
+	l.conn, err = l.connect(func() {}, func() {})
 	if err != nil {
 		return err
 	}
-	kept, err := l.values[eventlog.Server].getOrCreate(ctx, "shards", func() []byte { return strconv.AppendInt(nil, int64(cmp.Or(streams, l.opts.shards, newShards)), 10) })
+	l.js, err = jetstream.New(l.conn)
 	if err != nil {
 		return err
 	}
-	count, err := strconv.Atoi(string(kept))
-	if err != nil || count < 1 {
-		return fmt.Errorf("the store says it has %q shards: is %s a store of this program?", kept, l.opts.Dir)
+	err = l.openValues(ctx)
+	if err != nil {
+		return err
+	}
+	count, err := l.shardCount(ctx)
+	if err != nil {
+		return err
 	}
 	for n := range count {
-		if err := l.openShard(ctx, n, count); err != nil {
+		err = l.openShard(ctx, n, count)
+		if err != nil {
 			return err
 		}
 	}
 	if !l.opts.shared() {
 		l.wg.Go(l.watchStore)
 	}
-	return l.follow()
+	return l.startShards()
 }
 
-// follow starts the goroutines that bring what the shards' streams store.
-func (l *Log) follow() error {
+// shardCount returns how many shards the store has. A new store is given some.
+func (l *Log) shardCount(ctx context.Context) (int, error) {
+	existing, err := l.countStreams(ctx)
+	if err != nil {
+		return 0, err
+	}
+	stored, err := l.values[eventlog.Server].getOrCreate(ctx, "shards", func() []byte {
+		return strconv.AppendInt(nil, int64(cmp.Or(existing, l.opts.shards, newShards)), 10)
+	})
+	if err != nil {
+		return 0, err
+	}
+	count, err := strconv.Atoi(string(stored))
+	if err != nil || count < 1 {
+		return 0, fmt.Errorf("the store says it has %q shards: is %s a store of this program?", stored, l.opts.Dir)
+	}
+	return count, nil
+}
+
+// startShards starts the goroutines of the shards.
+func (l *Log) startShards() error {
 	err := l.watchEpochs()
 	if err != nil {
 		return err
@@ -177,41 +199,40 @@ func (l *Log) follow() error {
 		l.wg.Go(func() { s.keepCheckpoint(l.ctx) })
 		l.wg.Go(func() { s.follow(l.ctx) })
 		l.wg.Go(func() { s.reconcileLoop(l.ctx) })
-		if l.Shared() {
+		if l.opts.shared() {
 			l.wg.Go(func() { s.followSignals(l.ctx) })
 		}
 	}
 	return nil
 }
 
-// streams counts the shards that the store has already, and finds out whether
-// there is anything in them.
-func (l *Log) streams(ctx context.Context) (count int, err error) {
+// countStreams counts the streams of shards, and sets hadMessages.
+func (l *Log) countStreams(ctx context.Context) (count int, err error) {
 	list := l.js.ListStreams(ctx, jetstream.WithStreamListSubject("room.>"))
 	for info := range list.Info() {
 		count++
-		l.used = l.used || info.State.LastSeq > 0
+		l.hadMessages = l.hadMessages || info.State.LastSeq > 0
 	}
 	if list.Err() != nil {
-		return 0, fmt.Errorf("%w: looking for what the store has: %w", ErrUnavailable, list.Err())
+		return 0, fmt.Errorf("%w: listing the streams: %w", ErrUnavailable, list.Err())
 	}
 	return count, nil
 }
 
-// Close ends the feeds, waits for a moment until the appends under way are settled
-// and stops the store. It is safe to call more than once.
+// Close waits, for closeTimeout at most, until the appends in flight are settled, ends
+// the subscriptions and stops the store. It may be called more than once.
 func (l *Log) Close() {
-	ending, cancel := context.WithTimeout(context.Background(), closeWait)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	for _, s := range l.shards {
 		if l.health.err() == nil {
-			s.appender.drain(ending)
+			s.appender.drain(ctx)
 		}
 	}
 	l.stop()
 	l.wg.Wait()
 	for _, s := range l.shards {
-		s.storeLastCheckpoint(ending)
+		s.storeLastCheckpoint(ctx)
 		s.follower.conn.Close()
 		s.appender.fail(fmt.Errorf("%w: it is closed", ErrUnavailable))
 	}
@@ -290,6 +311,8 @@ func (l *Log) RecentRooms(ctx context.Context, since eventlog.Mark) (recent []ev
 	return recent, now, nil
 }
 
+// shardOf returns the room's shard. The hash is the store's format: rooms must stay in
+// the shards that they are in.
 func (l *Log) shardOf(room string) *shard {
 	h := fnv.New32a()
 	h.Write([]byte(room))

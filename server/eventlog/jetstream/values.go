@@ -13,12 +13,11 @@ import (
 	"websockets/server/eventlog"
 )
 
-// userTTL is how long a user's values are kept after they were last written: longer
-// than any session is valid.
+// userTTL is how long a user's values are kept after they were last written. It is
+// longer than any session is valid.
 const userTTL = 420 * 24 * time.Hour
 
-// buckets are the key-value stores beside the log. Sizes are those of all values
-// together.
+// buckets are the key-value stores. MaxBytes bounds all values of one together.
 var buckets = []jetstream.KeyValueConfig{
 	{Bucket: string(eventlog.Server), Description: "epochs and keys", MaxBytes: 16 << 20},
 	{Bucket: string(eventlog.Users), Description: "names and read marks", MaxBytes: 512 << 20, TTL: userTTL},
@@ -34,6 +33,7 @@ type values struct {
 // Values implements eventlog.Log.
 func (l *Log) Values(b eventlog.Bucket) eventlog.Values { return l.values[b] }
 
+// openValues creates or updates the key-value stores.
 func (l *Log) openValues(ctx context.Context) error {
 	l.values = map[eventlog.Bucket]*values{}
 	for _, config := range buckets {
@@ -61,23 +61,25 @@ func (v *values) Get(ctx context.Context, owner, key string) ([]byte, error) {
 
 // Put implements eventlog.Values.
 func (v *values) Put(ctx context.Context, owner, key string, value []byte) error {
-	if err := v.log.health.err(); err != nil {
+	err := v.log.health.err()
+	if err != nil {
 		return err
 	}
-	if _, err := v.kv.Put(ctx, valueKey(owner, key), value); err != nil {
+	_, err = v.kv.Put(ctx, valueKey(owner, key), value)
+	if err != nil {
 		return fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
 	}
 	return nil
 }
 
-// Update implements eventlog.Values. A value of the server's that has to be created
-// in a store that has messages was lost, which is logged.
+// Update implements eventlog.Values. If it creates one of the server's values in a store
+// that has messages, the value was lost, which is logged.
 func (v *values) Update(ctx context.Context, owner, key string, change func(old []byte) ([]byte, bool)) ([]byte, error) {
-	at := valueKey(owner, key)
+	path := valueKey(owner, key)
 	for {
 		var old []byte
 		var revision uint64
-		e, err := v.kv.Get(ctx, at)
+		e, err := v.kv.Get(ctx, path)
 		switch {
 		case err == nil:
 			old, revision = e.Value(), e.Revision()
@@ -88,24 +90,25 @@ func (v *values) Update(ctx context.Context, owner, key string, change func(old 
 		if !changed {
 			return old, nil
 		}
-		if err := v.log.health.err(); err != nil {
+		err = v.log.health.err()
+		if err != nil {
 			return nil, err
 		}
 		if revision == 0 {
-			_, err = v.kv.Create(ctx, at, value)
+			_, err = v.kv.Create(ctx, path, value)
 		} else {
-			_, err = v.kv.Update(ctx, at, value, revision)
+			_, err = v.kv.Update(ctx, path, value, revision)
 		}
 		switch {
 		case err == nil:
-			if old == nil && v.log.used && v == v.log.values[eventlog.Server] {
-				v.log.opts.Logger.Error("a value of the server is missing from a store that is not new: it is created again", "value", key)
+			if old == nil && v.log.hadMessages && v == v.log.values[eventlog.Server] {
+				v.log.opts.Logger.Error("a value was missing from a store that has messages: created it again", "value", key)
 			}
 			return value, nil
 		case !isConflict(err):
 			return nil, fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
 		}
-		select { // another server was faster, and the replica that we read may not know yet
+		select { // another server was faster, and the replica that is read may lag behind
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, ctx.Err())
@@ -113,7 +116,7 @@ func (v *values) Update(ctx context.Context, owner, key string, change func(old 
 	}
 }
 
-// isConflict reports that somebody else has written the value.
+// isConflict reports whether another server has written the value.
 func isConflict(err error) bool {
 	var refused *jetstream.APIError
 	return errors.Is(err, jetstream.ErrKeyExists) ||
@@ -143,9 +146,9 @@ func (v *values) Watch(key string, changed func(owner string, value []byte)) err
 	return nil
 }
 
-// valueKey is where an owner's value is: OWNER.KEY, or KEY without an owner. Not all
-// that may be in an owner may be in a key of the store: what is not letters, digits,
-// "-" and "_" is encoded behind a "=" that begins no other owner.
+// valueKey returns the store's key of a value: OWNER.KEY, or KEY without an owner. An
+// owner with anything but letters, digits, "-" and "_" is not allowed in a key, so it is
+// encoded after a "=", with which no other owner begins.
 func valueKey(owner, key string) string {
 	if owner == "" {
 		return key
@@ -158,15 +161,18 @@ func valueKey(owner, key string) string {
 	return owner + "." + key
 }
 
-// ownerOf returns the owner whose value is at a key of valueKey's.
+// ownerOf returns the owner of a key that valueKey made.
 func ownerOf(key string) string {
 	owner, _, _ := strings.Cut(key, ".")
-	if encoded, ok := strings.CutPrefix(owner, "="); ok {
-		if plain, err := base64.RawURLEncoding.DecodeString(encoded); err == nil {
-			return string(plain)
-		}
+	encoded, ok := strings.CutPrefix(owner, "=")
+	if !ok {
+		return owner
 	}
-	return owner
+	plain, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil {
+		return owner
+	}
+	return string(plain)
 }
 
 // getOrCreate returns a value without an owner, storing what create makes if there
