@@ -61,7 +61,7 @@ func (l serverLogger) Fatalf(format string, v ...any) {
 }
 
 func (l serverLogger) forward(level slog.Level, format string, v []any) {
-	l.log.Log(context.Background(), level, "NATS", "says", fmt.Sprintf(format, v...))
+	l.log.Log(context.Background(), level, "embedded NATS", "text", fmt.Sprintf(format, v...))
 	err := diskError(v)
 	if err != nil {
 		l.failed(err)

@@ -8,21 +8,21 @@ import (
 	"github.com/minio/highwayhash"
 )
 
-// Before the embedded NATS opens its store, every record of it is read and its
-// checksum compared. NATS itself would not: after an orderly stop it believes its
-// index and meets a flipped bit only when somebody reads that message, and then
-// steps over it without a word; without an index it cuts a block off at the first
-// bad record, and with it thousands of messages that are well. So the bad ones are
-// taken out here, as NATS takes out a message that is deleted, and the index goes,
-// so that NATS knows what is there from nothing but the blocks. Both together take
-// about two seconds of one core for a GB. What is lost is known by name.
+// Before NATS opens its store, the checksum of every record is verified. NATS itself
+// does not do that. After an orderly stop it trusts its index: it reads a damaged record
+// only when a client asks for it, and then silently skips it. Without an index it
+// truncates a block at the first damaged record, with thousands of good ones.
 //
-// This is NATS's own format, which it keeps for its older stores; a test writes
-// blocks with the version that is built in and reads them here. A record is
+// So damaged records are erased here, in the way NATS erases a deleted message. Then
+// the index is removed, so that NATS builds it again from the blocks. Both together take
+// about two seconds of one core for a GB. The sequences that are lost are known.
+//
+// This is NATS's own format, which it keeps for its older stores. Tests write blocks
+// with the built-in version of NATS and damage them. A record is
 //
 //	length(4) sequence(8) time(8) subject length(2) subject [header length(4) header] message checksum(8)
 //
-// in little endian; the length's highest bit says that there is a header.
+// in little endian. The highest bit of the length means that there is a header.
 
 const (
 	recordHead = 4 + 8 + 8 + 2
@@ -30,32 +30,34 @@ const (
 	minRecord  = recordHead + recordSum
 	maxRecord  = 32 << 20
 
-	hasHeader  = 1 << 31 // of a length
-	tombstone  = 1 << 62 // of a sequence: says that another message is deleted
-	erased     = 1 << 63 // of a sequence: a record whose message is deleted
-	onlyNumber = 1<<62 - 1
+	hasHeader = 1 << 31 // flag of a length
+
+	// Flags of a sequence, and the mask without them.
+	tombstone = 1 << 62 // the record notes that another message was deleted
+	erased    = 1 << 63 // the record's message was deleted
+	seqMask   = 1<<62 - 1
 )
 
-// newHash returns the checksum that NATS makes for what has this name.
+// newHash returns the checksum that NATS uses for a block or stream with this name.
 func newHash(name string) *highwayhash.Digest64 {
 	key := sha256.Sum256([]byte(name))
 	h, _ := highwayhash.NewDigest64(key[:]) // fails for a key of another length
 	return h
 }
 
-// block is one file of a stream's messages while it is looked through.
+// block is one file of a stream's messages.
 type block struct {
 	data   []byte
 	hash   *highwayhash.Digest64
 	newest bool
-	first  uint64 // the first sequence in it that could be read
-	seq    uint64 // the last one, of this block or one before
+	first  uint64 // the first sequence that was read in it
+	seq    uint64 // the last sequence that was read, in this block or an earlier one
 }
 
-// known reports whether this is the format that is read here: what begins the block
-// may be a record, or there is a good one further on.
-func (b *block) known() bool {
-	const most = 1 << 20 // bytes of a record: none of ours is longer
+// isKnown reports whether the block is in the format above: it may begin with a record,
+// or has a good one further on.
+func (b *block) isKnown() bool {
+	const most = 1 << 20 // bytes; our records are shorter
 	start := b.length(0)
 	if minRecord <= start && start <= most || len(bytes.Trim(b.data, "\x00")) == 0 {
 		return true
@@ -65,19 +67,19 @@ func (b *block) known() bool {
 	return next < len(part.data)
 }
 
-// repair puts an erased record over what cannot be read. It returns what that was,
-// and whether it has changed the data.
+// repair erases what cannot be read. It returns the sequences that are lost, and whether
+// it has changed the data.
 func (b *block) repair() (lost []Span, changed bool) {
 	for at := 0; at < len(b.data); {
 		length, seq, ok := b.record(at)
 		if ok {
-			b.passed(seq)
+			b.note(seq)
 			at += length
 			continue
 		}
 		next, following := b.resync(at + minRecord)
-		if next == len(b.data) && b.newest && b.cutOff(at) {
-			break // it was being written when the machine stopped: never acknowledged, or the mark knows
+		if next == len(b.data) && b.newest && b.isTruncated(at) {
+			break // a write that a crash interrupted: not acknowledged, or the checkpoint knows it
 		}
 		gone := Span{First: b.seq + 1}
 		if following > b.seq+1 {
@@ -85,7 +87,7 @@ func (b *block) repair() (lost []Span, changed bool) {
 		} else if b.newest && next == len(b.data) && at+b.length(at) == next {
 			gone.Last = gone.First // the very last record
 		}
-		if following != b.seq+1 { // else what is bad is not a message but the note of a deletion
+		if following != b.seq+1 { // otherwise it is a tombstone
 			lost = append(lost, gone)
 		}
 		if next-at >= minRecord {
@@ -97,18 +99,19 @@ func (b *block) repair() (lost []Span, changed bool) {
 	return lost, changed
 }
 
-func (b *block) passed(seq uint64) {
-	if seq&tombstone != 0 || seq&onlyNumber == 0 {
+// note notes the sequence of a good record.
+func (b *block) note(seq uint64) {
+	if seq&tombstone != 0 || seq&seqMask == 0 {
 		return
 	}
-	seq &= onlyNumber
+	seq &= seqMask
 	if b.first == 0 {
 		b.first = seq
 	}
 	b.seq = max(b.seq, seq)
 }
 
-// length is what the record at an offset says its length is.
+// length returns the length of the record at an offset, which may be damaged.
 func (b *block) length(at int) int {
 	if len(b.data)-at < recordHead {
 		return minRecord
@@ -116,9 +119,9 @@ func (b *block) length(at int) int {
 	return int(binary.LittleEndian.Uint32(b.data[at:]) &^ hasHeader)
 }
 
-// cutOff reports whether the data end within the record at an offset, or before
+// isTruncated reports whether the data end within the record at an offset, or before
 // any of it was written.
-func (b *block) cutOff(at int) bool {
+func (b *block) isTruncated(at int) bool {
 	rest := b.data[at:]
 	return at+b.length(at) > len(b.data) && b.length(at) <= maxRecord || len(bytes.Trim(rest, "\x00")) == 0
 }
@@ -139,7 +142,7 @@ func (b *block) record(at int) (length int, seq uint64, ok bool) {
 	if rest > len(body) {
 		return 0, 0, false
 	}
-	if rest > subject { // the header's length is not in the checksum
+	if rest > subject { // the checksum does not cover the header's length
 		h := body[rest:]
 		n := binary.LittleEndian.Uint32(body[subject:])
 		if uint64(n) > uint64(len(h)) || !bytes.HasPrefix(h, []byte("NATS/1.0\r\n")) || bytes.Index(h, []byte("\r\n\r\n"))+4 != int(n) {
@@ -157,8 +160,8 @@ func (b *block) record(at int) (length int, seq uint64, ok bool) {
 	return length, binary.LittleEndian.Uint64(r[4:]), true
 }
 
-// resync finds the next good record from an offset on, and the sequence of the
-// first message from there on: 0 if this block has no more.
+// resync finds the next good record from an offset on, and the sequence of the next
+// message; 0 if the block has no more.
 func (b *block) resync(from int) (next int, following uint64) {
 	next = len(b.data)
 	for at := from; at < len(b.data); {
@@ -167,7 +170,7 @@ func (b *block) resync(from int) (next int, following uint64) {
 		case !ok:
 			at++
 		case seq&tombstone == 0:
-			return min(next, at), seq & onlyNumber
+			return min(next, at), seq & seqMask
 		default:
 			next = min(next, at)
 			at += length
@@ -176,7 +179,7 @@ func (b *block) resync(from int) (next int, following uint64) {
 	return next, 0
 }
 
-// erase writes what NATS writes over a message that is deleted.
+// erase overwrites a range as NATS overwrites a deleted message.
 func (b *block) erase(from, to int, seq uint64) {
 	r := b.data[from:to]
 	clear(r)
@@ -186,5 +189,5 @@ func (b *block) erase(from, to int, seq uint64) {
 	b.hash.Write(r[4:20])
 	b.hash.Write(r[recordHead : len(r)-recordSum])
 	b.hash.Sum(r[:len(r)-recordSum])
-	b.passed(seq)
+	b.note(seq)
 }

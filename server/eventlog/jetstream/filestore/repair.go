@@ -19,8 +19,7 @@ import (
 	"github.com/minio/highwayhash"
 )
 
-// Span is a range of sequences that is gone; Last 0 means that its end is not
-// known.
+// Span is a range of sequences. Last 0 means that its end is not known.
 type Span struct{ First, Last uint64 }
 
 func (s Span) String() string {
@@ -34,22 +33,22 @@ func (s Span) String() string {
 	}
 }
 
-// errForeign says that a stream's files are in a format that is not known here.
+// errForeign means that a stream's files are in an unknown format.
 var errForeign = errors.New("unknown format")
 
-// repairer repairs the files of a store that nobody has open. It has no state of
-// its own: streams are repaired concurrently.
+// repairer repairs the files of a store. Its methods may be called from any goroutine,
+// for different streams.
 type repairer struct {
 	copies string // the folder for copies of files as they were
 	suffix string // of the names of the copies
 	log    *slog.Logger
 }
 
-// Repair looks through the store in dir, which nobody has open, takes out
-// what cannot be read, and returns it by stream. A file is copied to dir/damaged
-// before it is changed; without a copy it stays as it is. A stream in an unknown
-// format is copied too, because NATS may cut off what it cannot read, and is not
-// changed here.
+// Repair repairs the store in dir and returns the sequences that are lost, by stream. A
+// file is copied to dir/damaged before it is changed; without a copy it is not changed.
+//
+// A stream in an unknown format is not changed either. It is copied, because NATS may
+// truncate what it cannot read.
 func Repair(dir string, log *slog.Logger) (map[string][]Span, error) {
 	folders, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "*"))
 	if err != nil {
@@ -61,7 +60,7 @@ func Repair(dir string, log *slog.Logger) (map[string][]Span, error) {
 		log:    log,
 	}
 	var wg sync.WaitGroup
-	var mu sync.Mutex
+	var mu sync.Mutex // guards what follows
 	var failed, notCopied error
 	var foreign []string
 	lost := map[string][]Span{}
@@ -92,21 +91,22 @@ func Repair(dir string, log *slog.Logger) (map[string][]Span, error) {
 	case notCopied != nil:
 		log.Error("unknown store format: these streams are neither checked nor repaired, and could not be copied", "streams", foreign, "err", notCopied)
 	case len(foreign) > 0:
-		log.Error("unknown store format: these streams are neither checked nor repaired; delete the copies when they are not needed any more", "streams", foreign, "copies", r.copies)
+		log.Error("unknown store format: these streams are neither checked nor repaired; delete the copies when you do not need them any more", "streams", foreign, "copies", r.copies)
 	}
 	for _, stream := range []string{"KV_server", "KV_users"} {
 		for _, gone := range lost[stream] {
-			log.Error("the store lost values: those that were not written again since are made anew or gone", "stream", stream, "lost", gone.String())
+			log.Error("the store lost values", "stream", stream, "lost", gone.String())
 		}
 	}
 	return lost, failed
 }
 
-// repairStream looks through one stream's files. It changes nothing if they are in
-// an unknown format.
+// repairStream repairs one stream. It returns errForeign, and changes nothing, if the
+// files are in an unknown format.
 func (r repairer) repairStream(folder, stream string) (lost []Span, err error) {
 	msgs := filepath.Join(folder, "msgs")
-	if err := checkFormat(msgs, stream); err != nil {
+	err = checkFormat(msgs, stream)
+	if err != nil {
 		return nil, err
 	}
 	settings, err := damagedSettings(folder, stream)
@@ -121,8 +121,7 @@ func (r repairer) repairStream(folder, stream string) (lost []Span, err error) {
 	return lost, nil
 }
 
-// checkFormat returns errForeign if there are blocks and none of them is in the
-// format that is known here.
+// checkFormat returns errForeign if there are blocks and none is in the known format.
 func checkFormat(folder, stream string) error {
 	numbers, err := blockNumbers(folder)
 	if err != nil {
@@ -133,7 +132,7 @@ func checkFormat(folder, stream string) error {
 		if err != nil {
 			return err
 		}
-		if b.known() {
+		if b.isKnown() {
 			return nil
 		}
 	}
@@ -143,8 +142,8 @@ func checkFormat(folder, stream string) error {
 	return nil
 }
 
-// damagedSettings returns the files of a stream's settings if they do not fit
-// their checksum.
+// damagedSettings returns the files of a stream's settings if they do not match their
+// checksum, and nil if they do.
 func damagedSettings(folder, stream string) (files []string, err error) {
 	meta, sum := filepath.Join(folder, "meta.inf"), filepath.Join(folder, "meta.sum")
 	settings, err := os.ReadFile(meta)
@@ -168,9 +167,8 @@ func damagedSettings(folder, stream string) (files []string, err error) {
 	return []string{meta, sum}, nil
 }
 
-// removeSettings removes a stream's damaged settings: NATS would leave the whole
-// stream out, every time. Without them the stream is created again, with our
-// settings and over the messages that are there.
+// removeSettings removes a stream's damaged settings, with which NATS would ignore the
+// stream. Without them the stream is created again, and keeps its messages.
 func (r repairer) removeSettings(stream string, files []string) {
 	if len(files) == 0 {
 		return
@@ -185,20 +183,19 @@ func (r repairer) removeSettings(stream string, files []string) {
 			return
 		}
 	}
-	r.log.Error("the settings of a stream are damaged and made anew: its messages stay", "stream", stream)
+	r.log.Error("the settings of a stream are damaged: created them again, with all messages kept", "stream", stream)
 }
 
-// repairBlocks looks through one stream's blocks, oldest first, and removes NATS's
-// index of them, which NATS makes again from the blocks. The index stays if a block
-// cannot be repaired: with it NATS steps over a bad record, without it NATS would
-// cut the block off there.
+// repairBlocks repairs one stream's blocks, oldest first, and removes their index, which
+// NATS then builds again. The index stays if a block cannot be repaired: with it NATS
+// skips a damaged record, without it NATS would truncate the block.
 func (r repairer) repairBlocks(folder, stream string) (lost []Span, err error) {
 	numbers, err := blockNumbers(folder)
 	if err != nil {
 		return nil, err
 	}
-	var seq uint64 // of the last record that could be read
-	whole := true
+	var seq uint64 // the last that was read
+	allRepaired := true
 	for i, n := range numbers {
 		b, err := readBlock(folder, stream, n)
 		if err != nil {
@@ -206,20 +203,25 @@ func (r repairer) repairBlocks(folder, stream string) (lost []Span, err error) {
 		}
 		b.seq, b.newest = seq, i == len(numbers)-1
 		spans, changed := b.repair()
-		if seq = b.seq; len(lost) > 0 && lost[len(lost)-1].Last == 0 && b.first > lost[len(lost)-1].First {
-			lost[len(lost)-1].Last = b.first - 1 // the block before was bad to its end
+		seq = b.seq
+		if len(lost) > 0 {
+			last := &lost[len(lost)-1]
+			if last.Last == 0 && b.first > last.First {
+				last.Last = b.first - 1 // the block before was damaged to its end
+			}
 		}
 		lost = append(lost, spans...)
 		if !changed {
 			continue
 		}
 		path := blockPath(folder, n)
-		if err := r.replace(path, stream, b.data); err != nil {
+		err = r.replace(path, stream, b.data)
+		if err != nil {
 			r.notRepaired(path, err)
-			whole = false
+			allRepaired = false
 		}
 	}
-	if !whole {
+	if !allRepaired {
 		return lost, nil
 	}
 	err = os.Remove(filepath.Join(folder, "index.db"))
@@ -236,10 +238,10 @@ func blockNumbers(folder string) (numbers []int, err error) {
 		return nil, err
 	}
 	for _, f := range files {
-		if name, ok := strings.CutSuffix(f.Name(), ".blk"); ok {
-			if n, err := strconv.Atoi(name); err == nil {
-				numbers = append(numbers, n)
-			}
+		name, isBlock := strings.CutSuffix(f.Name(), ".blk")
+		n, err := strconv.Atoi(name)
+		if isBlock && err == nil {
+			numbers = append(numbers, n)
 		}
 	}
 	slices.Sort(numbers)
@@ -253,13 +255,14 @@ func readBlock(folder, stream string, n int) (*block, error) {
 	return &block{data: data, hash: newHash(fmt.Sprintf("%s-%d", stream, n))}, err
 }
 
-// replace gives a file other content, after it was copied.
+// replace replaces a file's content, after copying the file.
 func (r repairer) replace(path, stream string, content []byte) error {
-	if err := r.keepCopy(path, stream); err != nil {
+	err := r.keepCopy(path, stream)
+	if err != nil {
 		return err
 	}
 	repaired := path + ".repaired"
-	err := writeSynced(repaired, content)
+	err = writeSynced(repaired, content)
 	if err == nil {
 		err = os.Rename(repaired, path)
 	}
@@ -267,19 +270,19 @@ func (r repairer) replace(path, stream string, content []byte) error {
 }
 
 func (r repairer) notRepaired(path string, err error) {
-	r.log.Error("a damaged file of the store could not be copied and repaired: it stays as it is", "file", path, "err", err)
+	r.log.Error("a damaged file of the store could not be copied and repaired: left it as it is", "file", path, "err", err)
 }
 
-// keepCopy copies a file before it is changed, and says so.
+// keepCopy copies a file before it is changed, and logs that.
 func (r repairer) keepCopy(path, stream string) error {
 	kept, err := r.copyAside(path, stream)
 	if err == nil {
-		r.log.Warn("copied a damaged file of the store before repairing it: delete the copy when it is not needed any more", "file", path, "copy", kept)
+		r.log.Warn("copied a damaged file of the store before repairing it: delete the copy when you do not need it any more", "file", path, "copy", kept)
 	}
 	return err
 }
 
-// copyBlocks copies all blocks of a stream, or makes no copy.
+// copyBlocks copies all blocks of a stream, or none.
 func (r repairer) copyBlocks(folder, stream string) error {
 	numbers, err := blockNumbers(folder)
 	if err != nil {
@@ -290,7 +293,7 @@ func (r repairer) copyBlocks(folder, stream string) error {
 		kept, err := r.copyAside(blockPath(folder, n), stream)
 		if err != nil {
 			for _, made := range copies {
-				err = errors.Join(err, os.Remove(made)) // the server needs the room
+				err = errors.Join(err, os.Remove(made)) // the server needs the space
 			}
 			return err
 		}
@@ -301,8 +304,8 @@ func (r repairer) copyBlocks(folder, stream string) error {
 	return nil
 }
 
-// copyAside copies a file of a stream and returns the copy's name. Of several
-// copies with the same content only the first is kept.
+// copyAside copies a stream's file and returns the copy's path. If an older copy has
+// the same content, it returns that one's.
 func (r repairer) copyAside(path, stream string) (string, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -319,7 +322,8 @@ func (r repairer) copyAside(path, stream string) (string, error) {
 			return kept, nil
 		}
 	}
-	if err := os.MkdirAll(r.copies, 0o700); err != nil {
+	err = os.MkdirAll(r.copies, 0o700)
+	if err != nil {
 		return "", err
 	}
 	name += r.suffix
@@ -330,7 +334,7 @@ func (r repairer) copyAside(path, stream string) (string, error) {
 	return name, nil
 }
 
-// writeSynced writes a file and leaves nothing of it if that fails.
+// writeSynced writes a file and syncs it. It removes the file if that fails.
 func writeSynced(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -346,7 +350,7 @@ func writeSynced(path string, data []byte) error {
 
 func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
-		return nil // it cannot
+		return nil // folders cannot be synced
 	}
 	f, err := os.Open(path)
 	if err != nil {

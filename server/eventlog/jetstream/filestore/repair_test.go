@@ -67,7 +67,7 @@ func TestKnownFormat(t *testing.T) {
 		"a record behind a megabyte":   {append(bytes.Repeat(text, 10), record.data...), false},
 	} {
 		b := block{data: c.data, hash: newHash("x")}
-		if got := b.known(); got != c.want {
+		if got := b.isKnown(); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}
