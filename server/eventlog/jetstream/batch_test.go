@@ -55,9 +55,9 @@ func bodiesBySeq(t *testing.T, log *jetstream.Log, room string) map[uint64]strin
 	return found
 }
 
-// Synced one by one or together, each append is told its own place, and a writer's
-// are in the order in which they were written.
-func TestAppendsThatGoTogether(t *testing.T) {
+// Published one by one or as a batch, each append has its own sequence, and a writer's
+// are in the order of the calls.
+func TestBatchesKeepTheOrder(t *testing.T) {
 	t.Parallel()
 	const writers, each = 20, 50
 	log := open(t, t.TempDir(), func(o *jetstream.Options) { o.SyncAlways = true })
@@ -81,7 +81,7 @@ func TestAppendsThatGoTogether(t *testing.T) {
 }
 
 // A duplicate in a batch does not keep the rest of the batch from the log.
-func TestDuplicatesAmongThoseThatGoTogether(t *testing.T) {
+func TestDuplicatesInABatch(t *testing.T) {
 	t.Parallel()
 	const writers, each = 20, 50
 	log := open(t, t.TempDir(), func(o *jetstream.Options) { o.SyncAlways = true })

@@ -29,7 +29,7 @@ var sampleBody = []byte(`{"id":"ZKQ7B4WX2N6M5T3RHJ8LYDPVGC","room":"den","user":
 // keys numbers the appends of all benchmarks: no key comes twice.
 var keys atomic.Int64
 
-// write appends messages to a room, with at most window of them under way, as
+// write appends messages to a room, with at most window of them in flight, as
 // long as more reports true, and returns when all are settled.
 func write(b *testing.B, l *jetstream.Log, room string, window int, more func() bool) {
 	slots := make(chan struct{}, window)
@@ -52,9 +52,8 @@ func write(b *testing.B, l *jetstream.Log, room string, window int, more func() 
 	}
 }
 
-// What it costs to store a message: of one room whose writer has a window of
-// them under way, and of a thousand rooms with a writer each that waits for every
-// receipt.
+// What it costs to store a message: in one room whose writer has a window of them in
+// flight, and in a thousand rooms whose writers each wait for every receipt.
 func BenchmarkAppend(b *testing.B) {
 	for _, fsync := range []string{"interval", "always"} {
 		for _, shards := range []int{1, 4} {
@@ -81,8 +80,8 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// What it costs to read a page, for a member who is behind: of the first size
-// that is asked for and of the largest.
+// What it costs to read a page for a member who is behind: a page of the first size and
+// one of the largest.
 func BenchmarkAfter(b *testing.B) {
 	l := open(b, b.TempDir())
 	left := 4096

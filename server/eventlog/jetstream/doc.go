@@ -1,26 +1,50 @@
-// Package jetstream keeps the event log in NATS JetStream: embedded in this
-// process, on its disk, or on external NATS servers. It is the only package that
-// knows NATS.
+// Package jetstream keeps the event log in NATS JetStream: embedded in this process,
+// on its disk, or on external NATS servers. It is the only package that knows NATS.
 //
 // Rooms are spread over a fixed number of streams, the shards, by a hash of their
 // names. A record of a room is a message of its shard's stream, on the subject
-// room.SHARD.ROOM, and its sequence is the stream's. The stream republishes what
-// it has stored; that feed may lose messages, so subscriptions are reconciled with
-// the stream twice a second.
+// room.SHARD.ROOM, and has the stream's sequence. The stream republishes what it has
+// stored. That feed may lose messages, so subscriptions are reconciled with the stream
+// twice a second.
 //
-//	log.go        Options, Open, Close; shards
-//	append.go     publishing, and matching the store's answers to what was published
-//	group.go      many appends as one atomic batch, with one fsync
-//	follow.go     the feed of a shard: what was stored, in batches
-//	subscribe.go  a room's subscription: order, gaps, signals between servers
-//	reconcile.go  finding what the feed has lost
-//	read.go       After, Head, Locate, Count, RecentRooms
-//	before.go     Before: a stream is indexed by sequence, not by room
-//	gaps.go       records that cannot be read
-//	directget.go  requests of JetStream's direct get API
-//	values.go     key-value stores
-//	epoch.go      finding at start what the log has lost; epochs, checkpoints
-//	filestore     a package: finding and repairing damage in the embedded store's files
-//	ready.go      whether the store takes writes, and when it has failed
-//	connect.go, embedded.go, lock_*.go
+//	log.go         Log: Options, Open, Close; hands calls on to the room's shard
+//	health.go      health: whether the embedded store can be written; Ready, Failed
+//	embedded.go    NATS inside this process; connect.go: connections; lock_*.go: the folder's lock
+//	filestore      a package: repairs the embedded store's files before NATS opens them
+//	values.go      values: a key-value store
+//
+//	shard.go       shard: a stream, its rooms' subscriptions, its connection
+//	append.go      appender: publishing, and matching replies to messages
+//	batch.go       queue: many messages as one atomic batch, with one fsync
+//	follow.go      follower: the feed; shard.follow delivers it
+//	subscribe.go   subscription: order, holes, signals between servers
+//	reconcile.go   finding what the feed has lost
+//	checkpoint.go  checkpoint: how far the stream has come, stored once a second
+//	epoch.go       comparing the stream with its checkpoint when the log is opened; epochs
+//
+//	stream.go      stream: reads of one stream; its state, the heads of many rooms
+//	directget.go   its requests: JetStream's direct get API
+//	room.go        roomReader: reads of one room; after, locate, count
+//	before.go      before: the stream is indexed by sequence, not by room
+//	gaps.go        records that cannot be read
+//
+// # Who calls whom
+//
+//	Log ──> shard ──> appender, follower, values
+//	 │        ├─────> subscription ──> roomReader
+//	 └────────┴─────> stream, roomReader ──> NATS
+//
+// # Goroutines
+//
+// Each shard has one that follows the feed, one that reconciles, one that stores
+// checkpoints and one that fails appends without a reply; on external servers another
+// one delivers signals. The log has one that watches epochs, and one that watches the
+// embedded store. All end with Close. Replies to appends are handled on a goroutine of
+// the NATS client.
+//
+// # Locks
+//
+// From outside to inside: appender.publishing, then appender.mu; shard.mu, then
+// subscription.mu, which is held while the subscriber is called. An append's done is
+// called without appender.mu. No request is made while holding one of them.
 package jetstream

@@ -49,7 +49,7 @@ func (s *shard) openEpoch(ctx context.Context, damage []filestore.Span) error {
 		return err
 	}
 	if s.opts.NewEpoch {
-		losses = append(losses, "it was asked to by --new-epoch")
+		losses = append(losses, "was restored from a backup (--new-epoch)")
 	}
 	if len(losses) == 0 {
 		return nil

@@ -15,7 +15,7 @@ import (
 // If the embedded store has failed to write once, because its disk is full or read-only,
 // it is not written again until it is opened again: its memory and its disk may differ.
 // It can still be read. Appends are refused at once. When the disk can be written again,
-// Failed says so, and whoever runs the process opens the log again.
+// Failed says so, and the process ends and is started again.
 
 const (
 	// probeInterval is how often probeBytes are written to a disk that has failed.

@@ -14,7 +14,7 @@ import (
 // told so. A refusal that comes then stores none of its messages, and no late reply
 // touches the batch that is in flight by then.
 func TestABatchAnsweredTooLate(t *testing.T) {
-	for name, answer := range map[string]string{
+	for name, reply := range map[string]string{
 		"refused": `{"error":{"code":400,"description":"batch timeout"}}`,
 		"stored":  `{"stream":"x","seq":100,"batch":"x","count":10}`,
 	} {
@@ -50,7 +50,7 @@ func TestABatchAnsweredTooLate(t *testing.T) {
 			})
 			a.failBefore(time.Now().Add(-time.Minute), ErrUnavailable)
 			if failed != 10 {
-				t.Fatalf("appends told that the store does not answer: got %d, want 10", failed)
+				t.Fatalf("failed appends: got %d, want 10", failed)
 			}
 			settled := 0
 			next := inFlight(20, time.Now(), func(_ Receipt, err error) {
@@ -58,7 +58,7 @@ func TestABatchAnsweredTooLate(t *testing.T) {
 					settled++
 				}
 			})
-			a.handleReply(&nats.Msg{Subject: a.inbox + fmt.Sprint(late), Data: []byte(answer)})
+			a.handleReply(&nats.Msg{Subject: a.inbox + fmt.Sprint(late), Data: []byte(reply)})
 			a.handleReply(&nats.Msg{Subject: a.inbox + fmt.Sprint(next), Data: []byte(`{"stream":"x","seq":200,"batch":"y","count":20}`)})
 			if settled != 20 {
 				t.Errorf("settled appends of the next batch: got %d, want 20", settled)

@@ -112,7 +112,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	return l, nil
 }
 
-// startEmbedded repairs the store in opts.Dir and starts NATS on it.
+// startEmbedded locks opts.Dir, repairs the store in it and starts NATS on it.
 func (l *Log) startEmbedded() error {
 	dir := l.opts.Dir
 	err := os.MkdirAll(dir, 0o700)

@@ -35,8 +35,8 @@ func TestNewestTellsTheRoomsWrittenToSince(t *testing.T) {
 	}
 }
 
-// TestAQuietRoomIsListedBesideABusyOne: also one that was last written to long
-// ago. Of more rooms than the store answers for, the last ones are listed.
+// TestAQuietRoomIsListedBesideABusyOne: also one that was last written to long ago. If
+// there are more rooms than JetStream responds to, the last ones are listed.
 func TestAQuietRoomIsListedBesideABusyOne(t *testing.T) {
 	t.Parallel()
 	l := open(t, t.TempDir())

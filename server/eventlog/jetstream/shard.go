@@ -79,7 +79,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	return nil
 }
 
-// disconnected fails the appends in flight: their answers are lost.
+// disconnected fails the appends in flight: their replies are lost.
 func (s *shard) disconnected() {
 	s.appender.fail(fmt.Errorf("%w: %w", ErrUnavailable, nats.ErrDisconnected))
 }

@@ -186,9 +186,8 @@ func (v *values) getOrCreate(ctx context.Context, key string, create func() []by
 	})
 }
 
-// getStored returns a value without an owner that was stored before. The replica
-// that answers may not have it yet, so a value that is not found is read again, for
-// a second.
+// getStored returns a value without an owner that was stored before. A replica may not
+// have it yet, so a value that is not found is read again, for a second.
 func (v *values) getStored(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
 	tries := 1
 	if v.log.opts.Replicas > 1 {
