@@ -1,5 +1,9 @@
 // Package archtest checks the source tree against the rules of its architecture. It has
 // tests only.
 //
-//	rules_test.go  the rules
+//	rules_test.go  which package may import which, where the DOM is used, where
+//	               JavaScript and HTML may come from, and that each package has a map
+//
+// ARCHITECTURE.md explains the rules. They read the files of every platform, whether or
+// not this one compiles them.
 package archtest

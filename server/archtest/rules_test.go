@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -15,17 +16,19 @@ import (
 	"testing"
 )
 
-// TestHouseRules holds the project to its architecture: who may import what, and
-// what is nowhere. Each rule looks at every file, for whatever platform it is.
-func TestHouseRules(t *testing.T) {
-	for _, place := range broken(t, "../..") {
-		t.Error(place)
+// root is the root of the module.
+var root = filepath.Join("..", "..")
+
+func TestTreeKeepsRules(t *testing.T) {
+	for _, v := range violations(t, root) {
+		t.Error(v)
 	}
 }
 
-// TestHouseRulesCanBreak shows the rules a tree that breaks each of them once.
-func TestHouseRulesCanBreak(t *testing.T) {
+// The tree in this test breaks each rule at least once.
+func TestRulesFindViolations(t *testing.T) {
 	root := t.TempDir()
+	doc := func(file string) string { return "//\t" + file + "  what is in it\npackage p\n" }
 	for file, text := range map[string]string{
 		".gitignore":           "/bin/\n",
 		"bin/built.go":         `package built; import _ "github.com/nats-io/nats.go"`, // ignored
@@ -47,6 +50,16 @@ func TestHouseRulesCanBreak(t *testing.T) {
 
 		"wasm/client/conn/websocket.go": `package conn; import _ "nhooyr.io/websocket"`,
 		"wasm/client/outbox/outbox.go":  `package outbox; import (_ "websockets/shared"; _ "websockets/wasm/client/conn"; _ "golang.org/x/net/html")`,
+
+		"server/doc.go":             doc("main.go"),
+		"server/auth/doc.go":        doc("a.go"),
+		"server/delivery/doc.go":    doc("a*.go"),
+		"server/presence/doc.go":    doc("b.go"),
+		"server/userdata/doc.go":    doc("a.go"),
+		"shared/doc.go":             doc("event.go"),
+		"wasm/view/doc.go":          doc("dial.go"),
+		"wasm/client/conn/doc.go":   doc("websocket.go"),
+		"wasm/client/outbox/doc.go": doc("outbox.go"),
 	} {
 		file = filepath.Join(root, filepath.FromSlash(file))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -57,70 +70,74 @@ func TestHouseRulesCanBreak(t *testing.T) {
 		}
 	}
 	want := []string{
-		"docs: this folder has no place at the top",
+		"docs: the only top-level folders are server, shared, static and wasm",
 		"server/auth/a.go: websockets/server/chat may not be imported in server/auth",
 		"server/delivery/a.go: websockets/server/chat may not be imported in server/delivery",
 		"server/main.go: github.com/nats-io/nats.go may be imported in server/eventlog/jetstream only",
 		"server/presence/a.go: sync may not be imported in server/presence",
 		"server/quota/a.go: websockets/server/chat may not be imported in server/quota",
 		"server/userdata/a.go: websockets/server/web may not be imported in server/userdata",
+		"server/presence/doc.go: there is no file b.go",
+		"server/presence/doc.go: a.go is missing in the map",
+		"server/quota: this package has no doc.go",
 		"shared/event.go: net/http may not be imported in shared",
-		"static/index.html: document.write makes HTML of a string: use textContent",
-		"static/more.js: static/load.js is the only script of ours",
+		"static/index.html: document.write parses a string as HTML: use textContent",
+		"static/more.js: static/load.js is the only JavaScript file",
 		"wasm/client/outbox/outbox.go: websockets/wasm/client/conn may not be imported in wasm/client/outbox",
 		"wasm/client/outbox/outbox.go: golang.org/x/net/html may not be imported in wasm/client/outbox",
 		"wasm/dial_js.go: github.com/gorilla/websocket may be imported in server only",
 		"wasm/dial_js.go: github.com/gorilla/websocket may not be imported in wasm",
-		"wasm/dial_js.go: a js.Func that nobody releases is never collected: Release it, or say \"as long as the page\" behind it",
+		"wasm/dial_js.go: a js.Func is never collected unless it is released: call Release, or add the comment \"as long as the page\"",
 		"wasm/page.go: syscall/js may be imported in files named _js.go only",
-		"wasm/page.go: package main of wasm only touches the DOM: name it _js.go, or move it to wasm/view or wasm/client",
+		"wasm/page.go: package main is for code that uses the DOM: name the file _js.go, or move it to wasm/view or wasm/client",
 		"wasm/view/dial.go: nhooyr.io/websocket may be imported in wasm/client/conn/websocket.go only",
 	}
-	if got := broken(t, root); !slices.Equal(got, want) {
+	if got := violations(t, root); !slices.Equal(got, want) {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// importRules say in which files a package, or one below it, may be imported.
+// importRules list packages that only some files may import. A rule for a package
+// includes the packages below it.
 var importRules = []struct {
 	imported string
 	where    *regexp.Regexp
-	says     string
+	allowed  string
 }{
-	// The log can become another one and nobody else notices.
+	// So that no other package depends on how the log is implemented.
 	{"github.com/nats-io", regexp.MustCompile(`^server/eventlog/jetstream/`), "server/eventlog/jetstream only"},
 	{"github.com/synadia-io", regexp.MustCompile(`^server/eventlog/jetstream/`), "server/eventlog/jetstream only"},
 	{"github.com/gorilla/websocket", regexp.MustCompile(`^server/|_test\.go$`), "server only"},
-	// The day it is replaced by its successor, one file changes.
+	// So that one file changes when it is replaced by its successor.
 	{"nhooyr.io/websocket", regexp.MustCompile(`^wasm/client/conn/websocket\.go$`), "wasm/client/conn/websocket.go only"},
-	// What is in no such file runs natively too, and is tested there.
+	// So that all other code also runs natively, where it is easier to test.
 	{"syscall/js", regexp.MustCompile(`_js(_test)?\.go$`), "files named _js.go only"},
 }
 
-// keptOut are packages that a folder does without.
-var keptOut = []struct {
+// forbiddenImports list packages that the files below a folder may not import.
+var forbiddenImports = []struct {
 	folder   string
 	packages []string
 }{
-	// The wire contract keeps them out of every program that speaks it.
-	// TestSharedStandsAlone follows what shared imports to the end.
+	// Every program that speaks the protocol includes shared, so it must stay small and
+	// portable. TestSharedImportsStandardLibraryOnly also checks its indirect imports.
 	{"shared", []string{"net/http", "syscall/js"}},
-	// Who a connection is and what is kept of users: server/chat has the sockets.
+	// They know no connections: those belong to server/chat.
 	{"server/auth", []string{"websockets/server/chat", "websockets/server/web", "websockets/server/userdata", "github.com/gorilla/websocket"}},
 	{"server/userdata", []string{"net/http", "websockets/server/auth", "websockets/server/chat", "websockets/server/web", "github.com/gorilla/websocket"}},
-	// Data and rules: server/chat locks, waits and sends.
+	// They are data and rules: server/chat locks, waits and sends.
 	{"server/presence", []string{"context", "net", "sync", "websockets/server", "github.com/gorilla/websocket"}},
 	{"server/quota", []string{"context", "net/http", "websockets/server", "github.com/gorilla/websocket"}},
-	// It writes frames of timelines to a net.Conn, whoever reads from that.
+	// It writes timelines to a net.Conn, and does not know who uses the connection.
 	{"server/delivery", []string{
 		"net/http", "github.com/gorilla/websocket", "websockets/server/chat", "websockets/server/auth",
 		"websockets/server/presence", "websockets/server/quota", "websockets/server/web",
 	}},
 }
 
-// clientImports say which of our packages the packages of the browser client may
-// import, so that its parts stay apart. Of others' packages they import nhooyr's only.
-// Tests may import what they like.
+// clientImports list which packages of the module each package of the browser client may
+// import. The only third-party package it may import is nhooyr.io/websocket. Tests are
+// exempt.
 var clientImports = map[string][]string{
 	"wasm":                 {"shared", "wasm/client", "wasm/storage", "wasm/view"},
 	"wasm/storage":         {"wasm/client"},
@@ -131,13 +148,12 @@ var clientImports = map[string][]string{
 	"wasm/client/conn":     {"shared"},
 }
 
-// htmlFromString finds what makes HTML of a string. The page's texts come from
-// strangers.
+// htmlFromString matches calls that parse a string as HTML. They are forbidden because
+// the page shows text that strangers wrote.
 var htmlFromString = regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|Call\("write(ln)?"`)
 
-// broken returns a line for each place that breaks a rule, in the order of their
-// paths.
-func broken(t *testing.T, root string) (places []string) {
+// violations returns a line for each violation of a rule, sorted by path.
+func violations(t *testing.T, root string) (found []string) {
 	t.Helper()
 	ignored, err := os.ReadFile(filepath.Join(root, ".gitignore"))
 	if err != nil {
@@ -152,16 +168,17 @@ func broken(t *testing.T, root string) (places []string) {
 		switch {
 		case !entry.IsDir() || name[0] == '.' || strings.Contains("\n"+string(ignored), "\n/"+name+"/\n"):
 		case slices.Contains([]string{"server", "shared", "static", "wasm"}, name):
-			places = append(places, brokenIn(t, root, name)...)
+			found = append(found, violationsBelow(t, root, name)...)
 		default:
-			places = append(places, name+": this folder has no place at the top")
+			found = append(found, name+": the only top-level folders are server, shared, static and wasm")
 		}
 	}
-	return places
+	return found
 }
 
-func brokenIn(t *testing.T, root, folder string) (places []string) {
+func violationsBelow(t *testing.T, root, folder string) (found []string) {
 	t.Helper()
+	packages := map[string][]string{} // the Go files of each folder
 	err := fs.WalkDir(os.DirFS(root), folder, func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -175,41 +192,80 @@ func brokenIn(t *testing.T, root, folder string) (places []string) {
 		if err != nil {
 			return err
 		}
-		for _, says := range brokenBy(file, string(text)) {
-			places = append(places, file+": "+says)
+		for _, v := range fileViolations(file, string(text)) {
+			found = append(found, file+": "+v)
+		}
+		if path.Ext(file) == ".go" {
+			packages[path.Dir(file)] = append(packages[path.Dir(file)], path.Base(file))
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return places
+	for _, name := range slices.Sorted(maps.Keys(packages)) {
+		found = append(found, mapViolations(root, name, packages[name])...)
+	}
+	return found
 }
 
-// brokenBy returns what is wrong with a file.
-func brokenBy(file, text string) (says []string) {
+// fileName matches the names of files, and patterns for them, in the map of a package.
+var fileName = regexp.MustCompile(`[\w*-]+\.(go|js|css|html)\b`)
+
+// mapViolations compares the indented lines of a package's doc.go with the files of the
+// package: each file that is named must exist, and each file except tests must be named.
+func mapViolations(root, folder string, files []string) (found []string) {
+	if folder == "wasm" {
+		return nil // its map is in main_js.go: every file of the package needs that suffix
+	}
+	doc, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(folder), "doc.go"))
+	if err != nil {
+		return []string{folder + ": this package has no doc.go"}
+	}
+	var named []string
+	for line := range strings.Lines(string(doc)) {
+		if strings.HasPrefix(line, "//\t") {
+			named = append(named, fileName.FindAllString(line, -1)...)
+		}
+	}
+	for _, name := range named {
+		if matches, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(folder), name)); len(matches) == 0 {
+			found = append(found, fmt.Sprintf("%s/doc.go: there is no file %s", folder, name))
+		}
+	}
+	for _, file := range files {
+		isNamed := func(name string) bool { matches, _ := path.Match(name, file); return matches }
+		if file != "doc.go" && !strings.HasSuffix(file, "_test.go") && !slices.ContainsFunc(named, isNamed) {
+			found = append(found, fmt.Sprintf("%s/doc.go: %s is missing in the map", folder, file))
+		}
+	}
+	return found
+}
+
+// fileViolations returns what is wrong with a file.
+func fileViolations(file, text string) (found []string) {
 	isTest := strings.HasSuffix(file, "_test.go")
 	switch path.Ext(file) {
 	case ".js", ".mjs", ".cjs", ".ts", ".jsx", ".tsx":
 		if file != "static/load.js" {
-			says = append(says, "static/load.js is the only script of ours")
+			found = append(found, "static/load.js is the only JavaScript file")
 		}
 	case ".go":
-		says = append(says, brokenByImport(file, text)...)
+		found = append(found, importViolations(file, text)...)
 		if !isTest && strings.Count(text, "js.FuncOf(") > strings.Count(text, ".Release()")+strings.Count(text, "// as long as the page") {
-			says = append(says, `a js.Func that nobody releases is never collected: Release it, or say "as long as the page" behind it`)
+			found = append(found, `a js.Func is never collected unless it is released: call Release, or add the comment "as long as the page"`)
 		}
 		if path.Dir(file) == "wasm" && !isTest && !strings.HasSuffix(file, "_js.go") && file != "wasm/main_other.go" {
-			says = append(says, "package main of wasm only touches the DOM: name it _js.go, or move it to wasm/view or wasm/client")
+			found = append(found, "package main is for code that uses the DOM: name the file _js.go, or move it to wasm/view or wasm/client")
 		}
 	}
-	if found := htmlFromString.FindString(text); found != "" && !isTest {
-		says = append(says, found+" makes HTML of a string: use textContent")
+	if call := htmlFromString.FindString(text); call != "" && !isTest {
+		found = append(found, call+" parses a string as HTML: use textContent")
 	}
-	return says
+	return found
 }
 
-func brokenByImport(file, text string) (says []string) {
+func importViolations(file, text string) (found []string) {
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.ImportsOnly)
 	if err != nil {
 		return []string{err.Error()}
@@ -218,23 +274,23 @@ func brokenByImport(file, text string) (says []string) {
 		imported := strings.Trim(spec.Path.Value, `"`)
 		for _, rule := range importRules {
 			if within(imported, rule.imported) && !rule.where.MatchString(file) {
-				says = append(says, fmt.Sprintf("%s may be imported in %s", imported, rule.says))
+				found = append(found, fmt.Sprintf("%s may be imported in %s", imported, rule.allowed))
 			}
 		}
 		if within(file, "wasm") && !strings.HasSuffix(file, "_test.go") && !isClientImport(path.Dir(file), imported) {
-			says = append(says, fmt.Sprintf("%s may not be imported in %s", imported, path.Dir(file)))
+			found = append(found, fmt.Sprintf("%s may not be imported in %s", imported, path.Dir(file)))
 		}
-		for _, rule := range keptOut {
+		for _, rule := range forbiddenImports {
 			keeps := func(other string) bool { return within(imported, other) }
 			if within(file, rule.folder) && slices.ContainsFunc(rule.packages, keeps) {
-				says = append(says, fmt.Sprintf("%s may not be imported in %s", imported, rule.folder))
+				found = append(found, fmt.Sprintf("%s may not be imported in %s", imported, rule.folder))
 			}
 		}
 	}
-	return says
+	return found
 }
 
-// isClientImport reports whether a package of the browser client may import another.
+// isClientImport reports whether a package of the browser client may import imported.
 func isClientImport(folder, imported string) bool {
 	first, ours, _ := strings.Cut(imported, "/")
 	switch {
@@ -246,16 +302,15 @@ func isClientImport(folder, imported string) bool {
 	return true
 }
 
-// within reports whether a path is that one or below it.
+// within reports whether p is parent or lies below it.
 func within(p, parent string) bool { return p == parent || strings.HasPrefix(p, parent+"/") }
 
-// TestSharedStandsAlone: the wire contract builds wherever Go builds, and adds
-// little to the wasm. It imports the standard library only, and nothing that
-// brings in net/http.
-func TestSharedStandsAlone(t *testing.T) {
+// shared builds for every platform and adds little to the wasm file: it imports only the
+// standard library, and does not import net/http even indirectly.
+func TestSharedImportsStandardLibraryOnly(t *testing.T) {
 	for _, platform := range [][]string{{"GOOS=linux", "GOARCH=amd64"}, {"GOOS=js", "GOARCH=wasm"}} {
 		list := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}} {{end}}{{join .Imports \" \"}}", "./shared")
-		list.Dir, list.Env = "../..", append(os.Environ(), platform...)
+		list.Dir, list.Env = root, append(os.Environ(), platform...)
 		output, err := list.CombinedOutput()
 		if err != nil {
 			t.Fatalf("go list: %v: %s", err, output)
@@ -267,7 +322,7 @@ func TestSharedStandsAlone(t *testing.T) {
 		for _, name := range imported {
 			first, _, _ := strings.Cut(name, "/")
 			if within(name, "net/http") || strings.Contains(first, ".") || within(name, "websockets") && name != "websockets/shared" {
-				t.Errorf("%s: shared brings in %s, want nothing but the standard library without net/http", platform[0], name)
+				t.Errorf("%s: shared imports %s, want only the standard library without net/http", platform[0], name)
 			}
 		}
 	}

@@ -5,11 +5,11 @@
 //	          AppendHeader: a header, for a caller that appends the payload itself
 //	          Length: where the first of several frames ends
 //
-// The server encodes an event once and writes the same bytes to many connections. The
-// WebSocket library, which reads the connections, cannot do that.
+// The server encodes an event once and writes the same bytes to many connections, several
+// frames in one write. The WebSocket library only upgrades and reads.
 //
 // Packages timeline, chat and delivery encode frames; delivery alone writes them.
 //
-// The functions keep no state and may be called from any goroutine. Payloads may have any length; only the reason of a close
-// frame is cut off, at 123 bytes.
+// The functions keep no state and may be called from any goroutine. Payloads may have any
+// length; only the reason of a close frame is cut off, at 123 bytes.
 package wsframe
