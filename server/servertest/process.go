@@ -36,9 +36,13 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 // Binary returns the path of the server's binary: that of the environment's
-// WEBSOCKETS_BIN, else one that is built once for this test process.
+// WEBSOCKETS_BIN, else one that is built once for this test process. It skips the test
+// if go test was given -short, as ./build.sh check does.
 func Binary(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("NOT RUN: a server process, because of -short")
+	}
 	path, err := build()
 	if err != nil {
 		t.Fatal(err)
