@@ -15,6 +15,7 @@
 //	revocations.go  recentRevocations: sessions that were revoked during a handshake
 //	client.go       Client: reading events, one after the other
 //	handlers.go     setupEventHandlers, and the handlers of small events
+//	join.go         join_room, change_room, leave_room
 //	access.go       the permission that an event needs in its room
 //	append.go       appender: appends that the log has not answered yet
 //	send.go         send_message: append, ack, duplicates

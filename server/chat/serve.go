@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"websockets/server/delivery"
 	"websockets/server/wsframe"
 	"websockets/shared"
 )
@@ -71,6 +72,21 @@ func (m *Manager) newClient(h handshake) *Client {
 		return nil
 	}
 	return c
+}
+
+// sendWelcome tells the client who it is.
+func (c *Client) sendWelcome(h handshake) {
+	if h.ack != nil {
+		c.send(h.ack)
+	}
+	c.send(shared.Welcome.Frame("", shared.WelcomePayload{
+		User: c.user, Name: c.displayName(), Named: h.named,
+		Limits: shared.Limits{
+			MessageLength: shared.MaxMessageLength, FrameBytes: shared.MaxFrameBytes,
+			Rooms: maxRooms, InFlight: delivery.Window,
+		},
+		Heartbeat: delivery.PingAfter.Seconds(), Version: c.manager.config.Version, Volatile: c.manager.config.Volatile, Session: h.session.Token,
+	}))
 }
 
 // startReader runs the client's reader, and removes the client when that has ended.
