@@ -58,28 +58,13 @@ func (m *Manager) joinRoom(ctx context.Context, r request, p shared.JoinPayload)
 	return err
 }
 
-// enterRoom puts the client into a room and queues room_joined, from which on
-// the room's messages are written and, if leaving is set, those of that room are
-// not. A room it is in already keeps its place.
+// enterRoom adds the client to a room and queues room_joined. From that event on, the
+// room's messages are written and those of leaving are not; leaving may be nil. If the
+// client is in the room already, it keeps its place there.
 func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload, leaving *member) (*member, error) {
-	if here := r.find(p.Name); here != nil {
-		if leaving == here {
-			leaving = nil
-		}
-		room := here.room
-		topic, err := room.topic.current(ctx)
-		if err != nil {
-			return nil, r.unavailable(err)
-		}
-		room.mu.RLock()
-		joined := shared.RoomJoinedPayload{
-			Room: room.name, State: shared.StateCurrent, Count: room.presence.Count(), Members: room.presence.List(), Topic: topic,
-		}
-		room.mu.RUnlock()
-		r.out.SendCursor(&here.sub, subscriptionOf(leaving), func(at shared.Cursor, err error) []byte {
-			return r.rejoined(joined, at, err)
-		})
-		return here, nil
+	here := r.find(p.Name)
+	if here != nil {
+		return here, r.rejoin(ctx, here, leaving)
 	}
 	if leaving == nil && len(r.rooms) >= maxRooms {
 		return nil, shared.Errorf(shared.CodeTooManyRooms, "a connection can be in %d rooms: leave one first", maxRooms)
@@ -101,22 +86,36 @@ func (m *Manager) enterRoom(ctx context.Context, r request, p shared.JoinPayload
 	if joined.State == shared.StateReset {
 		r.logger().Info("a cursor is from another log: the client starts over", "asked", p.Name, "cursor", *p.After)
 	}
-	here, count, members := room.enter(r.Client, at)
-	joined.Count, joined.Members = count, members
+	here, joined.Count, joined.Members = room.enter(r.Client, at)
 	r.rooms = append(r.rooms, here)
 	r.out.Subscribe(&here.sub, subscriptionOf(leaving), wsframe.NewText(shared.RoomJoined.Frame(r.id, joined)))
 	return here, nil
 }
 
-// rejoined answers a join of a room that the client is in already, with the cursor that
-// it has reached there, or the error of looking that up. It is called when the answer is
-// written.
-func (r request) rejoined(joined shared.RoomJoinedPayload, at shared.Cursor, err error) []byte {
+// rejoin answers a join of a room that the client is in already. The answer has the
+// cursor that the client has reached there, so it is built when it is written.
+func (r request) rejoin(ctx context.Context, here, leaving *member) error {
+	room := here.room
+	topic, err := room.topic.current(ctx)
 	if err != nil {
-		return wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err)))
+		return r.unavailable(err)
 	}
-	joined.Cursor = at
-	return wsframe.NewText(shared.RoomJoined.Frame(r.id, joined))
+	room.mu.RLock()
+	joined := shared.RoomJoinedPayload{
+		Room: room.name, State: shared.StateCurrent, Count: room.presence.Count(), Members: room.presence.List(), Topic: topic,
+	}
+	room.mu.RUnlock()
+	if leaving == here {
+		leaving = nil
+	}
+	r.out.SendCursor(&here.sub, subscriptionOf(leaving), func(at shared.Cursor, err error) []byte {
+		if err != nil {
+			return wsframe.NewText(shared.Failed.Frame(r.id, *r.unavailable(err)))
+		}
+		joined.Cursor = at
+		return wsframe.NewText(shared.RoomJoined.Frame(r.id, joined))
+	})
+	return nil
 }
 
 // subscriptionOf returns the member's subscription, nil for no member.
