@@ -2,12 +2,12 @@ package presence
 
 import "websockets/shared"
 
-// changes holds the users who have changed since an audience was last told, each
-// with the name that the audience knows, empty if it does not know them. So a user
-// who went and came back meanwhile has not changed.
+// changes has the users who have changed since members or servers were last told, each
+// with the name that was told then, empty if the user was not present. So a user who left
+// and came back in between has not changed.
 type changes map[string]string
 
-// note remembers what the audience knows of a user, before the first change.
+// note keeps what was told of a user last. It is called before each change.
 func (c *changes) note(user, known string) {
 	if *c == nil {
 		*c = changes{}
@@ -17,8 +17,7 @@ func (c *changes) note(user, known string) {
 	}
 }
 
-// noteChange is called before a user appears in the room, changes name or
-// disappears.
+// noteChange is called before a user joins the room, changes name or leaves.
 func (s *Set) noteChange(user string) {
 	known := ""
 	if u := s.users[user]; u != nil {
@@ -27,8 +26,7 @@ func (s *Set) noteChange(user string) {
 	s.forMembers.note(user, known)
 }
 
-// noteLocal is called before a user appears on this server, changes name or
-// disappears from it.
+// noteLocal is called before a user joins on this server, changes name or leaves there.
 func (s *Set) noteLocal(user string) {
 	known := ""
 	if u := s.users[user]; u != nil && u.isLocal() {
@@ -37,9 +35,9 @@ func (s *Set) noteLocal(user string) {
 	s.forServers.note(user, known)
 }
 
-// TakeChanges returns the presence event that tells the members of a room what has
-// changed since the last call, nil if nothing has. It names at most
-// shared.MaxListedMembers users who joined, and as many who left.
+// TakeChanges returns the presence event with what has changed since the last call, nil
+// if nothing has. It names at most shared.MaxListedMembers users who joined, and as many
+// who left.
 func (s *Set) TakeChanges(room string) *shared.PresencePayload {
 	event := &shared.PresencePayload{Room: room, Count: len(s.users)}
 	changed := false
@@ -65,8 +63,8 @@ func (s *Set) TakeChanges(room string) *shared.PresencePayload {
 	return event
 }
 
-// TakeUpdate returns what the other servers are to know of this one's users since
-// the last call. It is empty if nothing has changed.
+// TakeUpdate returns what has changed about this server's users since the last call, for
+// the other servers. It is empty if nothing has.
 func (s *Set) TakeUpdate() (update Update) {
 	for user, known := range s.forServers {
 		u := s.users[user]

@@ -5,10 +5,10 @@
 // caller passes the time, and guards each Set with the lock of its room.
 //
 //	set.go      Set: the users of a room, and how long a lost one still counts
-//	changes.go  what has changed since members and servers were last told
-//	update.go   Update: what servers tell each other, and how often all of it
+//	changes.go  what has changed since members and other servers were last told
+//	update.go   Update: what servers tell each other, and when they send everything
 //
-// A user is local while one of their connections is on this server, and remote
-// while another server has told that they are there. A user counts once, however
-// many connections and servers that is.
+// A user is local while they have a connection to this server, and remote while another
+// server says that they are there. A user counts once, whatever the number of their
+// connections and servers.
 package presence

@@ -6,28 +6,28 @@ import (
 	"websockets/shared"
 )
 
-// grace is how long a user who was lost still counts as present. Whoever comes back
-// within it was never away.
+// grace is how long a user whose last connection broke still counts as present. If they
+// come back in time, nobody is told that they leave and join.
 const grace = 3 * time.Second
 
-// Set is who is in one room. The zero value is an empty room. It is not safe for
-// concurrent use: the room's lock guards it.
+// Set is the users in one room. The zero value is an empty room. A Set is not safe for
+// concurrent use; the room's lock guards it.
 type Set struct {
 	users        map[string]*userPresence
 	lastHeard    map[string]time.Time // by remote server
 	nextFullSync time.Time            // zero until FullSyncDue is first asked
 
-	forMembers changes // since TakeChanges
-	forServers changes // since TakeUpdate; of local users only
+	forMembers changes // since the last TakeChanges
+	forServers changes // since the last TakeUpdate; local users only
 }
 
-// userPresence is where one user is.
+// userPresence is where a user is.
 type userPresence struct {
 	name        string
 	connections int                 // on this server
-	localGrace  time.Time           // when the grace ends after the last one was lost; zero if none was
-	servers     map[string]struct{} // remote servers
-	remoteGrace time.Time           // when the grace ends after a remote server lost the user; zero if none did
+	localGrace  time.Time           // end of the grace after the last of them broke; zero if there is none
+	servers     map[string]struct{} // the remote servers that the user is on
+	remoteGrace time.Time           // end of the grace after a remote server lost the user; zero if there is none
 }
 
 func (u *userPresence) isLocal() bool { return u.connections > 0 || !u.localGrace.IsZero() }
@@ -39,7 +39,7 @@ func (u *userPresence) isPresent() bool {
 // Count returns how many users are in the room.
 func (s *Set) Count() int { return len(s.users) }
 
-// List returns some of the users, at most shared.MaxListedMembers.
+// List returns users, at most shared.MaxListedMembers.
 func (s *Set) List() []shared.Member {
 	listed := make([]shared.Member, 0, min(len(s.users), shared.MaxListedMembers))
 	for user, u := range s.users {
@@ -51,7 +51,7 @@ func (s *Set) List() []shared.Member {
 	return listed
 }
 
-// Join adds a connection of a user, under the name they have now.
+// Join adds a connection of a user, who has this name now.
 func (s *Set) Join(user, name string) {
 	s.noteLocal(user)
 	u := s.upsert(user, name)
@@ -59,8 +59,8 @@ func (s *Set) Join(user, name string) {
 	u.localGrace, u.remoteGrace = time.Time{}, time.Time{}
 }
 
-// Leave removes a connection whose user has left the room. Each Leave or Lose needs
-// a Join before it.
+// Leave removes a connection that has left the room. Each Leave or Lose needs a Join
+// before it.
 func (s *Set) Leave(user string) {
 	u := s.users[user]
 	s.noteLocal(user)
@@ -68,8 +68,8 @@ func (s *Set) Leave(user string) {
 	s.removeIfAbsent(user, u)
 }
 
-// Lose removes a connection that has broken. If it was the user's last one here,
-// they count as present until the grace is over.
+// Lose removes a connection that broke. If it was the user's last one here, they count
+// as present until the grace ends.
 func (s *Set) Lose(user string, now time.Time) {
 	u := s.users[user]
 	u.connections--
@@ -87,7 +87,7 @@ func (s *Set) Rename(user, name string) {
 	s.upsert(user, name)
 }
 
-// Apply takes in what a remote server tells.
+// Apply merges the update of a remote server.
 func (s *Set) Apply(u Update, now time.Time) {
 	if s.lastHeard == nil {
 		s.lastHeard = map[string]time.Time{}
@@ -107,8 +107,8 @@ func (s *Set) Apply(u Update, now time.Time) {
 	}
 }
 
-// Expire ends what has lasted too long: the grace of users who have not come back,
-// and the word of servers that have not been heard.
+// Expire removes users whose grace has ended, and the users of servers that have sent
+// nothing for remoteTimeout. Call it about once a second.
 func (s *Set) Expire(now time.Time) {
 	for user, u := range s.users {
 		if isOver(u.localGrace, now) {
@@ -128,10 +128,10 @@ func (s *Set) Expire(now time.Time) {
 	}
 }
 
-// isOver reports whether a grace was running and has ended.
+// isOver reports whether there was a grace and it has ended.
 func isOver(end, now time.Time) bool { return !end.IsZero() && !now.Before(end) }
 
-// upsert returns the user's entry, under this name.
+// upsert returns the user's entry, with this name.
 func (s *Set) upsert(user, name string) *userPresence {
 	u := s.users[user]
 	if u != nil && u.name == name {
@@ -174,8 +174,8 @@ func (s *Set) removeRemote(user, server string) {
 	s.removeIfAbsent(user, u)
 }
 
-// loseRemote removes a server that a user has been lost by. They may be on their way
-// to another one.
+// loseRemote removes a server that has lost the user, who may be on their way to another
+// one.
 func (s *Set) loseRemote(user, server string, now time.Time) {
 	u := s.users[user]
 	if u == nil {
@@ -187,7 +187,7 @@ func (s *Set) loseRemote(user, server string, now time.Time) {
 	}
 }
 
-// keepRemote removes a server from all users but those who are still there.
+// keepRemote removes a server from all users except those who are still there.
 func (s *Set) keepRemote(server string, still []shared.Member) {
 	stays := make(map[string]bool, len(still))
 	for _, m := range still {

@@ -5,9 +5,10 @@ import (
 	"net/netip"
 )
 
-// AddressOf returns what counts as one address, given that of a connection with or
-// without its port: an IPv4 address, or the /64 network of an IPv6 address, which
-// belongs to one customer. All that cannot be read count as one, the zero Prefix.
+// AddressOf returns what counts as one address: an IPv4 address, or the /64 network of an
+// IPv6 address, as providers give one to each customer. remote is the address of a
+// connection, with or without a port. Addresses that cannot be parsed count as one, the
+// zero Prefix.
 func AddressOf(remote string) netip.Prefix {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {

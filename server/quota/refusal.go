@@ -2,11 +2,11 @@ package quota
 
 import "time"
 
-// Refusal is the error of what would exceed a quota.
+// Refusal is the error of a call that would exceed a quota.
 type Refusal struct {
-	// Reason is a sentence for the one who is refused.
+	// Reason is a sentence for the user.
 	Reason string
-	// RetryAfter is when the same may succeed.
+	// RetryAfter is how long to wait until the call may succeed.
 	RetryAfter time.Duration
 }
 

@@ -11,23 +11,22 @@ import (
 const (
 	// MaxUserConns is how many connections one user may have.
 	MaxUserConns = 32
-	// NewRoomsPerSecond is how often an address may write to rooms that have no
-	// message yet, and NewRoomsBurst how often at once.
+	// NewRoomsPerSecond is how many rooms an address may write the first message of in a
+	// second, and NewRoomsBurst how many at once.
 	NewRoomsPerSecond = 1.0 / 6
 	NewRoomsBurst     = 20
 
-	// userRate and addressRate are how many times the rate of one connection all
-	// connections of a user, and of an address, may have together. Many people share
-	// an address.
+	// userRate and addressRate are the rates of all connections of a user, and of an
+	// address, in multiples of the rate of one connection. Many people share an address.
 	userRate    = 3
 	addressRate = 20
-	// dialsPerSecond is how many connections an address may open in a second. At once
-	// it may open as many as it may have, as after a restart of the server.
+	// dialsPerSecond is how many connections an address may open in a second. All that it
+	// may have it may open at once, as clients do after a restart of the server.
 	dialsPerSecond = 20
-	// retention is how long a quota is kept after its last connection has gone.
+	// retention is how long a quota is kept after its last connection has ended.
 	retention = time.Minute
-	// maxQuotas bounds the addresses, and the users, that have a quota. Beyond it
-	// nobody new is let in until some are forgotten.
+	// maxQuotas bounds the addresses, and the users, that have a quota. At the bound, new
+	// ones are refused until a quota expires.
 	maxQuotas = 200_000
 )
 
@@ -35,8 +34,8 @@ const (
 type Limits struct {
 	// Rate is how many events a connection may send in a second; 0 means no limit.
 	Rate float64
-	// ConnsPerAddress is how many connections an address may have; 0 means no limit,
-	// for users neither.
+	// ConnsPerAddress is how many connections an address may have; 0 means no limit, and
+	// none for users either.
 	ConnsPerAddress int
 }
 
@@ -49,14 +48,13 @@ type Registry struct {
 	users     map[string]*Quota
 }
 
-// Quota is what one address or one user has used up. Its methods are safe for
-// concurrent use.
+// Quota is what one address or one user uses. Its methods are safe for concurrent use.
 type Quota struct {
 	// Guarded by Registry.mu.
 	conns    int
 	lastUsed time.Time // when a connection was last acquired or released
 
-	// Safe by themselves; nil without a limit.
+	// Safe for concurrent use; nil without a limit.
 	events, dials, rooms *rate.Limiter
 }
 
@@ -65,9 +63,9 @@ func NewRegistry(limits Limits) *Registry {
 	return &Registry{limits: limits, addresses: map[netip.Prefix]*Quota{}, users: map[string]*Quota{}}
 }
 
-// AcquireAddress counts a connection from an address, as soon as it is asked for: one
-// that is still being opened counts too. The error is a *Refusal. Every quota that is
-// acquired must be released.
+// AcquireAddress counts a connection from an address. Call it when the request arrives: a
+// connection that is still being opened counts too. The error is a *Refusal. A quota that
+// was acquired must be released.
 func (r *Registry) AcquireAddress(from netip.Prefix, now time.Time) (*Quota, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,7 +81,7 @@ func (r *Registry) AcquireAddress(from netip.Prefix, now time.Time) (*Quota, err
 	if q.dials != nil && !q.dials.AllowN(now, 1) {
 		return nil, &Refusal{"too many connections were opened from your address: wait a moment", time.Second}
 	}
-	if most := r.limits.ConnsPerAddress; most > 0 && q.conns >= most {
+	if limit := r.limits.ConnsPerAddress; limit > 0 && q.conns >= limit {
 		return nil, &Refusal{"there are too many connections from your address", 10 * time.Second}
 	}
 	q.conns++
@@ -92,8 +90,8 @@ func (r *Registry) AcquireAddress(from netip.Prefix, now time.Time) (*Quota, err
 
 func (r *Registry) newAddress() *Quota {
 	q := &Quota{events: r.newLimiter(addressRate)}
-	if most := r.limits.ConnsPerAddress; most > 0 {
-		q.dials = rate.NewLimiter(dialsPerSecond, max(dialsPerSecond, most))
+	if limit := r.limits.ConnsPerAddress; limit > 0 {
+		q.dials = rate.NewLimiter(dialsPerSecond, max(dialsPerSecond, limit))
 	}
 	if r.limits.Rate > 0 {
 		q.rooms = rate.NewLimiter(NewRoomsPerSecond, NewRoomsBurst)
@@ -101,7 +99,7 @@ func (r *Registry) newAddress() *Quota {
 	return q
 }
 
-// newLimiter returns a limiter for this many times the events of one connection, nil
+// newLimiter returns a limiter of this many times the rate of one connection, nil
 // without a limit.
 func (r *Registry) newLimiter(times float64) *rate.Limiter {
 	perSecond := times * r.limits.Rate
@@ -131,7 +129,7 @@ func (r *Registry) AcquireUser(user string, now time.Time) (*Quota, error) {
 	return q, nil
 }
 
-// Release ends the count of a connection in each of these quotas.
+// Release stops counting a connection in each of these quotas.
 func (r *Registry) Release(now time.Time, quotas ...*Quota) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -141,8 +139,8 @@ func (r *Registry) Release(now time.Time, quotas ...*Quota) {
 	}
 }
 
-// Expire forgets quotas that have had no connection for longer than a minute. It
-// looks at every quota: call it about once a minute.
+// Expire removes quotas that have had no connection for longer than retention. It looks
+// at every quota: call it about once a minute.
 func (r *Registry) Expire(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -162,8 +160,8 @@ func (q *Quota) isExpired(now time.Time) bool {
 	return q.conns == 0 && now.Sub(q.lastUsed) > retention
 }
 
-// AllowNewRoom reports whether one more room may get its first message. It counts it
-// if so.
+// AllowNewRoom reports whether one more room may get its first message, and counts it if
+// so.
 func (q *Quota) AllowNewRoom(now time.Time) bool {
 	return q.rooms == nil || q.rooms.AllowN(now, 1)
 }

@@ -7,26 +7,26 @@ import (
 )
 
 const (
-	// Burst is how many times its events of a second a connection may send at once.
+	// Burst is how many seconds' worth of events a connection may send at once.
 	Burst = 3
-	// MaxDelay is how long a connection beyond its rate is held back, all in all,
-	// before its events are refused.
+	// MaxDelay is how long a connection that exceeds its rate is delayed in total before
+	// its events are refused.
 	MaxDelay = 2 * time.Second
-	// RefusalPeriod is how long events are refused then.
+	// RefusalPeriod is how long events are then refused.
 	RefusalPeriod = time.Second
 	// MaxPings is how many pings and pongs a connection may send in a second.
 	MaxPings = 20
 )
 
-// Throttle holds one connection to its rate, and to those of its address and user. It
-// is not safe for concurrent use: the connection's reader owns it.
+// Throttle keeps one connection to its rate, and to those of its address and user. It is
+// not safe for concurrent use: the connection's reader owns it.
 type Throttle struct {
 	limiter       *rate.Limiter // nil without a limit
 	address, user *Quota
 
-	delayed     time.Duration // since the connection was last within its rate
+	delayed     time.Duration // in total, since the connection was last within its rate
 	rejectUntil time.Time
-	refused     int // events, in this period
+	refused     int // events in this period
 
 	pings      int // since pingsBegan
 	pingsBegan time.Time
@@ -37,9 +37,9 @@ func (r *Registry) NewThrottle(address, user *Quota) Throttle {
 	return Throttle{limiter: r.newLimiter(1), address: address, user: user}
 }
 
-// Reserve takes an event in, which the caller is to handle after delay. A connection
-// that has been delayed for MaxDelay gets a *Refusal instead, for that event and all
-// others within RefusalPeriod: so what it sends again keeps its order.
+// Reserve counts an event, which the caller has to handle after delay. If the connection
+// has been delayed for MaxDelay, Reserve returns a *Refusal instead, for that event and
+// all others within RefusalPeriod. So the client sends them again in order.
 func (t *Throttle) Reserve(now time.Time) (delay time.Duration, err error) {
 	if t.limiter == nil {
 		return 0, nil
@@ -62,8 +62,8 @@ func (t *Throttle) Reserve(now time.Time) (delay time.Duration, err error) {
 		return 0, t.refuse(now)
 	}
 	t.delayed += delay
-	// A connection that was delayed for too long by its timer finds a token too. It is
-	// within its rate when it has saved half of its burst.
+	// A timer that fires late leaves a token too. So the connection is within its rate
+	// only when it has saved half of its burst.
 	if delay == 0 && t.limiter.TokensAt(now) >= float64(t.limiter.Burst()-1)/2 {
 		t.delayed = 0
 	}
@@ -78,8 +78,8 @@ func (t *Throttle) refuse(now time.Time) error {
 // Refused returns how many events have been refused since the first of this period.
 func (t *Throttle) Refused() int { return t.refused }
 
-// AllowPing reports whether the connection may send one more ping or pong, each of
-// which costs about as much as an event.
+// AllowPing reports whether the connection may send one more ping or pong. Each costs
+// about as much as an event.
 func (t *Throttle) AllowPing(now time.Time) bool {
 	if now.Sub(t.pingsBegan) >= time.Second {
 		t.pings, t.pingsBegan = 0, now

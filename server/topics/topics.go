@@ -12,48 +12,47 @@ import (
 
 const (
 	stateKey = "state"
-	// maxOthers is how many records that are no messages are remembered. Unread
-	// messages are counted up to shared.MaxUnread, so a reader that is further behind
-	// has more than are counted, whatever the records are.
+	// maxOthers is how many records that are not messages are remembered. Unread messages
+	// are counted up to shared.MaxUnread. The count is too high if more such records than
+	// this follow a read mark.
 	maxOthers = shared.MaxUnread + 1
-	// scanRecords is how many records are read at once to look for unfiled ones.
+	// scanRecords is how many records a scan reads at once.
 	scanRecords = 1000
 )
 
-// Store reads and writes the rooms' states. Its methods may be called from any
-// goroutine; their errors wrap eventlog.ErrUnavailable.
+// Store stores the states of rooms. Its methods may be called from any goroutine; their
+// errors wrap eventlog.ErrUnavailable.
 type Store struct {
 	log   eventlog.Log
 	rooms eventlog.Values
 }
 
-// New returns the Store beside a log.
+// New returns the Store that lives beside a log.
 func New(log eventlog.Log) *Store {
 	return &Store{log: log, rooms: log.Values(eventlog.Rooms)}
 }
 
-// State is what is kept of a room.
+// State is what is stored of a room.
 type State struct {
-	// Epoch names the log that sequences count in.
+	// Epoch is the epoch of the sequences.
 	Epoch string `json:"epoch"`
 	// Topic is the room's newest topic_changed, nil if there was none.
 	Topic *shared.TopicPayload `json:"topic,omitempty"`
-	// Others are the sequences of the room's newest records that are no messages, in
+	// Others are the sequences of the room's newest records that are not messages, in
 	// order.
 	Others []uint64 `json:"others,omitempty"`
-	// Announced is how many changes may have been appended beyond Since and not been
-	// filed.
+	// Announced is how many changes may be in the log after Since that are not filed.
 	Announced int    `json:"announced,omitempty"`
 	Since     uint64 `json:"since,omitempty"`
 }
 
-// OthersAfter returns how many records beyond seq are no messages.
-func (s State) OthersAfter(seq uint64) int {
-	i, found := slices.BinarySearch(s.Others, seq)
+// OthersAfter returns how many records after seq are not messages.
+func (st State) OthersAfter(seq uint64) int {
+	i, found := slices.BinarySearch(st.Others, seq)
 	if found {
 		i++
 	}
-	return len(s.Others) - i
+	return len(st.Others) - i
 }
 
 // Announce notes that a change is about to be appended to a room's log.
@@ -75,13 +74,13 @@ func (s *Store) Announce(ctx context.Context, room string) error {
 func (s *Store) File(ctx context.Context, topic shared.TopicPayload) error {
 	_, err := s.update(ctx, topic.Room, func(state *State) {
 		state.file(topic)
-		state.settle()
+		state.endAnnouncement()
 	})
 	return err
 }
 
-// Load returns a room's state, after filing what a server that died has left
-// unfiled.
+// Load returns a room's state. If changes are announced, it files those that are in the
+// log first: a server may have died before it filed them.
 func (s *Store) Load(ctx context.Context, room string) (State, error) {
 	state, err := s.Read(ctx, room)
 	if err != nil || state.Announced == 0 {
@@ -99,7 +98,7 @@ func (s *Store) Load(ctx context.Context, room string) (State, error) {
 	})
 }
 
-// Read returns a room's state as it is filed. It costs one request.
+// Read returns a room's state as it is stored. It costs one request.
 func (s *Store) Read(ctx context.Context, room string) (State, error) {
 	value, err := s.rooms.Get(ctx, room, stateKey)
 	if err != nil {
@@ -108,7 +107,7 @@ func (s *Store) Read(ctx context.Context, room string) (State, error) {
 	return decode(value, s.log.Epoch(room)), nil
 }
 
-// decode reads a state. Of another epoch's only the topic counts.
+// decode decodes a state. Of a state of another epoch, only the topic is kept.
 func decode(value []byte, epoch string) State {
 	var state State
 	if json.Unmarshal(value, &state) != nil {
@@ -134,26 +133,26 @@ func (s *Store) update(ctx context.Context, room string, change func(*State)) (s
 }
 
 // file adds a change that is in the log.
-func (s *State) file(topic shared.TopicPayload) {
-	if s.Topic == nil || topic.Seq > s.Topic.Seq {
-		s.Topic = &topic
+func (st *State) file(topic shared.TopicPayload) {
+	if st.Topic == nil || topic.Seq > st.Topic.Seq {
+		st.Topic = &topic
 	}
-	i, known := slices.BinarySearch(s.Others, topic.Seq)
-	if known {
+	i, found := slices.BinarySearch(st.Others, topic.Seq)
+	if found {
 		return
 	}
-	s.Others = slices.Insert(s.Others, i, topic.Seq)
-	s.Others = s.Others[max(0, len(s.Others)-maxOthers):]
+	st.Others = slices.Insert(st.Others, i, topic.Seq)
+	st.Others = st.Others[max(0, len(st.Others)-maxOthers):]
 }
 
-func (s *State) settle() {
-	s.Announced = max(0, s.Announced-1)
-	if s.Announced == 0 {
-		s.Since = 0
+func (st *State) endAnnouncement() {
+	st.Announced = max(0, st.Announced-1)
+	if st.Announced == 0 {
+		st.Since = 0
 	}
 }
 
-// scan returns the changes of topic that a room's log has beyond seq.
+// scan returns the changes of topic that a room's log has after seq.
 func (s *Store) scan(ctx context.Context, room string, seq uint64) (found []shared.TopicPayload, err error) {
 	for {
 		page, err := s.log.After(ctx, room, seq, scanRecords, 0)
@@ -172,8 +171,7 @@ func (s *Store) scan(ctx context.Context, room string, seq uint64) (found []shar
 	}
 }
 
-// Of returns the change of topic that a record is, or reports false if it is
-// something else.
+// Of decodes a record that is a change of topic. It reports false for any other record.
 func Of(r eventlog.Record) (topic shared.TopicPayload, ok bool) {
 	if timeline.IsMessage(r.Body) {
 		return topic, false
