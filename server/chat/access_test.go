@@ -55,9 +55,9 @@ func (s *testServer) nobody(header http.Header) *servertest.Conn {
 	return s.upgrade(servertest.DialOptions{Room: "x", Header: header})
 }
 
-// TestUsersOfOnesOwn come with a token: in the header, the cookie, or the first
+// TestUsersAuthenticateWithTokens come with a token: in the header, the cookie, or the first
 // event. The name is the token's.
-func TestUsersOfOnesOwn(t *testing.T) {
+func TestUsersAuthenticateWithTokens(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, withTokens(t))
@@ -96,8 +96,8 @@ func TestUsersOfOnesOwn(t *testing.T) {
 	})
 }
 
-// TestWhoDoesNotAuthenticateIsClosed: in time, and after a few tries.
-func TestWhoDoesNotAuthenticateIsClosed(t *testing.T) {
+// TestUnauthenticatedConnectionIsClosed: in time, and after a few tries.
+func TestUnauthenticatedConnectionIsClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, withTokens(t))
@@ -122,9 +122,9 @@ func TestWhoDoesNotAuthenticateIsClosed(t *testing.T) {
 	})
 }
 
-// TestRightsInRooms: what a token does not allow is refused for each event that
+// TestRoomPermissionsAreEnforced: what a token does not allow is refused for each event that
 // names a room, and the answer does not tell whether there is such a room.
-func TestRightsInRooms(t *testing.T) {
+func TestRoomPermissionsAreEnforced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, withTokens(t))
@@ -176,10 +176,10 @@ func TestRightsInRooms(t *testing.T) {
 	})
 }
 
-// TestEveryEventThatNamesARoomTakesARight: a payload with a room's name says so,
+// TestEventsThatNameARoomNeedARight: a payload with a room's name says so,
 // so that nobody who adds an event forgets to ask for the right. Leaving takes
 // none.
-func TestEveryEventThatNamesARoomTakesARight(t *testing.T) {
+func TestEventsThatNameARoomNeedARight(t *testing.T) {
 	for _, payload := range []any{
 		shared.JoinPayload{}, shared.LeavePayload{}, shared.RoomPayload{}, shared.SendMessagePayload{},
 		shared.LoadHistoryPayload{}, shared.ListRoomsPayload{}, shared.SetNamePayload{}, shared.MarkReadPayload{}, shared.TokenPayload{},
@@ -194,9 +194,9 @@ func TestEveryEventThatNamesARoomTakesARight(t *testing.T) {
 	}
 }
 
-// TestATokenIsRenewed: a new one on the open connection keeps it alive, and what
+// TestTokenIsRefreshed: a new one on the open connection keeps it alive, and what
 // it does not allow any more ends; another user's is refused.
-func TestATokenIsRenewed(t *testing.T) {
+func TestTokenIsRefreshed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, withTokens(t))
@@ -218,9 +218,9 @@ func TestATokenIsRenewed(t *testing.T) {
 	})
 }
 
-// TestAnExpiredTokenCloses: with the code that says so, at the first tick after the
+// TestExpiredTokenClosesConnection: with the code that says so, at the first tick after the
 // grace, unless another one has come.
-func TestAnExpiredTokenCloses(t *testing.T) {
+func TestExpiredTokenClosesConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, withTokens(t))
@@ -245,9 +245,9 @@ func TestAnExpiredTokenCloses(t *testing.T) {
 	})
 }
 
-// TestWhoIsSentAway: the user's connections are closed, and what they presented is
+// TestRevokedSessionsAreClosed: the user's connections are closed, and what they presented is
 // refused; others stay.
-func TestWhoIsSentAway(t *testing.T) {
+func TestRevokedSessionsAreClosed(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"guest", "user"} {
 		t.Run(kind, func(t *testing.T) {
@@ -278,9 +278,9 @@ func TestWhoIsSentAway(t *testing.T) {
 	}
 }
 
-// TestALineOfTheLogSaysWho: which connection, user and room it is about, and
+// TestLogNamesConnectionUserAndRoom: which connection, user and room it is about, and
 // nothing of what was written or presented.
-func TestALineOfTheLogSaysWho(t *testing.T) {
+func TestLogNamesConnectionUserAndRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)

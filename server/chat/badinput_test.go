@@ -19,7 +19,7 @@ import (
 
 // What is wrong with an event is answered, the connection lives on, nothing is
 // stored, and nobody else notices.
-func TestBadEventsAreAnswered(t *testing.T) {
+func TestInvalidEventsAreAnswered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -101,7 +101,7 @@ func TestBadEventsAreAnswered(t *testing.T) {
 	})
 }
 
-func TestTheLongestMessageIsTaken(t *testing.T) {
+func TestLongestMessageIsAccepted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -114,7 +114,7 @@ func TestTheLongestMessageIsTaken(t *testing.T) {
 	})
 }
 
-func TestARoomInTheAddressThatIsNone(t *testing.T) {
+func TestInvalidRoomInURLIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -150,7 +150,7 @@ func fragments(c *servertest.Conn, data []byte, n int) error {
 	return nil
 }
 
-func TestAnEventMayComeInFragments(t *testing.T) {
+func TestFragmentedEventIsAccepted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := serveInBubble(t).join("x")
@@ -162,7 +162,7 @@ func TestAnEventMayComeInFragments(t *testing.T) {
 }
 
 // A message that is begun has to be ended, whatever comes in between.
-func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
+func TestIncompleteMessageTimesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -198,7 +198,7 @@ func TestHalfAFrameIsNotWaitedForForEver(t *testing.T) {
 }
 
 // Whatever one client sends, another's events are answered.
-func TestGarbageBesideAConversation(t *testing.T) {
+func TestGarbageDoesNotAffectOtherClients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)

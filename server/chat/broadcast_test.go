@@ -59,8 +59,8 @@ func TestEventsFromOtherServers(t *testing.T) {
 
 func isTyping(e shared.Event) bool { return e.Type == shared.Typing.Name() }
 
-// TestPeerMessageOnTheWire: the keys are what servers of other versions read.
-func TestPeerMessageOnTheWire(t *testing.T) {
+// TestPeerMessageJSON: the keys are what servers of other versions read.
+func TestPeerMessageJSON(t *testing.T) {
 	p := peerMessage{Event: shared.Typing.Frame("", shared.TypingPayload{Room: "x", User: "u7", Name: "Zoë"})}
 	p.Server = "s2"
 	const want = `{"server":"s2","event":{"type":"typing","payload":{"room":"x","user":"u7","name":"Zoë"}}}`
@@ -69,8 +69,8 @@ func TestPeerMessageOnTheWire(t *testing.T) {
 	}
 }
 
-// TestUsersOnOtherServers: a room's members are told who is there on other servers.
-func TestUsersOnOtherServers(t *testing.T) {
+// TestMembersAreToldOfUsersOnOtherServers: a room's members are told who is there on other servers.
+func TestMembersAreToldOfUsersOnOtherServers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)

@@ -45,7 +45,7 @@ func TestPingsAreAnswered(t *testing.T) {
 
 // A quiet connection is pinged; while it answers it lives, and when it does not
 // it is closed as silent.
-func TestAQuietConnectionIsPinged(t *testing.T) {
+func TestIdleConnectionIsPinged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -72,7 +72,7 @@ func TestAQuietConnectionIsPinged(t *testing.T) {
 	})
 }
 
-func TestACloseFrameIsAnswered(t *testing.T) {
+func TestCloseFrameIsAnswered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -94,7 +94,7 @@ func sayGoodbye(c *servertest.Conn, payload []byte) {
 	}
 }
 
-func TestOrigins(t *testing.T) {
+func TestOriginIsChecked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.config.AllowOrigins = []string{"https://friend.example"} })
@@ -138,7 +138,7 @@ func TestOrigins(t *testing.T) {
 	})
 }
 
-func TestOwnOrigin(t *testing.T) {
+func TestIsOwn(t *testing.T) {
 	for _, test := range []struct {
 		origin, host string
 		tls          bool
@@ -167,7 +167,7 @@ func TestOwnOrigin(t *testing.T) {
 	}
 }
 
-func TestARequestThatIsNoHandshake(t *testing.T) {
+func TestPlainRequestIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -296,7 +296,7 @@ func TestWaitTurn(t *testing.T) {
 }
 
 // Beyond the rate every event is still answered, and others are not held up.
-func TestRate(t *testing.T) {
+func TestRateIsLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.config.Rate = 0.1 })

@@ -16,9 +16,9 @@ import (
 	"websockets/shared"
 )
 
-// TestConnectionsOfAnAddress: one too many is refused before the upgrade, with when
+// TestConnectionsPerAddressAreLimited: one too many is refused before the upgrade, with when
 // to come again; when one has gone, another comes in.
-func TestConnectionsOfAnAddress(t *testing.T) {
+func TestConnectionsPerAddressAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.config.MaxConnsPerAddress = 3 })
@@ -34,9 +34,9 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 	})
 }
 
-// TestConnectionsOpenedAtOnce: those that are still being opened count, and so do
+// TestConnectionsBeingOpenedCount: those that are still being opened count, and so do
 // those that have not authenticated yet.
-func TestConnectionsOpenedAtOnce(t *testing.T) {
+func TestConnectionsBeingOpenedCount(t *testing.T) {
 	t.Parallel()
 	const most = 3
 	for _, who := range []string{"guests", "users"} {
@@ -71,8 +71,8 @@ func TestConnectionsOpenedAtOnce(t *testing.T) {
 	}
 }
 
-// TestConnectionsOfAUser: a user has quota.MaxUserConns, on all devices together.
-func TestConnectionsOfAUser(t *testing.T) {
+// TestConnectionsPerUserAreLimited: a user has quota.MaxUserConns, on all devices together.
+func TestConnectionsPerUserAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.config.MaxConnsPerAddress = 1000 })
@@ -88,9 +88,9 @@ func TestConnectionsOfAUser(t *testing.T) {
 	})
 }
 
-// TestTheRateOfAUser: all connections of a user share one rate, which each of them
+// TestConnectionsOfAUserShareOneRate: all connections of a user share one rate, which each of them
 // alone keeps to.
-func TestTheRateOfAUser(t *testing.T) {
+func TestConnectionsOfAUserShareOneRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.config.Rate = 0.1 })
@@ -151,8 +151,8 @@ func TestNewRoomsAreLimited(t *testing.T) {
 	})
 }
 
-// TestANewRoomIsOne: however many messages come before its first is in the log.
-func TestANewRoomIsOne(t *testing.T) {
+// TestNewRoomCountsOnce: however many messages come before its first is in the log.
+func TestNewRoomCountsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.config.Rate = 1000 })
@@ -169,9 +169,9 @@ func TestANewRoomIsOne(t *testing.T) {
 	})
 }
 
-// TestARefusedRoomKeepsOrder: what was sent behind a message that was refused for
+// TestRefusedFirstMessageKeepsOrder: what was sent behind a message that was refused for
 // a new room does not get in before it when somebody else begins the room.
-func TestARefusedRoomKeepsOrder(t *testing.T) {
+func TestRefusedFirstMessageKeepsOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.config.Rate = 1000 })
@@ -195,7 +195,7 @@ func TestARefusedRoomKeepsOrder(t *testing.T) {
 	})
 }
 
-func TestTooManyPings(t *testing.T) {
+func TestTooManyPingsCloseConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.config.Rate = 10 })

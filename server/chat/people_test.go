@@ -30,7 +30,7 @@ func news(c *servertest.Conn, count int) (joined []string, left []string) {
 	}
 }
 
-func TestWhoComesAndGoesIsTold(t *testing.T) {
+func TestMembersAreToldWhoJoinsAndLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -74,7 +74,7 @@ func TestWhoComesAndGoesIsTold(t *testing.T) {
 	})
 }
 
-func TestAUserWithTwoConnectionsCountsOnce(t *testing.T) {
+func TestUserWithTwoConnectionsCountsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -103,7 +103,7 @@ func TestAUserWithTwoConnectionsCountsOnce(t *testing.T) {
 	})
 }
 
-func TestManyMembersAreCountedAndAHundredNamed(t *testing.T) {
+func TestMemberListIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -117,7 +117,7 @@ func TestManyMembersAreCountedAndAHundredNamed(t *testing.T) {
 	})
 }
 
-func TestTypingReachesTheOthers(t *testing.T) {
+func TestTypingReachesOtherMembers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -137,7 +137,7 @@ func TestTypingReachesTheOthers(t *testing.T) {
 	})
 }
 
-func TestANameIsKept(t *testing.T) {
+func TestNameIsStored(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -180,7 +180,7 @@ func TestANameIsKept(t *testing.T) {
 
 // A new name is told in every room that the user is in, through whichever of their
 // connections.
-func TestANameIsToldInTheRoomsOfOtherConnections(t *testing.T) {
+func TestNewNameIsToldInAllRoomsOfTheUser(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -206,7 +206,7 @@ func TestANameIsToldInTheRoomsOfOtherConnections(t *testing.T) {
 }
 
 // A browser gets its session as a cookie, with the answer to the handshake.
-func TestAFreshSessionIsSetAsACookie(t *testing.T) {
+func TestNewSessionIsSetAsCookie(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -229,7 +229,7 @@ func TestAFreshSessionIsSetAsACookie(t *testing.T) {
 	})
 }
 
-func TestAForgedSessionIsRefused(t *testing.T) {
+func TestForgedSessionIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, elsewhere := serveInBubble(t), serveInBubble(t)

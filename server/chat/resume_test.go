@@ -90,7 +90,7 @@ func TestResume(t *testing.T) {
 
 // A client that resumes with the cursor of synced or new_message has every message
 // once.
-func TestResumeWithTheCursorOfTheLastMessage(t *testing.T) {
+func TestResumeWithCursorOfLastMessage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -153,7 +153,7 @@ func TestResumeWithChangeRoom(t *testing.T) {
 	})
 }
 
-func TestACursorThatIsNoneIsRefused(t *testing.T) {
+func TestInvalidCursorIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -173,7 +173,7 @@ func TestACursorThatIsNoneIsRefused(t *testing.T) {
 }
 
 // With a bound on what a room keeps, a cursor may be older than what is left.
-func TestResumeAfterMessagesAreGone(t *testing.T) {
+func TestResumeAfterMessagesExpired(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.log.MaxRoomMessages = 20 })
@@ -200,7 +200,7 @@ func TestResumeAfterMessagesAreGone(t *testing.T) {
 }
 
 // A cursor of the empty room has missed the first messages too.
-func TestResumeFromAnEmptyRoomAfterMessagesAreGone(t *testing.T) {
+func TestResumeFromEmptyRoomAfterMessagesExpired(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.log.MaxRoomMessages = 20 })
@@ -213,7 +213,7 @@ func TestResumeFromAnEmptyRoomAfterMessagesAreGone(t *testing.T) {
 }
 
 // A new member has missed nothing, even if the room has dropped messages.
-func TestANewMemberIsNotToldOfWhatIsGone(t *testing.T) {
+func TestNewMemberIsNotToldOfExpiredMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, func(with *setup) { with.log.MaxRoomMessages = 20 })
@@ -232,9 +232,9 @@ func TestANewMemberIsNotToldOfWhatIsGone(t *testing.T) {
 	})
 }
 
-// TestACrowdReadsTheLogOnce: once a returning member has read the log, other
+// TestManyMembersReadTheLogOnce: once a returning member has read the log, other
 // returning and new members get the same messages without reading it again.
-func TestACrowdReadsTheLogOnce(t *testing.T) {
+func TestManyMembersReadTheLogOnce(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"returning", "new"} {
 		t.Run(first, func(t *testing.T) {
@@ -284,9 +284,9 @@ func TestACrowdReadsTheLogOnce(t *testing.T) {
 	}
 }
 
-// TestAnEmptyRoomAsksTheLogOnce: the second member of an empty room joins without
+// TestEmptyRoomReadsTheLogOnce: the second member of an empty room joins without
 // the log.
-func TestAnEmptyRoomAsksTheLogOnce(t *testing.T) {
+func TestEmptyRoomReadsTheLogOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)

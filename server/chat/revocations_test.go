@@ -11,9 +11,9 @@ import (
 	"websockets/shared"
 )
 
-// TestSessionRevokedDuringHandshake: a connection whose session is revoked after it was
+// TestSessionRevokedDuringHandshakeIsRefused: a connection whose session is revoked after it was
 // verified, and before it is registered, is closed like those that are open.
-func TestSessionRevokedDuringHandshake(t *testing.T) {
+func TestSessionRevokedDuringHandshakeIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)

@@ -11,7 +11,7 @@ import (
 )
 
 // Connect, send one frame: that is all it takes to chat.
-func TestTheSimplestClient(t *testing.T) {
+func TestSimplestClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -41,7 +41,7 @@ func TestTheSimplestClient(t *testing.T) {
 	})
 }
 
-func TestWithoutARoomAConnectionStartsInTheDefaultOne(t *testing.T) {
+func TestDefaultRoomIsJoined(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := serveInBubble(t).dial(servertest.DialOptions{})
@@ -53,7 +53,7 @@ func TestWithoutARoomAConnectionStartsInTheDefaultOne(t *testing.T) {
 
 // A new member gets the newest 50 messages, then synced, then what is sent from
 // now on, whether the ring has them or only the log.
-func TestJoiningStartsFiftyMessagesBack(t *testing.T) {
+func TestJoinDeliversTheLastFiftyMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -104,7 +104,7 @@ func TestJoiningStartsFiftyMessagesBack(t *testing.T) {
 	})
 }
 
-func TestEventsOfOneConnectionAreHandledInOrder(t *testing.T) {
+func TestEventsAreHandledInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -130,7 +130,7 @@ func TestEventsOfOneConnectionAreHandledInOrder(t *testing.T) {
 	})
 }
 
-func TestAfterLeftNothingOfTheRoomArrives(t *testing.T) {
+func TestNothingArrivesAfterLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -164,7 +164,7 @@ func ofRoomMessage(room string) func(shared.Event) bool {
 	return func(e shared.Event) bool { return isMessageEvent(e) && ofRoom(room)(e) }
 }
 
-func TestAfterChangeRoomNothingOfTheOldRoomArrives(t *testing.T) {
+func TestNothingOfTheOldRoomArrivesAfterChangeRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -190,7 +190,7 @@ func TestAfterChangeRoomNothingOfTheOldRoomArrives(t *testing.T) {
 	})
 }
 
-func TestARoomJoinedBesideDoesNotBecomeCurrent(t *testing.T) {
+func TestJoinRoomKeepsTheCurrentRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -221,7 +221,7 @@ func TestARoomJoinedBesideDoesNotBecomeCurrent(t *testing.T) {
 	})
 }
 
-func TestAConnectionIsInABoundedNumberOfRooms(t *testing.T) {
+func TestRoomsPerConnectionAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)

@@ -20,7 +20,7 @@ import (
 )
 
 // An ack means: in the log.
-func TestAnAckedMessageIsInTheLog(t *testing.T) {
+func TestAckedMessageIsInTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -44,7 +44,7 @@ func TestAnAckedMessageIsInTheLog(t *testing.T) {
 
 // The user, name, sequence and time in a message are the server's, never the
 // client's.
-func TestTheServersWordCounts(t *testing.T) {
+func TestServerSetsUserSequenceAndTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -58,7 +58,7 @@ func TestTheServersWordCounts(t *testing.T) {
 	})
 }
 
-func TestAnIDIsStoredOnce(t *testing.T) {
+func TestMessageIsStoredOncePerID(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -107,7 +107,7 @@ func TestAnIDIsStoredOnce(t *testing.T) {
 
 // The same id many times in one go, before anything is answered: one answer for
 // each, all the same.
-func TestAnIDSentManyTimesAtOnce(t *testing.T) {
+func TestSameIDSentManyTimesAtOnceIsStoredOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -211,7 +211,7 @@ func checkSameOrder(t *testing.T, s *testServer) {
 }
 
 // What the log does not deliver, members read.
-func TestWhatIsNotDeliveredIsReadFromTheLog(t *testing.T) {
+func TestUndeliveredMessagesAreReadFromTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -228,7 +228,7 @@ func TestWhatIsNotDeliveredIsReadFromTheLog(t *testing.T) {
 }
 
 // What was not delivered comes before the next message.
-func TestAHoleInWhatIsDeliveredIsFilled(t *testing.T) {
+func TestGapInDeliveryIsFilled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -336,7 +336,7 @@ func sayAndHear(c *servertest.Conn, text string) {
 // A client that sends and sends and never reads is held back at its own socket:
 // what it has in the server is bounded, and others' messages go through. When it
 // reads again, every event has its one answer.
-func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
+func TestFloodIsHeldBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -363,7 +363,7 @@ func TestAFloodThatNeverReadsIsHeldBack(t *testing.T) {
 // Once an append has failed, the client's later ones fail too, until all that
 // were under way are settled and it is time to try again: so what is sent again
 // keeps its order.
-func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
+func TestSendsAreRefusedAfterAFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var s sends
@@ -386,7 +386,7 @@ func TestAfterAFailureLaterSendsFailUntilAllAreSettled(t *testing.T) {
 }
 
 // When the log is gone, a send is refused as one to try again.
-func TestWithoutTheLogASendIsRefused(t *testing.T) {
+func TestSendIsRefusedWithoutTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)

@@ -56,7 +56,7 @@ func (s *testServer) standsStill(c *Client) {
 
 // Promise 3: a reader that has stopped delays nobody, costs no memory and misses
 // nothing.
-func TestASlowReaderDelaysNobodyCostsNothingAndMissesNothing(t *testing.T) {
+func TestSlowReaderDelaysNobodyAndMissesNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	a, b := s.join("x"), s.join("x")
@@ -92,7 +92,7 @@ func TestASlowReaderDelaysNobodyCostsNothingAndMissesNothing(t *testing.T) {
 
 // What a slow reader was to get and the log does not keep any more is told as
 // gone, in its place, and never left out silently.
-func TestASlowReaderIsToldWhatIsGone(t *testing.T) {
+func TestSlowReaderIsToldOfExpiredMessages(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.log.MaxRoomMessages = 10 })
 	slow := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
@@ -126,7 +126,7 @@ func TestASlowReaderIsToldWhatIsGone(t *testing.T) {
 }
 
 // A member that does not read does not keep others from coming and going.
-func TestASlowReaderDoesNotDelayJoining(t *testing.T) {
+func TestSlowReaderDoesNotDelayJoining(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	slow := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
@@ -142,7 +142,7 @@ func TestASlowReaderDoesNotDelayJoining(t *testing.T) {
 
 // A write that does not move is interrupted now and then, to keep one frame only, and
 // begun again.
-func TestAWriteThatDoesNotMoveIsInterrupted(t *testing.T) {
+func TestStalledWriteIsInterrupted(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	slow := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
@@ -159,7 +159,7 @@ func TestAWriteThatDoesNotMoveIsInterrupted(t *testing.T) {
 
 // With TLS a write cannot be interrupted and gone on with, so nothing is: a client
 // that reads on in time gets everything on the same connection.
-func TestASlowReaderOverTLSMissesNothing(t *testing.T) {
+func TestSlowReaderOverTLSMissesNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.tls = true })
 	dialer := websocket.Dialer{TLSClientConfig: s.http.Client().Transport.(*http.Transport).TLSClientConfig}
@@ -178,7 +178,7 @@ func TestASlowReaderOverTLSMissesNothing(t *testing.T) {
 }
 
 // However much was missed, synced comes after all of it.
-func TestSyncedComesAfterAllThatWasMissed(t *testing.T) {
+func TestSyncedFollowsMissedMessages(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	all := long(0, shared.JoinBacklog) // much more than one write takes

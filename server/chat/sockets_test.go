@@ -36,7 +36,7 @@ func serve(t testing.TB, change ...func(*setup)) *testServer {
 // why, what was sent before is stored, and nobody else notices. The code must not be
 // lost although a kernel resets a connection that is closed before all was read; one
 // in memory is not reset.
-func TestBadFramesCloseTheConnection(t *testing.T) {
+func TestInvalidFramesCloseConnection(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	bystander := s.join("x")
@@ -88,15 +88,15 @@ var smallSendBuffer = websocket.Dialer{NetDial: func(network, address string) (n
 	return conn, err
 }}
 
-// TestTheSameOrderOnSockets: here the manager's writers write, several at a time.
-func TestTheSameOrderOnSockets(t *testing.T) {
+// TestAllMembersSeeTheSameOrderOnSockets: here the manager's writers write, several at a time.
+func TestAllMembersSeeTheSameOrderOnSockets(t *testing.T) {
 	t.Parallel()
 	checkSameOrder(t, serve(t))
 }
 
-// TestASocketThatIsFull: it took a part of what the manager's writers had, mostly of
+// TestFullSocketLosesNothing: it took a part of what the manager's writers had, mostly of
 // one frame. The rest follows when it is read again.
-func TestASocketThatIsFull(t *testing.T) {
+func TestFullSocketLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.dial(servertest.DialOptions{Room: "x", SmallWindow: true})
@@ -187,9 +187,9 @@ func (s *testServer) byUnixSocket() websocket.Dialer {
 	}}
 }
 
-// TestAFloodIsHeldBackAtASocket: by the kernel's buffers too, where the manager's
+// TestFloodIsHeldBackOnSockets: by the kernel's buffers too, where the manager's
 // writers find the socket full.
-func TestAFloodIsHeldBackAtASocket(t *testing.T) {
+func TestFloodIsHeldBackOnSockets(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	other := s.join("x")

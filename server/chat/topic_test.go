@@ -16,9 +16,9 @@ func setTopic(c *servertest.Conn, text string) shared.AckPayload {
 	return servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.SetTopic, shared.SetTopicPayload{Topic: text}))
 }
 
-// TestTopic: who changes the topic gets an ack with its place, all members get the
+// TestTopicReachesMembers: who changes the topic gets an ack with its place, all members get the
 // change in order with the messages, and who joins later is told.
-func TestTopic(t *testing.T) {
+func TestTopicReachesMembers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -55,7 +55,7 @@ func TestTopic(t *testing.T) {
 
 // A change of topic is part of what a client catches up with, and no message: not in
 // history, and not unread.
-func TestATopicIsNoMessage(t *testing.T) {
+func TestTopicIsNotAMessage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -101,7 +101,7 @@ func TestATopicIsNoMessage(t *testing.T) {
 	})
 }
 
-func TestWrongTopicsAreRefused(t *testing.T) {
+func TestInvalidTopicsAreRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -118,7 +118,7 @@ func TestWrongTopicsAreRefused(t *testing.T) {
 
 // The same id again with the same topic is the same change; with another, or after a
 // message, it is refused.
-func TestATopicIsStoredOnce(t *testing.T) {
+func TestTopicIsStoredOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)
@@ -146,7 +146,7 @@ func TestATopicIsStoredOnce(t *testing.T) {
 
 // A server that died between storing a change and filing it, and a change that the
 // log has not delivered: who joins is told all the same.
-func TestATopicThatWasMissedIsFound(t *testing.T) {
+func TestMissedTopicIsFound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t)

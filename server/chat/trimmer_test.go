@@ -3,7 +3,7 @@ package chat
 import "testing"
 
 // Memory is trimmed once after each burst of connections, when it is over.
-func TestMemoryIsTrimmedAfterABurst(t *testing.T) {
+func TestMemoryIsTrimmedAfterBurst(t *testing.T) {
 	t.Parallel()
 	var trimmer memoryTrimmer
 	for i, tick := range []struct {

@@ -45,7 +45,7 @@ func wantChanges(t *testing.T, s *Set, when string, joined, left []string) {
 	}
 }
 
-func TestAUserCountsOnce(t *testing.T) {
+func TestUserCountsOnce(t *testing.T) {
 	var s Set
 	wantChanges(t, &s, "an empty room", nil, nil)
 	s.join("ann")
@@ -67,7 +67,7 @@ func TestAUserCountsOnce(t *testing.T) {
 }
 
 // Who leaves is gone at once, and who was lost when the grace is over.
-func TestGrace(t *testing.T) {
+func TestLostUserIsPresentForTheGrace(t *testing.T) {
 	var s Set
 	s.join("ann")
 	s.join("bob")
@@ -92,7 +92,7 @@ func TestGrace(t *testing.T) {
 	}
 }
 
-func TestWhoMovesToAnotherServerWasNeverAway(t *testing.T) {
+func TestUserWhoMovesToAnotherServerStaysPresent(t *testing.T) {
 	var s Set
 	s.Apply(Update{Server: "b", Came: []shared.Member{member("ann"), member("bob")}, All: true}, start)
 	wantChanges(t, &s, "both are on b", []string{"ann", "bob"}, nil)
@@ -111,7 +111,7 @@ func TestWhoMovesToAnotherServerWasNeverAway(t *testing.T) {
 	wantChanges(t, &s, "ann has come here", nil, nil)
 }
 
-func TestAFullUpdateReplacesWhatWasKnown(t *testing.T) {
+func TestFullUpdateReplacesKnownUsers(t *testing.T) {
 	var s Set
 	s.Apply(Update{Server: "b", Came: []shared.Member{member("ann"), member("bob")}}, start)
 	s.Apply(Update{Server: "c", Came: []shared.Member{member("cid")}}, start)
@@ -120,7 +120,7 @@ func TestAFullUpdateReplacesWhatWasKnown(t *testing.T) {
 	wantChanges(t, &s, "a full update of b", []string{"dan"}, []string{"ann"})
 }
 
-func TestASilentServerIsForgotten(t *testing.T) {
+func TestSilentServerIsForgotten(t *testing.T) {
 	var s Set
 	for _, server := range []string{"b", "c"} {
 		s.Apply(Update{Server: server, Came: []shared.Member{member("on " + server)}}, start)
@@ -136,7 +136,7 @@ func TestASilentServerIsForgotten(t *testing.T) {
 	}
 }
 
-func TestANewNameIsTold(t *testing.T) {
+func TestNewNameIsTold(t *testing.T) {
 	var s Set
 	s.Rename("ann", "nobody's name")
 	wantChanges(t, &s, "a name of nobody here", nil, nil)
@@ -157,7 +157,7 @@ func TestANewNameIsTold(t *testing.T) {
 }
 
 // However many come and go, an event names shared.MaxListedMembers of each.
-func TestAnEventIsBounded(t *testing.T) {
+func TestEventIsBounded(t *testing.T) {
 	const users = shared.MaxListedMembers + 5
 	var s Set
 	for i := range users {

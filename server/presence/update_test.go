@@ -13,7 +13,7 @@ import (
 )
 
 // The keys are what servers of other versions read and write.
-func TestUpdateOnTheWire(t *testing.T) {
+func TestUpdateJSON(t *testing.T) {
 	for text, want := range map[string]Update{
 		`{"server":"s"}`: {Server: "s"},
 		`{"server":"s","came":[{"user":"u","name":"n"}],"went":["v"],"all":true,"away":["w"],"asks":true}`: {

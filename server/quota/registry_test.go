@@ -25,7 +25,7 @@ func wantRefusal(t *testing.T, what string, err error) {
 	}
 }
 
-func TestConnectionsOfAnAddress(t *testing.T) {
+func TestConnectionsPerAddressAreLimited(t *testing.T) {
 	r := NewRegistry(Limits{ConnsPerAddress: 2})
 	first, err := r.AcquireAddress(here, start)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 }
 
 // However many an address may have, it does not open more than some a second.
-func TestDialsOfAnAddress(t *testing.T) {
+func TestDialsPerAddressAreLimited(t *testing.T) {
 	const most = 100
 	r := NewRegistry(Limits{ConnsPerAddress: most})
 	dial := func(now time.Time) error {
@@ -70,7 +70,7 @@ func TestDialsOfAnAddress(t *testing.T) {
 	wantRefusal(t, "one more a second later", dial(after(time.Second)))
 }
 
-func TestConnectionsOfAUser(t *testing.T) {
+func TestConnectionsPerUserAreLimited(t *testing.T) {
 	r := NewRegistry(Limits{ConnsPerAddress: 1})
 	for range MaxUserConns {
 		if _, err := r.AcquireUser("ann", start); err != nil {
@@ -84,7 +84,7 @@ func TestConnectionsOfAUser(t *testing.T) {
 	}
 }
 
-func TestWithoutLimits(t *testing.T) {
+func TestNothingIsRefusedWithoutLimits(t *testing.T) {
 	r := NewRegistry(Limits{})
 	var address, user *Quota
 	for range 10 * MaxUserConns {
@@ -104,7 +104,7 @@ func TestWithoutLimits(t *testing.T) {
 	}
 }
 
-func TestNewRooms(t *testing.T) {
+func TestNewRoomsAreLimited(t *testing.T) {
 	address, err := NewRegistry(Limits{Rate: 1}).AcquireAddress(here, start)
 	if err != nil {
 		t.Fatal(err)

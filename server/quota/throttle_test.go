@@ -59,7 +59,7 @@ func TestThrottle(t *testing.T) {
 }
 
 // All connections of a user share a rate, and all of an address.
-func TestTheRateIsShared(t *testing.T) {
+func TestRateIsShared(t *testing.T) {
 	const rate = 10
 	for name, c := range map[string]struct {
 		users func(i int) string
@@ -89,7 +89,7 @@ func TestTheRateIsShared(t *testing.T) {
 	}
 }
 
-func TestPingsOfAConnection(t *testing.T) {
+func TestPingsAreLimited(t *testing.T) {
 	throttle := newThrottle(t, Limits{Rate: 1})
 	for i := range MaxPings {
 		if !throttle.AllowPing(after(time.Duration(i))) {

@@ -46,7 +46,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestTheTopicIsTheLastThatWasFiled(t *testing.T) {
+func TestLastFiledTopicIsCurrent(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{})
 	s := New(log)
@@ -73,7 +73,7 @@ func TestTheTopicIsTheLastThatWasFiled(t *testing.T) {
 
 // A server dies between appending a change and filing it: whoever loads the state
 // next finds it in the log.
-func TestWhatIsNotFiledIsFound(t *testing.T) {
+func TestUnfiledChangesAreFound(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{})
 	s := New(log)
@@ -97,7 +97,7 @@ func TestWhatIsNotFiledIsFound(t *testing.T) {
 	}
 }
 
-func TestWhatIsRememberedIsBounded(t *testing.T) {
+func TestStateIsBounded(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{})
 	s := New(log)
@@ -111,7 +111,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 }
 
 // In another epoch the topic stays, and its sequences mean nothing.
-func TestAnotherEpoch(t *testing.T) {
+func TestNewEpochKeepsOnlyTheTopic(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{})
 	must(t, New(log).File(t.Context(), change(t, log, "1", "kept")))
