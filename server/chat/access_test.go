@@ -55,8 +55,8 @@ func (s *testServer) nobody(header http.Header) *servertest.Conn {
 	return s.upgrade(servertest.DialOptions{Room: "x", Header: header})
 }
 
-// TestUsersAuthenticateWithTokens come with a token: in the header, the cookie, or the first
-// event. The name is the token's.
+// A token is accepted in the header, in the cookie and in the first event, and not in
+// the URL. The display name is the token's.
 func TestUsersAuthenticateWithTokens(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestUsersAuthenticateWithTokens(t *testing.T) {
 	})
 }
 
-// TestUnauthenticatedConnectionIsClosed: in time, and after a few tries.
+// It is closed when its time is up, or after too many tries.
 func TestUnauthenticatedConnectionIsClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -122,8 +122,8 @@ func TestUnauthenticatedConnectionIsClosed(t *testing.T) {
 	})
 }
 
-// TestRoomPermissionsAreEnforced: what a token does not allow is refused for each event that
-// names a room, and the answer does not tell whether there is such a room.
+// Every event that names a room is refused if the token does not allow it. The answer
+// does not reveal whether the room exists.
 func TestRoomPermissionsAreEnforced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -176,9 +176,8 @@ func TestRoomPermissionsAreEnforced(t *testing.T) {
 	})
 }
 
-// TestEventsThatNameARoomNeedARight: a payload with a room's name says so,
-// so that nobody who adds an event forgets to ask for the right. Leaving takes
-// none.
+// A payload with the name of a room has to implement inRoom, so that whoever adds an
+// event registers it with a right. Leaving needs none.
 func TestEventsThatNameARoomNeedARight(t *testing.T) {
 	for _, payload := range []any{
 		shared.JoinPayload{}, shared.LeavePayload{}, shared.RoomPayload{}, shared.SendMessagePayload{},
@@ -194,8 +193,8 @@ func TestEventsThatNameARoomNeedARight(t *testing.T) {
 	}
 }
 
-// TestTokenIsRefreshed: a new one on the open connection keeps it alive, and what
-// it does not allow any more ends; another user's is refused.
+// A new token keeps the connection open. The client leaves rooms that it does not allow
+// any more. Another user's token is refused.
 func TestTokenIsRefreshed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -218,8 +217,8 @@ func TestTokenIsRefreshed(t *testing.T) {
 	})
 }
 
-// TestExpiredTokenClosesConnection: with the code that says so, at the first tick after the
-// grace, unless another one has come.
+// The connection is closed at the first tick after the grace, unless a new token has
+// come.
 func TestExpiredTokenClosesConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -245,8 +244,7 @@ func TestExpiredTokenClosesConnection(t *testing.T) {
 	})
 }
 
-// TestRevokedSessionsAreClosed: the user's connections are closed, and what they presented is
-// refused; others stay.
+// The user's connections are closed and their session is refused; other users stay.
 func TestRevokedSessionsAreClosed(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"guest", "user"} {
@@ -278,8 +276,8 @@ func TestRevokedSessionsAreClosed(t *testing.T) {
 	}
 }
 
-// TestLogNamesConnectionUserAndRoom: which connection, user and room it is about, and
-// nothing of what was written or presented.
+// The log names the connection, the user and the room, and contains neither messages nor
+// sessions.
 func TestLogNamesConnectionUserAndRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

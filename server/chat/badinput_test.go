@@ -17,8 +17,8 @@ import (
 	"websockets/shared"
 )
 
-// What is wrong with an event is answered, the connection lives on, nothing is
-// stored, and nobody else notices.
+// An invalid event is answered with an error and the connection stays open. Nothing is
+// stored, and others notice nothing.
 func TestInvalidEventsAreAnswered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestFragmentedEventIsAccepted(t *testing.T) {
 	})
 }
 
-// A message that is begun has to be ended, whatever comes in between.
+// A message has to be complete in time, even if fragments keep coming.
 func TestIncompleteMessageTimesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestIncompleteMessageTimesOut(t *testing.T) {
 	})
 }
 
-// Whatever one client sends, another's events are answered.
+// Whatever one client sends, the others' messages are delivered.
 func TestGarbageDoesNotAffectOtherClients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -8,9 +8,8 @@ import (
 	"websockets/shared"
 )
 
-// TestEventsFromOtherServers: what another server sends for a room's members gets to
-// them as it was encoded, if it is an event to clients that the log does not keep.
-// Anything else is dropped.
+// An event of another server reaches the room's members as it was encoded, if it goes to
+// clients and is not durable. Anything else is dropped.
 func TestEventsFromOtherServers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -59,7 +58,7 @@ func TestEventsFromOtherServers(t *testing.T) {
 
 func isTyping(e shared.Event) bool { return e.Type == shared.Typing.Name() }
 
-// TestPeerMessageJSON: the keys are what servers of other versions read.
+// Servers of other versions read these keys.
 func TestPeerMessageJSON(t *testing.T) {
 	p := peerMessage{Event: shared.Typing.Frame("", shared.TypingPayload{Room: "x", User: "u7", Name: "Zoë"})}
 	p.Server = "s2"
@@ -69,7 +68,7 @@ func TestPeerMessageJSON(t *testing.T) {
 	}
 }
 
-// TestMembersAreToldOfUsersOnOtherServers: a room's members are told who is there on other servers.
+// Presence counts users of other servers and tells who joins and leaves there.
 func TestMembersAreToldOfUsersOnOtherServers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

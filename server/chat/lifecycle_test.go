@@ -43,8 +43,8 @@ func TestPingsAreAnswered(t *testing.T) {
 	})
 }
 
-// A quiet connection is pinged; while it answers it lives, and when it does not
-// it is closed as silent.
+// An idle connection is pinged. It stays open while it answers, and is closed as silent
+// when it does not.
 func TestIdleConnectionIsPinged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -182,9 +182,9 @@ func TestPlainRequestIsRefused(t *testing.T) {
 	})
 }
 
-// A shutdown tells and closes every client, cuts off one that does not read, and
-// leaves nothing running. It waits for the one that does not read as long as a
-// connection may take to end, and for nothing else.
+// A shutdown tells and closes every client, cuts one that does not read, and leaves
+// nothing running. It waits for the one that does not read as long as a connection may
+// take to end, and for nothing else.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -244,9 +244,9 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// TestWaitTurn: a burst is not held back, events beyond it are handled at the rate, and
-// when that has taken quota.MaxDelay they are refused for quota.RefusalPeriod. Then events are
-// handled again.
+// A burst is not delayed. Events beyond it are handled at the rate, and after
+// quota.MaxDelay they are refused for quota.RefusalPeriod. Then events are handled
+// again.
 func TestWaitTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -295,7 +295,7 @@ func TestWaitTurn(t *testing.T) {
 	})
 }
 
-// Beyond the rate every event is still answered, and others are not held up.
+// Beyond the rate every event is still answered, and other clients are not delayed.
 func TestRateIsLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

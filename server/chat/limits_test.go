@@ -16,8 +16,8 @@ import (
 	"websockets/shared"
 )
 
-// TestConnectionsPerAddressAreLimited: one too many is refused before the upgrade, with when
-// to come again; when one has gone, another comes in.
+// One too many is refused before the upgrade, with a Retry-After. When one has ended,
+// another is accepted.
 func TestConnectionsPerAddressAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -34,8 +34,7 @@ func TestConnectionsPerAddressAreLimited(t *testing.T) {
 	})
 }
 
-// TestConnectionsBeingOpenedCount: those that are still being opened count, and so do
-// those that have not authenticated yet.
+// Connections count while they are being opened, and before they have authenticated.
 func TestConnectionsBeingOpenedCount(t *testing.T) {
 	t.Parallel()
 	const most = 3
@@ -71,7 +70,7 @@ func TestConnectionsBeingOpenedCount(t *testing.T) {
 	}
 }
 
-// TestConnectionsPerUserAreLimited: a user has quota.MaxUserConns, on all devices together.
+// A user may have quota.MaxUserConns, on all devices together.
 func TestConnectionsPerUserAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -88,8 +87,7 @@ func TestConnectionsPerUserAreLimited(t *testing.T) {
 	})
 }
 
-// TestConnectionsOfAUserShareOneRate: all connections of a user share one rate, which each of them
-// alone keeps to.
+// All connections of a user share one rate, even if each of them stays within its own.
 func TestConnectionsOfAUserShareOneRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -120,8 +118,8 @@ func TestConnectionsOfAUserShareOneRate(t *testing.T) {
 	})
 }
 
-// TestNewRoomsAreLimited: writing to rooms that nobody has written to is, for an
-// address; writing to those that are there is not.
+// An address may write to a limited number of rooms that have no messages. Rooms that
+// have some are not limited.
 func TestNewRoomsAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -151,7 +149,7 @@ func TestNewRoomsAreLimited(t *testing.T) {
 	})
 }
 
-// TestNewRoomCountsOnce: however many messages come before its first is in the log.
+// A room counts once, however many messages come before its first is stored.
 func TestNewRoomCountsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -169,8 +167,8 @@ func TestNewRoomCountsOnce(t *testing.T) {
 	})
 }
 
-// TestRefusedFirstMessageKeepsOrder: what was sent behind a message that was refused for
-// a new room does not get in before it when somebody else begins the room.
+// Messages that were sent after a refused first message do not overtake it when somebody
+// else starts the room.
 func TestRefusedFirstMessageKeepsOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -178,7 +178,7 @@ func TestNameIsStored(t *testing.T) {
 	})
 }
 
-// A new name is told in every room that the user is in, through whichever of their
+// A new name is told in every room that the user is in, through any of their
 // connections.
 func TestNewNameIsToldInAllRoomsOfTheUser(t *testing.T) {
 	t.Parallel()

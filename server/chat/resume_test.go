@@ -88,7 +88,7 @@ func TestResume(t *testing.T) {
 	})
 }
 
-// A client that resumes with the cursor of synced or new_message has every message
+// A client that resumes with the cursor of synced or new_message gets every message
 // once.
 func TestResumeWithCursorOfLastMessage(t *testing.T) {
 	t.Parallel()
@@ -172,7 +172,7 @@ func TestInvalidCursorIsRefused(t *testing.T) {
 	})
 }
 
-// With a bound on what a room keeps, a cursor may be older than what is left.
+// If rooms keep a limited number of messages, a cursor may be older than all of them.
 func TestResumeAfterMessagesExpired(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestResumeFromEmptyRoomAfterMessagesExpired(t *testing.T) {
 	})
 }
 
-// A new member has missed nothing, even if the room has dropped messages.
+// A new member has missed nothing, even if messages of the room have expired.
 func TestNewMemberIsNotToldOfExpiredMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -232,8 +232,8 @@ func TestNewMemberIsNotToldOfExpiredMessages(t *testing.T) {
 	})
 }
 
-// TestManyMembersReadTheLogOnce: once a returning member has read the log, other
-// returning and new members get the same messages without reading it again.
+// When a returning member has read the log, other members get the same messages from
+// memory.
 func TestManyMembersReadTheLogOnce(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"returning", "new"} {
@@ -284,8 +284,7 @@ func TestManyMembersReadTheLogOnce(t *testing.T) {
 	}
 }
 
-// TestEmptyRoomReadsTheLogOnce: the second member of an empty room joins without
-// the log.
+// The second member of an empty room joins without reading the log.
 func TestEmptyRoomReadsTheLogOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"websockets/shared"
 )
 
-// TestSessionRevokedDuringHandshakeIsRefused: a connection whose session is revoked after it was
-// verified, and before it is registered, is closed like those that are open.
+// A session is revoked after it was verified and before its connection is registered.
+// The connection is closed like those that are open.
 func TestSessionRevokedDuringHandshakeIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"websockets/shared"
 )
 
-// Connect, send one frame: that is all it takes to chat.
+// To chat, it takes a connection and one frame.
 func TestSimplestClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -51,8 +51,8 @@ func TestDefaultRoomIsJoined(t *testing.T) {
 	})
 }
 
-// A new member gets the newest 50 messages, then synced, then what is sent from
-// now on, whether the ring has them or only the log.
+// A new member gets the newest 50 messages, then synced, then new messages, whether the
+// ring has them or only the log.
 func TestJoinDeliversTheLastFiftyMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

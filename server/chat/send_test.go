@@ -19,7 +19,7 @@ import (
 	"websockets/shared"
 )
 
-// An ack means: in the log.
+// An ack means that the message is in the log.
 func TestAckedMessageIsInTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -42,8 +42,7 @@ func TestAckedMessageIsInTheLog(t *testing.T) {
 	})
 }
 
-// The user, name, sequence and time in a message are the server's, never the
-// client's.
+// The user, name, sequence and time in a message are the server's, never the client's.
 func TestServerSetsUserSequenceAndTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -105,8 +104,8 @@ func TestMessageIsStoredOncePerID(t *testing.T) {
 	})
 }
 
-// The same id many times in one go, before anything is answered: one answer for
-// each, all the same.
+// The same id is sent many times before anything is answered. Each gets one answer, all
+// the same.
 func TestSameIDSentManyTimesAtOnceIsStoredOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -130,9 +129,8 @@ func TestSameIDSentManyTimesAtOnceIsStoredOnce(t *testing.T) {
 	})
 }
 
-// Promise 1, without the crash: all members see each acked message once, in one
-// order, which is the log's, and each sender's messages in the order they
-// were sent.
+// All members see each acked message once, in the order of the log, and each sender's
+// messages in the order they were sent.
 func TestAllMembersSeeTheSameOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { checkSameOrder(t, serveInBubble(t)) })
@@ -210,7 +208,7 @@ func checkSameOrder(t *testing.T, s *testServer) {
 	}
 }
 
-// What the log does not deliver, members read.
+// Members read what the log does not deliver.
 func TestUndeliveredMessagesAreReadFromTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -333,9 +331,9 @@ func sayAndHear(c *servertest.Conn, text string) {
 	c.Forget()
 }
 
-// A client that sends and sends and never reads is held back at its own socket:
-// what it has in the server is bounded, and others' messages go through. When it
-// reads again, every event has its one answer.
+// A client that sends and never reads is held back at its own socket: what the server
+// holds for it is bounded, and other clients' messages are delivered. When it reads
+// again, every event has its one answer.
 func TestFloodIsHeldBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -360,9 +358,8 @@ func TestFloodIsHeldBack(t *testing.T) {
 	})
 }
 
-// Once an append has failed, the client's later ones fail too, until all that
-// were under way are settled and it is time to try again: so what is sent again
-// keeps its order.
+// After an append has failed, the client's later ones are refused until none is in
+// flight and it is time to try again. So what is sent again keeps its order.
 func TestSendsAreRefusedAfterAFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -385,7 +382,7 @@ func TestSendsAreRefusedAfterAFailure(t *testing.T) {
 	})
 }
 
-// When the log is gone, a send is refused as one to try again.
+// When the log is closed, a send is refused with an error that says when to try again.
 func TestSendIsRefusedWithoutTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

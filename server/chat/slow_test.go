@@ -54,8 +54,7 @@ func (s *testServer) standsStill(c *Client) {
 	servertest.Eventually(s.t, "a write to the slow reader to stand still", func() bool { return c.out.Stalled() > 0 })
 }
 
-// Promise 3: a reader that has stopped delays nobody, costs no memory and misses
-// nothing.
+// A reader that has stopped delays nobody, costs no memory and misses nothing.
 func TestSlowReaderDelaysNobodyAndMissesNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -90,8 +89,8 @@ func TestSlowReaderDelaysNobodyAndMissesNothing(t *testing.T) {
 	slow.None("a message again", isMessageEvent)
 }
 
-// What a slow reader was to get and the log does not keep any more is told as
-// gone, in its place, and never left out silently.
+// A slow reader is told which messages have expired, in their place. They are never left
+// out silently.
 func TestSlowReaderIsToldOfExpiredMessages(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.log.MaxRoomMessages = 10 })
@@ -125,7 +124,7 @@ func TestSlowReaderIsToldOfExpiredMessages(t *testing.T) {
 	}
 }
 
-// A member that does not read does not keep others from coming and going.
+// While a member does not read, others join and leave.
 func TestSlowReaderDoesNotDelayJoining(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -140,8 +139,8 @@ func TestSlowReaderDoesNotDelayJoining(t *testing.T) {
 	}
 }
 
-// A write that does not move is interrupted now and then, to keep one frame only, and
-// begun again.
+// A write that stalls is interrupted, so that only one frame is kept in memory, and
+// started again.
 func TestStalledWriteIsInterrupted(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -157,8 +156,8 @@ func TestStalledWriteIsInterrupted(t *testing.T) {
 	}
 }
 
-// With TLS a write cannot be interrupted and gone on with, so nothing is: a client
-// that reads on in time gets everything on the same connection.
+// A TLS connection cannot be used after an interrupted write, so its writes are not
+// interrupted. A client that reads on in time gets everything on the same connection.
 func TestSlowReaderOverTLSMissesNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(with *setup) { with.tls = true })
@@ -177,7 +176,7 @@ func TestSlowReaderOverTLSMissesNothing(t *testing.T) {
 	slow.Barrier()
 }
 
-// However much was missed, synced comes after all of it.
+// Synced comes after all missed messages, however many they are.
 func TestSyncedFollowsMissedMessages(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -32,10 +32,10 @@ func serve(t testing.TB, change ...func(*setup)) *testServer {
 	return start(t, listener, change...)
 }
 
-// Frames that no event can be: the connection is closed with a code that says
-// why, what was sent before is stored, and nobody else notices. The code must not be
-// lost although a kernel resets a connection that is closed before all was read; one
-// in memory is not reset.
+// For a frame that cannot be an event, the connection is closed with a code that says
+// why. What was sent before is stored, and others notice nothing. The code must not be
+// lost, although a kernel resets a connection that is closed before everything was read;
+// a connection in memory is not reset.
 func TestInvalidFramesCloseConnection(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -88,14 +88,14 @@ var smallSendBuffer = websocket.Dialer{NetDial: func(network, address string) (n
 	return conn, err
 }}
 
-// TestAllMembersSeeTheSameOrderOnSockets: here the manager's writers write, several at a time.
+// On sockets the pool's writers write, several at a time.
 func TestAllMembersSeeTheSameOrderOnSockets(t *testing.T) {
 	t.Parallel()
 	checkSameOrder(t, serve(t))
 }
 
-// TestFullSocketLosesNothing: it took a part of what the manager's writers had, mostly of
-// one frame. The rest follows when it is read again.
+// A full socket takes part of a write, mostly part of a frame. The rest follows when the
+// client reads again.
 func TestFullSocketLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -112,9 +112,8 @@ func TestFullSocketLosesNothing(t *testing.T) {
 	}
 }
 
-// In the midst of sending: every message is acked or known not to be, and the
-// acked ones are in the log. In a bubble no time would pass for the shutdown: while it
-// waits, the clients go on.
+// Acked messages are in the log, even if a shutdown comes while clients send. In a
+// bubble no time would pass for the shutdown: while it waits, the clients go on.
 func TestShutdownWhileMessagesAreSent(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -187,8 +186,8 @@ func (s *testServer) byUnixSocket() websocket.Dialer {
 	}}
 }
 
-// TestFloodIsHeldBackOnSockets: by the kernel's buffers too, where the manager's
-// writers find the socket full.
+// A flood is held back by the kernel's buffers too, where the pool's writers find the
+// socket full.
 func TestFloodIsHeldBackOnSockets(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

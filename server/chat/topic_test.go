@@ -16,8 +16,8 @@ func setTopic(c *servertest.Conn, text string) shared.AckPayload {
 	return servertest.TakeAnswer(c, shared.Ack, servertest.Send(c, shared.SetTopic, shared.SetTopicPayload{Topic: text}))
 }
 
-// TestTopicReachesMembers: who changes the topic gets an ack with its place, all members get the
-// change in order with the messages, and who joins later is told.
+// Whoever changes the topic gets an ack with its sequence. All members get the change in
+// order with the messages, and new members are told the topic.
 func TestTopicReachesMembers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -53,8 +53,8 @@ func TestTopicReachesMembers(t *testing.T) {
 	})
 }
 
-// A change of topic is part of what a client catches up with, and no message: not in
-// history, and not unread.
+// A client catches up with changes of topic, but they are neither in the history nor
+// unread messages.
 func TestTopicIsNotAMessage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -116,8 +116,8 @@ func TestInvalidTopicsAreRefused(t *testing.T) {
 	})
 }
 
-// The same id again with the same topic is the same change; with another, or after a
-// message, it is refused.
+// The same id with the same topic again is the same change. With another topic, or after
+// a message with that id, it is refused.
 func TestTopicIsStoredOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -144,8 +144,8 @@ func TestTopicIsStoredOnce(t *testing.T) {
 	})
 }
 
-// A server that died between storing a change and filing it, and a change that the
-// log has not delivered: who joins is told all the same.
+// A new member is told the topic even if a server died before it filed the change, or
+// the log did not deliver it.
 func TestMissedTopicIsFound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

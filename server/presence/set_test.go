@@ -66,7 +66,7 @@ func TestUserCountsOnce(t *testing.T) {
 	}
 }
 
-// Who leaves is gone at once, and who was lost when the grace is over.
+// A user who leaves is gone at once. A user who was lost is gone when the grace ends.
 func TestLostUserIsPresentForTheGrace(t *testing.T) {
 	var s Set
 	s.join("ann")
@@ -156,7 +156,7 @@ func TestNewNameIsTold(t *testing.T) {
 	}
 }
 
-// However many come and go, an event names shared.MaxListedMembers of each.
+// However many users join and leave, an event names shared.MaxListedMembers of each.
 func TestEventIsBounded(t *testing.T) {
 	const users = shared.MaxListedMembers + 5
 	var s Set

@@ -12,7 +12,7 @@ import (
 	"websockets/shared"
 )
 
-// The keys are what servers of other versions read and write.
+// Servers of other versions read and write these keys.
 func TestUpdateJSON(t *testing.T) {
 	for text, want := range map[string]Update{
 		`{"server":"s"}`: {Server: "s"},
@@ -31,8 +31,8 @@ func TestUpdateJSON(t *testing.T) {
 	}
 }
 
-// What other servers are told is what has become of this one's users since the last
-// time: nobody else's, and nothing of who came and went meanwhile.
+// An update has what has changed about this server's users since the last one: no other
+// server's users, and none who joined and left in between.
 func TestTakeUpdate(t *testing.T) {
 	ada := shared.Member{User: "ann", Name: "Ada"}
 	for _, c := range []struct {
@@ -70,7 +70,7 @@ func TestTakeUpdate(t *testing.T) {
 	}
 }
 
-// A full update names who is here, those in their grace too, and nobody else.
+// A full update names every user who is here, those in their grace too, and nobody else.
 func TestFullAndFinalUpdates(t *testing.T) {
 	var s Set
 	s.join("ann")
@@ -88,8 +88,8 @@ func TestFullAndFinalUpdates(t *testing.T) {
 	}
 }
 
-// With the longest names an update stays below 1 MiB, and one that does not name
-// everybody does not say so.
+// With the longest names an update stays below 1 MiB. One that does not name every user
+// does not claim to.
 func TestUpdatesAreBounded(t *testing.T) {
 	var s Set
 	user := func(i int) string { return strings.Repeat("u", 122) + fmt.Sprintf("%06d", i) }
@@ -115,8 +115,8 @@ func TestUpdatesAreBounded(t *testing.T) {
 	}
 }
 
-// Rooms that are opened together, and whose names begin alike, are due at different
-// times, each once in an interval.
+// Rooms that are opened together and have similar names are due at different times, each
+// once in an interval.
 func TestFullSyncsAreSpread(t *testing.T) {
 	const rooms, intervals = 1000, 5
 	var sets [rooms]Set

@@ -45,7 +45,7 @@ func TestConnectionsPerAddressAreLimited(t *testing.T) {
 	}
 }
 
-// However many an address may have, it does not open more than some a second.
+// However many connections an address may have, it may open only some of them a second.
 func TestDialsPerAddressAreLimited(t *testing.T) {
 	const most = 100
 	r := NewRegistry(Limits{ConnsPerAddress: most})
@@ -123,8 +123,8 @@ func TestNewRoomsAreLimited(t *testing.T) {
 	}
 }
 
-// What an address or user has used up is remembered for a while after they have gone,
-// and not longer.
+// What an address or user has used is remembered for retention after their last
+// connection, and not longer.
 func TestQuotasExpire(t *testing.T) {
 	r := NewRegistry(Limits{Rate: 1, ConnsPerAddress: 2})
 	address, errAddress := r.AcquireAddress(here, start)
@@ -149,7 +149,7 @@ func TestQuotasExpire(t *testing.T) {
 	}
 }
 
-// However many come, so many are remembered; those who are known are still let in.
+// At the bound, new addresses and users are refused, and known ones are accepted.
 func TestQuotasAreBounded(t *testing.T) {
 	r := NewRegistry(Limits{Rate: 1, ConnsPerAddress: 2})
 	for i := range maxQuotas {

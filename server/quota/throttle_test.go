@@ -18,9 +18,9 @@ func newThrottle(t *testing.T, limits Limits) Throttle {
 	return r.NewThrottle(address, user)
 }
 
-// TestThrottle: a burst is not held back, events beyond it are handled at the rate,
-// and when that has taken MaxDelay they are refused for RefusalPeriod. Then events are
-// handled again, and after a rest so is a burst.
+// A burst is not delayed. Events beyond it are handled at the rate, and after MaxDelay
+// they are refused for RefusalPeriod. Then events are handled again, and after a rest so
+// is a burst.
 func TestThrottle(t *testing.T) {
 	const rate = 10
 	throttle := newThrottle(t, Limits{Rate: rate})
@@ -58,7 +58,7 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
-// All connections of a user share a rate, and all of an address.
+// All connections of a user share a rate, and so do all of an address.
 func TestRateIsShared(t *testing.T) {
 	const rate = 10
 	for name, c := range map[string]struct {

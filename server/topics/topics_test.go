@@ -71,8 +71,8 @@ func TestLastFiledTopicIsCurrent(t *testing.T) {
 	}
 }
 
-// A server dies between appending a change and filing it: whoever loads the state
-// next finds it in the log.
+// If a server dies between appending a change and filing it, the next Load finds the
+// change in the log.
 func TestUnfiledChangesAreFound(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{})
@@ -110,7 +110,7 @@ func TestStateIsBounded(t *testing.T) {
 	}
 }
 
-// In another epoch the topic stays, and its sequences mean nothing.
+// In another epoch the topic is kept, but its sequence means nothing.
 func TestNewEpochKeepsOnlyTheTopic(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{})
