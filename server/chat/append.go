@@ -34,8 +34,8 @@ func (a *appender) append(ctx context.Context, room, user, id string, record []b
 	return err
 }
 
-// appendAndWait is append that waits for the outcome. The log bounds how long that
-// takes.
+// appendAndWait appends a user's record like append, and waits for the outcome even if
+// ctx ends. The log bounds how long that takes.
 func (a *appender) appendAndWait(ctx context.Context, room, user, id string, record []byte) (eventlog.Receipt, error) {
 	type outcome struct {
 		receipt eventlog.Receipt

@@ -159,7 +159,7 @@ func (c *Client) fail(id string, err error) {
 // send queues an event, as shared.Type.Frame encodes it.
 func (c *Client) send(event []byte) { c.out.Send(wsframe.NewText(event)) }
 
-// readFailed closes a connection that cannot be read any more.
+// readFailed handles the error that ends reading.
 func (c *Client) readFailed(err error) {
 	var timeout net.Error
 	switch {

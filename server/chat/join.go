@@ -11,6 +11,9 @@ import (
 	"websockets/shared"
 )
 
+// maxRooms is how many rooms one connection may be in.
+const maxRooms = 128
+
 // joinFirstRoom joins the room that the URL names, or the default one.
 func (c *Client) joinFirstRoom(h handshake) {
 	join := shared.JoinPayload{Name: h.room}

@@ -26,9 +26,6 @@ const (
 	flushTimeout = time.Second
 )
 
-// maxRooms is how many rooms one connection may be in.
-const maxRooms = 128
-
 // Config configures a Manager.
 type Config struct {
 	// Rate is how many events a connection may send in a second, and three times as many
@@ -76,11 +73,10 @@ type Manager struct {
 	lastConnID atomic.Int64
 	trimmer    memoryTrimmer
 
-	mu      sync.RWMutex // guards what follows
-	clients map[*Client]struct{}
-	closing bool
-
+	mu        sync.RWMutex // guards what follows
+	clients   map[*Client]struct{}
 	clientsOf map[string][]*Client // by user
+	closing   bool
 }
 
 // NewManager returns a manager on an open log. It fails if an event type of the
@@ -101,13 +97,15 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 		clientsOf:     map[string][]*Client{},
 	}
 	m.registry = m.setupEventHandlers()
-	if err := m.registry.Check(); err != nil {
+	err := m.registry.Check()
+	if err != nil {
 		return nil, fmt.Errorf("the server cannot handle every event: %w", err)
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.acceptor = newAcceptor(m.ctx, config, authenticator, m.names, m.quotas, m.serve)
 	m.recentRooms = userdata.NewRecentRooms(m.ctx, log, m.topics)
-	if err := authenticator.Revocations.Watch(m.onRevoked); err != nil {
+	err = authenticator.Revocations.Watch(m.onRevoked)
+	if err != nil {
 		return nil, err
 	}
 	m.pool = delivery.NewPool(m.ctx)
@@ -160,6 +158,7 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	m.readMarks.Flush(last)
 }
 
+// eachClient calls f for every client.
 func (m *Manager) eachClient(f func(*Client)) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()

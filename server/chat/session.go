@@ -30,7 +30,8 @@ func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenP
 	}
 	r.session.Store(&session)
 	for _, here := range slices.Clone(r.rooms) {
-		if name := here.room.name; !session.May(auth.Read, name) {
+		name := here.room.name
+		if !session.May(auth.Read, name) {
 			r.out.Unsubscribe(&here.sub, wsframe.NewText(shared.Left.Frame("", shared.LeavePayload{Name: name})))
 			r.exitRoom(here)
 		}
