@@ -35,7 +35,8 @@ type timeline struct {
 	end    size // size when toEnd was last called
 	rows   *keyedList[row]
 	flood  bool // the last draw replaced all visible rows while the reader was at the end
-	mutes  int  // calls of beginMute without their endMute
+	mutes  int  // calls of beginMute that are in effect
+	ended  int  // how many of them endMute has ended since the last draw
 
 	loading     bool      // history is being loaded, or has not been drawn yet
 	loaded      bool      // loading has ended, the next draw shows the result
@@ -94,6 +95,7 @@ func (t *timeline) draw(v client.View, names view.Names, booted bool) {
 		}
 	}
 	t.latest.showText(t.LatestButton(v))
+	t.unmute()
 	t.moveWindow()
 	if seq := t.Read(v.Room, hidden); seq != 0 {
 		t.client.MarkRead(v.Current, seq)
@@ -121,23 +123,34 @@ func (t *timeline) reconcile(entries []view.Entry) {
 	}
 }
 
-// mute keeps a screen reader from reading the rows that are added now: history is not
-// news.
+// mute keeps a screen reader from reading the rows that the next draw adds: history is
+// not news.
 func (t *timeline) mute() {
 	t.beginMute()
 	t.endMute()
 }
 
-// beginMute keeps a screen reader from reading rows that are added before endMute.
+// beginMute keeps a screen reader from reading rows that are added before endMute, and by
+// the draw after it.
 func (t *timeline) beginMute() {
 	t.scroll.Call("setAttribute", "aria-live", "off")
 	t.mutes++
 }
 
-// endMute ends a beginMute after a second, when the screen reader has noticed the rows.
-func (t *timeline) endMute() {
+// endMute ends a beginMute. It takes effect in unmute.
+func (t *timeline) endMute() { t.ended++ }
+
+// unmute is called after each draw. It gives the screen reader a second to notice the
+// rows before what endMute has ended is over.
+func (t *timeline) unmute() {
+	ended := t.ended
+	t.ended = 0
+	if ended == 0 {
+		return
+	}
 	t.loop.after(time.Second, func() {
-		if t.mutes--; t.mutes == 0 {
+		t.mutes -= ended
+		if t.mutes == 0 {
 			t.scroll.Call("removeAttribute", "aria-live")
 		}
 	})
