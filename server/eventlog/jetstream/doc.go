@@ -38,13 +38,14 @@
 //
 // Each shard has one that follows the feed, one that reconciles, one that stores
 // checkpoints and one that fails appends without a reply; on external servers another
-// one delivers signals. The log has one that watches epochs, and one that watches the
-// embedded store. All end with Close. Replies to appends are handled on a goroutine of
-// the NATS client.
+// one delivers signals. The log has one that watches epochs, one for each Watch of a
+// value, and one that watches the embedded store. All end with Close. Replies to appends
+// are handled on a goroutine of the NATS client.
 //
 // # Locks
 //
 // From outside to inside: appender.publishing, then appender.mu; shard.mu, then
 // subscription.mu, which is held while the subscriber is called. An append's done is
-// called without appender.mu. No request is made while holding one of them.
+// called without appender.mu. Nothing waits for NATS with a lock held, except publishing
+// with appender.publishing.
 package jetstream
