@@ -9,8 +9,8 @@ import (
 	"websockets/server/eventlog/jetstream"
 )
 
-// many appends messages of several writers, each its own in order, all at once,
-// and returns their receipts by key. again is a key that everybody writes too.
+// many appends messages of several writers at once, each writer's in order, and returns
+// their receipts by key. again is a dedupe key that every writer uses once.
 func many(t *testing.T, log *jetstream.Log, room string, writers, each int, again string) map[string]jetstream.Receipt {
 	t.Helper()
 	var mu sync.Mutex
@@ -80,7 +80,7 @@ func TestBatchesKeepTheOrder(t *testing.T) {
 	}
 }
 
-// A duplicate in a batch does not keep the rest of the batch from the log.
+// A duplicate in a batch does not keep the rest of the batch from being stored.
 func TestDuplicatesInABatch(t *testing.T) {
 	t.Parallel()
 	const writers, each = 20, 50

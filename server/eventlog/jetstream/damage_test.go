@@ -77,7 +77,7 @@ func marker(seq int) string { return fmt.Sprintf("<message %d>", seq) }
 
 func fillStore(t *testing.T) store { return fillStores(t, 1)[0] }
 
-// fillStores makes one store with so many shards, and returns it as each sees it.
+// fillStores fills one store with so many shards, and returns it as seen from each.
 func fillStores(t *testing.T, shards int) []store {
 	t.Helper()
 	dir := t.TempDir()
@@ -184,13 +184,13 @@ func (s store) headerAt() int {
 	return 22 + len("room."+strings.TrimPrefix(s.stream, "ROOMS_")+"."+s.room)
 }
 
-// flipSome flips a bit of a file that is longer than ten bytes.
+// flipSome flips a bit of a file of at least ten bytes.
 func flipSome(data []byte) []byte {
 	data[9] ^= 4
 	return data
 }
 
-// flip flips a bit of a message's record, so many bytes from its beginning.
+// flip flips a bit of a message's record, at an offset from its beginning.
 func flip(seq, offset int) func(store) {
 	return func(s store) {
 		s.record(seq, func(data []byte, at, _ int) []byte {
@@ -226,16 +226,15 @@ func (s store) last(path string) (seq int) {
 	return seq
 }
 
-// damage is done to a shard of a closed store.
+// damage is damage to one shard of a closed store, and what is expected of it.
 type damage struct {
 	do    func(store)
-	lost  []int
-	told  string // what the one line about the log names; "" if the epoch stays
+	lost  []int  // sequences
+	told  string // what the line about the new epoch names; "" if the epoch stays
 	error string // what another line says
 }
 
-// damages are independent of each other. The first two blocks end with these
-// messages.
+// damages returns damages to a shard whose first two blocks end with these messages.
 func damages(firstEnd, secondEnd int) map[string]damage {
 	const n = storeMessages
 	one := func(seq int) []int { return []int{seq} }
@@ -319,7 +318,7 @@ func TestDamageOfValues(t *testing.T) {
 		"settings damaged": {do: func(s store) { s.change(filepath.Join(values(s), "meta.inf"), flipSome) }, error: "stream=KV_server"},
 		"all missing": {
 			do:   func(s store) { removeAll(s, values(s)) },
-			lost: nil, told: "lost its checkpoint", error: "value=guest-key"},
+			told: "lost its checkpoint", error: "value=guest-key"},
 		"a value damaged": {do: func(s store) {
 			s.change(filepath.Join(values(s), "msgs", "1.blk"), func(d []byte) []byte {
 				return bytes.Replace(d, []byte("made the first time"), []byte("made the First time"), 1)
@@ -330,8 +329,8 @@ func TestDamageOfValues(t *testing.T) {
 	}
 }
 
-// checkDamages damages each shard of a store in one of the ways and checks what is
-// left of it.
+// checkDamages damages each shard of a store in another way, opens it twice and checks
+// what is left.
 func checkDamages(t *testing.T, stores []store, tests map[string]damage) {
 	t.Helper()
 	whole := stores[0]

@@ -100,7 +100,7 @@ func (l *Log) watchStore() {
 	case failure = <-l.health.failures:
 	}
 	l.health.failure.Store(&failure)
-	l.opts.Logger.Error("the message log cannot be written: messages are refused until it can, and can be read", "err", failure)
+	l.opts.Logger.Error("the message log cannot be written: new messages are refused, stored ones can be read", "err", failure)
 	for _, s := range l.shards {
 		s.appender.fail(l.health.err())
 	}
