@@ -194,7 +194,7 @@ func mallocs() uint64 {
 // room's ring grows by chunks, once for all members. The bound leaves room for what
 // the runtime allocates meanwhile; one allocation for each write is twice as much.
 func TestDeliveryDoesNotAllocate(t *testing.T) {
-	const members, rounds = 100, 200
+	const members, rounds = 100, 50
 	for _, batch := range []int{1, 16} {
 		a := newAudience(t, members)
 		for range 10 { // what is kept from one delivery to the next is made
