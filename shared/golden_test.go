@@ -188,7 +188,7 @@ func unframed(catalogue []Spec, have []golden) []Spec {
 }
 
 // An event type that exists in one direction does not count for the other.
-func TestUnframedNamesTheEvent(t *testing.T) {
+func TestUnframedErrorNamesEvent(t *testing.T) {
 	forgotten := []Spec{{Name: "forgotten", Direction: ToServer}, {Name: "ping", Direction: ToClient}}
 	got := unframed(append(Catalogue(), forgotten...), goldens())
 	if !slices.Equal(got, forgotten) {
@@ -261,7 +261,7 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 }
 
 // A frame's buffer is used again for the next one.
-func TestEventKeepsNothingOfTheFrame(t *testing.T) {
+func TestEventDoesNotAliasFrame(t *testing.T) {
 	frame := []byte(`{"type":"set_name","payload":{"name":"Ann"},"id":"n1"}`)
 	event, err := DecodeEvent(frame)
 	if err != nil {

@@ -28,7 +28,7 @@ func plainPayloads(text string, sent time.Time) (Message, AckPayload, SendMessag
 }
 
 // What is written by hand is what encoding/json writes.
-func TestPlainIsWrittenAlike(t *testing.T) {
+func TestPlainEncodingMatchesEncodingJSON(t *testing.T) {
 	for _, text := range texts {
 		for _, sent := range times {
 			message, ack, _ := plainPayloads(text, sent)
@@ -78,7 +78,7 @@ func eventAlike(t *testing.T, frame []byte) {
 }
 
 // What is read by hand is what encoding/json reads. FuzzEvent looks further.
-func TestPlainIsReadAlike(t *testing.T) {
+func TestPlainDecodingMatchesEncodingJSON(t *testing.T) {
 	for _, text := range texts {
 		for _, sent := range times {
 			message, _, send := plainPayloads(text, sent)
@@ -100,7 +100,7 @@ func TestPlainIsReadAlike(t *testing.T) {
 }
 
 // The usual frames take the short way.
-func TestTheUsualIsPlain(t *testing.T) {
+func TestOrdinaryMessagesArePlain(t *testing.T) {
 	message, _, send := plainPayloads("hi ж 🚀", times[2])
 	for _, frame := range [][]byte{NewMessage.Frame("", message), SendMessage.Frame("id", send)} {
 		e, ok := plainEvent(frame)

@@ -26,7 +26,7 @@ func everything(receives Direction, except ...string) *Registry[any] {
 
 // Leaving out any one handler of either side is told by the event's name, and
 // by nothing else.
-func TestCheckNamesTheForgottenEvent(t *testing.T) {
+func TestCheckNamesMissingHandler(t *testing.T) {
 	for _, spec := range Catalogue() {
 		err := everything(spec.Direction, spec.Name).Check()
 		want := fmt.Sprintf("the event type %s (%s) has no handler on this side: register one with shared.On", spec.Name, spec.Direction)
@@ -41,7 +41,7 @@ func TestCheckNamesTheForgottenEvent(t *testing.T) {
 	}
 }
 
-func TestCheckNamesEveryForgottenEvent(t *testing.T) {
+func TestCheckNamesEveryMissingHandler(t *testing.T) {
 	err := NewRegistry[any](ToServer).Check()
 	for _, spec := range Catalogue() {
 		if named := strings.Contains(fmt.Sprint(err), "event type "+spec.Name+" ("+string(spec.Direction)+")"); named != (spec.Direction == ToServer) {
@@ -50,7 +50,7 @@ func TestCheckNamesEveryForgottenEvent(t *testing.T) {
 	}
 }
 
-func TestCheckNamesASecondHandler(t *testing.T) {
+func TestCheckNamesDuplicateHandler(t *testing.T) {
 	r := everything(ToServer)
 	called := ""
 	On(r, Ping, func(context.Context, any, Empty) error { called = "the second"; return nil })
@@ -62,7 +62,7 @@ func TestCheckNamesASecondHandler(t *testing.T) {
 	}
 }
 
-func TestCheckNamesTheWrongDirection(t *testing.T) {
+func TestCheckNamesWrongDirection(t *testing.T) {
 	r := everything(ToServer)
 	On(r, Welcome, func(context.Context, any, WelcomePayload) error { return nil })
 	if err := r.Check(); err == nil || err.Error() != "welcome is sent to client: this side never receives it" {
@@ -89,7 +89,7 @@ func TestRouteRefusesUnknownTypes(t *testing.T) {
 	}
 }
 
-func TestRouteHandsOver(t *testing.T) {
+func TestRouteCallsHandler(t *testing.T) {
 	type key struct{}
 	ctx := context.WithValue(t.Context(), key{}, "of the caller")
 	r := NewRegistry[string](ToServer)
@@ -110,7 +110,7 @@ func TestRouteHandsOver(t *testing.T) {
 	}
 }
 
-func TestRoutePassesTheHandlersError(t *testing.T) {
+func TestRouteReturnsHandlerError(t *testing.T) {
 	full := errors.New("the disk is full")
 	r := NewRegistry[any](ToServer)
 	On(r, Ping, func(context.Context, any, Empty) error { return full })
@@ -125,7 +125,7 @@ func TestRoutePassesTheHandlersError(t *testing.T) {
 }
 
 // A handler never sees what its Validate refuses.
-func TestRouteCallsNoHandlerWithABadPayload(t *testing.T) {
+func TestRouteRefusesBadPayload(t *testing.T) {
 	r := NewRegistry[any](ToServer)
 	On(r, SendMessage, func(_ context.Context, _ any, p SendMessagePayload) error {
 		t.Errorf("handler: got a call with %+v, want none", p)

@@ -161,7 +161,7 @@ func TestDecodeEventRefuses(t *testing.T) {
 	}
 }
 
-func TestDecodeEventRefusesKeysTwice(t *testing.T) {
+func TestDecodeEventRefusesDuplicateKeys(t *testing.T) {
 	long := strings.Repeat("k", 30_000)
 	for name, frame := range map[string]string{
 		"the type":                `{"type":"ping","type":"ping"}`,
@@ -216,7 +216,7 @@ func manyKeys(n int) string {
 // Keys are one for us exactly when they are one for encoding/json, which knows
 // no case: every rune becomes one of those it is folded with, all of them the
 // same one.
-func TestFoldedKeyIsThatOfEncodingJSON(t *testing.T) {
+func TestFoldedKeyMatchesEncodingJSON(t *testing.T) {
 	for r := rune(0); r <= unicode.MaxRune; r++ {
 		if r == '\\' || !utf8.ValidRune(r) {
 			continue // no key alone
@@ -276,7 +276,7 @@ func TestRefusedEventKeepsItsID(t *testing.T) {
 }
 
 // A frame that was cut is never an event.
-func TestDecodeEventRefusesHalfAFrame(t *testing.T) {
+func TestDecodeEventRefusesTruncatedFrame(t *testing.T) {
 	for _, g := range goldens() {
 		frame := g.read(t)
 		for n := range frame {

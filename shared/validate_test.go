@@ -87,7 +87,7 @@ func TestValidateMessages(t *testing.T) {
 
 // The longest message there is fits in a frame, even if a client escapes every
 // character of it.
-func TestTheLongestMessageFits(t *testing.T) {
+func TestLongestMessageFits(t *testing.T) {
 	frame := `{"type":"send_message","payload":{"room":"` + strings.Repeat("r", MaxRoomLength) +
 		`","message":"` + strings.Repeat(`\ud83d\ude80`, MaxMessageLength) + `"},"id":"` + strings.Repeat("x", MaxIDLength) + `"}`
 	if len(frame) > MaxFrameBytes {

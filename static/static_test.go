@@ -139,7 +139,7 @@ func TestEncodingIsNegotiated(t *testing.T) {
 	}
 }
 
-func TestPageNamesWhatItLoads(t *testing.T) {
+func TestPageNamesItsFiles(t *testing.T) {
 	a := mustLoad(t, packed())
 	s := serve(t, a)
 	answer, page := request(t, "GET", s.URL+"/")
@@ -184,7 +184,7 @@ func TestPageIsCompressed(t *testing.T) {
 	}
 }
 
-func TestUnchangedIsNotSentAgain(t *testing.T) {
+func TestNotModified(t *testing.T) {
 	s := serve(t, mustLoad(t, packed()))
 	for _, path := range []string{"/", wasmPath} {
 		first, _ := request(t, "GET", s.URL+path, "Accept-Encoding", "gzip")
@@ -206,7 +206,7 @@ func TestUnchangedIsNotSentAgain(t *testing.T) {
 }
 
 // A download that broke off goes on where it was, in the form that it began in.
-func TestPartsAreSent(t *testing.T) {
+func TestRangeRequests(t *testing.T) {
 	s := serve(t, mustLoad(t, packed()))
 	for coding, whole := range map[string]string{"": plainWasm, "br": "the wasm in brotli"} {
 		first, _ := request(t, "GET", s.URL+wasmPath, "Accept-Encoding", coding)
@@ -240,7 +240,7 @@ func TestPartsAreSent(t *testing.T) {
 
 // The server answers whole responses whatever their conditions: a client waits
 // for as many bytes as it was told.
-func TestOtherConditionsAreIgnored(t *testing.T) {
+func TestIfMatchIsIgnored(t *testing.T) {
 	s := serve(t, mustLoad(t, packed()))
 	answer, body := request(t, "GET", s.URL+wasmPath, "Accept-Encoding", "br", "If-Match", `"other"`)
 	if answer.StatusCode != http.StatusOK || body != "the wasm in brotli" {
@@ -263,7 +263,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-func TestOtherNamesAreNotFound(t *testing.T) {
+func TestUnknownFilesAreNotFound(t *testing.T) {
 	s := serve(t, mustLoad(t, packed()))
 	for _, path := range []string{
 		"/static/", "/static/app.wasm", "/static/app.0000000000000000.wasm", wasmPath + ".br", wasmPath + "/",
@@ -277,7 +277,7 @@ func TestOtherNamesAreNotFound(t *testing.T) {
 	}
 }
 
-func TestUnbuiltSaysSo(t *testing.T) {
+func TestPageWithoutClient(t *testing.T) {
 	a := mustLoad(t, fresh())
 	if a.Built() {
 		t.Error("Built: got true, want false")
@@ -299,7 +299,7 @@ func TestUnbuiltSaysSo(t *testing.T) {
 	}
 }
 
-func TestVersionFollowsEveryPart(t *testing.T) {
+func TestVersionDependsOnEveryFile(t *testing.T) {
 	seen := map[string]string{mustLoad(t, packed()).Version(): "nothing"}
 	for name, change := range map[string]func(fstest.MapFS){
 		"index.html":   func(f fstest.MapFS) { f["index.html"].Data = append(f["index.html"].Data, '\n') },
@@ -327,7 +327,7 @@ func rename(f fstest.MapFS, from, to string) {
 	}
 }
 
-func TestLoadRefusesWhatIsBroken(t *testing.T) {
+func TestLoadRefusesDamagedFiles(t *testing.T) {
 	for name, damage := range map[string]func(fstest.MapFS){
 		"a placeholder nobody fills": func(f fstest.MapFS) { f["index.html"].Data = []byte("{{app.png}}") },
 		"a manifest that is no JSON": func(f fstest.MapFS) { f["dist/manifest.json"].Data = []byte("{") },
@@ -343,9 +343,9 @@ func TestLoadRefusesWhatIsBroken(t *testing.T) {
 	}
 }
 
-// TestRealPage holds index.html to what load.js and this package need of it,
+// TestIndexHTML holds index.html to what load.js and this package need of it,
 // built or not.
-func TestRealPage(t *testing.T) {
+func TestIndexHTML(t *testing.T) {
 	if _, err := Load(); err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func rsaKey(t *testing.T, bits int) *rsa.PrivateKey {
 	return key
 }
 
-func TestTokensOfEveryKind(t *testing.T) {
+func TestTokenAlgorithms(t *testing.T) {
 	rs := rsaKey(t, 2048)
 	es, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -110,7 +110,7 @@ func TestTokensOfEveryKind(t *testing.T) {
 	}
 }
 
-func TestWhatATokenAllows(t *testing.T) {
+func TestTokenPermissions(t *testing.T) {
 	verify := func(change ...func(*jwt.Token, jwt.MapClaims)) Session {
 		s, err := newVerifier(t, "HS256", testSecret).Verify(t.Context(), token(t, jwt.SigningMethodHS256, testSecret, change...))
 		if err != nil {
@@ -138,9 +138,9 @@ func TestWhatATokenAllows(t *testing.T) {
 	}
 }
 
-// TestTokensThatAreRefused are the attacks on tokens: each is refused, and why is
+// TestVerifyRefusesTokens are the attacks on tokens: each is refused, and why is
 // for the log.
-func TestTokensThatAreRefused(t *testing.T) {
+func TestVerifyRefusesTokens(t *testing.T) {
 	rs := rsaKey(t, 2048)
 	rsPublic := publicPEM(t, rs.Public())
 	hs := jwt.SigningMethodHS256
@@ -196,7 +196,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestKeysThatAreRefused(t *testing.T) {
+func TestVerifierRefusesKeys(t *testing.T) {
 	small := rsaKey(t, 1024)
 	for name, o := range map[string]TokenOptions{
 		"no algorithm":           {Key: testSecret},

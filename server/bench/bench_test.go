@@ -43,9 +43,9 @@ func measure(t *testing.T, ctx context.Context, o Options) (*Result, string) {
 	return result, shown.String()
 }
 
-// TestAllIsDelivered: with and without a rate, and with slow readers, what is
+// TestResultOfHealthyServer: with and without a rate, and with slow readers, what is
 // reported is what was sent, and nothing is wrong with a server as it should be.
-func TestAllIsDelivered(t *testing.T) {
+func TestResultOfHealthyServer(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	slow := small(server.URL())
@@ -103,8 +103,8 @@ func TestAllIsDelivered(t *testing.T) {
 	}
 }
 
-// TestTheServersProcess: memory and CPU are those of the server and of nobody else.
-func TestTheServersProcess(t *testing.T) {
+// TestServerOf: memory and CPU are those of the server and of nobody else.
+func TestServerOf(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t)
 	if self().memory() == 0 {
@@ -124,9 +124,9 @@ func TestTheServersProcess(t *testing.T) {
 	}
 }
 
-// TestEndedEarly: when ctx ends in the middle of the load, the result is of what
+// TestRunEndsWithContext: when ctx ends in the middle of the load, the result is of what
 // ran.
-func TestEndedEarly(t *testing.T) {
+func TestRunEndsWithContext(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -153,9 +153,9 @@ func TestEndedEarly(t *testing.T) {
 	}
 }
 
-// TestLinesBreak: what was under way then is not lost, it is in the log. The load
+// TestBrokenConnectionEndsLoad: what was under way then is not lost, it is in the log. The load
 // ends and the reason is told.
-func TestLinesBreak(t *testing.T) {
+func TestBrokenConnectionEndsLoad(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	proxy := servertest.NewProxy(t, server.Addr)
@@ -217,9 +217,9 @@ func (th *thief) take(r *bufio.Reader, frame []byte) (frames [][]byte, passes bo
 	return th.makes(th.taken), true
 }
 
-// TestWhatIsWrongIsSeen: one message to one member among thousands that is lost,
+// TestWrongDeliveriesAreCounted: one message to one member among thousands that is lost,
 // doubled, late or changed is counted and said.
-func TestWhatIsWrongIsSeen(t *testing.T) {
+func TestWrongDeliveriesAreCounted(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	inText := func(at int) func([]byte) int { // of a frame
@@ -271,9 +271,9 @@ func TestWhatIsWrongIsSeen(t *testing.T) {
 	}
 }
 
-// TestSlowReaderThatWasClosed: one whose connection has ended while it did not read
+// TestClosedSlowReaderReconnects: one whose connection has ended while it did not read
 // comes back to its place and has missed nothing.
-func TestSlowReaderThatWasClosed(t *testing.T) {
+func TestClosedSlowReaderReconnects(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	var mu sync.Mutex
@@ -299,9 +299,9 @@ func TestSlowReaderThatWasClosed(t *testing.T) {
 	}
 }
 
-// TestDueByTheClock: what was due in a load follows from its rate and duration, even
+// TestDueFollowsRateAndDuration: what was due in a load follows from its rate and duration, even
 // if the machine stalled and nobody woke up to send it.
-func TestDueByTheClock(t *testing.T) {
+func TestDueFollowsRateAndDuration(t *testing.T) {
 	for _, c := range []struct {
 		rate     float64
 		duration time.Duration
@@ -324,10 +324,10 @@ func TestDueByTheClock(t *testing.T) {
 	}
 }
 
-// TestALateServerShows: latencies count from when messages were due, so a server
+// TestLatencyIncludesServerStall: latencies count from when messages were due, so a server
 // that stands still for a second shows in them for all that was due meanwhile,
 // and not only for those that were under way.
-func TestALateServerShows(t *testing.T) {
+func TestLatencyIncludesServerStall(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	proxy := servertest.NewProxy(t, server.Addr)

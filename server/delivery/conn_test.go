@@ -19,7 +19,7 @@ func frameOf(bytes int) []byte { return wsframe.NewText([]byte(strings.Repeat("x
 
 // A client that does not take its answers gets no further events read, whichever bound
 // it comes to, until it takes some.
-func TestTheReaderIsBlockedWhileTheEgressIsFull(t *testing.T) {
+func TestWaitForCapacityBlocksWhileEgressIsFull(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		add  func(*Conn)
@@ -63,7 +63,7 @@ func TestTheReaderIsBlockedWhileTheEgressIsFull(t *testing.T) {
 }
 
 // What may be lost is dropped when the client is slow: it never fills the egress.
-func TestOffersToASlowClientAreDropped(t *testing.T) {
+func TestOfferDropsFramesForSlowClient(t *testing.T) {
 	t.Parallel()
 	c := newTestConn(&stallingConn{})
 	for range 2 * Window {
@@ -83,7 +83,7 @@ func TestOffersToASlowClientAreDropped(t *testing.T) {
 
 // A reader that is blocked goes on when the connection ends, or the client would stay
 // in its rooms.
-func TestTheReaderIsUnblockedWithItsConnection(t *testing.T) {
+func TestWaitForCapacityEndsWithConnection(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		end  func(*Conn, context.CancelFunc)
@@ -209,7 +209,7 @@ func TestFinish(t *testing.T) {
 }
 
 // A writer does not go idle when there is something new that it has not gathered.
-func TestSomethingNewIsNotMissed(t *testing.T) {
+func TestGoIdleMissesNoWork(t *testing.T) {
 	t.Parallel()
 	var e egress
 	if !e.markReady() {
@@ -232,7 +232,7 @@ func TestSomethingNewIsNotMissed(t *testing.T) {
 }
 
 // When the pool has stopped, a connection is still written to, so that it can be told.
-func TestConnectionsOutliveThePool(t *testing.T) {
+func TestConnWritesAfterPoolStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -251,7 +251,7 @@ func TestConnectionsOutliveThePool(t *testing.T) {
 }
 
 // Close bounds how long the other side may take to answer.
-func TestCloseEndsTheReader(t *testing.T) {
+func TestCloseEndsReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		conn, peer := net.Pipe()

@@ -25,7 +25,7 @@ func tick(conns ...*Conn) {
 
 // A quiet connection is pinged. While it is heard of it lives; when it is not, it is
 // closed as silent.
-func TestAQuietConnectionIsPinged(t *testing.T) {
+func TestQuietConnectionIsPinged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		conn, peer := net.Pipe()
@@ -63,7 +63,7 @@ func TestAQuietConnectionIsPinged(t *testing.T) {
 }
 
 // While the reader waits for us, the client cannot be heard.
-func TestAClientWhoseReaderIsBlockedIsNotSilent(t *testing.T) {
+func TestBlockedReaderIsNotSilent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		conn, peer := net.Pipe()
@@ -129,7 +129,7 @@ func newSlowTest(t *testing.T) *slowTest {
 
 // A write that stalls is interrupted, and costs one frame: nothing else is in memory
 // until the client reads on. Then it gets everything.
-func TestAStalledWriteIsInterruptedAndCostsOneFrame(t *testing.T) {
+func TestStalledWriteKeepsOneFrame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlowTest(t)
@@ -176,7 +176,7 @@ func TestAStalledWriteIsInterruptedAndCostsOneFrame(t *testing.T) {
 }
 
 // A client that takes what it gets lives, though it sends nothing.
-func TestAClientThatTakesALittleIsNotSilent(t *testing.T) {
+func TestSlowClientIsNotSilent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlowTest(t)
@@ -196,7 +196,7 @@ func TestAClientThatTakesALittleIsNotSilent(t *testing.T) {
 }
 
 // A TLS connection cannot be used any more after an interrupted write, so nothing is.
-func TestAStalledWriteOverTLSIsNotInterrupted(t *testing.T) {
+func TestStalledTLSWriteIsNotInterrupted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlowTest(t)

@@ -172,7 +172,7 @@ func ignore(string) {}
 
 // A reader that has stopped delays nobody, costs next to nothing, and gets everything
 // when it reads on.
-func TestASlowReaderDelaysNobody(t *testing.T) {
+func TestSlowReaderDelaysNobody(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)
 	_, a := h.join()
@@ -211,7 +211,7 @@ func TestASlowReaderDelaysNobody(t *testing.T) {
 // Readers of all speeds, interrupted again and again, in a room that is written to, with
 // answers of their own: everybody gets every message and every answer, whole, once and
 // in order.
-func TestManyReadersMissNothing(t *testing.T) {
+func TestReadersOfAnySpeedMissNothing(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)
 	random := servertest.Seeded(t)

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestTheReadWindowGrowsWithWhoTakesIt: one that takes its pages gets larger ones, one
+// TestReadWindow: one that takes its pages gets larger ones, one
 // that does not gets a small one again, and all together no more than totalReadBudget.
-func TestTheReadWindowGrowsWithWhoTakesIt(t *testing.T) {
+func TestReadWindow(t *testing.T) {
 	var total atomic.Int64
 	var r readWindow
 	size := 0

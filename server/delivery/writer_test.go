@@ -272,7 +272,7 @@ func eachCut(t *testing.T, first int, fresh func(stalls ...int) *writeTest, test
 
 // A write that stalls after any number of bytes, and once more after any number
 // of those that follow: what is written in the end is the same.
-func TestWhateverAWriteWasCutAtTheSameIsWritten(t *testing.T) {
+func TestWriteResumesAfterAnyStall(t *testing.T) {
 	t.Parallel()
 	fresh := func(stalls ...int) *writeTest { return newWriteTest(t, stalls...) }
 	for _, d := range drivers {
@@ -296,7 +296,7 @@ func TestWhateverAWriteWasCutAtTheSameIsWritten(t *testing.T) {
 
 // While a write stalls, life goes on: answers are queued and rooms grow. What was
 // held back still comes first.
-func TestWhatComesWhileAWriteStallsComesAfterIt(t *testing.T) {
+func TestNewFramesFollowStalledWrite(t *testing.T) {
 	t.Parallel()
 	fresh := func(stalls ...int) *writeTest { return newWriteTest(t, stalls...) }
 	eachCut(t, 0, fresh, func(when string, d driver, cut int) {
@@ -335,7 +335,7 @@ func TestWhatComesWhileAWriteStallsComesAfterIt(t *testing.T) {
 
 // A room that is left while a write with its messages stalls: of them only whole
 // frames come, in order, and none after left.
-func TestARoomIsLeftWhileAWriteStalls(t *testing.T) {
+func TestUnsubscribeDuringStalledWrite(t *testing.T) {
 	t.Parallel()
 	fresh := func(stalls ...int) *writeTest { return newWriteTest(t, stalls...) }
 	eachCut(t, 0, fresh, func(when string, d driver, cut int) {
@@ -361,7 +361,7 @@ func TestARoomIsLeftWhileAWriteStalls(t *testing.T) {
 
 // What is read from the log because the ring does not reach back that far is rolled
 // back and read again in the same way.
-func TestAWriteFromTheLogIsCutAnywhere(t *testing.T) {
+func TestWriteFromLogResumesAfterAnyStall(t *testing.T) {
 	t.Parallel()
 	fresh := func(stalls ...int) *writeTest {
 		w := newWriteTest(t, stalls...)
@@ -389,7 +389,7 @@ func TestAWriteFromTheLogIsCutAnywhere(t *testing.T) {
 
 // The log does not have the beginning of what it is read for: that is told, once, and
 // what more is gone when it is read again is told too.
-func TestWhatIsGoneIsToldOnceAndAgainIfItGrows(t *testing.T) {
+func TestTruncationIsSentOnceUnlessItGrows(t *testing.T) {
 	t.Parallel()
 	fresh := func(stalls ...int) *writeTest {
 		w := newWriteTestOn(t, newHandLog(memlog.Options{MaxRoomMessages: 2}), stalls...)
@@ -443,7 +443,7 @@ func TestWhatIsGoneIsToldOnceAndAgainIfItGrows(t *testing.T) {
 }
 
 // A client that was told by room_joined what is gone is not told again.
-func TestWhatRoomJoinedHasToldIsNotToldAgain(t *testing.T) {
+func TestTruncationInRoomJoinedIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	for _, first := range []uint64{4, 0} { // 0: the room had nothing beyond the gap then
 		log := newHandLog(memlog.Options{MaxRoomMessages: 2})
@@ -465,7 +465,7 @@ func TestWhatRoomJoinedHasToldIsNotToldAgain(t *testing.T) {
 
 // What is queued before a close frame, and the close frame, come whole, and nothing
 // comes after it.
-func TestAClosingConnectionIsCutAnywhere(t *testing.T) {
+func TestCloseFrameAfterAnyStall(t *testing.T) {
 	t.Parallel()
 	run := func(d driver, stalls ...int) *stallingConn {
 		w := &writeTest{conn: &stallingConn{stalls: stalls}}

@@ -177,7 +177,7 @@ func checkRing(t *testing.T, random *rand.Rand, r *ring, model []stored, origin 
 }
 
 // All rings together have a budget; beyond it a ring that grows keeps one chunk.
-func TestRingsGiveWayWhenAllAreTooLarge(t *testing.T) {
+func TestRingShrinksOverBudget(t *testing.T) {
 	t.Parallel()
 	var total atomic.Int64
 	r := ring{total: &total}
@@ -200,9 +200,9 @@ func TestRingsGiveWayWhenAllAreTooLarge(t *testing.T) {
 	}
 }
 
-// TestRefillsKeepWhatTheyNeed: parts of the log that are large, and of which a ring
+// TestPrependKeepsOnlyMissingFrames: parts of the log that are large, and of which a ring
 // lacks little each time, are not kept, and make no chunk each.
-func TestRefillsKeepWhatTheyNeed(t *testing.T) {
+func TestPrependKeepsOnlyMissingFrames(t *testing.T) {
 	t.Parallel()
 	const messages = 3000
 	var total atomic.Int64

@@ -94,7 +94,7 @@ func TestRecordsOfEveryType(t *testing.T) {
 }
 
 // A page that arrives when the timeline has been closed does not refill its ring.
-func TestAClosedTimelineStaysEmpty(t *testing.T) {
+func TestClosedTimelineIsNotBackfilled(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{})
 	var memory Memory
@@ -112,7 +112,7 @@ func TestAClosedTimelineStaysEmpty(t *testing.T) {
 }
 
 // What retention has removed is named, and so is what the log has nothing of.
-func TestReadTellsWhatIsGone(t *testing.T) {
+func TestReadReportsRemovedRange(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{MaxRoomMessages: 2})
 	var memory Memory

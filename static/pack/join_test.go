@@ -29,7 +29,7 @@ func TestJoinSegments(t *testing.T) {
 	}
 }
 
-func TestJoinKeepsTheMemory(t *testing.T) {
+func TestJoinKeepsMemory(t *testing.T) {
 	// Not in the order of their addresses, touching, at the limit and beyond it.
 	segments := []segment{
 		{at: 9000, data: []byte("later")},
@@ -50,7 +50,7 @@ func TestJoinKeepsTheMemory(t *testing.T) {
 	}
 }
 
-func TestJoinRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestJoinRefusesUnknownFormats(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty":                 ``,
 		"no wasm":               `3c68746d 6c3e0000`,

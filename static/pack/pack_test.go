@@ -52,7 +52,7 @@ func TestPackWritesEveryForm(t *testing.T) {
 }
 
 // A quick pack takes what is there; a good one makes again what was made quickly.
-func TestAQuickPackIsMadeGood(t *testing.T) {
+func TestPackReplacesQuickForms(t *testing.T) {
 	dist := t.TempDir()
 	content := []byte{}
 	for i := range 20_000 {
@@ -74,7 +74,7 @@ func TestAQuickPackIsMadeGood(t *testing.T) {
 	}
 }
 
-func TestPackLeavesAloneWhatHasNotChanged(t *testing.T) {
+func TestPackSkipsUnchangedFiles(t *testing.T) {
 	dist := t.TempDir()
 	files := map[string][]byte{"app.wasm": []byte("wasm"), "wasm_exec.js": []byte("js")}
 	if err := pack(dist, files, false); err != nil {
@@ -104,7 +104,7 @@ func TestPackLeavesAloneWhatHasNotChanged(t *testing.T) {
 	}
 }
 
-func TestPackMakesAgainAFormThatIsMissing(t *testing.T) {
+func TestPackRestoresMissingForms(t *testing.T) {
 	dist := t.TempDir()
 	files := map[string][]byte{"app.wasm": []byte("wasm")}
 	if err := pack(dist, files, false); err != nil {
@@ -120,7 +120,7 @@ func TestPackMakesAgainAFormThatIsMissing(t *testing.T) {
 	read(t, dist, br)
 }
 
-func TestPackRemovesWhatIsOld(t *testing.T) {
+func TestPackRemovesOldBuilds(t *testing.T) {
 	dist := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dist, "README"), []byte("stays"), 0o644); err != nil {
 		t.Fatal(err)

@@ -890,7 +890,7 @@ func TestEveryBoundary(t *testing.T) {
 
 // A server that welcomes the client and breaks off before anything is synced has
 // not recovered: the waits keep growing.
-func TestAWelcomeIsNotASuccess(t *testing.T) {
+func TestWelcomeAloneDoesNotResetBackoff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		for range 46 {

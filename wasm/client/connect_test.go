@@ -67,7 +67,7 @@ func TestBackoffIsResetByASyncedConnection(t *testing.T) {
 	})
 }
 
-func TestOfflineSaysWhen(t *testing.T) {
+func TestOfflineShowsNextAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, func(h *harness, _ *Config) { h.refuse = errors.New("no route") })
 		synctest.Wait()
@@ -125,7 +125,7 @@ func TestCheckNowDuringAnAttempt(t *testing.T) {
 	})
 }
 
-func TestClosingIsHeeded(t *testing.T) {
+func TestClosingDelaysReconnect(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -177,7 +177,7 @@ func TestCloseCodes(t *testing.T) {
 	}
 }
 
-func TestRunEndsWithItsContextAndRunsAgain(t *testing.T) {
+func TestRunEndsWithContextAndRestarts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -204,7 +204,7 @@ func TestRunEndsWithItsContextAndRunsAgain(t *testing.T) {
 	})
 }
 
-func TestSilenceIsAnsweredWithOnePingThenTheEnd(t *testing.T) {
+func TestSilentServerIsPingedOnceThenClosed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -234,7 +234,7 @@ func TestSilenceIsAnsweredWithOnePingThenTheEnd(t *testing.T) {
 
 // A callback that takes long is not the server's silence: what arrived meanwhile
 // counts.
-func TestASlowCallbackIsNotSilence(t *testing.T) {
+func TestSlowCallbackIsNotSilence(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, func(_ *harness, c *Config) {
 			c.OnFrame = func(f Frame) {
@@ -254,7 +254,7 @@ func TestASlowCallbackIsNotSilence(t *testing.T) {
 	})
 }
 
-func TestASleeperPingsWhenItWakes(t *testing.T) {
+func TestPingAfterSleep(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -272,7 +272,7 @@ func TestASleeperPingsWhenItWakes(t *testing.T) {
 	})
 }
 
-func TestAWelcomeThatDoesNotCome(t *testing.T) {
+func TestWelcomeTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		began := time.Now()
@@ -284,7 +284,7 @@ func TestAWelcomeThatDoesNotCome(t *testing.T) {
 	})
 }
 
-func TestALateAckMakesTheConnectionSuspect(t *testing.T) {
+func TestLateAckCausesPing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -307,7 +307,7 @@ func TestALateAckMakesTheConnectionSuspect(t *testing.T) {
 	})
 }
 
-func TestAnAckThatNeverComesAmongOtherTraffic(t *testing.T) {
+func TestMissingAckDespiteOtherTraffic(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()

@@ -271,9 +271,9 @@ func (m *model) step() {
 	}
 }
 
-// TestNothingIsLostOrDoubled writes, changes rooms and comes back on a bad line,
+// TestModelDeliversExactlyOnce writes, changes rooms and comes back on a bad line,
 // in many ways, and compares with the server's logs.
-func TestNothingIsLostOrDoubled(t *testing.T) {
+func TestModelDeliversExactlyOnce(t *testing.T) {
 	for seed := range seeds(40) {
 		bubble(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))

@@ -8,7 +8,7 @@ import (
 	"websockets/shared"
 )
 
-func TestFrameObserverIsToldWhatPassesWhileItIsThere(t *testing.T) {
+func TestFrameObserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()

@@ -18,7 +18,7 @@ func (p *peer) ackAt(id, room string, seq uint64) {
 	reply(p, shared.Ack, id, shared.AckPayload{Room: room, Seq: seq, Sent: time.Now().UTC()})
 }
 
-func TestOneRowGoesFromPendingToSent(t *testing.T) {
+func TestMessageGoesFromPendingToSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -41,7 +41,7 @@ func TestOneRowGoesFromPendingToSent(t *testing.T) {
 	})
 }
 
-func TestTheMessageMayComeBeforeItsAck(t *testing.T) {
+func TestMessageBeforeItsAck(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -57,7 +57,7 @@ func TestTheMessageMayComeBeforeItsAck(t *testing.T) {
 	})
 }
 
-func TestWrittenOfflineSentOnceInOrder(t *testing.T) {
+func TestOfflineMessagesAreSentOnceInOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, func(h *harness, _ *Config) { h.refuse = errors.New("no route") })
 		var ids []string
@@ -120,7 +120,7 @@ func TestRecoveredMessagesAreNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestAnEchoedMessageWithoutAckIsFinishedOnReconnect(t *testing.T) {
+func TestEchoedMessageIsFinishedOnReconnect(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -137,7 +137,7 @@ func TestAnEchoedMessageWithoutAckIsFinishedOnReconnect(t *testing.T) {
 	})
 }
 
-func TestUncertainIsUpToTheUser(t *testing.T) {
+func TestUncertainMessageWaitsForUser(t *testing.T) {
 	for _, state := range []string{shared.StateTruncated, shared.StateReset, shared.StateNew} {
 		bubble(t, func(t *testing.T) {
 			h := start(t)
@@ -225,7 +225,7 @@ func TestUncertaintyOutlivesTheConnection(t *testing.T) {
 	})
 }
 
-func TestAnotherUserThanBefore(t *testing.T) {
+func TestReconnectAsAnotherUser(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		ids := lostAck(h)
@@ -240,7 +240,7 @@ func TestAnotherUserThanBefore(t *testing.T) {
 	})
 }
 
-func TestRefusedForNowGoesFirstAgain(t *testing.T) {
+func TestUnavailableKeepsOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -326,7 +326,7 @@ func TestAckedInALogThatWasReset(t *testing.T) {
 	})
 }
 
-func TestRejectedIsTold(t *testing.T) {
+func TestRejectedShowsReason(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -363,7 +363,7 @@ func TestNotMemberJoinsAgainAndResends(t *testing.T) {
 	})
 }
 
-func TestAFinalCodeFailsTheOldestMessage(t *testing.T) {
+func TestFinalCloseCodeFailsOldestMessage(t *testing.T) {
 	for _, code := range []int{1003, 1007, 1008, 1009} {
 		bubble(t, func(t *testing.T) {
 			h := start(t)
@@ -414,7 +414,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	}
 }
 
-func TestTheOutboxIsBounded(t *testing.T) {
+func TestOutboxIsBounded(t *testing.T) {
 	c, err := New(Config{URL: "ws://chat.test/ws"})
 	if err != nil {
 		t.Fatal(err)
@@ -432,7 +432,7 @@ func TestTheOutboxIsBounded(t *testing.T) {
 	}
 }
 
-func TestSendSaysNoBeforeTheServerHasTo(t *testing.T) {
+func TestSendValidates(t *testing.T) {
 	c, err := New(Config{URL: "ws://chat.test/ws"})
 	if err != nil {
 		t.Fatal(err)

@@ -262,7 +262,7 @@ func onTheWire(s *screen, ids []string) {
 // The messages are stored, their acks are lost, and the tab is closed and opened
 // again 500 messages later. The client must not rely on the server to recognise
 // their ids: it does not send them again.
-func TestStoredAndTheAckLost(t *testing.T) {
+func TestReopenAfterLostAck(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
@@ -303,7 +303,7 @@ func TestStoredAndTheAckLost(t *testing.T) {
 }
 
 // The same without later messages: the view is as full as any.
-func TestTheViewAfterALostAck(t *testing.T) {
+func TestReopenAfterLostAckFillsView(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
@@ -326,7 +326,7 @@ func TestTheViewAfterALostAck(t *testing.T) {
 
 // Messages that were on the wire and never stored are sent once, in the order
 // written, together with one that was never on the wire.
-func TestNeverStored(t *testing.T) {
+func TestReopenSendsUnstoredMessages(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
@@ -386,7 +386,7 @@ func askedAndDone(t *testing.T, server *servertest.Process, s *screen, store *me
 	}
 }
 
-func TestTheRangeIsTruncated(t *testing.T) {
+func TestReopenAfterTruncation(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval", "--max-room-messages", "100")
 	others := openOthers(t, server)
@@ -400,7 +400,7 @@ func TestTheRangeIsTruncated(t *testing.T) {
 	askedAndDone(t, server, openScreen(t, server.Addr, session, store), store, ids)
 }
 
-func TestTheLogIsAnotherOne(t *testing.T) {
+func TestReopenOnAnotherLog(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)
@@ -419,7 +419,7 @@ func TestTheLogIsAnotherOne(t *testing.T) {
 }
 
 // A tab that shows the room takes over the messages of a closed tab.
-func TestImportedWhileItRuns(t *testing.T) {
+func TestImportWhileRunning(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	others := openOthers(t, server)

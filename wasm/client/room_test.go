@@ -43,7 +43,7 @@ func TestExactlyOnceInOrderAcrossConnections(t *testing.T) {
 }
 
 // Frames that arrived before the close frame are not lost with the connection.
-func TestTheLastWordsAreHeard(t *testing.T) {
+func TestFramesBeforeCloseAreHandled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -131,7 +131,7 @@ func TestOtherRoomsResumeWithTheirCursors(t *testing.T) {
 	})
 }
 
-func TestTheTimelineIsBounded(t *testing.T) {
+func TestTimelineIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -176,9 +176,9 @@ func TestHistoryOfAnotherLogIsNotMixedIn(t *testing.T) {
 	})
 }
 
-// TestLeavingTellsWhatWasRead: after we leave, the server accepts no read mark of
+// TestLeaveSendsSecondReadMark: after we leave, the server accepts no read mark of
 // the room, so the second mark is sent at once instead of a second later.
-func TestLeavingTellsWhatWasRead(t *testing.T) {
+func TestLeaveSendsSecondReadMark(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -237,7 +237,7 @@ func TestUnreadAndReadMarks(t *testing.T) {
 	})
 }
 
-func TestWhatWasReadIsToldBeforeLeaving(t *testing.T) {
+func TestReadMarkIsSentBeforeLeave(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -257,7 +257,7 @@ func TestWhatWasReadIsToldBeforeLeaving(t *testing.T) {
 	})
 }
 
-func TestMoreIsUnreadThanTheRoomBeganWith(t *testing.T) {
+func TestUnreadAboveTimeline(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for unread, above := range map[int]int{3: 0, 5: 0, 8: 3, shared.MaxUnread + 1: -1} {
 			h := start(t)
@@ -292,7 +292,7 @@ func TestMoreIsUnreadThanTheRoomBeganWith(t *testing.T) {
 	})
 }
 
-func TestTheListTellsWhatIsUnreadInANewRoom(t *testing.T) {
+func TestListCountsUnreadOfNewRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -331,7 +331,7 @@ func TestTheListTellsWhatIsUnreadInANewRoom(t *testing.T) {
 	})
 }
 
-func TestTheListTellsWhatWaitsForADecision(t *testing.T) {
+func TestListCountsUndecidedMessages(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -356,9 +356,9 @@ func TestTheListTellsWhatWaitsForADecision(t *testing.T) {
 	})
 }
 
-// TestTheListTellsHowFarARoomWasRead: the address of a connection joins the first
+// TestListSetsReadMarkOfFirstRoom: the address of a connection joins the first
 // room before there is a list.
-func TestTheListTellsHowFarARoomWasRead(t *testing.T) {
+func TestListSetsReadMarkOfFirstRoom(t *testing.T) {
 	for _, test := range []struct {
 		unread, shown int
 		mark          uint64 // told, 0 for none
@@ -405,9 +405,9 @@ func TestTheListTellsHowFarARoomWasRead(t *testing.T) {
 	}
 }
 
-// TestTheListOfARoomOneComesBackTo: the unread count from the list holds until the
+// TestListedUnreadOfRejoinedRoom: the unread count from the list holds until the
 // room's messages arrive, and until they are read at the latest.
-func TestTheListOfARoomOneComesBackTo(t *testing.T) {
+func TestListedUnreadOfRejoinedRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -458,9 +458,9 @@ func TestTheListOfARoomOneComesBackTo(t *testing.T) {
 	})
 }
 
-// TestReadElsewhere: the list goes stale when the user, on another device, reads a
+// TestReadOnAnotherDevice: the list goes stale when the user, on another device, reads a
 // room that this client is not in.
-func TestReadElsewhere(t *testing.T) {
+func TestReadOnAnotherDevice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()

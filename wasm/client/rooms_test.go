@@ -97,7 +97,7 @@ func TestChangeRoomFasterThanTheServer(t *testing.T) {
 	})
 }
 
-func TestARefusedRoom(t *testing.T) {
+func TestRefusedRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -127,7 +127,7 @@ func TestARefusedRoom(t *testing.T) {
 }
 
 // The answer to a leave says nothing about the join that came after it.
-func TestARefusedLeaveIsNotARefusedJoin(t *testing.T) {
+func TestRefusedLeaveDoesNotAffectJoin(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -147,7 +147,7 @@ func TestARefusedLeaveIsNotARefusedJoin(t *testing.T) {
 }
 
 // Nor does the answer to a leave take us out of a room we have come back to.
-func TestALateLeft(t *testing.T) {
+func TestLateLeftDoesNotAffectRejoin(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -167,7 +167,7 @@ func TestALateLeft(t *testing.T) {
 	})
 }
 
-func TestARoomThatIsNotToBeHadNow(t *testing.T) {
+func TestUnavailableRoomIsRetried(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.accept()
@@ -187,7 +187,7 @@ func TestARoomThatIsNotToBeHadNow(t *testing.T) {
 	})
 }
 
-func TestAJoinThatIsNotAnswered(t *testing.T) {
+func TestUnansweredJoin(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.accept()
@@ -199,7 +199,7 @@ func TestAJoinThatIsNotAnswered(t *testing.T) {
 }
 
 // Messages for a room that the user has left meanwhile still reach it.
-func TestMessagesForARoomThatWasLeft(t *testing.T) {
+func TestMessagesForLeftRoomAreSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()
@@ -260,7 +260,7 @@ func TestLeaveRoomWaitsForItsMessages(t *testing.T) {
 	})
 }
 
-func TestRoomsThatWereLeftAreForgotten(t *testing.T) {
+func TestLeftRoomsAreForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
 		p := h.connect()

@@ -172,7 +172,7 @@ func TestSendEvent(t *testing.T) {
 	})
 }
 
-func TestFramesAreShown(t *testing.T) {
+func TestOnFrame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		type frame struct {
 			sent bool
@@ -226,7 +226,7 @@ func TestStrangeFrames(t *testing.T) {
 	})
 }
 
-func TestNewSaysWhatIsWrong(t *testing.T) {
+func TestNewReportsInvalidConfig(t *testing.T) {
 	for _, config := range []Config{
 		{}, {URL: "chat.test/ws"}, {URL: "http://chat.test/ws"}, {URL: "ws:///ws"}, {URL: "ws://chat.test/ws", Room: "../x"}, {URL: "ws://%zz"},
 	} {
@@ -236,7 +236,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestEveryEventToTheClientHasAHandler(t *testing.T) {
+func TestEveryServerEventHasHandler(t *testing.T) {
 	if err := setupEventHandlers().Check(); err != nil {
 		t.Error(err)
 	}

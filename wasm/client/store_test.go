@@ -71,7 +71,7 @@ func (h *harness) end() {
 	<-h.ended
 }
 
-func TestWhatSendTookIsKept(t *testing.T) {
+func TestStoreKeepsSentMessages(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
 		h := start(t, store.with, offline)
@@ -110,7 +110,7 @@ func TestWhatSendTookIsKept(t *testing.T) {
 
 // The cursor is in the store before the message is on the wire, and the message
 // is removed from it by its ack.
-func TestTheStoreKnowsFirst(t *testing.T) {
+func TestStoreIsWrittenBeforeWire(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
 		h := start(t, store.with)
@@ -149,7 +149,7 @@ func sentAndClosed(t *testing.T, store *memoryStore, texts ...string) (ids []str
 	return ids
 }
 
-func TestSentBeforeIsLookedFor(t *testing.T) {
+func TestStoredMessagesAreLookedUpInLog(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
 		ids := sentAndClosed(t, store, "a", "b", "c")
@@ -189,7 +189,7 @@ func (p *peer) toServerSkipHistory(t *testing.T) {
 }
 
 // Looking for a message does not leave the reader with an empty room.
-func TestTheViewIsFilled(t *testing.T) {
+func TestLookupFillsView(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
 		sentAndClosed(t, store, "a")
@@ -214,7 +214,7 @@ func TestTheViewIsFilled(t *testing.T) {
 	})
 }
 
-func TestTruncatedOrResetIsTheUsers(t *testing.T) {
+func TestLookupAfterTruncationOrReset(t *testing.T) {
 	for _, state := range []string{shared.StateTruncated, shared.StateReset} {
 		bubble(t, func(t *testing.T) {
 			store := newMemoryStore()
@@ -262,7 +262,7 @@ func TestTruncatedOrResetIsTheUsers(t *testing.T) {
 }
 
 // A range that is lost before a message's cursor does not make it uncertain.
-func TestTruncatedBeforeItWasSent(t *testing.T) {
+func TestTruncationBeforeMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
 		old := sentAndClosed(t, store, "old")[0]
@@ -296,7 +296,7 @@ func TestTruncatedBeforeItWasSent(t *testing.T) {
 	})
 }
 
-func TestWrittenAsAnotherUser(t *testing.T) {
+func TestStoredByAnotherUser(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
 		sent := sentAndClosed(t, store, "sent")[0]
@@ -325,7 +325,7 @@ func TestWrittenAsAnotherUser(t *testing.T) {
 
 // Another tab is closed while this one shows the room and is ahead of it. The
 // room is read again from where that tab was, and no message is shown twice.
-func TestImportedInTheMiddle(t *testing.T) {
+func TestImportRereadsRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		closed := newMemoryStore()
 		ids := sentAndClosed(t, closed, "stored", "not stored")
@@ -372,7 +372,7 @@ func TestImportedInTheMiddle(t *testing.T) {
 }
 
 // A lost range is a gap only where it reaches beyond what the view has shown.
-func TestImportedBehindWhatIsGone(t *testing.T) {
+func TestImportBehindTruncation(t *testing.T) {
 	for first, gap := range map[uint64]shared.Truncated{9: {}, 10: {}, 50: {After: 9, First: 50}, 0: {After: 9}} {
 		bubble(t, func(t *testing.T) {
 			closed := newMemoryStore()
@@ -400,7 +400,7 @@ func TestImportedBehindWhatIsGone(t *testing.T) {
 }
 
 // A message sent to a log that has been replaced cannot be looked for.
-func TestImportedFromAnotherLog(t *testing.T) {
+func TestImportFromAnotherLog(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		closed := newMemoryStore()
 		id := sentAndClosed(t, closed, "old")[0]
@@ -423,7 +423,7 @@ func TestImportedFromAnotherLog(t *testing.T) {
 }
 
 // Two tabs that were closed knew two logs: each message is looked for in its own.
-func TestTwoLogsInTheOutbox(t *testing.T) {
+func TestImportFromTwoLogs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
 		cursor := `{"epoch":"%s","seq":%d,"id":"m"}`
@@ -458,7 +458,7 @@ func TestTwoLogsInTheOutbox(t *testing.T) {
 	})
 }
 
-func TestAFullStore(t *testing.T) {
+func TestFullStore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
 		h := start(t, store.with)
@@ -493,7 +493,7 @@ func TestAFullStore(t *testing.T) {
 	})
 }
 
-func TestGarbageInTheStore(t *testing.T) {
+func TestInvalidStoreEntries(t *testing.T) {
 	const good = `{"v":1,"order":1,"room":"general","message":"x","written":"2026-01-02T03:04:05Z","user":"me","state":"pending"}`
 	broken := map[string]string{
 		"text": "hello", "empty": "", "null": "null", "list": "[]", "number": "7", "cut": good[:40],
@@ -538,7 +538,7 @@ func TestGarbageInTheStore(t *testing.T) {
 	}
 }
 
-func TestWaitingIsWrittenOnce(t *testing.T) {
+func TestStoreIsWrittenOncePerWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := newMemoryStore()
 		h := start(t, store.with)
@@ -558,10 +558,10 @@ func TestWaitingIsWrittenOnce(t *testing.T) {
 	})
 }
 
-// TestNothingIsLostOrDoubledByClosing is TestNothingIsLostOrDoubled with two
+// TestModelDeliversExactlyOnceWithTabs is TestModelDeliversExactlyOnce with two
 // tabs that are closed at any moment. The other tab or a new one takes over the
 // messages of a closed tab.
-func TestNothingIsLostOrDoubledByClosing(t *testing.T) {
+func TestModelDeliversExactlyOnceWithTabs(t *testing.T) {
 	for seed := range seeds(20) {
 		bubble(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 2))

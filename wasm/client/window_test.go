@@ -122,7 +122,7 @@ func (r *reader) wantShown(first, last uint64, newer bool) {
 	}
 }
 
-func TestReadingToTheFirstMessageAndBack(t *testing.T) {
+func TestWindowReachesFirstMessageAndReturns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := read(t, 3000, 1)
 		r.wantShown(2501, 3000, false)
@@ -176,7 +176,7 @@ func TestReadingToTheFirstMessageAndBack(t *testing.T) {
 	})
 }
 
-func TestTheTailTakesOlderMessagesWhileItHasRoom(t *testing.T) {
+func TestTailGrowsBackwards(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := read(t, 0, 1)
 		for seq := range uint64(1000) {
@@ -206,7 +206,7 @@ func TestTheTailTakesOlderMessagesWhileItHasRoom(t *testing.T) {
 	})
 }
 
-func TestWhatIsHeldStaysWhileNewMessagesCome(t *testing.T) {
+func TestPinnedViewStaysWhileMessagesArrive(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := read(t, roomsync.MaxTail, 1)
 		before := r.View().Room.Messages
@@ -241,7 +241,7 @@ func away(t *testing.T) *reader {
 	return r
 }
 
-func TestTheLogIsReplacedWhileReading(t *testing.T) {
+func TestLogIsReplacedWhileReading(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := away(t)
 		r.load(r.LoadNewer, func() {
@@ -261,7 +261,7 @@ func TestTheLogIsReplacedWhileReading(t *testing.T) {
 }
 
 // A page that the reader asked for earlier does not take them away from the end.
-func TestAtTheEndWhileAPageIsOnItsWay(t *testing.T) {
+func TestShowLatestWhileLoading(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := read(t, 3000, 1)
 		r.PinView("general")
@@ -283,7 +283,7 @@ func TestAtTheEndWhileAPageIsOnItsWay(t *testing.T) {
 	})
 }
 
-func TestLeavingARoomEndsItsWindow(t *testing.T) {
+func TestLeaveEndsWindow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := away(t)
 		r.load(r.LoadNewer, func() { check(t, r.ChangeRoom("other")) })
@@ -293,7 +293,7 @@ func TestLeavingARoomEndsItsWindow(t *testing.T) {
 	})
 }
 
-func TestARangeGoesWhileReading(t *testing.T) {
+func TestRangeExpiresWhileReading(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := away(t)
 		r.log = r.log[700:] // the next message is 701
@@ -322,7 +322,7 @@ func TestARangeGoesWhileReading(t *testing.T) {
 	})
 }
 
-func TestAGapAtTheTailShowsWhenTheReaderComesThere(t *testing.T) {
+func TestGapAtTailShowsWhenReached(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := away(t)
 		gap := shared.Truncated{After: 3000, First: 3101}
@@ -342,10 +342,10 @@ func TestAGapAtTheTailShowsWhenTheReaderComesThere(t *testing.T) {
 	})
 }
 
-// TestReadingAround scrolls up and down at random while the room grows and
+// TestRandomReading scrolls up and down at random while the room grows and
 // retention removes its beginning. What is shown must always be a range of the
 // log, and any hole in it must be among the gaps of the view.
-func TestReadingAround(t *testing.T) {
+func TestRandomReading(t *testing.T) {
 	for seed := range seeds(4) {
 		bubble(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 4))

@@ -74,7 +74,7 @@ func TestRecordsExpire(t *testing.T) {
 	})
 }
 
-func TestKeysAreForgottenAfterTheWindow(t *testing.T) {
+func TestKeysExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := memlog.Open(memlog.Options{})
 		put(t, l, "x", "key", []byte("one"))

@@ -9,7 +9,7 @@ import (
 
 // hiddenClose reads an unexported field of the library. If a version drops it, this
 // test must notice, and not a browser that reconnects for ever.
-func TestTheLibraryStillKeepsTheCloseFrame(t *testing.T) {
+func TestLibraryKeepsCloseFrame(t *testing.T) {
 	conn := reflect.TypeOf(webSocket{}.conn).Elem()
 	if f, ok := conn.FieldByName("closeErr"); !ok || f.Type != reflect.TypeFor[error]() {
 		t.Errorf("field closeErr of %v: got none of type error, want one", conn)

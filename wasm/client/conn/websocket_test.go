@@ -32,7 +32,7 @@ func serveSocket(t *testing.T, handle func(*http.Request, *websocket.Conn)) (url
 	return "ws" + strings.TrimPrefix(s.URL, "http") + "/ws"
 }
 
-func TestDialPresentsItsSession(t *testing.T) {
+func TestDialSendsSession(t *testing.T) {
 	headers := make(chan string, 2)
 	url := serveSocket(t, func(r *http.Request, _ *websocket.Conn) { headers <- r.Header.Get("Authorization") })
 	for session, want := range map[string]string{"secret": "Bearer secret", "": ""} {
@@ -47,7 +47,7 @@ func TestDialPresentsItsSession(t *testing.T) {
 	}
 }
 
-func TestReadTellsTheCloseFrame(t *testing.T) {
+func TestReadReturnsCloseFrame(t *testing.T) {
 	url := serveSocket(t, func(_ *http.Request, conn *websocket.Conn) {
 		_ = conn.WriteMessage(websocket.TextMessage, []byte("last words"))
 		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1008, "flood"), time.Now().Add(time.Second))
@@ -68,7 +68,7 @@ func TestReadTellsTheCloseFrame(t *testing.T) {
 	conn.Close(shared.CloseNormal, "")
 }
 
-func TestABrokenConnectionHasNoCloseCode(t *testing.T) {
+func TestBrokenConnectionHasNoCloseCode(t *testing.T) {
 	url := serveSocket(t, func(_ *http.Request, conn *websocket.Conn) {})
 	conn, err := DialWebSocket(t.Context(), url, "")
 	if err != nil {
@@ -82,7 +82,7 @@ func TestABrokenConnectionHasNoCloseCode(t *testing.T) {
 	conn.Close(shared.CloseNormal, "")
 }
 
-func TestAFrameOf1MiBIsRead(t *testing.T) {
+func TestReadLargeFrame(t *testing.T) {
 	big := strings.Repeat("x", maxFrame)
 	url := serveSocket(t, func(_ *http.Request, conn *websocket.Conn) {
 		_ = conn.WriteMessage(websocket.TextMessage, []byte(big))
@@ -103,7 +103,7 @@ func TestAFrameOf1MiBIsRead(t *testing.T) {
 }
 
 // A server that is gone does not answer the close frame.
-func TestCloseDoesNotWaitForEver(t *testing.T) {
+func TestCloseIsBounded(t *testing.T) {
 	t.Parallel() // it takes 5 s
 	release := make(chan struct{})
 	url := serveSocket(t, func(*http.Request, *websocket.Conn) { <-release })
@@ -135,7 +135,7 @@ func TestCloseDoesNotWaitForEver(t *testing.T) {
 	}
 }
 
-func TestDialEndsWithItsContext(t *testing.T) {
+func TestDialEndsWithContext(t *testing.T) {
 	release := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer s.Close()

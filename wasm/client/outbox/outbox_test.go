@@ -58,7 +58,7 @@ func add(t *testing.T, o *Outbox, text string) string {
 	return id
 }
 
-func TestTheOutboxIsBoundedInBytes(t *testing.T) {
+func TestOutboxIsBoundedInBytes(t *testing.T) {
 	store := mapStore{}
 	o, _ := connect(store)
 	long := strings.Repeat("€", shared.MaxMessageLength)
@@ -92,7 +92,7 @@ func TestTheOutboxIsBoundedInBytes(t *testing.T) {
 
 // A message is looked for from where the room was at its first send, however often
 // it is sent again.
-func TestTheCursorIsThatOfTheFirstSend(t *testing.T) {
+func TestCursorIsThatOfFirstSend(t *testing.T) {
 	o, s := connect(nil)
 	id := add(t, o, "hello")
 	first := s.cursor
@@ -112,7 +112,7 @@ func TestTheCursorIsThatOfTheFirstSend(t *testing.T) {
 }
 
 // If the connection takes no frame, the message was not sent and stays pending.
-func TestAFrameThatIsNotTaken(t *testing.T) {
+func TestRefusedFrameStaysPending(t *testing.T) {
 	o, s := connect(nil)
 	o.config.Send = func([]byte) bool { return false }
 	id := add(t, o, "hello")
@@ -147,7 +147,7 @@ func TestStoredMessagesAreReadBack(t *testing.T) {
 }
 
 // Browsers have outboxes in this format, and other versions of the page read them.
-func TestTheStoredFormat(t *testing.T) {
+func TestStoredFormat(t *testing.T) {
 	store := mapStore{}
 	o, s := connect(store)
 	s.cursor = shared.Cursor{Epoch: "e1", Seq: 5, ID: "m5"}

@@ -105,7 +105,7 @@ func TestPhases(t *testing.T) {
 	f.wantPhase("general", Out)
 }
 
-func TestAChangeThatIsRefused(t *testing.T) {
+func TestRefusedChange(t *testing.T) {
 	f := connect(t)
 	f.join("", "general", shared.StateNew, 0)
 	f.sync("general", 0)
@@ -126,7 +126,7 @@ func TestAChangeThatIsRefused(t *testing.T) {
 }
 
 // A late message is put into its place; what was seen before is not shown again.
-func TestMessagesAreAddedOnceInTheirPlaces(t *testing.T) {
+func TestMessagesAreAddedOnceInOrder(t *testing.T) {
 	f := connect(t)
 	f.join("", "general", shared.StateNew, 0)
 	for _, test := range []struct {
