@@ -1,6 +1,5 @@
 //go:build !js
 
-// Command wasm is the page's program. It runs only in a browser.
 package main
 
 import (

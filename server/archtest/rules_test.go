@@ -57,6 +57,7 @@ func TestRulesFindViolations(t *testing.T) {
 		"server/presence/doc.go":    doc("b.go"),
 		"server/userdata/doc.go":    doc("a.go"),
 		"shared/doc.go":             doc("event.go"),
+		"wasm/doc.go":               doc("dial_js.go, kept_js.go, page.go"),
 		"wasm/view/doc.go":          doc("dial.go"),
 		"wasm/client/conn/doc.go":   doc("websocket.go"),
 		"wasm/client/outbox/doc.go": doc("outbox.go"),
@@ -89,7 +90,7 @@ func TestRulesFindViolations(t *testing.T) {
 		"wasm/dial_js.go: github.com/gorilla/websocket may not be imported in wasm",
 		"wasm/dial_js.go: a js.Func is never collected unless it is released: call Release, or add the comment \"as long as the page\"",
 		"wasm/page.go: syscall/js may be imported in files named _js.go only",
-		"wasm/page.go: package main is for code that uses the DOM: name the file _js.go, or move it to wasm/view or wasm/client",
+		"wasm/page.go: package main is for code that uses the DOM: name the file _js.go, or move it to wasm/view, wasm/storage or wasm/client",
 		"wasm/view/dial.go: nhooyr.io/websocket may be imported in wasm/client/conn/websocket.go only",
 	}
 	if got := violations(t, root); !slices.Equal(got, want) {
@@ -215,9 +216,6 @@ var fileName = regexp.MustCompile(`[\w*-]+\.(go|js|css|html)\b`)
 // mapViolations compares the indented lines of a package's doc.go with the files of the
 // package: each file that is named must exist, and each file except tests must be named.
 func mapViolations(root, folder string, files []string) (found []string) {
-	if folder == "wasm" {
-		return nil // its map is in main_js.go: every file of the package needs that suffix
-	}
 	doc, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(folder), "doc.go"))
 	if err != nil {
 		return []string{folder + ": this package has no doc.go"}
@@ -255,8 +253,8 @@ func fileViolations(file, text string) (found []string) {
 		if !isTest && strings.Count(text, "js.FuncOf(") > strings.Count(text, ".Release()")+strings.Count(text, "// as long as the page") {
 			found = append(found, `a js.Func is never collected unless it is released: call Release, or add the comment "as long as the page"`)
 		}
-		if path.Dir(file) == "wasm" && !isTest && !strings.HasSuffix(file, "_js.go") && file != "wasm/main_other.go" {
-			found = append(found, "package main is for code that uses the DOM: name the file _js.go, or move it to wasm/view or wasm/client")
+		if path.Dir(file) == "wasm" && !isTest && !strings.HasSuffix(file, "_js.go") && file != "wasm/main_other.go" && file != "wasm/doc.go" {
+			found = append(found, "package main is for code that uses the DOM: name the file _js.go, or move it to wasm/view, wasm/storage or wasm/client")
 		}
 	}
 	if call := htmlFromString.FindString(text); call != "" && !isTest {
