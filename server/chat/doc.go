@@ -32,8 +32,9 @@
 //	trimmer.go      memory that is returned to the operating system
 //
 // Lock order: the log's own, then Manager.mu, then room.mu, then those of package
-// delivery. recentRevocations.mu is taken under Manager.mu. acceptor.mu, openRooms.mu,
-// appender.mu and topicCache.mu are not nested with others of this package.
+// delivery. recentRevocations.mu is taken under Manager.mu, and quota's lock under room.mu.
+// acceptor.mu, openRooms.mu, appender.mu, topicCache.mu and sends.mu are not nested with
+// others of this package.
 //
 // Nothing waits with a lock held: not for the network, the log or another goroutine. So
 // no method of the log is called with one held.

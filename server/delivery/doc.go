@@ -42,8 +42,9 @@
 // # Locks
 //
 // From outside to inside: the log's own, Manager.mu and room.mu of package chat, then
-// egress.mu or Pool.mu, never both. A timeline's lock is taken by itself. Nothing that
-// can wait is called with a lock held, and no function that was passed in.
+// egress.mu or Pool.mu, never both. A timeline's lock is taken under room.mu or by
+// itself, never with one of these. Nothing that can wait is called with a lock held, and
+// no function that was passed in.
 //
 // # States of a connection
 //
@@ -62,6 +63,8 @@
 //	WaitForCapacity             waits               returns at once  returns at once; net.ErrClosed
 //	                                                                 if it would have to wait
 //	IsClosing                   false               true             as before        as before
+//	NoteActivity, Quiet,        legal               legal            legal            legal
+//	SetReaderBlocked, Stalled
 //	Close                       -> closing          nothing          nothing is sent  nothing is sent
 //	CheckLiveness               pings, interrupts   interrupts       nothing          nothing
 //	Finish                      flushes, -> done    flushes, -> done -> done          not legal

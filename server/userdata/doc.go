@@ -1,6 +1,6 @@
 // Package userdata holds what is stored about users, and which rooms are active: names,
 // read marks, and the list of rooms with unread counts. None of it is in the log of a
-// room, and losing the last of it does no harm.
+// room. A crash may lose the read marks of the last seconds.
 //
 //	names.go        Names: display names that users chose
 //	readmarks.go    ReadMarks: how far each user has read; written every few seconds

@@ -6,7 +6,8 @@
 //	          Length: where the first of several frames ends
 //
 // The server encodes an event once and writes the same bytes to many connections, several
-// frames in one write. The WebSocket library only upgrades and reads.
+// frames in one write. The WebSocket library upgrades and reads, and
+// writes only before that: during the handshake.
 //
 // Packages timeline, chat and delivery encode frames; delivery alone writes them.
 //

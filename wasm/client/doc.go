@@ -69,6 +69,7 @@
 //	Typing                 nothing                    sent             nothing
 //	CheckNow               the next attempt begins    at most a ping   nothing
 //	View, Room, Session    a snapshot                 a snapshot       a snapshot
+//	SetFrameObserver       done                       done             done
 //
 // [1] Before the first Run a Client is Connecting as well; then Run connects.
 // [2] Messages and room changes are as with Send and ChangeRoom.

@@ -27,7 +27,7 @@ const (
 // Options configure a log.
 type Options struct {
 	// MaxBytes bounds the memory of all records; the oldest go first. 0 means
-	// DefaultMaxBytes. Values may take a quarter of it on top.
+	// DefaultMaxBytes. Each of the three buckets of values may take a quarter of it on top.
 	MaxBytes int64
 	// MaxAge and MaxRoomMessages bound what a room keeps; 0 means no bound.
 	MaxAge          time.Duration
