@@ -55,7 +55,7 @@ func TestPackWritesEveryForm(t *testing.T) {
 func TestPackReplacesQuickForms(t *testing.T) {
 	dist := t.TempDir()
 	content := []byte{}
-	for i := range 20_000 {
+	for i := range 3000 {
 		content = strconv.AppendInt(content, int64(i*i), 10)
 	}
 	size := func(quickly bool) int {
