@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// sampleText is a message as people write them: 80 characters.
+// sampleText is a message of typical length: 80 characters.
 var sampleText = strings.Repeat("Hello! ", 11) + "Ann"
 
-// sample is an event as it is on the wire, and what both ends do with it.
+// sample is an event on the wire, with the work of both ends.
 type sample struct {
 	name   string
 	frame  func() []byte
@@ -27,7 +27,7 @@ func sampleOf[T any](t Type[T], id string, payload T) sample {
 	}
 }
 
-// samples are the three events that a message is on its way.
+// samples are the three events that carry a message.
 func samples() []sample {
 	const id = "ZKQ7B4WX2N6M5T3RHJ8LYDPVGC"
 	return []sample{
@@ -49,7 +49,7 @@ func BenchmarkFrame(b *testing.B) {
 	}
 }
 
-// BenchmarkDecodeEvent is the envelope's part, the strict check included.
+// BenchmarkDecodeEvent measures decoding the envelope, including the strict check.
 func BenchmarkDecodeEvent(b *testing.B) {
 	for _, s := range samples() {
 		b.Run("event="+s.name, func(b *testing.B) {
@@ -65,7 +65,7 @@ func BenchmarkDecodeEvent(b *testing.B) {
 	}
 }
 
-// BenchmarkDecode is the payload's part.
+// BenchmarkDecode measures decoding the payload.
 func BenchmarkDecode(b *testing.B) {
 	for _, s := range samples() {
 		b.Run("event="+s.name, func(b *testing.B) {
@@ -100,8 +100,8 @@ func BenchmarkCheckStrict(b *testing.B) {
 	}
 }
 
-// BenchmarkRoute is finding the handler of a decoded send_message, decoding its
-// payload and calling it.
+// BenchmarkRoute measures finding the handler of a send_message, decoding its payload and
+// calling the handler.
 func BenchmarkRoute(b *testing.B) {
 	handled := 0
 	r := everything(ToServer, SendMessage.Name())

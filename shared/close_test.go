@@ -2,7 +2,7 @@ package shared
 
 import "testing"
 
-// Which ends are final and which are not, for every code there can be.
+// Test for every close code whether it is final.
 func TestReconnects(t *testing.T) {
 	type span struct{ from, to int }
 	again := []span{{1000, 1001}, {1005, 1006}, {1011, 1014}, {3000, 3499}, {4000, 4499}}

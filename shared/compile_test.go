@@ -12,9 +12,8 @@ import (
 	"testing"
 )
 
-// TestMistakesDoNotCompile builds the programs in testdata/compile. The
-// compiler must refuse exactly the lines that say so: what a handler is given
-// is settled before anything runs.
+// The compiler must refuse exactly the marked lines of the programs in testdata/compile:
+// a handler of the wrong type is found before the program runs.
 func TestMistakesDoNotCompile(t *testing.T) {
 	programs, err := os.ReadDir("testdata/compile")
 	if err != nil || len(programs) < 2 {
@@ -28,7 +27,7 @@ func TestMistakesDoNotCompile(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := refusedLines(source)
-			// -e tells all errors, not the first ten.
+			// -e reports all errors, not only the first ten.
 			output, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, "-gcflags=-e", "./"+folder).CombinedOutput()
 			if (err == nil) != (len(want) == 0) {
 				t.Errorf("go build: got %v, want %d refused lines", err, len(want))

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// wellFormed is how encoding/json, an independent reader, sees a frame: is it
-// valid JSON, and has any object a key twice?
+// wellFormed asks encoding/json, an independent implementation, whether a frame is valid
+// JSON and whether an object in it has a duplicate key.
 func wellFormed(frame []byte) (valid, twice bool) {
 	if !json.Valid(frame) {
 		return false, false
@@ -49,9 +49,9 @@ func wellFormed(frame []byte) (valid, twice bool) {
 	}
 }
 
-// compare fails if DecodeEvent and encoding/json do not agree about a frame: it
-// accepts no invalid JSON, no key twice and no type under another key, and calls
-// no valid frame "invalid JSON" or a "duplicate key".
+// compare fails if DecodeEvent and encoding/json disagree about a frame. DecodeEvent must
+// not accept invalid JSON, duplicate keys, or a type under another key. It must not call
+// a valid frame invalid JSON or report a duplicate key in it.
 func compare(t *testing.T, frame []byte) (accepted bool) {
 	t.Helper()
 	valid, twice := wellFormed(frame)
@@ -86,8 +86,8 @@ func compare(t *testing.T, frame []byte) (accepted bool) {
 	return err == nil
 }
 
-// TestDecodeEventAgainstEncodingJSON breaks good frames at random places and
-// compares. The seed is fixed: it fails for everyone or for nobody.
+// TestDecodeEventAgainstEncodingJSON changes valid frames at random places and compares.
+// The seed is fixed, so a failure can be repeated.
 func TestDecodeEventAgainstEncodingJSON(t *testing.T) {
 	seeds := [][]byte{
 		[]byte(inPayload(`[1,-0.5e+3,true,false,null,"\ud83d\ude80\n",{},[],{"a":{"b":[0]}}]`)),

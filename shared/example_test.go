@@ -9,10 +9,10 @@ import (
 	"websockets/shared"
 )
 
-// A side registers a handler for each event type that it receives. The handler
-// is given the payload decoded and validated; one for another payload would not
-// compile. The registry's own type says what a handler is told about the
-// sender: here it is his name.
+// A side registers a handler for each event type that it receives. The handler receives
+// the payload decoded and validated; a handler of another payload does not compile. The
+// type parameter of the registry is what a handler is told about the sender, here their
+// name.
 func ExampleOn() {
 	server := shared.NewRegistry[string](shared.ToServer)
 	shared.On(server, shared.SendMessage, func(ctx context.Context, peer string, p shared.SendMessagePayload) error {
@@ -33,8 +33,8 @@ func ExampleOn() {
 	// Ann says "hi"
 }
 
-// What is wrong with an event is a *shared.Error: a code for the program and a
-// sentence for people, and just what an error event carries.
+// An invalid event results in a *shared.Error: a code for programs and a sentence for
+// people, as an error event carries them.
 func ExampleRegistry_Route() {
 	server := shared.NewRegistry[string](shared.ToServer)
 	shared.On(server, shared.SendMessage, func(ctx context.Context, peer string, p shared.SendMessagePayload) error {
@@ -66,7 +66,7 @@ func ExampleRegistry_Route() {
 	// not told:    the disk is full
 }
 
-// Check, called once at start-up, names each event type that was forgotten.
+// Check is called once at startup. It names each event type without a handler.
 func ExampleRegistry_Check() {
 	server := shared.NewRegistry[string](shared.ToServer)
 	shared.On(server, shared.JoinRoom, func(ctx context.Context, peer string, p shared.JoinPayload) error { return nil })
@@ -97,7 +97,7 @@ func ExampleType() {
 	// change_room c1 lobby <nil>
 }
 
-// DecodeEvent is strict: what two programs could read in two ways is no event.
+// DecodeEvent is strict: it refuses frames that two programs could read differently.
 func ExampleDecodeEvent() {
 	for _, frame := range []string{
 		`{"type":"ping"`,

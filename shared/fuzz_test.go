@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzEvent: no frame makes the decoder panic. What it accepts is valid JSON
-// without a key twice, is the same event when it is written and read again, and
-// so is its payload if some event type takes it.
+// FuzzEvent: no frame makes the decoder panic. A frame that it accepts is valid JSON
+// without duplicate keys, and the event is the same after encoding and decoding it again.
+// The same holds for its payload if an event type accepts it.
 func FuzzEvent(f *testing.F) {
 	for _, g := range goldens() {
 		f.Add(g.read(f))

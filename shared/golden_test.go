@@ -12,14 +12,15 @@ import (
 	"time"
 )
 
-// testdata holds one frame a file, the exact bytes that go over the wire:
-// direction, type and, after a hyphen, what is special about it.
+// testdata has one frame in each file, exactly as it is on the wire. The file name
+// consists of the direction, the type, and after a hyphen what is special about the
+// frame.
 //
 //go:embed testdata/*.json
 var testdata embed.FS
 
-// golden says what a frame of testdata means. The same line encodes and decodes
-// it, natively and under GOOS=js.
+// golden is the meaning of a frame in testdata. The tests both encode and decode it,
+// natively and under GOOS=js.
 type golden struct {
 	file    string
 	spec    Spec
@@ -31,8 +32,8 @@ type golden struct {
 	ignore  func(*Registry[any])       // sets a handler that does nothing
 }
 
-// means is one line of the table. special is empty or what the file's name says
-// after the hyphen.
+// means returns a golden. special is the part of the file name after the hyphen, or
+// empty.
 func means[T any](typ Type[T], special, id string, payload T) golden {
 	file := strings.ReplaceAll(string(typ.direction), " ", "_") + "_" + typ.name
 	if special != "" {
@@ -68,7 +69,7 @@ var (
 
 func at(seq uint64, id string) Cursor { return Cursor{Epoch: "k3J9", Seq: seq, ID: id} }
 
-// goldens has at least one line for each event type of the catalogue.
+// goldens has at least one entry for each event type.
 func goldens() []golden {
 	cursor, start := at(41, "m41"), at(0, "")
 	return []golden{
@@ -164,8 +165,8 @@ func TestGoldenFrames(t *testing.T) {
 	}
 }
 
-// TestEveryEventHasAGoldenFrame names each event type of the catalogue that
-// was added without one, and each file that nothing reads.
+// The test names each event type without a golden frame, and each file that no entry
+// uses.
 func TestEveryEventHasAGoldenFrame(t *testing.T) {
 	for _, spec := range unframed(Catalogue(), goldens()) {
 		t.Errorf("%s (%s): want a golden frame: add a file to testdata and a line to goldens", spec.Name, spec.Direction)
@@ -230,8 +231,7 @@ func TestCatalogueNames(t *testing.T) {
 	}
 }
 
-// A message in the log is the same JSON without its sequence: that is the
-// record's own.
+// In the log, a message is the same JSON without its sequence, which the log assigns.
 func TestMessageEncode(t *testing.T) {
 	kept := first
 	kept.Seq = 0
@@ -248,7 +248,7 @@ func TestMessageEncode(t *testing.T) {
 	}
 }
 
-// What a newer peer adds is ignored, so that either side can be the older one.
+// Fields of a newer version are ignored, so either side may be the older one.
 func TestUnknownFieldsAreIgnored(t *testing.T) {
 	event, err := DecodeEvent([]byte(` {"trace":{"a":[1,2]},"type":"send_message","payload":{"message":"hi","mood":"good"},"id":"1"} `))
 	if err != nil {
@@ -260,7 +260,7 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 	}
 }
 
-// A frame's buffer is used again for the next one.
+// The buffer of a frame is reused for the next one, so an event must not refer to it.
 func TestEventDoesNotAliasFrame(t *testing.T) {
 	frame := []byte(`{"type":"set_name","payload":{"name":"Ann"},"id":"n1"}`)
 	event, err := DecodeEvent(frame)

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// goldenKey matches a key of a golden frame: none of their texts looks like one.
+// goldenKey matches a key in a golden frame. No text in them looks like a key.
 var goldenKey = regexp.MustCompile(`"[a-z_]+":`)
 
-// otherCases returns a key in the ways that encoding/json takes for the same.
+// otherCases returns the spellings of a key that encoding/json takes for the same key.
 func otherCases(key string) []string {
 	title := strings.ToUpper(key[:1]) + key[1:]
 	cases := []string{title, strings.ToUpper(key), `\u00` + strconv.FormatInt(int64(title[0]), 16) + key[1:]}
@@ -25,8 +25,8 @@ func otherCases(key string) []string {
 	return cases
 }
 
-// Every key of every event, at whatever depth, is refused in another case, alone
-// and beside the right one.
+// Every key of every event, at any depth, is refused in another case, with and without
+// the correct key beside it.
 func TestKeysMatchExactly(t *testing.T) {
 	for _, g := range goldens() {
 		frame := string(g.read(t))
@@ -60,8 +60,8 @@ func checkPlain(t *testing.T, known keys) {
 	}
 }
 
-// The keys of the catalogue are such that only those of a frame that are not plain
-// have to be compared with them.
+// All keys of the catalogue are plain. So only keys of a frame that are not plain have to
+// be compared with them.
 func TestKeysArePlain(t *testing.T) {
 	checkPlain(t, keysOf(reflect.TypeFor[Event]()))
 	for _, g := range goldens() {
@@ -75,7 +75,7 @@ func TestKeysArePlain(t *testing.T) {
 	}
 }
 
-// has reports whether an object or one in it may have the key.
+// has reports whether an object, or one inside it, may have the key.
 func has(known keys, name string) bool {
 	for _, field := range known {
 		if field.name == name || has(field.keys, name) {
@@ -85,8 +85,8 @@ func has(known keys, name string) bool {
 	return false
 }
 
-// Keys that are unknown where they stand are ignored in any case, though another
-// object has them.
+// A key that is unknown in an object is ignored in any case, even if another object has
+// it.
 func TestUnknownKeysAreIgnoredInAnyCase(t *testing.T) {
 	for _, frame := range []string{
 		`{"type":"ping","MESSAGE":1}`,

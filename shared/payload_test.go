@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// A payload that is no object is refused for every event type, whatever else
-// it may be.
+// Every event type refuses a payload that is not an object.
 func TestPayloadMustBeAnObject(t *testing.T) {
 	for _, g := range goldens() {
 		for _, payload := range []string{`null`, `[]`, `[{}]`, `"hi"`, `""`, `7`, `true`} {
@@ -23,8 +22,7 @@ func TestPayloadMustBeAnObject(t *testing.T) {
 	}
 }
 
-// A missing payload is {}: enough for some events, told by others as the field
-// that is missing.
+// A missing payload means {}. Some events accept that; others name the missing field.
 func TestMissingPayload(t *testing.T) {
 	code := map[string]string{
 		"change_room": CodeBadRoom, "join_room": CodeBadRoom, "leave_room": CodeBadRoom, "mark_read": CodeBadRoom,
@@ -56,9 +54,9 @@ func TestMissingPayload(t *testing.T) {
 	}
 }
 
-// A field of the wrong type is named, with its path.
+// The error for a field of the wrong type names the field and its path.
 func TestWrongFieldIsNamed(t *testing.T) {
-	// For each event type, a payload that fits but for what stands at the field.
+	// Each payload is valid except for the value of the field.
 	fields := map[string]map[string][]string{
 		"change_room": {
 			"name":        {`{"name":7}`, `{"name":[]}`, `{"name":{}}`, `{"name":true}`, `{"NAME":7}`},
@@ -102,7 +100,7 @@ func TestWrongFieldIsNamed(t *testing.T) {
 	}
 }
 
-// The client reads as strictly: a time that is none is no event.
+// The client is as strict: it refuses an event with an invalid time.
 func TestWrongTimeIsRefused(t *testing.T) {
 	for _, sent := range []string{`"yesterday"`, `"2026-01-02"`, `1767323045`, `"2026-13-02T03:04:05Z"`, `""`} {
 		_, err := NewMessage.Decode(Event{Type: "new_message", Payload: []byte(`{"id":"m1","room":"a","message":"hi","sent":` + sent + `}`)})

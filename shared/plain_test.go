@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// texts are strings that stand for themselves in JSON, and others.
+// texts are strings that need no escapes in JSON, and strings that do.
 var texts = []string{
 	"", "hi", "ж 🚀 é", "<b>&amp;</b>", "a\"b", `a\b`, "a\nb", "\x00", "\x7f", "\u2028", "\u2029", "\ufffd", "\xff", "a\xc3", "/",
 	strings.Repeat("long ", 900),
@@ -19,7 +19,7 @@ var times = []time.Time{
 	{}, time.UnixMilli(1).UTC(), time.Date(2026, 11, 23, 9, 8, 7, 120e6, time.UTC), time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)),
 }
 
-// plainPayloads returns values of the payloads that are read or written by hand.
+// plainPayloads returns payloads that are encoded or decoded by hand.
 func plainPayloads(text string, sent time.Time) (Message, AckPayload, SendMessagePayload) {
 	seq := uint64(len(text))
 	return Message{Seq: seq, ID: text, Room: text, User: "u", From: text, Message: text, Sent: sent},
@@ -27,7 +27,7 @@ func plainPayloads(text string, sent time.Time) (Message, AckPayload, SendMessag
 		SendMessagePayload{Room: text, Message: text}
 }
 
-// What is written by hand is what encoding/json writes.
+// Encoding by hand gives the same bytes as encoding/json.
 func TestPlainEncodingMatchesEncodingJSON(t *testing.T) {
 	for _, text := range texts {
 		for _, sent := range times {
@@ -46,8 +46,7 @@ func TestPlainEncodingMatchesEncodingJSON(t *testing.T) {
 	}
 }
 
-// readAlike fails if a payload that is read by hand is another one to
-// encoding/json.
+// readAlike fails if decoding a payload by hand gives another result than encoding/json.
 func readAlike[T any](t *testing.T, payload []byte) {
 	t.Helper()
 	var got, want T
@@ -59,7 +58,7 @@ func readAlike[T any](t *testing.T, payload []byte) {
 	}
 }
 
-// eventAlike fails if an event that is read by hand is another one to encoding/json.
+// eventAlike fails if decoding an event by hand gives another result than encoding/json.
 func eventAlike(t *testing.T, frame []byte) {
 	t.Helper()
 	if _, err := checkStrict(frame); err != nil {
@@ -77,7 +76,7 @@ func eventAlike(t *testing.T, frame []byte) {
 	readAlike[SendMessagePayload](t, got.Payload)
 }
 
-// What is read by hand is what encoding/json reads. FuzzEvent looks further.
+// Decoding by hand gives the same result as encoding/json. FuzzEvent tries more inputs.
 func TestPlainDecodingMatchesEncodingJSON(t *testing.T) {
 	for _, text := range texts {
 		for _, sent := range times {
@@ -99,7 +98,7 @@ func TestPlainDecodingMatchesEncodingJSON(t *testing.T) {
 	}
 }
 
-// The usual frames take the short way.
+// Ordinary frames are encoded and decoded by hand.
 func TestOrdinaryMessagesArePlain(t *testing.T) {
 	message, _, send := plainPayloads("hi ж 🚀", times[2])
 	for _, frame := range [][]byte{NewMessage.Frame("", message), SendMessage.Frame("id", send)} {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// everything returns a registry that has a handler, which does nothing, for each
-// event type that goes in this direction, but for the named ones.
+// everything returns a registry with a handler that does nothing for each event type of
+// this direction, except the named ones.
 func everything(receives Direction, except ...string) *Registry[any] {
 	r := NewRegistry[any](receives)
 	done := slices.Clone(except)
@@ -24,8 +24,7 @@ func everything(receives Direction, except ...string) *Registry[any] {
 	return r
 }
 
-// Leaving out any one handler of either side is told by the event's name, and
-// by nothing else.
+// Check names the one event type without a handler, and nothing else.
 func TestCheckNamesMissingHandler(t *testing.T) {
 	for _, spec := range Catalogue() {
 		err := everything(spec.Direction, spec.Name).Check()
@@ -72,7 +71,7 @@ func TestCheckNamesWrongDirection(t *testing.T) {
 		t.Errorf("welcome from a client: got %v, want %s", e, CodeUnknownType)
 	}
 
-	// typing has one name in both directions, and one handler on each side.
+	// typing exists in both directions, with one handler on each side.
 	r = everything(ToServer, "typing")
 	On(r, Typing, func(context.Context, any, TypingPayload) error { return nil })
 	if err := r.Check(); err == nil || strings.Count(err.Error(), "typing") != 2 {
@@ -124,7 +123,7 @@ func TestRouteReturnsHandlerError(t *testing.T) {
 	}
 }
 
-// A handler never sees what its Validate refuses.
+// A handler is not called with a payload that its Validate refuses.
 func TestRouteRefusesBadPayload(t *testing.T) {
 	r := NewRegistry[any](ToServer)
 	On(r, SendMessage, func(_ context.Context, _ any, p SendMessagePayload) error {
@@ -139,7 +138,7 @@ func TestRouteRefusesBadPayload(t *testing.T) {
 	}
 }
 
-// One registry serves all connections; the race detector watches.
+// All connections share one registry; the race detector checks that.
 func TestRouteFromManyGoroutines(t *testing.T) {
 	r := everything(ToServer)
 	var all sync.WaitGroup

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// told returns the *Error that a client is told, and fails if err is none or is
-// too long to be one: what it quotes came from outside.
+// told returns the *Error that a client would receive. It fails if err is not an *Error,
+// or is too long: it quotes input.
 func told(t testing.TB, err error) *Error {
 	t.Helper()
 	var e *Error
@@ -23,7 +23,7 @@ func told(t testing.TB, err error) *Error {
 	return e
 }
 
-// inPayload puts a JSON value into an event whose payload is otherwise right.
+// inPayload returns an otherwise valid event with a JSON value in its payload.
 func inPayload(value string) string {
 	return `{"type":"send_message","payload":{"message":"hi","more":` + value + `}}`
 }
@@ -213,9 +213,8 @@ func manyKeys(n int) string {
 	return strings.Join(members, ",")
 }
 
-// Keys are one for us exactly when they are one for encoding/json, which knows
-// no case: every rune becomes one of those it is folded with, all of them the
-// same one.
+// Two keys count as the same exactly if encoding/json, which ignores case, takes them for
+// the same. All runes that fold to each other have the same folded rune.
 func TestFoldedKeyMatchesEncodingJSON(t *testing.T) {
 	for r := rune(0); r <= unicode.MaxRune; r++ {
 		if r == '\\' || !utf8.ValidRune(r) {
@@ -234,8 +233,7 @@ func TestFoldedKeyMatchesEncodingJSON(t *testing.T) {
 	}
 }
 
-// What nobody floods with costs nothing: the check of an ordinary event does
-// not allocate.
+// The strict check of an ordinary event does not allocate.
 func TestCheckStrictDoesNotAllocate(t *testing.T) {
 	frame := []byte(inPayload(`{"a":[1,"\u00e9"],"b":{}}`))
 	if n := testing.AllocsPerRun(100, func() { _, _ = checkStrict(frame) }); n != 0 {
@@ -255,7 +253,7 @@ func TestDecodeEventRefusesIDs(t *testing.T) {
 	}
 }
 
-// An answer names the event it is about whenever that can be known.
+// An error has the id of the event whenever the id can be decoded.
 func TestRefusedEventKeepsItsID(t *testing.T) {
 	for frame, want := range map[string]string{
 		`{"type":7,"id":"a1"}`:             "a1",
@@ -275,7 +273,7 @@ func TestRefusedEventKeepsItsID(t *testing.T) {
 	}
 }
 
-// A frame that was cut is never an event.
+// A truncated frame is never accepted.
 func TestDecodeEventRefusesTruncatedFrame(t *testing.T) {
 	for _, g := range goldens() {
 		frame := g.read(t)
@@ -287,7 +285,7 @@ func TestDecodeEventRefusesTruncatedFrame(t *testing.T) {
 	}
 }
 
-// An error says something of use and is short, whatever it quotes.
+// Errors are useful and short, whatever they quote.
 func TestErrorsAreShort(t *testing.T) {
 	long := strings.Repeat("9", 60_000)
 	for _, frame := range []string{

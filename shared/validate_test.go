@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// refuses fails unless err is an *Error with this code, or none if code is "".
+// refuses fails unless err is an *Error with this code, or nil if code is empty.
 func refuses(t *testing.T, what string, err error, code string) {
 	t.Helper()
 	if len(what) > 80 {
@@ -24,7 +24,7 @@ func refuses(t *testing.T, what string, err error, code string) {
 	}
 }
 
-// rooms are names with the code they are refused with.
+// rooms maps names of rooms to the code with which they are refused.
 var rooms = map[string]string{
 	"a": "", "0": "", "-": "", "_": "", "general": "", "go-team_2": "", "--": "",
 	strings.Repeat("r", 64): "",
@@ -47,7 +47,7 @@ func TestValidateRooms(t *testing.T) {
 		refuses(t, room, LoadHistoryPayload{Room: room}.Validate(), code)
 		refuses(t, room, ListRoomsPayload{Filter: room}.Validate(), code)
 	}
-	// No room at all: the current one where there is one, else refused.
+	// An empty name means the current room where there is one, and is refused elsewhere.
 	refuses(t, "", ValidateRoom(""), CodeBadRoom)
 	refuses(t, "", JoinPayload{}.Validate(), CodeBadRoom)
 	refuses(t, "", LeavePayload{}.Validate(), CodeBadRoom)
@@ -85,8 +85,7 @@ func TestValidateMessages(t *testing.T) {
 	}
 }
 
-// The longest message there is fits in a frame, even if a client escapes every
-// character of it.
+// The longest message fits in a frame even if a client escapes every character.
 func TestLongestMessageFits(t *testing.T) {
 	frame := `{"type":"send_message","payload":{"room":"` + strings.Repeat("r", MaxRoomLength) +
 		`","message":"` + strings.Repeat(`\ud83d\ude80`, MaxMessageLength) + `"},"id":"` + strings.Repeat("x", MaxIDLength) + `"}`

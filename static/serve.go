@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// ServePage answers with the page, whatever the path: the page itself knows what
-// to do with a deep link. The browser asks anew each time and is told when
-// nothing has changed. It is private, as the server may send a session's cookie
-// along with it, which no proxy may keep for others.
+// ServePage answers every path with the page, which handles links to rooms itself.
+// Browsers revalidate it each time. It is private because the response may set a session
+// cookie, which no proxy may store.
 func (a *Assets) ServePage(w http.ResponseWriter, r *http.Request) {
 	a.page.serve(w, r, "private, no-cache")
 }
 
-// ServeFile answers /static/<hashed name>, to be kept for a year and never asked
-// for again. A name of another build is not found, and that is not kept.
+// ServeFile answers /static/<hashed name> with a file that browsers may keep for a year
+// without asking again. The name of another build is not found, and that answer is not
+// cached.
 func (a *Assets) ServeFile(w http.ResponseWriter, r *http.Request) {
 	file, ok := a.files[r.URL.Path]
 	if !ok {
@@ -32,16 +32,16 @@ func (a *Assets) ServeFile(w http.ResponseWriter, r *http.Request) {
 	file.serve(w, r, "public, max-age=31536000, immutable")
 }
 
-// asset is one thing to serve, in every form a client may ask for. The plain
-// form comes last and is always there.
+// asset is a file to serve, in each of its encodings. The plain form is always there, and
+// last.
 type asset struct {
 	contentType string
 	hash        string
 	forms       []form
 }
 
-// form is a body as it goes out. It is read where it lies: embedded files are
-// part of the binary's image, so the megabytes of the wasm cost no heap.
+// form is a body in one encoding. Embedded files are read in place: they are part of the
+// binary, so the megabytes of the wasm take no heap.
 type form struct {
 	coding string // of Content-Encoding; "" is the plain one
 	body   io.ReaderAt
@@ -55,7 +55,7 @@ var contentTypes = map[string]string{
 	".wasm": "application/wasm",
 }
 
-// newAsset makes an asset of something small, compressing it on the spot.
+// newAsset returns an asset for a small file, and compresses it.
 func newAsset(name string, body []byte) *asset {
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
@@ -67,9 +67,9 @@ func newAsset(name string, body []byte) *asset {
 	}}
 }
 
-// packedAsset finds in dist what static/pack made of a file.
+// packedAsset returns the asset of a file that static/pack has written to dist.
 func packedAsset(fsys fs.FS, name, hashed string) (*asset, error) {
-	// The hashed name is unique to the content, so it need not be hashed again.
+	// The hashed name identifies the content, so it serves as the hash.
 	a := &asset{contentType: contentTypes[path.Ext(name)], hash: hashed}
 	for _, f := range []struct{ coding, ext string }{{"br", ".br"}, {"gzip", ".gz"}, {"", ""}} {
 		file, err := fsys.Open("dist/" + hashed + f.ext)
@@ -107,7 +107,7 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request, cacheControl strin
 	http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(chosen.body, 0, chosen.size))
 }
 
-// choose takes the smallest form the client accepts.
+// choose returns the smallest form that the client accepts.
 func (a *asset) choose(acceptEncoding string) form {
 	last := len(a.forms) - 1
 	for _, f := range a.forms[:last] {
@@ -118,9 +118,9 @@ func (a *asset) choose(acceptEncoding string) form {
 	return a.forms[last]
 }
 
-// accepts reports whether an Accept-Encoding header allows a coding: by name, or
-// by *, and not with a weight of 0. Weights say nothing more here, as all forms
-// are equally good and only the size differs.
+// accepts reports whether an Accept-Encoding header allows a coding, by name or by *,
+// with a weight above 0. Other differences in weight do not matter, because the forms
+// differ only in size.
 func accepts(header, coding string) bool {
 	accepted := false
 	for item := range strings.SplitSeq(header, ",") {

@@ -19,8 +19,8 @@ var embedded embed.FS
 // prefix is the path under which the hashed names are served.
 const prefix = "/static/"
 
-// Assets are the page and the files it loads. They are read-only once loaded:
-// all methods may be called from any goroutine.
+// Assets are the page and the files that it loads. They do not change after Load: all
+// methods may be called from any goroutine.
 type Assets struct {
 	version string
 	built   bool
@@ -28,19 +28,19 @@ type Assets struct {
 	files   map[string]*asset // by request path; what is not here does not exist
 }
 
-// Load prepares what the binary was built with. An error means that it was built
-// wrong; a browser client that has not been built is none, see Built.
+// Load prepares the embedded files. It returns an error if the build was wrong. A missing
+// browser client is not an error: see Built.
 func Load() (*Assets, error) { return load(embedded) }
 
-// Version is a short hash of the page and all it loads. The page carries it too,
-// as <meta name="version">, so it can see that the server has a newer one.
+// Version is a short hash of the page and all its files. The page contains it as <meta
+// name="version">, so that it can notice a newer version on the server.
 func (a *Assets) Version() string { return a.version }
 
-// Built reports whether the browser client is inside.
+// Built reports whether the browser client is embedded.
 func (a *Assets) Built() bool { return a.built }
 
-// unbuiltPage is served in place of index.html, whose empty shell would help
-// nobody. The page has its words in HTML, so curl sees them as well.
+// unbuiltPage is served instead of index.html, which shows nothing without the client.
+// Its text is HTML, so that curl shows it too.
 const unbuiltPage = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -60,8 +60,8 @@ func load(fsys fs.FS) (*Assets, error) {
 	a := &Assets{files: make(map[string]*asset)}
 	names := make(map[string]string) // hashed, by what the page calls them
 
-	// Our own sources are small and compressed here, so what is served is what the
-	// repository has, whether or not anything was packed since the last change.
+	// These files are small and are compressed here, so a change to them takes effect
+	// without running static/pack.
 	for _, name := range []string{"app.css", "load.js"} {
 		body, err := fs.ReadFile(fsys, name)
 		if err != nil {
@@ -72,7 +72,7 @@ func load(fsys fs.FS) (*Assets, error) {
 		a.files[prefix+names[name]] = newAsset(name, body)
 	}
 
-	// The built client, compressed well by static/pack.
+	// The built client was compressed by static/pack.
 	packed, err := readManifest(fsys)
 	if err != nil {
 		return nil, err
@@ -99,8 +99,8 @@ func load(fsys fs.FS) (*Assets, error) {
 	return a, nil
 }
 
-// readManifest reads what static/pack wrote last: the hashed names of the built
-// files, by their plain ones. No manifest means nothing was built.
+// readManifest reads the manifest of static/pack: the hashed names of the built files, by
+// their plain names. Without a manifest, nothing was built.
 func readManifest(fsys fs.FS) (map[string]string, error) {
 	text, err := fs.ReadFile(fsys, "dist/manifest.json")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,8 +118,7 @@ func readManifest(fsys fs.FS) (map[string]string, error) {
 
 var placeholder = regexp.MustCompile(`\{\{(.*?)\}\}`)
 
-// fill puts the version and the addresses of the files into the page, where it
-// has {{version}} and {{app.css}} and so on.
+// fill replaces {{version}}, {{app.css}} and the other placeholders of the page.
 func fill(page []byte, version string, names map[string]string) ([]byte, error) {
 	var err error
 	filled := placeholder.ReplaceAllFunc(page, func(match []byte) []byte {

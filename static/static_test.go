@@ -21,7 +21,7 @@ const (
 	plainWasm = "the wasm, plain"
 )
 
-// fresh is what a clone has that nothing was built in.
+// fresh returns the files of a clone in which nothing was built.
 func fresh() fstest.MapFS {
 	return fstest.MapFS{
 		"index.html":  {Data: []byte(testPage)},
@@ -31,7 +31,7 @@ func fresh() fstest.MapFS {
 	}
 }
 
-// packed is what it has after ./build.sh.
+// packed returns its files after ./build.sh.
 func packed() fstest.MapFS {
 	fsys := fresh()
 	wasm, exec := "dist"+strings.TrimPrefix(wasmPath, "/static"), "dist"+strings.TrimPrefix(execPath, "/static")
@@ -58,7 +58,7 @@ func mustLoad(t *testing.T, fsys fs.FS) *Assets {
 	return a
 }
 
-// serve starts a server as the real one routes.
+// serve starts a server with the same routes as the real one.
 func serve(t *testing.T, a *Assets) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -70,8 +70,8 @@ func serve(t *testing.T, a *Assets) *httptest.Server {
 	return s
 }
 
-// request asks without the transport's own wish for gzip, and returns the answer
-// with its body read.
+// request sends a request, without the Accept-Encoding that http.Transport adds, and
+// returns the response with its body read.
 func request(t *testing.T, method, url string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
@@ -205,7 +205,7 @@ func TestNotModified(t *testing.T) {
 	}
 }
 
-// A download that broke off goes on where it was, in the form that it began in.
+// An interrupted download can be resumed, in the same encoding.
 func TestRangeRequests(t *testing.T) {
 	s := serve(t, mustLoad(t, packed()))
 	for coding, whole := range map[string]string{"": plainWasm, "br": "the wasm in brotli"} {
@@ -238,8 +238,8 @@ func TestRangeRequests(t *testing.T) {
 	}
 }
 
-// The server answers whole responses whatever their conditions: a client waits
-// for as many bytes as it was told.
+// ServeContent would answer If-Match with an empty 412. That would contradict the
+// Content-Length that serve has set.
 func TestIfMatchIsIgnored(t *testing.T) {
 	s := serve(t, mustLoad(t, packed()))
 	answer, body := request(t, "GET", s.URL+wasmPath, "Accept-Encoding", "br", "If-Match", `"other"`)
@@ -318,7 +318,7 @@ func TestVersionDependsOnEveryFile(t *testing.T) {
 	}
 }
 
-// rename gives a packed file the name that another content would have.
+// rename changes the hashed name of a packed file, as if its content were different.
 func rename(f fstest.MapFS, from, to string) {
 	f["dist/manifest.json"].Data = bytes.ReplaceAll(f["dist/manifest.json"].Data, []byte(from), []byte(to))
 	for _, suffix := range []string{"", ".br", ".gz"} {
@@ -343,8 +343,7 @@ func TestLoadRefusesDamagedFiles(t *testing.T) {
 	}
 }
 
-// TestIndexHTML holds index.html to what load.js and this package need of it,
-// built or not.
+// index.html has what load.js and this package need, whether or not the client was built.
 func TestIndexHTML(t *testing.T) {
 	if _, err := Load(); err != nil {
 		t.Fatal(err)
@@ -365,8 +364,7 @@ func TestIndexHTML(t *testing.T) {
 			t.Errorf("index.html: want %s in it", part)
 		}
 	}
-	// With the repository's page and a stand-in for the client, every placeholder
-	// is one that is filled.
+	// Every placeholder of the real page is filled.
 	fsys := packed()
 	fsys["index.html"].Data = page
 	_, filled := request(t, "GET", serve(t, mustLoad(t, fsys)).URL+"/")

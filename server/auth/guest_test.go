@@ -65,8 +65,8 @@ func TestForgedSessionIsRefused(t *testing.T) {
 	}
 }
 
-// TestKeysRotate: a session lives on while newer keys sign others, and ends when
-// it has expired, and its key with it.
+// A session stays valid while newer keys sign other sessions, until it expires. Its key
+// expires with it.
 func TestKeysRotate(t *testing.T) {
 	now := time.Now()
 	keys := newKeys(t)
@@ -99,7 +99,7 @@ func TestKeysRotate(t *testing.T) {
 	if keys, _ = keys.Rotate(now); keys[len(keys)-1].ID == strings.Split(s.Token, ".")[1] {
 		t.Error("the key of an expired session: got it kept, want it removed")
 	}
-	// One that was made a moment ago does not sign yet: other servers may not know it.
+	// A new key does not sign yet, because other servers may not know it.
 	newer, _ := keys.Rotate(now.Add(2 * keyAge))
 	g.SetKeys(newer)
 	for after, want := range map[time.Duration]string{0: newer[1].ID, propagationDelay + time.Second: newer[0].ID} {
@@ -136,8 +136,8 @@ func TestFromRequest(t *testing.T) {
 	}
 }
 
-// TestCookie: no script reads it, no other site sends it, and over TLS it never
-// goes without.
+// Scripts cannot read the cookie, other sites cannot send it, and over TLS it is sent
+// over TLS only.
 func TestCookie(t *testing.T) {
 	s := NewGuestSessions(newKeys(t)).New()
 	plain := httptest.NewRequest("GET", "/", nil)

@@ -27,8 +27,8 @@ func newAuthenticator(t *testing.T) (Authenticator, eventlog.Values) {
 	return Authenticator{Guests: NewGuestSessions(newKeys(t)), Revocations: NewRevocations(users)}, users
 }
 
-// TestRevoke: what was issued up to the revocation is refused, what is issued later is
-// accepted, and other users' sessions stay.
+// A revocation refuses the sessions that were issued up to then. Later ones, and those of
+// other users, stay valid.
 func TestRevoke(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := newAuthenticator(t)
@@ -68,8 +68,7 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
-// TestRevocationsAreWatched: every server that shares the store learns of a revocation,
-// and which sessions it ends.
+// Every server that shares the store learns of a revocation and of the sessions it ends.
 func TestRevocationsAreWatched(t *testing.T) {
 	a, users := newAuthenticator(t)
 	elsewhere := NewRevocations(users)
@@ -96,12 +95,12 @@ func TestRevocationsAreWatched(t *testing.T) {
 	}
 }
 
-// TestRevocationsFailClosed: a session is refused if the store cannot be asked, or has
-// a value that cannot be read, and the errors can be told apart.
+// A session is refused if the store cannot be reached or its value cannot be read. The
+// two errors differ.
 func TestRevocationsFailClosed(t *testing.T) {
 	a, users := newAuthenticator(t)
 	ann, bob := a.Guests.New(), a.Guests.New()
-	// Version 0.1.0 wrote this key and this form.
+	// Version 0.1.0 used this key and this format.
 	for user, value := range map[string]string{ann.User: "no time", bob.User: "2200-01-02T03:04:05.006007008Z"} {
 		if err := users.Put(t.Context(), user, "sent-away", []byte(value)); err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ import (
 
 var testSecret = []byte("a secret of at least thirty-two bytes")
 
-// token signs what a provider would.
+// token returns a signed token, as an identity provider would.
 func token(t *testing.T, method jwt.SigningMethod, key any, change ...func(*jwt.Token, jwt.MapClaims)) string {
 	t.Helper()
 	c := jwt.MapClaims{
@@ -138,8 +138,7 @@ func TestTokenPermissions(t *testing.T) {
 	}
 }
 
-// TestVerifyRefusesTokens are the attacks on tokens: each is refused, and why is
-// for the log.
+// Each attack is refused. The reason goes to the log only.
 func TestVerifyRefusesTokens(t *testing.T) {
 	rs := rsaKey(t, 2048)
 	rsPublic := publicPEM(t, rs.Public())
@@ -216,8 +215,8 @@ func TestVerifierRefusesKeys(t *testing.T) {
 	}
 }
 
-// TestJWKS: the provider's keys are fetched, and again when a token has a key
-// that is not among them, but not for every such token.
+// The provider's keys are fetched at the start, and again for a token with an unknown
+// key, but not for every such token.
 func TestJWKS(t *testing.T) {
 	first, second := rsaKey(t, 2048), rsaKey(t, 2048)
 	var published atomic.Pointer[rsa.PrivateKey]
@@ -283,8 +282,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// TestCleanName: what looks the same is the same, and what cannot be seen is
-// refused.
+// Names that look the same become the same, and invisible characters are refused.
 func TestCleanName(t *testing.T) {
 	for name, want := range map[string]string{
 		"Ann": "Ann", "Ａｎｎ": "Ann", "ﬁona": "fiona", "Ⅷ": "VIII", "e\u0301lan": "élan",

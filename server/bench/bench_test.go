@@ -21,18 +21,18 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// Most of a load's time is its pauses, so more of them run at a time than there
-	// are processors.
+	// A load pauses most of the time, so more of them run at once than there are
+	// processors.
 	_ = flag.Set("test.parallel", "6")
 	os.Exit(servertest.MainWithoutLeaks(m))
 }
 
-// small is a load that a test machine carries beside others.
+// small returns a load that is light enough to run beside others.
 func small(url string) Options {
 	return Options{URL: url, Connections: 12, Rooms: 3, Rate: 200, InFlight: 4, Duration: time.Second, Size: 100}
 }
 
-// measure runs a load and returns the result and what was shown meanwhile.
+// measure runs a load. It returns the result and the progress that was shown.
 func measure(t *testing.T, ctx context.Context, o Options) (*Result, string) {
 	t.Helper()
 	var shown strings.Builder
@@ -43,8 +43,8 @@ func measure(t *testing.T, ctx context.Context, o Options) (*Result, string) {
 	return result, shown.String()
 }
 
-// TestResultOfHealthyServer: with and without a rate, and with slow readers, what is
-// reported is what was sent, and nothing is wrong with a server as it should be.
+// The result of a healthy server matches what was sent: with a rate, without one, and
+// with slow readers.
 func TestResultOfHealthyServer(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
@@ -103,7 +103,7 @@ func TestResultOfHealthyServer(t *testing.T) {
 	}
 }
 
-// TestServerOf: memory and CPU are those of the server and of nobody else.
+// serverOf finds the server's process and no other.
 func TestServerOf(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t)
@@ -124,8 +124,7 @@ func TestServerOf(t *testing.T) {
 	}
 }
 
-// TestRunEndsWithContext: when ctx ends in the middle of the load, the result is of what
-// ran.
+// When ctx ends during the load, the result covers what has run.
 func TestRunEndsWithContext(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0")
@@ -153,8 +152,8 @@ func TestRunEndsWithContext(t *testing.T) {
 	}
 }
 
-// TestBrokenConnectionEndsLoad: what was under way then is not lost, it is in the log. The load
-// ends and the reason is told.
+// When connections break, the load ends and the result says why. Messages in flight do
+// not count as lost: they may be in the log.
 func TestBrokenConnectionEndsLoad(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
@@ -178,8 +177,8 @@ type writer func([]byte)
 
 func (w writer) Write(p []byte) (int, error) { w(p); return len(p), nil }
 
-// thief takes three messages that follow each other out of one line of a server,
-// in the middle of a load, and hands on what it makes of them.
+// thief takes three consecutive messages from one connection, in the middle of a load,
+// and passes on what makes returns for them.
 type thief struct {
 	makes func(frames [][]byte) [][]byte
 
@@ -189,7 +188,7 @@ type thief struct {
 	taken [][]byte
 }
 
-// read is a filter's.
+// read is the function of a filter proxy.
 func (th *thief) read(r *bufio.Reader) ([]byte, error) {
 	for {
 		frame, err := servertest.ReadFrame(r)
@@ -217,8 +216,8 @@ func (th *thief) take(r *bufio.Reader, frame []byte) (frames [][]byte, passes bo
 	return th.makes(th.taken), true
 }
 
-// TestWrongDeliveriesAreCounted: one message to one member among thousands that is lost,
-// doubled, late or changed is counted and said.
+// If one delivery among thousands is lost, doubled, late or changed, it is counted and
+// reported.
 func TestWrongDeliveriesAreCounted(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
@@ -271,8 +270,8 @@ func TestWrongDeliveriesAreCounted(t *testing.T) {
 	}
 }
 
-// TestClosedSlowReaderReconnects: one whose connection has ended while it did not read
-// comes back to its place and has missed nothing.
+// A slow reader whose connection has ended reconnects with its cursor and has missed
+// nothing.
 func TestClosedSlowReaderReconnects(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
@@ -299,8 +298,8 @@ func TestClosedSlowReaderReconnects(t *testing.T) {
 	}
 }
 
-// TestDueFollowsRateAndDuration: what was due in a load follows from its rate and duration, even
-// if the machine stalled and nobody woke up to send it.
+// The number of messages that were due follows from rate and duration, even if the
+// machine stalled and they were not sent.
 func TestDueFollowsRateAndDuration(t *testing.T) {
 	for _, c := range []struct {
 		rate     float64
@@ -324,9 +323,9 @@ func TestDueFollowsRateAndDuration(t *testing.T) {
 	}
 }
 
-// TestLatencyIncludesServerStall: latencies count from when messages were due, so a server
-// that stands still for a second shows in them for all that was due meanwhile,
-// and not only for those that were under way.
+// Latencies count from when a message was due. So if the server stalls for a second, that
+// shows in the latency of every message that was due in this second, and not only in
+// those that were in flight.
 func TestLatencyIncludesServerStall(t *testing.T) {
 	t.Parallel()
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
@@ -352,8 +351,8 @@ func TestLatencyIncludesServerStall(t *testing.T) {
 	if err != nil || result.Err() != nil {
 		t.Fatal(err, result.Err())
 	}
-	// Half of the messages were due in that second, half of which waited for more than
-	// half of it. A third of them could not be written before it was over.
+	// Half of the messages were due in that second, and half of those waited for more
+	// than half a second. A third of them could not be written before it was over.
 	if result.Sending.Max < still/5 {
 		t.Errorf("the latest write after it was due: got %v, want at least %v, as the server stood still for %v", result.Sending.Max, still/5, still)
 	}

@@ -11,8 +11,8 @@ import (
 	"websockets/shared"
 )
 
-// TestOrder: what a member counts, message by message; a and b are senders, a
-// message is a sender, a number and a sequence.
+// The messages of a case are written as sender, number, @ and sequence; a and b are
+// senders.
 func TestOrder(t *testing.T) {
 	for name, c := range map[string]struct {
 		messages                  string
@@ -44,8 +44,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestOrderIsBounded: a server that loses nearly everything does not fill the
-// memory, and all is counted.
+// If nearly all messages are lost, all of them are counted, but only a limited number is
+// remembered.
 func TestOrderIsBounded(t *testing.T) {
 	o := order{next: make([]uint32, 1)}
 	const lost = 5 * maxMissing
@@ -57,8 +57,8 @@ func TestOrderIsBounded(t *testing.T) {
 	}
 }
 
-// TestScan: what is found without decoding is what is there, whatever a name or an
-// id may hold; and an ack's sequence and number.
+// scan finds the same as decoding, whatever a name or an id contains. scanAck finds the
+// sequence and the number of an ack.
 func TestScan(t *testing.T) {
 	const run, size = "k3x9a7qp", 60
 	due := 1234 * time.Millisecond
@@ -100,7 +100,7 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// TestScanDoesNotAllocate: it is done for every delivery.
+// scan runs once for each delivery.
 func TestScanDoesNotAllocate(t *testing.T) {
 	frame := shared.NewMessage.Frame("", shared.Message{Seq: 907, ID: "x", Message: textOf("k3x9a7qp", 31, 42, 5, 128)})
 	if n := testing.AllocsPerRun(100, func() { _, _ = scan(frame, "k3x9a7qp", 128) }); n != 0 {
@@ -118,7 +118,7 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
-// TestListeners: who listens, in the words of /proc.
+// The tables have the format of /proc/net/tcp and tcp6.
 func TestListeners(t *testing.T) {
 	const tcp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0 100 0 0 10 0

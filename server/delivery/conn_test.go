@@ -17,8 +17,8 @@ import (
 
 func frameOf(bytes int) []byte { return wsframe.NewText([]byte(strings.Repeat("x", bytes))) }
 
-// A client that does not take its answers gets no further events read, whichever bound
-// it comes to, until it takes some.
+// The reader is blocked, and reads no further events, while the client does not take its
+// answers. Each of three limits blocks it.
 func TestWaitForCapacityBlocksWhileEgressIsFull(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -62,7 +62,7 @@ func TestWaitForCapacityBlocksWhileEgressIsFull(t *testing.T) {
 	}
 }
 
-// What may be lost is dropped when the client is slow: it never fills the egress.
+// Offers are dropped once a slow client has some waiting, so they never fill the egress.
 func TestOfferDropsFramesForSlowClient(t *testing.T) {
 	t.Parallel()
 	c := newTestConn(&stallingConn{})
@@ -81,8 +81,8 @@ func TestOfferDropsFramesForSlowClient(t *testing.T) {
 	}
 }
 
-// A reader that is blocked goes on when the connection ends, or the client would stay
-// in its rooms.
+// A blocked reader continues when the connection ends. Otherwise the client would stay in
+// its rooms.
 func TestWaitForCapacityEndsWithConnection(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -120,7 +120,7 @@ func TestWaitForCapacityEndsWithConnection(t *testing.T) {
 	}
 }
 
-// The table of doc.go: what calls do when the connection ends.
+// The table in doc.go: what each call does in each state.
 func TestCallsInEachState(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -172,8 +172,8 @@ func TestCallsInEachState(t *testing.T) {
 	}
 }
 
-// Finish writes what is queued, closes the connection and waits for the writer. A
-// client that does not read costs it flushTimeout.
+// Finish writes the queued frames, closes the connection and waits for the writer. If the
+// client does not read, it takes flushTimeout.
 func TestFinish(t *testing.T) {
 	t.Parallel()
 	for name, reads := range map[string]bool{"reads": true, "does not read": false} {
@@ -208,7 +208,7 @@ func TestFinish(t *testing.T) {
 	}
 }
 
-// A writer does not go idle when there is something new that it has not gathered.
+// A writer does not become idle while there is something that it has not gathered.
 func TestGoIdleMissesNoWork(t *testing.T) {
 	t.Parallel()
 	var e egress
@@ -231,7 +231,8 @@ func TestGoIdleMissesNoWork(t *testing.T) {
 	}
 }
 
-// When the pool has stopped, a connection is still written to, so that it can be told.
+// After the pool has stopped, connections are still written to, so that clients can be
+// told why they are closed.
 func TestConnWritesAfterPoolStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -250,7 +251,7 @@ func TestConnWritesAfterPoolStops(t *testing.T) {
 	})
 }
 
-// Close bounds how long the other side may take to answer.
+// Close limits how long the other side may take to answer the close frame.
 func TestCloseEndsReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

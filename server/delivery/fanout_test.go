@@ -21,8 +21,8 @@ import (
 )
 
 // audience is a room with subscriptions on real connections, without a log and without
-// ticks: what it costs is what a delivery costs. The other sides are sockets that nobody
-// waits at; drain empties them.
+// ticks, so that only deliveries cost anything. No goroutine reads the other sides of the
+// connections; drain empties them.
 type audience struct {
 	log   *handLog
 	pool  *Pool
@@ -78,7 +78,7 @@ func (a *audience) schedule() {
 	a.pool.Schedule(&ready)
 }
 
-// sampleMessage is a message as people write them: 80 characters.
+// sampleMessage is a message of typical length: 80 characters.
 func sampleMessage() shared.Message {
 	return shared.Message{
 		ID: "ZKQ7B4WX2N6M5T3RHJ8LYDPVGC", Room: "den", User: "g-3fXk29QpLmZ7", From: "Ann", Message: strings.Repeat("Hello! ", 11) + "Ann",
@@ -86,8 +86,8 @@ func sampleMessage() shared.Message {
 	}
 }
 
-// connect returns both sides of a connection; of the other one only the file
-// descriptor, which the runtime does not watch.
+// connect returns both sides of a connection. The other side is a file descriptor that
+// the Go runtime does not watch.
 func connect(t testing.TB, listener net.Listener) (conn net.Conn, peer int) {
 	t.Helper()
 	peer, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
@@ -109,8 +109,8 @@ func connect(t testing.TB, listener net.Listener) (conn net.Conn, peer int) {
 	return conn, peer
 }
 
-// deliver delivers the next messages as the log does and returns when every
-// connection's writer has written them and is idle.
+// deliver delivers the next messages as the log does. It returns when all connections
+// have written them and are idle.
 func (a *audience) deliver(messages int) {
 	for range messages {
 		a.seq++
@@ -124,8 +124,8 @@ func (a *audience) deliver(messages int) {
 	}
 }
 
-// drain takes what was delivered since the last time from every connection, and
-// fails if it is not all there.
+// drain reads from every connection what was delivered since the last call, and fails if
+// something is missing.
 func (a *audience) drain(t testing.TB) {
 	a.want = a.want[:0]
 	for seq := a.drained + 1; seq <= a.seq; seq++ {
@@ -152,12 +152,12 @@ func (a *audience) drain(t testing.TB) {
 	}
 }
 
-// drainEvery is how many messages a connection's other side gets before it is
-// drained: so few that no write ever waits.
+// drainEvery is the number of messages after which the other sides are drained. It is
+// small enough that no write ever blocks.
 const drainEvery = 256
 
-// What it costs to bring messages that the log has stored to the members of a
-// room, up to the system call that sends them.
+// BenchmarkFanOut measures the delivery of stored messages to the members of a room, up
+// to and including the system call.
 func BenchmarkFanOut(b *testing.B) {
 	for _, members := range []int{1, 10, 100, 1000} {
 		for _, batch := range []int{1, 16} {
@@ -190,9 +190,9 @@ func mallocs() uint64 {
 	return stats.Mallocs
 }
 
-// A delivery allocates nothing: not what a writer collects, not the write. The
-// room's ring grows by chunks, once for all members. The bound leaves room for what
-// the runtime allocates meanwhile; one allocation for each write is twice as much.
+// A delivery allocates nothing, neither for gathering nor for the write. The ring grows
+// in chunks, once for all members. The bound of half an allocation for each write leaves
+// room for what the runtime allocates meanwhile.
 func TestDeliveryDoesNotAllocate(t *testing.T) {
 	const members, rounds = 100, 50
 	for _, batch := range []int{1, 16} {

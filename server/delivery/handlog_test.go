@@ -10,8 +10,8 @@ import (
 	"websockets/shared"
 )
 
-// handLog is a log whose subscribers a test serves by hand. What is read from it is
-// what was stored in it.
+// handLog is a log that delivers nothing by itself: tests call its subscribers. Reading
+// returns what was stored.
 type handLog struct {
 	eventlog.Log
 	subscribers map[string]eventlog.Subscriber // by room
@@ -49,7 +49,7 @@ func (l *handLog) open(t testing.TB, room string, grown func()) *Source {
 	}}
 }
 
-// append delivers a record to a room's timeline, and wakes nobody.
+// append delivers a record to a room's timeline, without a flush.
 func (l *handLog) append(room string, seq uint64, body []byte) {
 	l.subscribers[room].Append(eventlog.Record{Room: room, Seq: seq, Body: body})
 }

@@ -23,8 +23,7 @@ func tick(conns ...*Conn) {
 	synctest.Wait()
 }
 
-// A quiet connection is pinged. While it is heard of it lives; when it is not, it is
-// closed as silent.
+// A quiet connection is pinged. It is closed as silent if nothing is heard after that.
 func TestQuietConnectionIsPinged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -62,7 +61,8 @@ func TestQuietConnectionIsPinged(t *testing.T) {
 	})
 }
 
-// While the reader waits for us, the client cannot be heard.
+// While the reader is blocked, the client cannot be heard, so it does not count as
+// silent.
 func TestBlockedReaderIsNotSilent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -89,8 +89,8 @@ func TestBlockedReaderIsNotSilent(t *testing.T) {
 	})
 }
 
-// slowTest is a client that is behind in a room, on a connection that buffers nothing,
-// and does not read.
+// slowTest is a client that is behind in a room and does not read. Its connection has no
+// buffer.
 type slowTest struct {
 	conn *Conn
 	peer net.Conn
@@ -127,13 +127,13 @@ func newSlowTest(t *testing.T) *slowTest {
 	return &slowTest{c, peer, want}
 }
 
-// A write that stalls is interrupted, and costs one frame: nothing else is in memory
-// until the client reads on. Then it gets everything.
+// A stalled write is interrupted. Until the client reads on, only one frame is in memory
+// for it; then it receives everything.
 func TestStalledWriteKeepsOneFrame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlowTest(t)
-		// It takes some, so that it is trusted with larger pages.
+		// It reads a part, so that its read window grows.
 		got := make([]byte, len(s.want)/3)
 		if _, err := io.ReadFull(s.peer, got); err != nil {
 			t.Fatal(err)
@@ -175,7 +175,7 @@ func TestStalledWriteKeepsOneFrame(t *testing.T) {
 	})
 }
 
-// A client that takes what it gets lives, though it sends nothing.
+// A client that reads slowly is not silent, even if it sends nothing.
 func TestSlowClientIsNotSilent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestSlowClientIsNotSilent(t *testing.T) {
 	})
 }
 
-// A TLS connection cannot be used any more after an interrupted write, so nothing is.
+// An interrupted write would break a TLS connection, so it is not interrupted.
 func TestStalledTLSWriteIsNotInterrupted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -62,7 +62,7 @@ func (h *hub) schedule() {
 	h.pool.Schedule(&ready)
 }
 
-// post stores the next message, of about so many bytes.
+// post stores a message with this number and about this many bytes.
 func (h *hub) post(number, bytes int) {
 	body := fmt.Appendf(nil, `{"id":"%d","room":"x","message":"%s"}`, number, strings.Repeat("x", bytes))
 	err := h.log.Append(context.Background(), "x", fmt.Sprint(number), body, func(eventlog.Receipt, error) {})
@@ -99,7 +99,7 @@ func (h *hub) join() (*Conn, *peer) {
 	return c, &peer{other, bufio.NewReader(other)}
 }
 
-// socketPair returns both sides of a connection, with buffers that take little to fill.
+// socketPair returns both sides of a connection with small buffers.
 func socketPair(t *testing.T) (conn, peer net.Conn) {
 	t.Helper()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -145,8 +145,8 @@ func (p *peer) next() (payload []byte, err error) {
 	return frame[header:], err
 }
 
-// await reads messages, each of which has to be the next, up to the one with this
-// number. Frames of the client's own are passed to own.
+// await reads messages up to number last, and fails unless their numbers are consecutive.
+// It passes other frames to own.
 func (p *peer) await(next *int, last int, own func(text string)) error {
 	for *next <= last {
 		payload, err := p.next()
@@ -170,8 +170,8 @@ func (p *peer) await(next *int, last int, own func(text string)) error {
 
 func ignore(string) {}
 
-// A reader that has stopped delays nobody, costs next to nothing, and gets everything
-// when it reads on.
+// A client that has stopped reading delays nobody and takes little memory. When it reads
+// on, it receives everything.
 func TestSlowReaderDelaysNobody(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)
@@ -208,9 +208,9 @@ func TestSlowReaderDelaysNobody(t *testing.T) {
 	}
 }
 
-// Readers of all speeds, interrupted again and again, in a room that is written to, with
-// answers of their own: everybody gets every message and every answer, whole, once and
-// in order.
+// Readers of different speeds are interrupted again and again, in a busy room, and each
+// has answers of its own. Everybody receives every message and every answer whole, once
+// and in order.
 func TestReadersOfAnySpeedMissNothing(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)

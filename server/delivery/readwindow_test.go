@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestReadWindow: one that takes its pages gets larger ones, one
-// that does not gets a small one again, and all together no more than totalReadBudget.
+// The window of a client that takes its pages grows, and that of a client that does not
+// shrinks to the smallest. All windows together stay within totalReadBudget.
 func TestReadWindow(t *testing.T) {
 	var total atomic.Int64
 	var r readWindow

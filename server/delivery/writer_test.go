@@ -19,9 +19,8 @@ import (
 	"websockets/shared"
 )
 
-// stallingConn takes what is written to it, and stalls where it is told to: a
-// Write then takes what comes before that place and fails as an interrupted one
-// does.
+// stallingConn keeps what is written to it. At each offset in stalls, one Write takes the
+// bytes up to the offset and fails as an interrupted write does.
 type stallingConn struct {
 	net.Conn
 	written []byte
@@ -48,7 +47,7 @@ func (c *stallingConn) SetWriteDeadline(time.Time) error { return nil }
 func (c *stallingConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *stallingConn) Close() error                     { return nil }
 
-// written is a frame: an event of a room, or something of the client's own.
+// written is a frame: an event of a room, or a frame of the client's own.
 type written struct{ origin, text string }
 
 // frames returns what was written, frame by frame.
@@ -100,8 +99,8 @@ type writeTest struct {
 	a, b *Subscription
 }
 
-// newTestConn returns a Conn that is scheduled, on a pool without goroutines: nothing
-// is written until the test runs a driver.
+// newTestConn returns a Conn that is already scheduled, on a pool without goroutines.
+// Nothing is written until the test runs a driver.
 func newTestConn(conn net.Conn) *Conn {
 	pool := &Pool{ctx: context.Background()}
 	pool.Tick()
@@ -114,9 +113,10 @@ func messageBody(room string, seq uint64) []byte {
 	return []byte(fmt.Sprintf(`{"id":"%s-%d","room":"%s","message":"%s"}`, room, seq, room, strings.Repeat("x", int(seq%3))))
 }
 
-// newWriteTest returns a connection with a subscription to room a, which has messages
-// in more than one piece of its ring, and a queue: answers, one that is made when its
-// turn comes, one with a place in the window, then what subscribes to room b, and more.
+// newWriteTest returns a connection with a subscription to room a, whose messages lie in
+// two chunks of its ring, and with these frames in its queue: two answers, the second
+// built when it is written; a reserved answer; the one that subscribes to room b; another
+// reserved answer.
 func newWriteTest(t testing.TB, stalls ...int) *writeTest {
 	t.Helper()
 	return newWriteTestOn(t, newHandLog(memlog.Options{}), stalls...)
@@ -161,8 +161,7 @@ func (w *writeTest) grow(room string, first, n uint64) {
 	w.out.egress.markReady()
 }
 
-// A driver writes until there is nothing more to write. Whatever it is, the same is
-// written.
+// A driver writes until there is nothing more to write. All drivers must write the same.
 type driver struct {
 	name string
 	run  func(*writeTest)
@@ -183,10 +182,10 @@ var drivers = []driver{
 	}},
 }
 
-// stallingSocket makes a connection one that the pool can write to.
+// stallingSocket is the raw connection of a stallingConn, which the pool requires.
 type stallingSocket struct{ syscall.RawConn }
 
-// try writes to the connection as to a socket that takes no more where it stalls.
+// try is a non-blocking write: where a stallingConn stalls, the socket is full.
 func (c *stallingConn) try(_ syscall.RawConn, b *batch) (n int) {
 	for _, item := range b.items {
 		taken, _ := c.Write(item.frames)
@@ -214,13 +213,13 @@ func of(frames []written, origin string) (list []string) {
 	return list
 }
 
-// from returns the frames from one of the client's own on.
+// from returns the frames that begin with this one of the client's own.
 func from(frames []written, own string) []written {
 	return frames[slices.Index(frames, written{"own", own}):]
 }
 
-// check compares what was written: each origin's frames, all, once, in order;
-// and nothing of room b before it was joined.
+// check fails unless each origin's frames were written completely, once and in order,
+// room b's after it was joined, and nothing is left over.
 func (w *writeTest) check(t *testing.T, when string, want map[string][]string) {
 	t.Helper()
 	frames := w.conn.frames(t)
@@ -270,8 +269,8 @@ func eachCut(t *testing.T, first int, fresh func(stalls ...int) *writeTest, test
 	}
 }
 
-// A write that stalls after any number of bytes, and once more after any number
-// of those that follow: what is written in the end is the same.
+// A write stalls after any number of bytes, and in some cases a second time. The same
+// frames are written as without a stall.
 func TestWriteResumesAfterAnyStall(t *testing.T) {
 	t.Parallel()
 	fresh := func(stalls ...int) *writeTest { return newWriteTest(t, stalls...) }
@@ -294,8 +293,8 @@ func TestWriteResumesAfterAnyStall(t *testing.T) {
 	})
 }
 
-// While a write stalls, life goes on: answers are queued and rooms grow. What was
-// held back still comes first.
+// Answers are queued and rooms grow while a write stalls. They come after the frames that
+// were held up.
 func TestNewFramesFollowStalledWrite(t *testing.T) {
 	t.Parallel()
 	fresh := func(stalls ...int) *writeTest { return newWriteTest(t, stalls...) }
@@ -333,8 +332,8 @@ func TestNewFramesFollowStalledWrite(t *testing.T) {
 	})
 }
 
-// A room that is left while a write with its messages stalls: of them only whole
-// frames come, in order, and none after left.
+// A room is left while a write with its messages stalls. Its frames that are still
+// written are whole and in order, and none comes after left.
 func TestUnsubscribeDuringStalledWrite(t *testing.T) {
 	t.Parallel()
 	fresh := func(stalls ...int) *writeTest { return newWriteTest(t, stalls...) }
@@ -359,8 +358,8 @@ func TestUnsubscribeDuringStalledWrite(t *testing.T) {
 	})
 }
 
-// What is read from the log because the ring does not reach back that far is rolled
-// back and read again in the same way.
+// Frames that were read from the log, because the ring does not reach back far enough,
+// are rolled back and read again.
 func TestWriteFromLogResumesAfterAnyStall(t *testing.T) {
 	t.Parallel()
 	fresh := func(stalls ...int) *writeTest {
@@ -378,7 +377,7 @@ func TestWriteFromLogResumesAfterAnyStall(t *testing.T) {
 	whole := fresh()
 	drivers[0].run(whole)
 	whole.check(t, "without a stall", want)
-	// b comes after what was written before it was joined, which other tests cut.
+	// Other tests cover the frames before b is joined.
 	joins := strings.Index(string(whole.conn.written), "joins b")
 	eachCut(t, joins, fresh, func(when string, d driver, cut int) {
 		w := fresh(cut)
@@ -387,8 +386,8 @@ func TestWriteFromLogResumesAfterAnyStall(t *testing.T) {
 	})
 }
 
-// The log does not have the beginning of what it is read for: that is told, once, and
-// what more is gone when it is read again is told too.
+// The log no longer has the beginning of what is read. The client is sent one event that
+// names the lost range, and another if more has expired when it is read again.
 func TestTruncationIsSentOnceUnlessItGrows(t *testing.T) {
 	t.Parallel()
 	fresh := func(stalls ...int) *writeTest {
@@ -442,7 +441,7 @@ func TestTruncationIsSentOnceUnlessItGrows(t *testing.T) {
 	})
 }
 
-// A client that was told by room_joined what is gone is not told again.
+// If room_joined has named the lost range, it is not sent again.
 func TestTruncationInRoomJoinedIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	for _, first := range []uint64{4, 0} { // 0: the room had nothing beyond the gap then
@@ -463,8 +462,8 @@ func TestTruncationInRoomJoinedIsNotRepeated(t *testing.T) {
 	}
 }
 
-// What is queued before a close frame, and the close frame, come whole, and nothing
-// comes after it.
+// The frames before a close frame, and the close frame, are written whole. Nothing comes
+// after it.
 func TestCloseFrameAfterAnyStall(t *testing.T) {
 	t.Parallel()
 	run := func(d driver, stalls ...int) *stallingConn {

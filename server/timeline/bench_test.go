@@ -10,7 +10,7 @@ import (
 	"websockets/shared"
 )
 
-// sampleMessage is a message as people write them: 80 characters.
+// sampleMessage is a message of typical length: 80 characters.
 func sampleMessage() shared.Message {
 	return shared.Message{
 		ID: "ZKQ7B4WX2N6M5T3RHJ8LYDPVGC", Room: "den", User: "g-3fXk29QpLmZ7", From: "Ann", Message: strings.Repeat("Hello! ", 11) + "Ann",
@@ -39,8 +39,7 @@ func BenchmarkRingAdd(b *testing.B) {
 	}
 }
 
-// BenchmarkRingAfter is a member that looks for what is new: the last message, or
-// the last hundred.
+// BenchmarkRingAfter looks for new messages: for the last one, and for the last hundred.
 func BenchmarkRingAfter(b *testing.B) {
 	var total atomic.Int64
 	r := ring{total: &total}

@@ -12,13 +12,13 @@ import (
 	"websockets/shared"
 )
 
-// The frame that is made from a log record without reading its JSON is the one
-// that encoding the message with its sequence would make.
+// A record becomes a frame without its JSON being parsed. The frame is the same as if the
+// message had been encoded with its sequence.
 func TestMessageFrames(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"hi", `"id":"not-this-one" <&>`, strings.Repeat("x", 40), strings.Repeat("𝒳", 4096), strings.Repeat("\x01", 4096)} {
 		for _, seq := range []uint64{1, 9, 10, 1<<64 - 1} {
-			// Every length around where the header grows.
+			// Cover every length around the points where the header grows.
 			for pad := range 12 {
 				m := shared.Message{
 					ID: "the-id", Room: "room", User: "user", From: "From", Message: text + strings.Repeat("p", pad),

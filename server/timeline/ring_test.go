@@ -11,14 +11,14 @@ import (
 	"websockets/server/servertest"
 )
 
-// stored is a message as a naive ring keeps it: for ever.
+// stored is a message in the model, which keeps everything.
 type stored struct {
 	seq   uint64
 	frame []byte
 }
 
-// TestRingAgainstAModel adds at random, sometimes with a gap, offers parts of the
-// log again, and compares with a list of all that was ever added.
+// TestRingAgainstAModel adds records at random, sometimes after a gap, prepends parts of
+// the log, and compares the ring with a list of all records.
 func TestRingAgainstAModel(t *testing.T) {
 	t.Parallel()
 	random, refills := servertest.Seeded(t), 0
@@ -103,7 +103,7 @@ func TestRingAgainstAModel(t *testing.T) {
 	}
 }
 
-// reader has got frames and goes on holding them.
+// reader keeps frames that it got, and a copy to compare them with later.
 type reader struct {
 	holds []byte
 	got   string
@@ -115,7 +115,7 @@ func checkRing(t *testing.T, random *rand.Rand, r *ring, model []stored, origin 
 	for len(held) > 0 && held[0].seq <= r.base {
 		held = held[1:]
 	}
-	// From any place not below base a reader gets everything.
+	// From any place at or above base, a reader gets everything that follows.
 	seq := r.base + random.Uint64N(r.head-r.base+1)
 	want := held
 	for len(want) > 0 && want[0].seq <= seq {
@@ -145,7 +145,7 @@ func checkRing(t *testing.T, random *rand.Rand, r *ring, model []stored, origin 
 			t.Fatalf("after(%d): got frames up to %d, want %d", seq, from, last)
 		}
 	}
-	// Exactly what is held is found by its sequence.
+	// frame finds exactly the records that are held.
 	for range 5 {
 		seq := r.base + random.Uint64N(r.head-r.base+3)
 		var want []byte
@@ -176,7 +176,7 @@ func checkRing(t *testing.T, random *rand.Rand, r *ring, model []stored, origin 
 	return first
 }
 
-// All rings together have a budget; beyond it a ring that grows keeps one chunk.
+// All rings share a budget. When it is used up, a ring that grows keeps only one chunk.
 func TestRingShrinksOverBudget(t *testing.T) {
 	t.Parallel()
 	var total atomic.Int64
@@ -200,8 +200,8 @@ func TestRingShrinksOverBudget(t *testing.T) {
 	}
 }
 
-// TestPrependKeepsOnlyMissingFrames: parts of the log that are large, and of which a ring
-// lacks little each time, are not kept, and make no chunk each.
+// Large pages of which the ring lacks only a little are neither kept in memory nor made a
+// chunk each.
 func TestPrependKeepsOnlyMissingFrames(t *testing.T) {
 	t.Parallel()
 	const messages = 3000

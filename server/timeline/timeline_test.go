@@ -60,8 +60,8 @@ func events(t *testing.T, tl *Timeline, seq uint64) (list []string, last uint64)
 	}
 }
 
-// A reader gets records of every type in order, and passes those that are nothing of
-// ours: from memory or from the log.
+// A reader gets records of every type in order, from memory or from the log. It skips
+// records that it does not understand.
 func TestRecordsOfEveryType(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{})
@@ -93,7 +93,7 @@ func TestRecordsOfEveryType(t *testing.T) {
 	}
 }
 
-// A page that arrives when the timeline has been closed does not refill its ring.
+// A page that arrives after the timeline was closed is not put into its ring.
 func TestClosedTimelineIsNotBackfilled(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{})
@@ -111,7 +111,7 @@ func TestClosedTimelineIsNotBackfilled(t *testing.T) {
 	}
 }
 
-// What retention has removed is named, and so is what the log has nothing of.
+// Read reports the range that retention has removed.
 func TestReadReportsRemovedRange(t *testing.T) {
 	t.Parallel()
 	log := memlog.Open(memlog.Options{MaxRoomMessages: 2})

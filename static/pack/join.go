@@ -6,15 +6,18 @@ import (
 	"errors"
 )
 
-// Go's linker leaves every run of 8 zeros out of a wasm's data: our 3 MB become
-// 70,000 segments, each with its address, and no two addresses are alike. Zeros
-// cost almost nothing once compressed, addresses do: joining the segments again
-// makes the brotli form 6 % smaller, and there is less for the browser to set up.
+// Go's linker omits every run of 8 zeros from the data of a wasm file. So 3 MB of data
+// become 70,000 segments, each with an address. Zeros take almost no space once
+// compressed, but addresses do.
+//
+// Joining the segments makes the brotli form 6 % smaller and leaves the browser less to
+// set up.
 
-// maxGap is how many zeros, in bytes, are put between two segments to join them.
+// maxGap is the largest gap between two segments, in bytes, that is filled with zeros to
+// join them.
 const maxGap = 1024
 
-// The numbers that the WebAssembly specification gives to what is used here.
+// Codes of the WebAssembly specification.
 const (
 	dataSection = 11
 	i32Const    = 0x41
@@ -23,8 +26,8 @@ const (
 
 var errWasm = errors.New("this is not a wasm as Go's linker writes it")
 
-// joinSegments returns the same wasm with fewer and larger data segments: the
-// memory that it starts with is the same, byte for byte.
+// joinSegments returns a wasm with fewer and larger data segments. Its initial memory is
+// the same, byte for byte.
 func joinSegments(wasm []byte) ([]byte, error) {
 	const header = "\x00asm\x01\x00\x00\x00"
 	if !bytes.HasPrefix(wasm, []byte(header)) {
@@ -51,7 +54,7 @@ func joinSegments(wasm []byte) ([]byte, error) {
 	return joined, nil
 }
 
-// segment is what a wasm's memory holds, from an address on, when it starts.
+// segment is a part of the initial memory of a wasm.
 type segment struct {
 	at   int
 	data []byte
@@ -59,7 +62,7 @@ type segment struct {
 
 func (s segment) end() int { return s.at + len(s.data) }
 
-// join puts together those that follow each other closely.
+// join joins segments with small gaps between them.
 func join(segments []segment) []segment {
 	var joined []segment
 	for _, s := range segments {
@@ -79,7 +82,7 @@ func segmentsOf(section []byte) ([]segment, error) {
 	r := reader{rest: section}
 	segments := make([]segment, 0, len(section)/8)
 	for range r.number() {
-		// Of memory 0, at a constant address.
+		// Only segments of memory 0 at a constant address are supported.
 		if head := r.bytes(2); r.failed || head[0] != 0 || head[1] != i32Const {
 			return nil, errWasm
 		}
@@ -101,7 +104,7 @@ func encodeSegments(segments []segment) []byte {
 	for _, s := range segments {
 		section = append(section, 0, i32Const)
 		section = binary.AppendUvarint(section, uint64(s.at))
-		// An address is a signed number: bit 6 of its last byte is the sign.
+		// Addresses are signed: bit 6 of the last byte is the sign.
 		if last := len(section) - 1; section[last]&0x40 != 0 {
 			section[last] |= 0x80
 			section = append(section, 0)
@@ -113,7 +116,7 @@ func encodeSegments(segments []segment) []byte {
 	return section
 }
 
-// reader takes a wasm apart. Once it has failed it has nothing more.
+// reader reads the parts of a wasm. After a failure it returns zero values.
 type reader struct {
 	rest   []byte
 	failed bool

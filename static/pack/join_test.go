@@ -30,7 +30,7 @@ func TestJoinSegments(t *testing.T) {
 }
 
 func TestJoinKeepsMemory(t *testing.T) {
-	// Not in the order of their addresses, touching, at the limit and beyond it.
+	// Segments out of order, adjacent ones, and gaps of the maximum and above.
 	segments := []segment{
 		{at: 9000, data: []byte("later")},
 		{at: 63, data: []byte("a")}, {at: 64, data: []byte("b")},
@@ -67,7 +67,7 @@ func TestJoinRefusesUnknownFormats(t *testing.T) {
 	}
 }
 
-// memory is what the segments put at each address.
+// memory returns the memory that the segments describe.
 func memory(segments []segment) []byte {
 	image := make([]byte, 10000)
 	for _, s := range segments {

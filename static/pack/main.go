@@ -10,10 +10,11 @@ import (
 	"strings"
 )
 
-// inlining says which packages' functions are copied into their callers: those
-// that make decoding a message slower when they are not. In the others, most of
-// which are linked in by net/http and never run, it only makes the wasm larger, by
-// 7 % in the brotli form. In net/http itself it lets the linker leave things out.
+// inlining are the compiler flags. They disable inlining, which makes the wasm larger: by
+// 7 % in its brotli form. Most of its packages come with net/http and never run.
+//
+// Inlining stays enabled where decoding messages would become slower without it. In
+// net/http itself it lets the linker leave code out.
 var inlining = []string{
 	"-gcflags=all=-l",
 	"-gcflags=runtime=",
@@ -38,8 +39,8 @@ func main() {
 }
 
 func run(quick, verbose bool) error {
-	// The module's own folder and Go, so that it does not matter where this is
-	// started from, nor which Go a go.mod may have switched to.
+	// Ask go for the folder of the module and for the GOROOT of the Go that go.mod
+	// selects. So pack may be started from any folder.
 	out, err := exec.Command("go", "env", "GOMOD", "GOROOT").Output()
 	if err != nil {
 		return fmt.Errorf("go env: %w", err)
@@ -50,8 +51,7 @@ func run(quick, verbose bool) error {
 	}
 	root, goroot := filepath.Dir(string(lines[0])), string(lines[1])
 
-	// In bin the linker finds its last result and, when nothing has changed,
-	// leaves it alone.
+	// The linker does nothing if its last result in bin is still current.
 	wasm := filepath.Join(root, "bin", "app.wasm")
 	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}, inlining...)
 	if verbose {
@@ -84,7 +84,7 @@ func run(quick, verbose bool) error {
 	return report(dist, hashedName("app.wasm", files["app.wasm"]))
 }
 
-// report prints the sizes of the wasm, the one thing here that weighs.
+// report prints the sizes of the wasm, by far the largest file.
 func report(dist, name string) error {
 	var size [3]float64
 	for i, suffix := range []string{"", ".br", ".gz"} {

@@ -16,15 +16,14 @@ import (
 	"github.com/andybalholm/brotli"
 )
 
-// encoders make the compressed forms of a file, named by what they add to its
-// name.
+// encoders compress a file. Their keys are the suffixes of the compressed files.
 type encoders map[string]func(io.Writer) io.WriteCloser
 
-// best are for a file that is compressed once and fetched many times. Brotli's
-// best level takes about 3 s for a megabyte of wasm.
+// best is for files that are compressed once and fetched many times. The best level of
+// brotli takes about 3 s for a megabyte of wasm.
 var best = encodersOf(brotli.BestCompression, gzip.BestCompression)
 
-// quick are for a file that is fetched by the person who builds it.
+// quick is for files that only their developer fetches.
 var quick = encodersOf(4, gzip.BestSpeed)
 
 func encodersOf(brotliLevel, gzipLevel int) encoders {
@@ -39,18 +38,19 @@ func encodersOf(brotliLevel, gzipLevel int) encoders {
 	}
 }
 
-// quickMark is a file in dist that says that some of it was compressed quickly. A
-// name with a dot is not embedded.
+// quickMark is a file in dist. It exists if some files were compressed with quick. Names
+// that begin with a dot are not embedded.
 const quickMark = ".quick"
 
-// pack makes dist hold the files, given by their plain names, under hashed names
-// with their compressed forms beside them, and nothing older. A hashed name says
-// what is in a file, so what is there already is not made again. The manifest
-// comes after all it names and before anything is removed: whenever pack is
-// interrupted, dist is whole.
+// pack writes the files, given by their plain names, to dist under hashed names, with
+// their compressed forms, and removes all older files. A hashed name identifies the
+// content, so files that exist are not written again.
 //
-// What was compressed quickly serves a later quick pack; a later good one
-// compresses it again.
+// The manifest is written after all files that it names and before older ones are
+// removed. So dist is complete even if pack is interrupted.
+//
+// A quick pack uses what earlier packs have compressed. A pack that is not quick
+// compresses again what was compressed quickly.
 func pack(dist string, files map[string][]byte, quickly bool) error {
 	if err := os.MkdirAll(dist, 0o755); err != nil {
 		return err
@@ -102,8 +102,8 @@ func pack(dist string, files map[string][]byte, quickly bool) error {
 	return removeOthers(dist, keep)
 }
 
-// hashedName puts 16 hex digits of the content's SHA-256 into a name:
-// app.wasm becomes app.0123456789abcdef.wasm.
+// hashedName inserts 16 hex digits of the SHA-256 of the content into a name: app.wasm
+// becomes app.0123456789abcdef.wasm.
 func hashedName(name string, content []byte) string {
 	sum := sha256.Sum256(content)
 	ext := filepath.Ext(name)
@@ -137,9 +137,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// write puts a file in place whole: nobody ever sees half of it. The temporary
-// name begins with a dot, so that neither git nor go:embed takes it up should it
-// be left behind.
+// write writes a file atomically: nobody reads half of it. The temporary name begins with
+// a dot, so that git and go:embed ignore the file if it is left behind.
 func write(path string, content []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".*.tmp")
 	if err != nil {
@@ -147,15 +146,15 @@ func write(path string, content []byte) error {
 	}
 	defer os.Remove(f.Name()) // gone already when all went well
 	_, err = f.Write(content)
-	// CreateTemp's files are for the owner alone; these may be read by all.
+	// Files of CreateTemp are private to their owner; these may be read by everybody.
 	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
 }
 
-// removeOthers removes what older builds left. Names with a dot in front are
-// another pack's, at work at this moment.
+// removeOthers removes the files of older builds. Names that begin with a dot belong to
+// another pack that is running.
 func removeOthers(dist string, keep map[string]bool) error {
 	entries, err := os.ReadDir(dist)
 	if err != nil {

@@ -51,7 +51,8 @@ func TestPackWritesEveryForm(t *testing.T) {
 	}
 }
 
-// A quick pack takes what is there; a good one makes again what was made quickly.
+// A quick pack uses the files that exist. A pack that is not quick replaces those that
+// were compressed quickly.
 func TestPackReplacesQuickForms(t *testing.T) {
 	dist := t.TempDir()
 	content := []byte{}

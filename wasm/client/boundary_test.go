@@ -526,17 +526,21 @@ func asks(frame []byte) bool {
 	return slices.Contains([]string{"send_message", "join_room", "change_room", "leave_room", "ping"}, field(frame, "type"))
 }
 
-// lawful reports whether two frames may come in the other order too. TCP keeps
-// the order and the server has one writer per connection, so a real line never
-// swaps frames. Even so, a client must accept frames of different streams in any
-// order: acks and answers beside messages, one room beside another, presence and
-// typing anywhere. A room's frames from room_joined through its messages to synced
-// and left are one stream, and so are the requests for one room. If frames of one
-// stream are swapped, messages may be told late or stored in another order than
-// written, and the room may not become synced on that connection. But no message
-// may be lost or doubled on either side, and in the end all are in their places.
-// (No client could notice a swap with a cut between the two frames: a message
-// does not say which one came before it.)
+// lawful reports whether two frames may also arrive in the opposite order.
+//
+// TCP keeps the order, and the server has one writer for each connection, so frames are
+// never swapped on a real connection. Even so, a client must accept frames of different
+// streams in any order: acks and answers relative to messages, one room relative to
+// another, presence and typing anywhere. The frames of a room from room_joined to synced
+// and left are one stream, and so are the requests for one room.
+//
+// If frames of one stream are swapped, messages may be told late or be stored in another
+// order than they were written, and the room may not become synced on that connection.
+// But no message may be lost or doubled on either side, and in the end all are in their
+// places.
+//
+// A client cannot notice a swap with a cut between the two frames, because a message does
+// not name the one before it.
 func lawful(a, b []byte) bool {
 	stream := []string{
 		"welcome", "room_joined", "new_message", "synced", "left",

@@ -176,8 +176,8 @@ func TestHistoryOfAnotherLogIsNotMixedIn(t *testing.T) {
 	})
 }
 
-// TestLeaveSendsSecondReadMark: after we leave, the server accepts no read mark of
-// the room, so the second mark is sent at once instead of a second later.
+// After a leave the server accepts no read mark for the room. So the second mark is sent
+// at once, and not a second later.
 func TestLeaveSendsSecondReadMark(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -356,8 +356,7 @@ func TestListCountsUndecidedMessages(t *testing.T) {
 	})
 }
 
-// TestListSetsReadMarkOfFirstRoom: the address of a connection joins the first
-// room before there is a list.
+// The first room is joined by the address of the connection, before there is a list.
 func TestListSetsReadMarkOfFirstRoom(t *testing.T) {
 	for _, test := range []struct {
 		unread, shown int
@@ -405,8 +404,8 @@ func TestListSetsReadMarkOfFirstRoom(t *testing.T) {
 	}
 }
 
-// TestListedUnreadOfRejoinedRoom: the unread count from the list holds until the
-// room's messages arrive, and until they are read at the latest.
+// The unread count from the list is shown until the messages of the room arrive or are
+// read.
 func TestListedUnreadOfRejoinedRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)
@@ -458,8 +457,8 @@ func TestListedUnreadOfRejoinedRoom(t *testing.T) {
 	})
 }
 
-// TestReadOnAnotherDevice: the list goes stale when the user, on another device, reads a
-// room that this client is not in.
+// The list becomes stale when the user reads a room on another device that this client
+// has not joined.
 func TestReadOnAnotherDevice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)

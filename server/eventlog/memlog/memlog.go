@@ -12,24 +12,24 @@ import (
 	"websockets/shared"
 )
 
-// DefaultMaxBytes bounds a log that is not told otherwise.
+// DefaultMaxBytes is the default of Options.MaxBytes.
 const DefaultMaxBytes = 256 << 20
 
 const (
-	// recordOverhead is about what a record takes beside its body: its struct, its
-	// place in Log.order and its key.
+	// recordOverhead is roughly the memory that a record takes in addition to its body:
+	// its struct, its entry in Log.order, and its key.
 	recordOverhead = 200
-	// maxKeys bounds the keys that are remembered. At more than 4,000 appends a
-	// second they are remembered for less than eventlog.DedupeWindow.
+	// maxKeys limits the keys that are remembered. With more than 4,000 appends a second,
+	// they are forgotten before eventlog.DedupeWindow is over.
 	maxKeys = 500_000
 )
 
-// Options configure a log.
+// Options configures a log.
 type Options struct {
-	// MaxBytes bounds the memory of all records; the oldest go first. 0 means
-	// DefaultMaxBytes. Each of the three buckets of values may take a quarter of it on top.
+	// MaxBytes limits the memory of all records; the oldest are removed first. 0 means
+	// DefaultMaxBytes. Each key-value store may take another quarter of it.
 	MaxBytes int64
-	// MaxAge and MaxRoomMessages bound what a room keeps; 0 means no bound.
+	// MaxAge and MaxRoomMessages limit what a room keeps; 0 means no limit.
 	MaxAge          time.Duration
 	MaxRoomMessages int64
 }
@@ -68,7 +68,7 @@ type record struct {
 
 func (r record) size() int64 { return int64(len(r.Body)+len(r.Room)) + recordOverhead }
 
-// entry is a record's place in Log.order.
+// entry is the place of a record in Log.order.
 type entry struct {
 	room string
 	seq  uint64
@@ -99,7 +99,8 @@ func Open(opts Options) *Log {
 
 var errClosed = fmt.Errorf("%w: it is closed", eventlog.ErrUnavailable)
 
-// lock locks the log for a call about a room, or returns why there is none.
+// lock locks the log for a call about a room. If it returns an error, the log is not
+// locked.
 func (l *Log) lock(ctx context.Context, room string) error {
 	err := shared.ValidateRoom(room)
 	if err != nil {
@@ -137,7 +138,8 @@ func (l *Log) Append(ctx context.Context, name, key string, body []byte, done fu
 	return nil
 }
 
-// store adds a record, delivers it, and makes room for it. l.mu is held.
+// store adds a record, delivers it, and removes old records if the limits require it.
+// l.mu is held.
 func (l *Log) store(added record, key string) {
 	r := l.rooms[added.Room]
 	if r == nil {
@@ -162,7 +164,7 @@ func (l *Log) store(added record, key string) {
 	}
 }
 
-// expire forgets what is too old. l.mu is held.
+// expire removes records and keys that are too old. l.mu is held.
 func (l *Log) expire(now time.Time) {
 	n := 0
 	for n < len(l.keyAges) && (len(l.keyAges)-n > maxKeys || now.Sub(l.keyAges[n].stored) > eventlog.DedupeWindow) {
@@ -179,7 +181,7 @@ func (l *Log) expire(now time.Time) {
 	}
 }
 
-// oldest returns the oldest record; there is one. l.mu is held.
+// oldest returns the oldest record. The log must not be empty. l.mu is held.
 func (l *Log) oldest() record {
 	for {
 		first := l.order[0]
@@ -191,7 +193,7 @@ func (l *Log) oldest() record {
 	}
 }
 
-// removeFirst removes the oldest record; there is one. l.mu is held.
+// removeFirst removes the oldest record. The log must not be empty. l.mu is held.
 func (l *Log) removeFirst() {
 	name := l.oldest().Room
 	l.removeOldest(name, l.rooms[name])
@@ -213,8 +215,8 @@ func (l *Log) removeOldest(name string, r *room) {
 	}
 }
 
-// forget takes a room out of the map that has neither records nor a subscription.
-// l.mu is held.
+// forget removes a room from the map if it has neither records nor a subscription. l.mu
+// is held.
 func (l *Log) forget(name string, r *room) {
 	if len(r.records) == 0 && r.sub == nil {
 		l.expired = max(l.expired, r.expired)
@@ -222,7 +224,7 @@ func (l *Log) forget(name string, r *room) {
 	}
 }
 
-// compact removes from l.order what is gone. l.mu is held.
+// compact removes the entries of removed records from l.order. l.mu is held.
 func (l *Log) compact() {
 	kept := make([]entry, 0, l.live)
 	for _, e := range l.order {
@@ -234,8 +236,8 @@ func (l *Log) compact() {
 	l.order = kept
 }
 
-// beyond returns the room's records beyond seq, and up to where records of the
-// room have been removed. l.mu is held.
+// beyond returns the records of a room beyond seq, and the sequence up to which records
+// of the room have been removed. l.mu is held.
 func (l *Log) beyond(name string, seq uint64) (records []record, expired uint64) {
 	r := l.rooms[name]
 	if r == nil {

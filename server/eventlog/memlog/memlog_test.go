@@ -37,7 +37,7 @@ func put(t testing.TB, l *memlog.Log, room, key string, body []byte) {
 	}
 }
 
-// Records, keys and the order of records are bounded whatever is written.
+// The memory of records, keys and entries is limited.
 func TestMemoryIsBounded(t *testing.T) {
 	l := memlog.Open(memlog.Options{MaxBytes: 8 << 20, MaxRoomMessages: 1000})
 	put(t, l, "quiet", "quiet", []byte("stays the oldest for long"))
@@ -48,8 +48,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	// 8 MB of records, of which 1,000 bytes share one array here, and the keys of two
-	// minutes: 100,000 of some 100 bytes.
+	// The limit includes 8 MB of records, whose bodies share an array here, and 100,000
+	// keys of about 100 bytes.
 	if got, limit := m.HeapAlloc, uint64(64<<20); got > limit {
 		t.Errorf("heap: got %d bytes, want at most %d", got, limit)
 	}

@@ -24,10 +24,10 @@ type watcher struct {
 	changed func(owner string, value []byte)
 }
 
-// place is where a value is kept. A key has no NUL.
+// place returns the key of a value in kept. A key contains no NUL.
 func place(owner, key string) string { return key + "\x00" + owner }
 
-// lock locks the values, or returns why it cannot.
+// lock locks the values. If it returns an error, they are not locked.
 func (v *values) lock(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, ctx.Err())
