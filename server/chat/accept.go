@@ -35,8 +35,8 @@ type acceptor struct {
 	quotas        *quota.Registry
 	allowOrigins  []string
 	upgrader      websocket.Upgrader
-	handshakes    chan struct{}   // has one element for each that is running
-	serve         func(handshake) // takes over the connection and its quota
+	handshakes    chan struct{}    // has one element for each that is running
+	serve         func(*handshake) // takes over the connection and its quota
 
 	authenticating sync.WaitGroup // counts connections that have not authenticated yet
 
@@ -57,7 +57,7 @@ type handshake struct {
 	ack       []byte // answers the authenticate event; nil if there was none
 }
 
-func newAcceptor(ctx context.Context, config Config, authenticator auth.Authenticator, names *userdata.Names, quotas *quota.Registry, serve func(handshake)) *acceptor {
+func newAcceptor(ctx context.Context, config Config, authenticator auth.Authenticator, names *userdata.Names, quotas *quota.Registry, serve func(*handshake)) *acceptor {
 	a := &acceptor{
 		ctx: ctx, logger: config.Logger, authenticator: authenticator, names: names, quotas: quotas,
 		allowOrigins: config.AllowOrigins,
@@ -94,8 +94,8 @@ func (a *acceptor) accept(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	query := r.URL.Query()
-	h := handshake{from: from, addrQuota: addrQuota, room: query.Get("room"), after: query.Get("after")}
-	upgraded := a.upgrade(w, r, &h)
+	h := &handshake{from: from, addrQuota: addrQuota, room: query.Get("room"), after: query.Get("after")}
+	upgraded := a.upgrade(w, r, h)
 	switch {
 	case !upgraded:
 		a.quotas.Release(time.Now(), addrQuota)

@@ -90,7 +90,7 @@ func (a *acceptor) identify(ctx context.Context, h *handshake, session auth.Sess
 
 // startAuthentication runs awaitAuthentication on a goroutine of its own. If the acceptor
 // is closed, it closes the connection instead.
-func (a *acceptor) startAuthentication(h handshake) {
+func (a *acceptor) startAuthentication(h *handshake) {
 	a.mu.Lock()
 	closed := a.closed
 	if !closed {
@@ -105,14 +105,14 @@ func (a *acceptor) startAuthentication(h handshake) {
 
 // awaitAuthentication waits for a valid token and serves the connection then. If none
 // comes in time, it closes the connection. No other event is handled before.
-func (a *acceptor) awaitAuthentication(h handshake) {
+func (a *acceptor) awaitAuthentication(h *handshake) {
 	stop := context.AfterFunc(a.ctx, func() { _ = h.conn.Close() })
 	defer stop()
 	deadline := time.Now().Add(authenticateWait)
 	_ = h.conn.SetReadDeadline(deadline)
 	_ = h.conn.SetWriteDeadline(deadline)
 	h.conn.SetReadLimit(shared.MaxFrameBytes)
-	authenticated := a.readToken(&h)
+	authenticated := a.readToken(h)
 	if !authenticated || !stop() { // stop fails when the server is shutting down
 		closeWith(h.conn, shared.CloseToken, "send authenticate with a valid token within 5 s")
 		a.quotas.Release(time.Now(), h.addrQuota)

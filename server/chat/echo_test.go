@@ -32,7 +32,7 @@ func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
 		a.quotas.Release(time.Now(), addrQuota)
 		return
 	}
-	c := m.newClient(handshake{conn: conn, from: from, addrQuota: addrQuota, session: auth.Session{User: "echo"}, name: "Echo"})
+	c := m.newClient(&handshake{conn: conn, from: from, addrQuota: addrQuota, session: auth.Session{User: "echo"}, name: "Echo"})
 	if c == nil {
 		return
 	}

@@ -15,7 +15,7 @@ import (
 const maxRooms = 128
 
 // joinFirstRoom joins the room that the URL names, or the default one.
-func (c *Client) joinFirstRoom(h handshake) {
+func (c *Client) joinFirstRoom(h *handshake) {
 	join := shared.JoinPayload{Name: h.room}
 	if join.Name == "" {
 		join.Name = shared.DefaultRoom

@@ -20,7 +20,7 @@ func (m *Manager) ServeWS(w http.ResponseWriter, r *http.Request) {
 
 // serve makes a connection a client and starts its reader. It queues the first events
 // itself: on the reader, they would make its stack large for good.
-func (m *Manager) serve(h handshake) {
+func (m *Manager) serve(h *handshake) {
 	c := m.newClient(h)
 	if c == nil {
 		return
@@ -31,7 +31,7 @@ func (m *Manager) serve(h handshake) {
 }
 
 // newClient makes a connection a client, or closes it and returns nil.
-func (m *Manager) newClient(h handshake) *Client {
+func (m *Manager) newClient(h *handshake) *Client {
 	conn, session, name := h.conn, h.session, h.name
 	c := &Client{manager: m, conn: conn, out: m.pool.NewConn(conn.NetConn()), user: session.User}
 	c.connID, c.from = m.lastConnID.Add(1), h.from.Addr().String()
@@ -75,7 +75,7 @@ func (m *Manager) newClient(h handshake) *Client {
 }
 
 // sendWelcome tells the client who it is.
-func (c *Client) sendWelcome(h handshake) {
+func (c *Client) sendWelcome(h *handshake) {
 	if h.ack != nil {
 		c.send(h.ack)
 	}
