@@ -383,7 +383,7 @@ func TestRetentionOvertakesAReader(t *testing.T) {
 // ring to what is live.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
-	const joiners, visits, messages = 4, 30, 100
+	const joiners, visits, messages, furthest = 4, 30, 100, 1800
 	server := servertest.Start(t, "--rate", "0", "--fsync", "interval")
 	senders := servertest.DialAll(t, server.WS(), 3, servertest.DialOptions{Room: "x"})
 	epoch := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "aside"}).Enter("x").Epoch
@@ -393,6 +393,8 @@ func TestHandOver(t *testing.T) {
 	var publishing, joining sync.WaitGroup
 	var mu sync.Mutex
 	var record []servertest.Stored // guarded by mu
+	defer publishing.Wait()
+	defer stopped.Store(true)
 	for i, c := range senders {
 		publishing.Go(func() {
 			for n := 0; !stopped.Load(); n++ {
@@ -407,11 +409,19 @@ func TestHandOver(t *testing.T) {
 			}
 		})
 	}
-	// behind returns a message about n before the newest.
+	servertest.Eventually(t, fmt.Sprintf("a room of %d messages", furthest), func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(record) >= furthest || t.Failed()
+	})
+	if t.Failed() {
+		return
+	}
+	// behind returns a message about n before the newest, where n is at most furthest.
 	behind := func(n int) servertest.Stored {
 		mu.Lock()
 		defer mu.Unlock()
-		return record[max(0, len(record)-n)]
+		return record[len(record)-n]
 	}
 	all := make([][]stretch, joiners)
 	for i := range all {
@@ -429,7 +439,7 @@ func TestHandOver(t *testing.T) {
 					got := all[i][n-1].got
 					m := got[len(got)-1] // where it was last
 					if n%3 == 2 {
-						m = behind(300 + random.IntN(1500)) // on either side of where the ring begins
+						m = behind(300 + random.IntN(furthest-300)) // on either side of where the ring begins
 					}
 					after = &shared.Cursor{Epoch: epoch, Seq: m.Seq, ID: m.ID}
 				}
