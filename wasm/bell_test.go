@@ -78,7 +78,7 @@ func TestBellAndTheBrowser(t *testing.T) {
 	ann.calm()
 
 	// And with the browser's own notifications.
-	cem := newTab(t)
+	cem := newTabIn(t, wholeChromium(t), chromedp.WithNewBrowserContext())
 	cem.atStart(script("bell.js"))
 	cem.open(server.URL() + "r/den")
 	grant := browser.SetPermissionParams{

@@ -23,25 +23,43 @@ import (
 
 func TestMain(m *testing.M) {
 	code := servertest.Main(m)
-	stopChromium()
+	for _, stop := range stopChromium {
+		stop()
+	}
 	os.Exit(code)
 }
 
-var errNoChromium = errors.New("there is no Chromium to run the page in; install chromium")
+// shells are names of Chromium without its window, menus and notifications. The page
+// runs in it as in the whole browser, for half the CPU time.
+var shells = []string{"chromium-headless-shell", "headless-shell"}
 
-// startChromium starts the one browser of all tests, which runs until TestMain
-// stops it. Tests that run at the same time share nothing but its processes: each
-// has profiles of its own.
-var startChromium = sync.OnceValues(func() (context.Context, error) {
+var wholeBrowsers = []string{"chromium", "chromium-browser", "google-chrome"}
+
+// sharedShell and sharedBrowser start the browsers of all tests, which run until
+// TestMain stops them. Tests that run at the same time share nothing but their
+// processes: each has profiles of its own.
+var (
+	sharedShell   = sync.OnceValues(func() (context.Context, error) { return startChromium(slices.Concat(shells, wholeBrowsers)) })
+	sharedBrowser = sync.OnceValues(func() (context.Context, error) { return startChromium(wholeBrowsers) })
+)
+
+// stopChromium has one function for each browser that was started. It ends the browser
+// and waits until it has ended.
+var stopChromium []context.CancelFunc
+
+var errNoChromium = errors.New("there is no Chromium to run the page in")
+
+// startChromium starts the first of these programs that is installed.
+func startChromium(names []string) (context.Context, error) {
 	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
+	for _, name := range names {
 		if found, err := exec.LookPath(name); err == nil {
 			path = found
 			break
 		}
 	}
 	if path == "" {
-		return nil, errNoChromium
+		return nil, fmt.Errorf("%w; install %s", errNoChromium, names[0])
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(path),
@@ -65,17 +83,26 @@ var startChromium = sync.OnceValues(func() (context.Context, error) {
 		cancel()
 		return nil, fmt.Errorf("starting %s: %w", path, err)
 	}
-	stopChromium = cancel
+	stopChromium = append(stopChromium, cancel)
 	return ctx, nil
-})
+}
 
-// stopChromium ends the browser, if one was started, and waits until it has ended.
-var stopChromium = func() {}
-
-// chromium returns the browser, or says why there is none.
+// chromium returns the browser that most tests share, or skips the test if there is
+// none.
 func chromium(t *testing.T) context.Context {
 	t.Helper()
-	ctx, err := startChromium()
+	return running(t, sharedShell)
+}
+
+// wholeChromium is chromium for what the shell does not have.
+func wholeChromium(t *testing.T) context.Context {
+	t.Helper()
+	return running(t, sharedBrowser)
+}
+
+func running(t *testing.T, start func() (context.Context, error)) context.Context {
+	t.Helper()
+	ctx, err := start()
 	if errors.Is(err, errNoChromium) {
 		t.Skipf("NOT RUN: %v", err)
 	} else if err != nil {
