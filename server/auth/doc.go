@@ -10,6 +10,7 @@
 //	guest.go          GuestSessions: guests, their sessions and the cookie
 //	keys.go           Keys: what guest sessions are signed with, and the rotation
 //	token.go          TokenVerifier: JSON Web Tokens of an identity provider
+//	jwks.go           the provider's keys that can be used
 //
 // The package knows HTTP requests, but no connections and no rooms: server/chat
 // closes connections and checks permissions.

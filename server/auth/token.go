@@ -101,7 +101,7 @@ func (v *TokenVerifier) fetchKeys(ctx context.Context, o TokenOptions) error {
 	}
 	failOnFirst := false
 	k, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{o.JWKS}, keyfunc.Override{
-		Client:                    &http.Client{Timeout: jwksTimeout},
+		Client:                    &http.Client{Timeout: jwksTimeout, Transport: &usableKeys{logger: o.Logger}},
 		HTTPTimeout:               jwksTimeout,
 		NoErrorReturnFirstHTTPReq: &failOnFirst,
 		RefreshInterval:           jwksInterval,
