@@ -5,9 +5,10 @@
 // them.
 //
 //	session.go        Session: a user, and their permissions in rooms
-//	authenticator.go  Authenticator: the session of a request or a token
+//	authenticator.go  Authenticator: the session of a token
+//	request.go        the session of a request; its cookies and Authorization header
 //	revocations.go    Revocations: sessions that an operator ended early
-//	guest.go          GuestSessions: guests, their sessions and the cookie
+//	guest.go          GuestSessions: guests and their sessions
 //	keys.go           Keys: what guest sessions are signed with, and the rotation
 //	token.go          TokenVerifier: JSON Web Tokens of an identity provider
 //	jwks.go           the provider's keys that can be used

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -52,6 +53,8 @@ type TokenOptions struct {
 	Key []byte
 	// JWKS is the URL of the provider's keys: https, or http on this machine.
 	JWKS string
+	// Cookie is the cookie that may carry a token; empty means "session".
+	Cookie string
 	// Issuer and Audience are the required claims iss and aud; empty means any.
 	Issuer, Audience string
 	// Logger must not be nil with JWKS.
@@ -61,6 +64,7 @@ type TokenOptions struct {
 // TokenVerifier verifies the tokens of an identity provider. Its methods may be called
 // from any goroutine.
 type TokenVerifier struct {
+	cookie string // the name of the cookie that may carry a token
 	parser *jwt.Parser
 	keys   func(context.Context) jwt.Keyfunc
 }
@@ -78,7 +82,7 @@ func NewTokenVerifier(ctx context.Context, o TokenOptions) (*TokenVerifier, erro
 	if o.Audience != "" {
 		options = append(options, jwt.WithAudience(o.Audience))
 	}
-	v := &TokenVerifier{parser: jwt.NewParser(options...)}
+	v := &TokenVerifier{cookie: cmp.Or(o.Cookie, defaultCookie), parser: jwt.NewParser(options...)}
 	if o.JWKS != "" {
 		return v, v.fetchKeys(ctx, o)
 	}
@@ -164,6 +168,12 @@ type claims struct {
 	jwt.RegisteredClaims
 	Name  string             `json:"name"`
 	Rooms map[string][]Right `json:"rooms"`
+}
+
+// isToken reports whether text is a JSON Web Token, whoever signed it.
+func isToken(text string) bool {
+	_, _, err := jwt.NewParser().ParseUnverified(text, &jwt.RegisteredClaims{})
+	return err == nil
 }
 
 // Verify returns the session of a token. The error wraps ErrBadSession or ErrExpired.

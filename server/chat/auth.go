@@ -25,7 +25,7 @@ const (
 // session is that of a new guest; with tokens it is empty, and the client has to send
 // authenticate. If ok is false, the request has been refused.
 func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (session auth.Session, ok bool) {
-	session, err := a.authenticator.FromRequest(r)
+	session, cookie, err := a.authenticator.FromRequest(r)
 	guests := a.authenticator.Guests
 	switch {
 	case err == nil:
@@ -40,7 +40,7 @@ func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (
 	}
 	a.logger.Debug("session refused", "err", err, "from", r.RemoteAddr)
 	switch {
-	case r.Header.Get("Authorization") != "":
+	case cookie == "":
 		http.Error(w, "invalid or expired session: get a new one, or connect without a session", http.StatusUnauthorized)
 	case guests != nil:
 		a.closeInvalidSession(w, r)

@@ -11,11 +11,11 @@ import (
 
 // originAllowed reports whether the request's origin may connect. Allowed are the
 // server's own pages, the origins that the operator configured, and clients that are not
-// browsers: they send no origin. A client with a cookie counts as a browser.
+// browsers: they send no origin. A client with a session in a cookie counts as a browser.
 func (a *acceptor) originAllowed(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" && len(r.Cookies()) > 0 {
-		a.logger.Warn("refused a connection with a cookie and no origin", "from", r.RemoteAddr,
+	if origin == "" && a.authenticator.HasCookie(r) {
+		a.logger.Warn("refused a connection with a session cookie and no origin", "from", r.RemoteAddr,
 			"hint", "a client that is not a browser presents its session as Authorization: Bearer")
 		return false
 	}

@@ -237,16 +237,43 @@ func TestForgedSessionIsRefused(t *testing.T) {
 		session := c.Welcome.Session
 		user, mac := session[:16], session[16:]
 		for _, forged := range []string{
-			"x", user, user + ".", user + "." + mac[2:], "aaaaaaaaaaaaaaaa" + mac, session + "x", session[:len(session)-2],
+			user + "." + mac[2:], "aaaaaaaaaaaaaaaa" + mac, session + "x", session[:len(session)-2],
 			elsewhere.join("x").Welcome.Session,
 		} {
 			s.dialRefused(fmt.Sprintf("session %q", forged), http.StatusUnauthorized, bearer(forged))
 		}
 		// A browser sees no status of a handshake: it is told by the close code, and its
-		// user decides.
-		told := s.upgrade(servertest.DialOptions{Header: http.Header{"Cookie": {"session=" + user + ".forged"}, "Origin": {s.http.URL}}})
-		told.AwaitClose(shared.CloseSession)
-		told.None("an event before it", func(shared.Event) bool { return true })
+		// user decides. A proxy's password changes nothing.
+		for _, cookie := range []string{"websockets_guest=" + user + ".forged", "session=" + session + "x"} {
+			for _, authorization := range []string{"", "Basic dTpw"} {
+				told := s.upgrade(servertest.DialOptions{Header: http.Header{
+					"Cookie": {cookie}, "Origin": {s.http.URL}, "Authorization": {authorization},
+				}})
+				told.AwaitClose(shared.CloseSession)
+				told.None("an event before it", func(shared.Event) bool { return true })
+			}
+		}
+	})
+}
+
+// What other programs put into a request is no session: with a cookie of ours it changes
+// nothing, and without one the client is a new guest.
+func TestSessionsOfOtherProgramsDoNotCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		ann := s.join("x").Welcome
+		for _, authorization := range []string{"Basic dTpw", "Negotiate abc", "Bearer some.other.apps", "Bearer x", "Bearer " + ann.User, "Bearer " + ann.User + "."} {
+			header := http.Header{"Authorization": {authorization}, "Cookie": {"session=of.another.program"}}
+			if got := s.dial(servertest.DialOptions{Header: header}).Welcome; got.User == ann.User || got.Session == "" {
+				t.Errorf("%s: got %+v, want a new guest", authorization, got)
+			}
+			header.Set("Origin", s.http.URL)
+			header.Set("Cookie", "session=of.another.program; websockets_guest="+ann.Session)
+			if got := s.dial(servertest.DialOptions{Header: header}).Welcome; got.User != ann.User {
+				t.Errorf("%s, with a cookie: got the user %s, want %s", authorization, got.User, ann.User)
+			}
+		}
 	})
 }
 
