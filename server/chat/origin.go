@@ -45,3 +45,10 @@ func isOwn(origin string, r *http.Request) bool {
 	}
 	return strings.EqualFold(strings.TrimSuffix(u.Host, port), strings.TrimSuffix(r.Host, port))
 }
+
+// isOwnPage reports whether one of the server's pages sent the request, in a browser. The
+// browser keeps the cookie that the answer sets. Other programs send such an origin too,
+// but no page can change the User-Agent with which its WebSockets connect.
+func isOwnPage(r *http.Request) bool {
+	return isOwn(r.Header.Get("Origin"), r) && strings.HasPrefix(r.UserAgent(), "Mozilla/")
+}
