@@ -108,6 +108,19 @@ func TestValidateNames(t *testing.T) {
 		strings.Repeat("a", 32): "",
 		strings.Repeat("🦊", 32): "",
 
+		// Joiners, variation selectors and tags, where a script or an emoji needs them.
+		"علی\u200cرضا": "", "مادر\u200cجان": "", "ه\u200d. رضایی": "", "क्\u200dष": "", "র\u200d্যাচেল": "", "രാമന്\u200d": "", "මහින්\u200dද": "",
+		"Ann \U0001f469\u200d\U0001f4bb": "", "\U0001f469\U0001f3fd\u200d\U0001f4bb": "", "\u2764\ufe0f\u200d\U0001f525": "",
+		"\U0001f642\u200d\u2194\ufe0f": "", "\U0001f3f3\ufe0f\u200d\U0001f308": "", "1\ufe0f\u20e3": "", "\u2764\ufe0e": "",
+		"\U0001f468\u200d\U0001f469\u200d\U0001f467": "", "Ann " + england: "", scotland + wales: "", "葛\U000e0100城": "",
+		"\U0001fae9": "", // newer than Go's tables
+
+		"\u200d": CodeBadName, "a\u200db": CodeBadName, "a\u200cb": CodeBadName, "a\u200d": CodeBadName, "李\u200d小": CodeBadName,
+		"\u200cعلی": CodeBadName, "علی\u200c": CodeBadName, "علی\u200c رضا": CodeBadName, "عل\u200bی": CodeBadName, "क\u200d\u200dष": CodeBadName,
+		"\U0001f469\u200d": CodeBadName, "\u200d\U0001f469": CodeBadName, "\U0001f469\u200c\U0001f4bb": CodeBadName, "a\u200d\U0001f4bb": CodeBadName,
+		"\U0001f469\u200d\u200d\U0001f4bb": CodeBadName, "Ann\ufe0f": CodeBadName, "1\ufe0f": CodeBadName, "\u2764\ufe0f\ufe0f": CodeBadName, "a\U000e0100": CodeBadName,
+		"\U0001f3f4\U000e0061\U000e0062\U000e007f": CodeBadName, "\U0001f3f4\U000e0067\U000e0062": CodeBadName, "a\U000e007f": CodeBadName, "\U0001d159": CodeBadName,
+
 		strings.Repeat("a", 33): CodeBadName,
 		strings.Repeat("🦊", 33): CodeBadName,
 		"":                      CodeBadName, " ": CodeBadName, " a": CodeBadName, "a ": CodeBadName, "\u3000a": CodeBadName, "a\n": CodeBadName,
@@ -119,6 +132,18 @@ func TestValidateNames(t *testing.T) {
 	} {
 		refuses(t, name, ValidateName(name), code)
 		refuses(t, name, SetNamePayload{Name: name}.Validate(), code)
+	}
+}
+
+// What is not needed is removed, and nothing else.
+func TestStripInvisible(t *testing.T) {
+	for name, want := range map[string]string{
+		"Ann": "Ann", "A n\u200bn": "A nn", "\u202eAnn\u202c": "Ann", "\u200d\u200d": "", "": "", "a\u200db": "ab", "علی\u200cرضا": "علی\u200cرضا",
+		"\U0001f469\u200d\u200d\U0001f4bb": "\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d": "\U0001f469", england + "\U000e007f": england,
+	} {
+		if got := StripInvisible(name); got != want {
+			t.Errorf("StripInvisible(%+q): got %+q, want %+q", name, got, want)
+		}
 	}
 }
 

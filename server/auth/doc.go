@@ -5,6 +5,7 @@
 // them.
 //
 //	session.go        Session: a user, and their permissions in rooms
+//	name.go           display names: which are the same, and those of tokens
 //	authenticator.go  Authenticator: the session of a token
 //	request.go        the session of a request; its cookies and Authorization header
 //	revocations.go    Revocations: sessions that an operator ended early
