@@ -52,11 +52,11 @@ func ValidateID(id string) error {
 	return nil
 }
 
-// ValidateMessage returns an *Error with code "bad_message" if text is empty, too
+// ValidateMessage returns an *Error with code "bad_message" if text shows nothing, is too
 // long or not UTF-8.
 func ValidateMessage(text string) error {
 	switch n := utf8.RuneCountInString(text); {
-	case strings.TrimSpace(text) == "":
+	case IsBlank(text):
 		return Errorf(CodeBadMessage, "the message is empty")
 	case n > MaxMessageLength:
 		return Errorf(CodeBadMessage, "the message has %d characters, the maximum is %d", n, MaxMessageLength)

@@ -61,7 +61,7 @@ func TestValidateRooms(t *testing.T) {
 
 func TestValidateMessages(t *testing.T) {
 	for text, code := range map[string]string{
-		"a": "", "ä": "", "🚀": "", "\u0301": "", "\x00": "", "a\nb": "", "  indented": "",
+		"a": "", "ä": "", "🚀": "", "\u0301": "", "a\x00": "", "a\nb": "", "  indented": "",
 		strings.Repeat("a", 4096):              "",
 		strings.Repeat("é", 4096):              "",
 		strings.Repeat("世", 4096):              "",
@@ -76,8 +76,22 @@ func TestValidateMessages(t *testing.T) {
 		"":                       CodeBadMessage,
 		" ":                      CodeBadMessage,
 		"\n\t\u00a0\u2028\u3000": CodeBadMessage,
-		"\xff":                   CodeBadMessage,
-		"a\xed\xa0\xbd":          CodeBadMessage, // a surrogate in UTF-8
+		"\x00":                   CodeBadMessage,
+		"\u2800":                 CodeBadMessage,
+		"\u3164":                 CodeBadMessage,
+		"\u00ad":                 CodeBadMessage,
+		"\ufe0f":                 CodeBadMessage,
+		"\U0001d159":             CodeBadMessage,
+		"\U000e0041":             CodeBadMessage,
+		"\U000e0100":             CodeBadMessage,
+		"\u200b \u2060\n\ufeff\u200e\u202e\u2800\u115f\u034f\u200d\u061c\u180e\ufff9\u17b4\x1b": CodeBadMessage,
+		"\u200b.":       "",
+		"\u0600":        "", // formats digits, and can be seen
+		"\ue000":        "", // for private use: who knows
+		"\U0001fae9":    "",
+		"a\u200db":      "",
+		"\xff":          CodeBadMessage,
+		"a\xed\xa0\xbd": CodeBadMessage, // a surrogate in UTF-8
 	} {
 		refuses(t, text, ValidateMessage(text), code)
 		refuses(t, text, SendMessagePayload{Message: text}.Validate(), code)

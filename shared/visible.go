@@ -17,6 +17,9 @@ const (
 	blankNotehead = '\U0001d159'
 )
 
+// IsBlank reports whether a text shows nothing.
+func IsBlank(text string) bool { return !strings.ContainsFunc(text, isVisible) }
+
 // isVisible reports whether r shows something by itself.
 func isVisible(r rune) bool {
 	if unicode.Is(unicode.Prepended_Concatenation_Mark, r) { // formats, but can be seen
