@@ -15,11 +15,17 @@ const (
 	zwj  = '\u200d' // zero width joiner
 )
 
+// maxRawName is the most bytes of a name that CleanName normalizes: more than any name
+// that fits then.
+const maxRawName = 32 * shared.MaxNameLength
+
 // CleanName returns a display name in the form in which it is stored and shown. That is
 // NFKC without idle joiners, in which names that look the same are the same. The error
 // is a *shared.Error if the name is not allowed.
 func CleanName(name string) (string, error) {
-	name = normalized(name)
+	if len(name) <= maxRawName {
+		name = normalized(name)
+	}
 	return name, shared.ValidateName(name)
 }
 
@@ -28,10 +34,10 @@ func CleanName(name string) (string, error) {
 func tokenName(claim any) string {
 	name, _ := claim.(string)
 	name = strings.Join(strings.Fields(name), " ") // line breaks too, which StripInvisible removes
-	name = strings.TrimSpace(shared.StripInvisible(normalized(name)))
+	name = untilStable(name, stripped)
 	if utf8.RuneCountInString(name) > shared.MaxNameLength {
 		name = string([]rune(name)[:shared.MaxNameLength])
-		name = strings.TrimSpace(shared.StripInvisible(normalized(name))) // what was cut off may have needed a joiner
+		name = untilStable(name, stripped) // what was cut off may have needed a joiner
 	}
 	if shared.ValidateName(name) != nil {
 		return ""
@@ -39,12 +45,29 @@ func tokenName(claim any) string {
 	return name
 }
 
+func stripped(name string) string { return strings.TrimSpace(shared.StripInvisible(normalized(name))) }
+
 // normalized returns a name in NFKC, without joiners that change nothing.
 func normalized(name string) string {
 	if !utf8.ValidString(name) {
 		return name // which ValidateName refuses
 	}
-	return withoutIdleJoiners(norm.NFKC.String(withoutStyles(name)))
+	return untilStable(name, func(name string) string {
+		return withoutIdleJoiners(norm.NFKC.String(withoutStyles(name)))
+	})
+}
+
+// untilStable applies change until nothing changes any more: a name from which something
+// was removed may not be in NFKC. After the first time, change only removes, composes and
+// reorders characters, so it ends.
+func untilStable(name string, change func(string) string) string {
+	for {
+		was := name
+		name = change(was)
+		if name == was {
+			return name
+		}
+	}
 }
 
 // withoutStyles removes variation selectors after characters that NFKC replaces, such as
@@ -73,12 +96,12 @@ func withoutIdleJoiners(name string) string {
 	return kept.String()
 }
 
-// isIdle reports whether a joiner changes nothing. It knows Arabic and the scripts of
-// India; elsewhere no joiner is idle.
+// isIdle reports whether a joiner changes nothing. It knows Arabic and the scripts with
+// viramas; elsewhere no joiner is idle.
 func isIdle(before string, joiner rune, after string) bool {
 	previous, _ := utf8.DecodeLastRuneInString(before)
 	next, _ := utf8.DecodeRuneInString(after)
-	if isIndic(previous) {
+	if hasViramas(previous) {
 		return !unicode.Is(viramas, previous) && !unicode.Is(viramas, next)
 	}
 	previous, _ = utf8.DecodeLastRuneInString(strings.TrimRightFunc(before, unicode.IsMark))
@@ -99,15 +122,18 @@ func isArabic(r rune) bool {
 	return unicode.Is(unicode.Arabic, r) && unicode.IsLetter(r) || r == '\u0640'
 }
 
-// isIndic reports whether r is of a script from Devanagari to Sinhala.
-func isIndic(r rune) bool { return 0x0900 <= r && r <= 0x0dff }
+// hasViramas reports whether r is of a script that may have viramas: one from Devanagari
+// to Sinhala, Tibetan, Myanmar or Khmer.
+func hasViramas(r rune) bool {
+	return 0x0900 <= r && r <= 0x0dff || unicode.In(r, unicode.Tibetan, unicode.Myanmar, unicode.Khmer)
+}
 
 // viramas join the consonants before and after them in those scripts. A joiner beside one
-// decides how.
+// decides how, and one beside a shifter of Khmer decides where that stands.
 var viramas = &unicode.RangeTable{R16: []unicode.Range16{
 	{0x094d, 0x094d, 1}, {0x09cd, 0x09cd, 1}, {0x0a4d, 0x0a4d, 1}, {0x0acd, 0x0acd, 1}, {0x0b4d, 0x0b4d, 1},
 	{0x0bcd, 0x0bcd, 1}, {0x0c4d, 0x0c4d, 1}, {0x0ccd, 0x0ccd, 1}, {0x0d3b, 0x0d3c, 1}, {0x0d4d, 0x0d4d, 1},
-	{0x0dca, 0x0dca, 1},
+	{0x0dca, 0x0dca, 1}, {0x0f84, 0x0f84, 1}, {0x1039, 0x103a, 1}, {0x17c9, 0x17ca, 1}, {0x17d2, 0x17d2, 1},
 }}
 
 // joinNone are the Arabic letters that join neither neighbour, and joinNoNext those that

@@ -19,6 +19,12 @@ func TestCleanName(t *testing.T) {
 		"علی\u200cرضا": "علی\u200cرضا", "ه\u200d. رضایی": "ه\u200d. رضایی", "مادر\u200cجان": "مادرجان", "دا\u200cرا": "دارا", "علی\u200dرضا": "علیرضا",
 		"عَ\u200cلی": "عَ\u200cلی", "سماء\u200cس": "سماءس", "م\u200cء": "مء",
 		"क्\u200dष": "क्\u200dष", "क्\u200cष": "क्\u200cष", "क\u200cष": "कष", "র\u200d্যাচেল": "র\u200d্যাচেল", "രാമന്\u200d": "രാമന്\u200d",
+		"\u1780\u200c\u1781": "\u1780\u1781", "\u1794\u200c\u17ca\u17b8": "\u1794\u200c\u17ca\u17b8", "\u1000\u200d\u1001": "\u1000\u1001",
+		"\u1000\u1039\u200c\u1001": "\u1000\u1039\u200c\u1001", "\u0f40\u200d\u0f41": "\u0f40\u0f41",
+
+		// What is left when a joiner has gone is in NFKC.
+		"\u0644\u064e\u200c\u17d2":                       "\u0644\u17d2\u064e",
+		strings.Repeat("\u0627\u064e\u200d", maxRawName): "",
 	} {
 		got, err := CleanName(name)
 		if (err == nil) != (want != "") || err == nil && got != want {
@@ -37,6 +43,7 @@ func TestNamesInTokens(t *testing.T) {
 		{"Ann", "Ann"}, {nil, ""}, {"", ""}, {" ", ""}, {17, ""}, {[]string{"Ann"}, ""}, {map[string]any{"first": "Ann"}, ""},
 		{" Ann\t", "Ann"}, {"Ann ", "Ann"}, {"Ann\nLee", "Ann Lee"}, {"Ann\u00a0\u3000Lee", "Ann Lee"}, {"Ａｎｎ", "Ann"},
 		{"Ann\u202enimdA", "AnnnimdA"}, {"\u200bAnn\u200b ", "Ann"}, {"\u200b Ann", "Ann"}, {"\u200b\u2800", ""}, {"\u0301", ""}, {"\u0000", ""},
+		{"A\u00ad\u0301", "\u00c1"}, {"\u0640\u064e\x00\u1039", "\u0640\u1039\u064e"}, {"\u1780 \u0301\u200d\u1039\u180b", "\u1780 \u1039\u0301"},
 		{strings.Repeat("A", 40), strings.Repeat("A", 32)},
 		{strings.Repeat("A", 31) + " Lee", strings.Repeat("A", 31)},
 		{strings.Repeat("A", 30) + "\U0001f469\u200d\U0001f4bb", strings.Repeat("A", 30) + "\U0001f469"},
