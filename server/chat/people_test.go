@@ -282,6 +282,30 @@ func TestSessionIsToldToThoseWithoutACookie(t *testing.T) {
 	})
 }
 
+// A page of an origin that is not allowed gets no session, whatever its request presents.
+func TestOtherOriginsGetNoSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const friend, browser = "https://friend.example", "Mozilla/5.0"
+		s := serveInBubble(t, func(with *setup) { with.config.AllowOrigins = []string{friend} })
+		ann := s.join("x").Welcome
+		for _, origin := range []string{"https://evil.example", "null", friend + ".evil.example"} {
+			for _, agent := range []string{browser, "Python/3.13"} {
+				for name, value := range map[string]string{
+					"Accept": "*/*", "Cookie": "websockets_guest=" + ann.Session, "Authorization": "Bearer " + ann.Session,
+					"X-Forwarded-Proto": "https", "Forwarded": "for=127.0.0.1;proto=https;host=friend.example",
+				} {
+					header := http.Header{"Origin": {origin}, "User-Agent": {agent}, name: {value}}
+					answer := s.dialRefused(origin+" with "+name, http.StatusForbidden, header)
+					if set := answer.Values("Set-Cookie"); set != nil {
+						t.Errorf("%s with %s: got the cookies %q, want none", origin, name, set)
+					}
+				}
+			}
+		}
+	})
+}
+
 // A page of another site is the same user again: it can set no header, and presents its
 // session in its first event.
 func TestGuestAuthenticatesByEvent(t *testing.T) {
