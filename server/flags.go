@@ -32,8 +32,8 @@ var serveHelp = kong.Vars{
 		"and scopes: messages:read messages:write sessions:delete.",
 	"allow_origin": "Origin (https://host) of another site whose pages may connect. May be repeated.",
 	"tls_cert":     "Certificate chain (PEM): serve over TLS. Requires --tls-key. Both files are reloaded when they change.",
-	"trusted_proxy": "Address or network (10.0.0.0/8) of a reverse proxy. Its X-Forwarded-For and X-Forwarded-Proto are " +
-		"trusted. May be repeated.",
+	"trusted_proxy": "Address or network (10.0.0.0/8) of a reverse proxy. Its X-Forwarded-For, X-Forwarded-Proto and " +
+		"Forwarded are trusted. May be repeated.",
 	"rate": "Events a second per connection, with bursts of three times as many. 0 means no limit.",
 	"max_conns_per_address": "Connections per address. An IPv6 /64 network counts as one address. " +
 		"0 means no limit, neither per address nor per user.",

@@ -17,7 +17,7 @@ type row struct {
 
 // messageParts holds the elements of a message's row that change.
 type messageParts struct {
-	avatar, from, tag, time, body, stateLabel, retry js.Value
+	avatar, from, tag, time, body, fold, stateLabel, retry js.Value
 }
 
 func isMessage(r row) bool { return r.parts != nil }
@@ -46,6 +46,7 @@ func (t *timeline) newRow(e view.Entry) *item[row] {
 		tag:        find(r.element, ".tag"),
 		time:       find(r.element, "time"),
 		body:       find(r.element, ".body"),
+		fold:       find(r.element, "[data-act=fold]"),
 		stateLabel: find(r.element, ".state span"),
 		retry:      find(r.element, "[data-act=retry]"),
 	}
@@ -88,6 +89,12 @@ func (t *timeline) fill(r *item[row], e view.Entry) {
 		if emoji := view.EmojiAlone(e.Text); emoji != view.EmojiAlone(was.Text) {
 			p.body.Get("classList").Call("toggle", "emoji", emoji)
 		}
+	}
+	if was.More != e.More {
+		p.fold.Set("textContent", e.More)
+		setHidden(p.fold, e.More == "")
+		p.fold.Call("setAttribute", "aria-expanded", !e.Folded)
+		r.element.Get("classList").Call("toggle", "folded", e.Folded)
 	}
 	if was.Follows != e.Follows {
 		r.element.Get("classList").Call("toggle", "follows", e.Follows)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp/kb"
+
 	"websockets/shared"
 )
 
@@ -138,4 +140,59 @@ func TestMessageStates(t *testing.T) {
 	do("r1", "edit")
 	ann.await("the text in the composer", `byId("compose").value === "rejected one" && focused("compose") && !rowOf("r1")`)
 	ann.awaitOutbox(0)
+}
+
+// TestLongMessageIsFolded: a message of thousands of lines takes little of the page. It
+// unfolds where it begins, by mouse or keyboard, and folds where it ends.
+func TestLongMessageIsFolded(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	bob := enter(t, server, "general", "Bob")
+	for range 40 {
+		bob.say("before")
+	}
+	bob.say("a"+strings.Repeat("\n", 4000)+"https://example.com/", "after")
+	ann := openTimeline(t, "Ann", server.URL())
+	ann.awaitMessage("after")
+	ann.do("keeping the row", `window.long = messages().at(-2); window.button = long.querySelector("[data-act=fold]")`)
+	state := func(what, label string, least, most float64) {
+		t.Helper()
+		ann.await(what, js("isLabelled", label))
+		if high := evaluate[float64](ann, "its height", `long.getBoundingClientRect().height`); high < least || high > most {
+			t.Errorf("%s: got a row of %.0f pixels, want %.0f to %.0f", what, high, least, most)
+		}
+	}
+	const moreThanAScreen = 50_000
+	state("folded", "Show more false", 100, 600)
+	unfold := func() {
+		t.Helper()
+		was := evaluate[float64](ann, "where it begins", `long.getBoundingClientRect().top`)
+		ann.do("unfolding", `button.click()`)
+		state("unfolded", "Show less true", moreThanAScreen, 2*moreThanAScreen)
+		if now := evaluate[float64](ann, "where it begins", `long.getBoundingClientRect().top`); now < was-2 || now > was+2 {
+			t.Errorf("unfolded: got its beginning at %.0f pixels, want it where it was, at %.0f", now, was)
+		}
+		ann.await("the way down", `!atEnd()`)
+		ann.do("reading to its end", `button.scrollIntoView({block: "center"}); button.focus()`)
+		ann.press(kb.Enter)
+		state("folded again", "Show more false", 100, 600)
+		ann.await("its button in sight, with the focus", `document.activeElement === button && inSight(button)`)
+	}
+	unfold()
+	ann.await("the end", `atEnd()`)
+	for range 30 {
+		bob.say("afterwards")
+	}
+	bob.say("the very last")
+	ann.awaitMessage("the very last")
+	ann.do("scrolling its beginning out of sight", `scrollTimeline(long.getBoundingClientRect().top - byId("scroll").getBoundingClientRect().top + 100)`)
+	ann.await("the way down", `!atEnd()`)
+	unfold()
+	// Whoever tabs to a link that is folded away sees it.
+	ann.do("going to its link", `long.querySelector("a").focus({focusVisible: true})`)
+	ann.await("that it is in sight", `inSight(long.querySelector("a"))`)
+	if got := evaluate[string](ann, "a short message's button", `getComputedStyle(lastRow().querySelector("[data-act=fold]")).display`); got != "none" {
+		t.Errorf("the button of a short message: got display %s, want none", got)
+	}
+	ann.wellBehaved()
 }

@@ -111,7 +111,13 @@ func (t *timeline) listen() {
 			return
 		}
 		act, key := button.Get("dataset").Get("act").String(), keyOf(button)
-		t.loop.post(func() { t.resolvePending(act, key) })
+		t.loop.post(func() {
+			if act == "fold" {
+				t.toggleFold(key)
+				return
+			}
+			t.resolvePending(act, key)
+		})
 	})
 	listen(t.latest.Value, "click", func(js.Value) {
 		t.loop.post(func() {
@@ -153,6 +159,23 @@ func (t *timeline) resolvePending(act, id string) {
 	}
 	t.composer.focus() // the pressed button disappears
 	t.loop.redraw()
+}
+
+// toggleFold unfolds a long message below where it begins, or folds it again.
+func (t *timeline) toggleFold(key string) {
+	r := t.rows.items[key]
+	if r == nil { // it was removed after the click
+		return
+	}
+	was := top(r.element)
+	unfolded := t.ToggleFold(key)
+	t.loop.drawNow()
+	if unfolded {
+		t.scroll.Set("scrollTop", t.scroll.Get("scrollTop").Float()+top(r.element)-was)
+	}
+	if t.Scrolled(t.fromEnd() < nearEnd) {
+		t.loop.redraw()
+	}
 }
 
 // sent shows the end of the timeline after the reader has sent a message.

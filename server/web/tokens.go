@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"websockets/server/auth"
 )
 
 // Scopes of an API token.
@@ -61,7 +63,7 @@ func ParseBackends(text []byte) (Backends, error) {
 // authenticate returns the owner of the request's token. It reports false if the
 // token is missing or unknown.
 func (b Backends) authenticate(r *http.Request) (backend, bool) {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	token, ok := auth.Bearer(r)
 	if !ok {
 		return backend{}, false
 	}

@@ -39,6 +39,8 @@ type Entry struct {
 	StateLabel string // text of the state
 	Reason     string // details of the state
 	Retry      string // label of the button that sends again
+	More       string // label of the button that unfolds or folds the text
+	Folded     bool   // only the beginning of the text is shown
 }
 
 // Clock formats times in the reader's language and time zone.
@@ -94,6 +96,7 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 		}
 	}
 	add := func(e Entry) {
+		t.fold(&e)
 		e.Follows = last.Kind == Message && last.User == e.User && last.From == e.From &&
 			max(e.Sent-last.Sent, last.Sent-e.Sent) < groupWithin.Milliseconds()
 		list = append(list, e)

@@ -50,6 +50,8 @@ type Timeline struct {
 	// divider. dismissedTo is the newest message when the reader dismissed it.
 	dividerPending, wasHidden bool
 	dismissedTo               uint64
+
+	unfolded map[string]bool // keys of the long messages that the reader has unfolded
 }
 
 // Load says which messages to fetch.
