@@ -29,9 +29,9 @@ var serveHelp = kong.Vars{
 	"new_epoch": "Use once after restoring --data from a backup: clients that have seen newer messages start over.",
 	"replicas":  "With --nats: number of NATS servers that store each message: 1, 3 or 5.",
 	"api_tokens": "Enable the HTTP API. Each line of the file has a name, a token of at least 32 characters, " +
-		"and scopes: messages:read messages:write sessions:delete.",
+		"and scopes: messages:read messages:write sessions:delete. SIGHUP reloads it.",
 	"allow_origin": "Origin (https://host) of another site whose pages may connect. May be repeated.",
-	"tls_cert":     "Certificate chain (PEM): serve over TLS. Requires --tls-key. Both files are reloaded when they change.",
+	"tls_cert":     "Certificate chain (PEM): serve over TLS. Requires --tls-key. Both files are reloaded when they change, and at SIGHUP.",
 	"trusted_proxy": "Address or network (10.0.0.0/8) of a reverse proxy. Its X-Forwarded-For and X-Forwarded-Proto are " +
 		"trusted. May be repeated.",
 	"rate": "Events a second per connection, with bursts of three times as many. 0 means no limit.",

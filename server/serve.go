@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"sync"
 	"syscall"
 	"time"
@@ -34,6 +35,11 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		return err
 	}
 	logger := s.logger(stderr)
+	// Otherwise the next line of the log would end the server when its reader has gone.
+	signal.Ignore(syscall.SIGPIPE)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	c, err := s.open(ctx, assets, logger)
 	if err != nil {
 		return err
@@ -43,7 +49,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		logger.Warn("browser client not built: run ./build.sh")
 	}
 	logger.Info("listening", "open", c.address, "log", s.describe())
-	err = c.serve(ctx)
+	err = c.serve(ctx, hangups)
 	logger.Info("stopping")
 	c.stop(ctx)
 	return err
@@ -58,6 +64,7 @@ type chatServer struct {
 	authenticator auth.Authenticator
 	manager       *chat.Manager
 	http          *http.Server
+	files         []reloadable
 }
 
 // open opens the port and the log and connects the parts. It serves nothing yet. The
@@ -72,6 +79,9 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 		return nil, err
 	}
 	c := &chatServer{logger: logger}
+	if backends != nil {
+		c.files = append(c.files, reloadable{s.APITokens, func() error { return s.reloadBackends(backends) }})
+	}
 	defer func() {
 		if err != nil {
 			c.close()
@@ -88,6 +98,9 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	c.authenticator, err = s.authenticator(ctx, c.log, logger)
 	if err != nil {
 		return nil, err
+	}
+	if s.JWTKey != "" {
+		c.files = append(c.files, reloadable{s.JWTKey, func() error { return s.reloadKey(c.authenticator.Tokens) }})
 	}
 	c.manager, err = chat.NewManager(c.log, c.authenticator, chat.Config{
 		Rate: s.Rate, MaxConnsPerAddress: s.MaxConnsPerAddress, AllowOrigins: s.AllowOrigin, Version: assets.Version(),
@@ -136,7 +149,7 @@ func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventl
 
 // listen opens the port, with TLS if there is a certificate.
 func (s *serveCommand) listen(c *chatServer) error {
-	certificate, err := s.tlsFlags.config(c.logger)
+	certificate, err := s.tlsFlags.certificate(c.logger)
 	if err != nil {
 		return err
 	}
@@ -148,13 +161,15 @@ func (s *serveCommand) listen(c *chatServer) error {
 	}
 	c.listener, c.address = listener, "http://"+listener.Addr().String()
 	if certificate != nil {
-		c.listener, c.address = tls.NewListener(listener, certificate), "https://"+listener.Addr().String()
+		c.listener, c.address = tls.NewListener(listener, certificate.config()), "https://"+listener.Addr().String()
+		c.files = append(c.files, reloadable{s.TLSCert, certificate.reload})
 	}
 	return nil
 }
 
-// serve serves until ctx ends, or until the HTTP server or the log has failed.
-func (c *chatServer) serve(ctx context.Context) error {
+// serve serves until ctx ends, or until the HTTP server or the log has failed. It reloads
+// the files at each hangup.
+func (c *chatServer) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -164,13 +179,17 @@ func (c *chatServer) serve(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- c.http.Serve(c.listener) }()
-	select {
-	case err := <-served:
-		return err
-	case err := <-c.log.Failed():
-		return err
-	case <-ctx.Done():
-		return nil
+	for {
+		select {
+		case err := <-served:
+			return err
+		case err := <-c.log.Failed():
+			return err
+		case <-hangups:
+			c.reload()
+		case <-ctx.Done():
+			return nil
+		}
 	}
 }
 
@@ -193,19 +212,28 @@ func (c *chatServer) close() {
 }
 
 // backends reads the tokens of the HTTP API. It returns nil if the API is disabled.
-func (s *serveCommand) backends() (web.Backends, error) {
+func (s *serveCommand) backends() (*web.Backends, error) {
 	if s.APITokens == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(s.APITokens)
+	backends := &web.Backends{}
+	err := s.reloadBackends(backends)
 	if err != nil {
-		return nil, fmt.Errorf("--api-tokens: %w", err)
-	}
-	backends, err := web.ParseBackends(text)
-	if err != nil {
-		return nil, fmt.Errorf("--api-tokens: %s: %w", s.APITokens, err)
+		return nil, err
 	}
 	return backends, nil
+}
+
+func (s *serveCommand) reloadBackends(backends *web.Backends) error {
+	text, err := os.ReadFile(s.APITokens)
+	if err != nil {
+		return fmt.Errorf("--api-tokens: %w", err)
+	}
+	err = backends.Replace(text)
+	if err != nil {
+		return fmt.Errorf("--api-tokens: %s: %w", s.APITokens, err)
+	}
+	return nil
 }
 
 // describe says where messages are stored and what an ack means.

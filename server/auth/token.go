@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/MicahParks/keyfunc/v3"
@@ -61,8 +62,10 @@ type TokenOptions struct {
 // TokenVerifier verifies the tokens of an identity provider. Its methods may be called
 // from any goroutine.
 type TokenVerifier struct {
-	parser *jwt.Parser
-	keys   func(context.Context) jwt.Keyfunc
+	algorithm string
+	parser    *jwt.Parser
+	keys      func(context.Context) jwt.Keyfunc
+	key       atomic.Value // without JWKS: the key
 }
 
 // NewTokenVerifier returns a TokenVerifier. With JWKS it fetches the keys, and keeps
@@ -78,16 +81,27 @@ func NewTokenVerifier(ctx context.Context, o TokenOptions) (*TokenVerifier, erro
 	if o.Audience != "" {
 		options = append(options, jwt.WithAudience(o.Audience))
 	}
-	v := &TokenVerifier{parser: jwt.NewParser(options...)}
+	v := &TokenVerifier{algorithm: o.Algorithm, parser: jwt.NewParser(options...)}
 	if o.JWKS != "" {
 		return v, v.fetchKeys(ctx, o)
 	}
-	key, err := parseKey(o.Algorithm, o.Key)
+	err := v.SetKey(o.Key)
 	if err != nil {
 		return nil, err
 	}
-	v.keys = func(context.Context) jwt.Keyfunc { return func(*jwt.Token) (any, error) { return key, nil } }
+	v.keys = func(context.Context) jwt.Keyfunc { return func(*jwt.Token) (any, error) { return v.key.Load(), nil } }
 	return v, nil
+}
+
+// SetKey replaces the key, see TokenOptions.Key. On an error the current key stays. With
+// JWKS it has no effect.
+func (v *TokenVerifier) SetKey(text []byte) error {
+	key, err := parseKey(v.algorithm, text)
+	if err != nil {
+		return err
+	}
+	v.key.Store(key)
+	return nil
 }
 
 // fetchKeys sets keys to those of a JWKS.

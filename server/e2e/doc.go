@@ -13,6 +13,7 @@
 //	nodes_test.go        several servers on one NATS
 //	damage_test.go       damaged stores; disk_test.go full and read-only disks
 //	data_test.go         the data of version 0.1.0
+//	signals_test.go      SIGHUP, and a log that nobody reads
 //	commandline_test.go  flags, environment, exit codes
 //	bench_test.go        the bench command
 //	readme_test.go       what README says

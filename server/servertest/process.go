@@ -58,10 +58,11 @@ type Process struct {
 	// Dir is the data folder.
 	Dir string
 
-	t    testing.TB
-	args []string
-	cmd  *exec.Cmd
-	log  *tail
+	t      testing.TB
+	args   []string
+	cmd    *exec.Cmd
+	stderr io.Closer // our end of its standard error
+	log    *tail
 }
 
 // Start runs the server on a free port and a fresh data folder, with further
@@ -102,7 +103,7 @@ func (p *Process) Start(args ...string) {
 		p.t.Fatal(err)
 	}
 	children.Store(p.cmd.Process.Pid, p.cmd.Process)
-	p.log = newTail(stderr)
+	p.stderr, p.log = stderr, newTail(stderr)
 	if !p.log.await(listening) {
 		p.Kill()
 		p.t.Fatalf("the server did not start:\n%s", p.log)
@@ -120,13 +121,28 @@ func (p *Process) Kill() {
 	p.cmd = nil
 }
 
+// Signal sends the running server a signal.
+func (p *Process) Signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// CloseLog closes our end of the running server's standard error: nobody reads its log
+// any more.
+func (p *Process) CloseLog() {
+	p.t.Helper()
+	if err := p.stderr.Close(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // Stop asks the server to end, as Ctrl-C does. It fails the test if the server does
 // not end by itself and with exit code 0.
 func (p *Process) Stop() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		p.t.Fatal(err)
-	}
+	p.Signal(syscall.SIGINT)
 	ended := make(chan error, 1)
 	go func() { ended <- p.cmd.Wait() }()
 	select {

@@ -34,7 +34,7 @@ const apiTimeout = 20 * time.Second
 //	DELETE /api/sessions/{user}         revokes the user's sessions
 type api struct {
 	manager  *chat.Manager
-	backends Backends
+	backends *Backends
 }
 
 func (a api) routes(mux *http.ServeMux) {

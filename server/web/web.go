@@ -28,7 +28,7 @@ type Options struct {
 	Manager       *chat.Manager
 	Authenticator auth.Authenticator
 	// Backends are the tokens of the HTTP API. With nil, the API is disabled.
-	Backends Backends
+	Backends *Backends
 	// Trusted are the proxies whose X-Forwarded headers are trusted.
 	Trusted []netip.Prefix
 	// Ready returns an error if messages cannot be stored.
