@@ -3,13 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"sync"
@@ -58,8 +57,8 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 // chatServer holds the parts of a running server.
 type chatServer struct {
 	logger        *slog.Logger
-	address       string // for a browser
-	listener      net.Listener
+	address       string // for a browser, or the proxy in front
+	listeners     []net.Listener
 	log           eventlog.Store
 	authenticator auth.Authenticator
 	manager       *chat.Manager
@@ -67,7 +66,7 @@ type chatServer struct {
 	files         []reloadable
 }
 
-// open opens the port and the log and connects the parts. It serves nothing yet. The
+// open opens the sockets and the log and connects the parts. It serves nothing yet. The
 // caller must call close.
 func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *slog.Logger) (_ *chatServer, err error) {
 	trusted, err := web.ParseProxies(s.TrustedProxy)
@@ -91,6 +90,9 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	if err != nil {
 		return nil, err
 	}
+	if c.isLocal() { // whoever may open the socket is a proxy
+		trusted = append(trusted, netip.PrefixFrom(loopback, loopback.BitLen()))
+	}
 	c.log, err = s.openLog(ctx, logger)
 	if err != nil {
 		return nil, err
@@ -112,6 +114,7 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	c.http = &http.Server{
 		Handler: web.Handler(web.Options{
 			Assets: assets, Manager: c.manager, Authenticator: c.authenticator, Backends: backends, Trusted: trusted, Ready: c.log.Ready,
+			HSTS: s.HSTS,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -147,26 +150,6 @@ func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventl
 	return log, nil
 }
 
-// listen opens the port, with TLS if there is a certificate.
-func (s *serveCommand) listen(c *chatServer) error {
-	certificate, err := s.tlsFlags.certificate(c.logger)
-	if err != nil {
-		return err
-	}
-	listener, err := net.Listen("tcp", s.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s is in use: stop the program that listens there, or choose another address with --listen", s.Listen)
-	} else if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w", s.Listen, err)
-	}
-	c.listener, c.address = listener, "http://"+listener.Addr().String()
-	if certificate != nil {
-		c.listener, c.address = tls.NewListener(listener, certificate.config()), "https://"+listener.Addr().String()
-		c.files = append(c.files, reloadable{s.TLSCert, certificate.reload})
-	}
-	return nil
-}
-
 // serve serves until ctx ends, or until the HTTP server or the log has failed. It reloads
 // the files at each hangup.
 func (c *chatServer) serve(ctx context.Context, hangups <-chan os.Signal) error {
@@ -177,8 +160,10 @@ func (c *chatServer) serve(ctx context.Context, hangups <-chan os.Signal) error 
 	if c.authenticator.Guests != nil {
 		background.Go(func() { rotateKeysLoop(ctx, c.log, c.authenticator.Guests, c.logger) })
 	}
-	served := make(chan error, 1)
-	go func() { served <- c.http.Serve(c.listener) }()
+	served := make(chan error, len(c.listeners))
+	for _, l := range c.listeners {
+		go func() { served <- c.http.Serve(l) }()
+	}
 	for {
 		select {
 		case err := <-served:
@@ -201,13 +186,13 @@ func (c *chatServer) stop(ctx context.Context) {
 	_ = c.http.Shutdown(ctx)
 }
 
-// close closes the log and the port if they are open.
+// close closes the log and the sockets if they are open.
 func (c *chatServer) close() {
 	if c.log != nil {
 		c.log.Close()
 	}
-	if c.listener != nil {
-		_ = c.listener.Close()
+	for _, l := range c.listeners {
+		_ = l.Close()
 	}
 }
 

@@ -31,6 +31,8 @@ type Options struct {
 	Backends *Backends
 	// Trusted are the proxies whose X-Forwarded headers are trusted.
 	Trusted []netip.Prefix
+	// HSTS tells browsers that came over TLS to come over TLS only.
+	HSTS bool
 	// Ready returns an error if messages cannot be stored.
 	Ready func(context.Context) error
 }
@@ -73,11 +75,11 @@ func Handler(o Options) http.Handler {
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "cross-origin requests are not allowed"})
 	}))
-	return behindProxies(o.Trusted, withHeaders(sameOrigin.Handler(mux)))
+	return behindProxies(o.Trusted, withHeaders(o.HSTS, sameOrigin.Handler(mux)))
 }
 
 // withHeaders sets the security headers of every response.
-func withHeaders(next http.Handler) http.Handler {
+func withHeaders(hsts bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", contentSecurityPolicy)
@@ -87,8 +89,10 @@ func withHeaders(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors
 		if auth.IsSecure(r) {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
 			h.Set("Cross-Origin-Opener-Policy", "same-origin") // over plain HTTP, browsers warn about it
+		}
+		if hsts && auth.IsSecure(r) {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		next.ServeHTTP(w, r)
 	})

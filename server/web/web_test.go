@@ -123,3 +123,22 @@ func TestThePageRefreshesOldSessions(t *testing.T) {
 		}
 	})
 }
+
+// TestHSTSIsSentWhenAskedFor: browsers remember it for a year, so it is not sent unasked, and
+// never without TLS.
+func TestHSTSIsSentWhenAskedFor(t *testing.T) {
+	for _, hsts := range []bool{false, true} {
+		handler := Handler(Options{HSTS: hsts})
+		for _, scheme := range []string{"http", "https"} {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest("GET", scheme+"://chat.example/healthz", nil))
+			want := ""
+			if hsts && scheme == "https" {
+				want = "max-age=31536000"
+			}
+			if got := w.Header().Get("Strict-Transport-Security"); got != want {
+				t.Errorf("over %s, asked for: %v: got %q, want %q", scheme, hsts, got, want)
+			}
+		}
+	}
+}
