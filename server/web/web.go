@@ -46,6 +46,8 @@ type Options struct {
 //	/api/…          the HTTP API for backends: see api
 //	/healthz        200 while the process is running
 //	/readyz         200 while messages can be stored, otherwise 503 and the reason
+//
+// Other addresses lead to a room that they may mean, or to a page with a way back.
 func Handler(o Options) http.Handler {
 	page := withSession(o.Authenticator, http.HandlerFunc(o.Assets.ServePage))
 	mux := http.NewServeMux()
@@ -56,6 +58,9 @@ func Handler(o Options) http.Handler {
 	mux.Handle("POST /forget", forget(o.Authenticator))
 	if o.Backends != nil {
 		api{o.Manager, o.Backends}.routes(mux)
+	}
+	for _, path := range []string{"/api", "/api/"} {
+		mux.Handle(path, noEndpoint(o.Backends != nil))
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -75,7 +80,8 @@ func Handler(o Options) http.Handler {
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "cross-origin requests are not allowed"})
 	}))
-	return behindProxies(o.Trusted, withHeaders(o.HSTS, sameOrigin.Handler(mux)))
+	routes := withNotFoundPage(withRoomAddresses(sameOrigin.Handler(mux)))
+	return behindProxies(o.Trusted, withHeaders(o.HSTS, routes))
 }
 
 // withHeaders sets the security headers of every response.
