@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"websockets/server/eventlog"
+	"websockets/server/web"
 )
 
 type commandLine struct {
@@ -34,7 +35,9 @@ var serveHelp = kong.Vars{
 		"and scopes: messages:read messages:write sessions:delete. SIGHUP reloads it.",
 	"allow_origin": "Origin (https://host) of another site whose pages may connect. May be repeated.",
 	"tls_cert":     "Certificate chain (PEM): serve over TLS. Requires --tls-key. Both files are reloaded when they change, and at SIGHUP.",
-	"hsts":         "Over TLS, tell browsers for a year to use TLS only, on every port of this host (Strict-Transport-Security).",
+	"base_path": "Path under which a reverse proxy serves the chat, such as /chat. It may cut the path off or not. " +
+		"Two chats on one host need different paths.",
+	"hsts": "Over TLS, tell browsers for a year to use TLS only, on every port of this host (Strict-Transport-Security).",
 	"trusted_proxy": "Address or network (10.0.0.0/8) of a reverse proxy. Its X-Forwarded-For and X-Forwarded-Proto are " +
 		"trusted. May be repeated.",
 	"rate": "Events a second per connection, with bursts of three times as many. 0 means no limit.",
@@ -60,6 +63,8 @@ type serveCommand struct {
 	APITokens    string   `name:"api-tokens" placeholder:"FILE" help:"${api_tokens}"`
 	TrustedProxy []string `placeholder:"ADDRESS" help:"${trusted_proxy}"`
 	Rate         float64  `default:"10" placeholder:"N" help:"${rate} Default ${default}."`
+
+	BasePath web.BasePath `placeholder:"/PATH" help:"${base_path}"`
 
 	MaxConnsPerAddress int `default:"100" placeholder:"N" help:"${max_conns_per_address} Default ${default}."`
 

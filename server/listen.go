@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"websockets/server/web"
 )
 
 // Values of --listen.
@@ -40,7 +42,7 @@ func (s *serveCommand) listen(c *chatServer) error {
 	}
 	var addresses []string
 	for i, l := range c.listeners {
-		addresses = append(addresses, addressOf(l, scheme))
+		addresses = append(addresses, addressOf(l, scheme, s.BasePath))
 		if _, isUnix := l.Addr().(*net.UnixAddr); isUnix {
 			c.listeners[i] = unixListener{l}
 		}
@@ -161,7 +163,7 @@ func listenSystemd() (all []net.Listener, err error) {
 }
 
 // addressOf returns an address at which a listener can be reached from this machine.
-func addressOf(l net.Listener, scheme string) string {
+func addressOf(l net.Listener, scheme string, base web.BasePath) string {
 	at, isTCP := l.Addr().(*net.TCPAddr)
 	if !isTCP {
 		return unixPrefix + l.Addr().String()
@@ -169,6 +171,9 @@ func addressOf(l net.Listener, scheme string) string {
 	address := url.URL{Scheme: scheme, Host: at.String()}
 	if at.IP.IsUnspecified() {
 		address.Host = net.JoinHostPort("localhost", strconv.Itoa(at.Port))
+	}
+	if base != "" {
+		address.Path = string(base) + "/"
 	}
 	return address.String()
 }

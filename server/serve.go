@@ -114,7 +114,7 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	c.http = &http.Server{
 		Handler: web.Handler(web.Options{
 			Assets: assets, Manager: c.manager, Authenticator: c.authenticator, Backends: backends, Trusted: trusted, Ready: c.log.Ready,
-			HSTS: s.HSTS,
+			HSTS: s.HSTS, BasePath: s.BasePath,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,

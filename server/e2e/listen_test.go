@@ -122,6 +122,24 @@ func TestSocketsOfSystemd(t *testing.T) {
 	}
 }
 
+// TestUnderABasePath: with --base-path the printed address, the chat and the HTTP API are
+// under that path.
+func TestUnderABasePath(t *testing.T) {
+	t.Parallel()
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte("shop "+secretToken("shop")+" messages:read\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := servertest.Start(t, "--base-path", "/chat/", "--api-tokens", tokens)
+	if want := "open=http://" + server.Addr + "/chat/ "; !strings.Contains(server.Log(), want) {
+		t.Errorf("the log: got\n%s\nwant %q in it", server.Log(), want)
+	}
+	chats(t, servertest.Dial(t, "ws://"+server.Addr+"/chat/ws", servertest.DialOptions{Room: "x"}), "hello")
+	if got := listRooms(t, server.URL()+"chat/", secretToken("shop")); got != http.StatusOK {
+		t.Errorf("the API: got status %d, want %d", got, http.StatusOK)
+	}
+}
+
 // TestThePrintedAddressCanBeOpened: a server that listens everywhere names an address that
 // a browser can open.
 func TestThePrintedAddressCanBeOpened(t *testing.T) {

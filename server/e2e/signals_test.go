@@ -105,7 +105,7 @@ func TestHangupReloadsFiles(t *testing.T) {
 	check := func(valid, invalid string) {
 		t.Helper()
 		for name, want := range map[string]int{valid: http.StatusOK, invalid: http.StatusUnauthorized} {
-			if got := listRooms(t, server, secretToken(name)); got != want {
+			if got := listRooms(t, server.URL(), secretToken(name)); got != want {
 				t.Errorf("the API with the %s token: got status %d, want %d", name, got, want)
 			}
 		}
@@ -138,10 +138,10 @@ func TestHangupReloadsFiles(t *testing.T) {
 // secretToken returns a token of the HTTP API.
 func secretToken(name string) string { return strings.Repeat(name+"-", 10) }
 
-// listRooms returns the status of a request to the HTTP API.
-func listRooms(t *testing.T, server *servertest.Process, token string) int {
+// listRooms returns the status of a request to the HTTP API of a server.
+func listRooms(t *testing.T, url, token string) int {
 	t.Helper()
-	request, err := http.NewRequest(http.MethodGet, server.URL()+"api/rooms", nil)
+	request, err := http.NewRequest(http.MethodGet, url+"api/rooms", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@
 // API for backends, and health checks.
 //
 //	web.go       Handler: the routes, security headers, guest sessions
+//	basepath.go  the routes under a path
 //	address.go   the addresses of rooms
 //	notfound.go  what is at addresses that are not there
 //	api.go       the HTTP API

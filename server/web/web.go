@@ -30,14 +30,16 @@ type Options struct {
 	// Backends are the tokens of the HTTP API. With nil, the API is disabled.
 	Backends *Backends
 	// Trusted are the proxies whose X-Forwarded headers are trusted.
-	Trusted []netip.Prefix
+	Trusted  []netip.Prefix
+	// BasePath is where the routes are, empty for the root.
+	BasePath BasePath
 	// HSTS tells browsers that came over TLS to come over TLS only.
 	HSTS bool
 	// Ready returns an error if messages cannot be stored.
 	Ready func(context.Context) error
 }
 
-// Handler returns the server's routes:
+// Handler returns the server's routes, below Options.BasePath:
 //
 //	/               the page; /r/<room> is the page in that room
 //	/static/…       the page's assets
@@ -81,7 +83,7 @@ func Handler(o Options) http.Handler {
 		answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "cross-origin requests are not allowed"})
 	}))
 	routes := withNotFoundPage(withRoomAddresses(sameOrigin.Handler(mux)))
-	return behindProxies(o.Trusted, withHeaders(o.HSTS, routes))
+	return behindProxies(o.Trusted, withHeaders(o.HSTS, o.BasePath.under(routes)))
 }
 
 // withHeaders sets the security headers of every response.
