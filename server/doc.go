@@ -5,6 +5,8 @@
 //	flags.go      the flags of serve
 //	serve.go      open, serve, stop
 //	listen.go     the sockets of --listen
+//	descriptors.go, descriptors_unix.go, descriptors_other.go
+//	              refusing connections before file descriptors run out
 //	reload.go     the files that are read again at SIGHUP
 //	authflags.go  who may connect; guestkeys.go for the keys of guest sessions
 //	tls.go        the certificate

@@ -46,6 +46,7 @@ func (s *serveCommand) listen(c *chatServer) error {
 		if _, isUnix := l.Addr().(*net.UnixAddr); isUnix {
 			c.listeners[i] = unixListener{l}
 		}
+		c.listeners[i] = &frugalListener{Listener: c.listeners[i], logger: c.logger}
 		if certificate != nil {
 			c.listeners[i] = tls.NewListener(c.listeners[i], certificate.config())
 		}
