@@ -66,7 +66,11 @@ func (f *authFlags) authenticator(ctx context.Context, log eventlog.Log, logger 
 			return auth.Authenticator{}, err
 		}
 	}
-	verifier, err := auth.NewTokenVerifier(ctx, options)
+	var verifier *auth.TokenVerifier
+	err := await(ctx, logger, "the identity provider", func(context.Context) (err error) {
+		verifier, err = auth.NewTokenVerifier(ctx, options) // which fetches keys as long as the server runs
+		return err
+	})
 	if err != nil {
 		return auth.Authenticator{}, fmt.Errorf("--auth=jwt: %w", err)
 	}

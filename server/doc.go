@@ -7,6 +7,7 @@
 //	listen.go     the sockets of --listen
 //	descriptors.go, descriptors_unix.go, descriptors_other.go
 //	              refusing connections before file descriptors run out
+//	await.go      waiting at start for NATS and the identity provider
 //	reload.go     the files that are read again at SIGHUP
 //	authflags.go  who may connect; guestkeys.go for the keys of guest sessions
 //	tls.go        the certificate

@@ -139,11 +139,22 @@ func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventl
 			MaxBytes: int64(s.MaxBytes), MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages,
 		}), nil
 	}
-	log, err := jetstream.Open(ctx, jetstream.Options{
+	options := jetstream.Options{
 		Servers: s.NATS, Replicas: s.Replicas, NewEpoch: s.NewEpoch,
 		Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(cmp.Or(s.MaxBytes, defaultMaxBytes)),
 		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
-	})
+	}
+	var log *jetstream.Log
+	open := func(ctx context.Context) (err error) {
+		log, err = jetstream.Open(ctx, options)
+		return err
+	}
+	var err error
+	if s.NATS == "" {
+		err = open(ctx)
+	} else {
+		err = await(ctx, logger, "NATS", open)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -68,8 +68,12 @@ type TokenVerifier struct {
 	key       atomic.Value // without JWKS: the key
 }
 
+// ErrProviderAway means that the identity provider's keys could not be fetched.
+var ErrProviderAway = errors.New("the identity provider cannot be reached")
+
 // NewTokenVerifier returns a TokenVerifier. With JWKS it fetches the keys, and keeps
-// fetching them until ctx ends; a provider that cannot be reached now is no error.
+// fetching them until ctx ends. The error wraps ErrProviderAway if that fails the first
+// time.
 func NewTokenVerifier(ctx context.Context, o TokenOptions) (*TokenVerifier, error) {
 	options := []jwt.ParserOption{
 		jwt.WithValidMethods([]string{o.Algorithm}), jwt.WithExpirationRequired(),
@@ -113,6 +117,12 @@ func (v *TokenVerifier) fetchKeys(ctx context.Context, o TokenOptions) error {
 	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return fmt.Errorf("JWKS URL %q is not https", o.JWKS)
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer func() {
+		if v.keys == nil {
+			stop() // or keyfunc would fetch them every hour all the same
+		}
+	}()
 	failOnFirst := false
 	k, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{o.JWKS}, keyfunc.Override{
 		Client:                    &http.Client{Timeout: jwksTimeout},
@@ -128,7 +138,7 @@ func (v *TokenVerifier) fetchKeys(ctx context.Context, o TokenOptions) error {
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("fetch JWKS %s: %w", o.JWKS, err)
+		return fmt.Errorf("%w: fetch JWKS %s: %w", ErrProviderAway, o.JWKS, err)
 	}
 	v.keys = k.KeyfuncCtx
 	return nil

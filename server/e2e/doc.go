@@ -14,6 +14,7 @@
 //	damage_test.go       damaged stores; disk_test.go full and read-only disks
 //	data_test.go         the data of version 0.1.0
 //	listen_test.go       Unix sockets, sockets of systemd, the printed address
+//	start_test.go        waiting for NATS and the identity provider
 //	descriptors_test.go  file descriptors that run out
 //	signals_test.go      SIGHUP, and a log that nobody reads
 //	commandline_test.go  flags, environment, exit codes

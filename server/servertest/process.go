@@ -81,8 +81,17 @@ func StartOn(t testing.TB, dir string, args ...string) *Process {
 		args = append([]string{limit, "0"}, args...)
 	}
 	p := &Process{Addr: freeAddrs(t, 1)[0], Dir: dir, t: t, args: args}
-	p.Start()
 	t.Cleanup(p.Kill)
+	p.Start()
+	return p
+}
+
+// Launch is Start without waiting until the server listens.
+func Launch(t testing.TB, args ...string) *Process {
+	t.Helper()
+	p := &Process{Addr: freeAddrs(t, 1)[0], Dir: t.TempDir(), t: t, args: args}
+	t.Cleanup(p.Kill)
+	p.Launch()
 	return p
 }
 
@@ -91,6 +100,22 @@ var listening = regexp.MustCompile(`msg=listening`)
 // Start runs a server that was stopped or killed again, with further flags for this
 // time.
 func (p *Process) Start(args ...string) {
+	p.t.Helper()
+	p.Launch(args...)
+	p.AwaitListening()
+}
+
+// AwaitListening waits until a server that was launched listens.
+func (p *Process) AwaitListening() {
+	p.t.Helper()
+	if !p.log.await(listening) {
+		p.Kill()
+		p.t.Fatalf("the server did not start:\n%s", p.log)
+	}
+}
+
+// Launch is Start without waiting until the server listens.
+func (p *Process) Launch(args ...string) {
 	p.t.Helper()
 	args = slices.Concat([]string{"serve", "--listen", p.Addr, "--data", p.Dir}, p.args, args)
 	p.cmd = exec.Command(Binary(p.t), args...)
@@ -104,10 +129,6 @@ func (p *Process) Start(args ...string) {
 	}
 	children.Store(p.cmd.Process.Pid, p.cmd.Process)
 	p.stderr, p.log = stderr, newTail(stderr)
-	if !p.log.await(listening) {
-		p.Kill()
-		p.t.Fatalf("the server did not start:\n%s", p.log)
-	}
 }
 
 // Kill ends the server as a power cut would: SIGKILL. A server that is not

@@ -30,7 +30,7 @@ type Options struct {
 	// Backends are the tokens of the HTTP API. With nil, the API is disabled.
 	Backends *Backends
 	// Trusted are the proxies whose X-Forwarded headers are trusted.
-	Trusted  []netip.Prefix
+	Trusted []netip.Prefix
 	// BasePath is where the routes are, empty for the root.
 	BasePath BasePath
 	// HSTS tells browsers that came over TLS to come over TLS only.
