@@ -46,8 +46,10 @@ func TestChatsUnderPaths(t *testing.T) {
 		b.open(host.URL + path)
 		return b
 	}
+	users := map[string]string{}
 	for _, path := range []string{"/chat/", "/other/"} {
 		b := openPage(path)
+		users[path] = b.welcomedAs()
 		b.name("Ann")
 		b.say("in general")
 		b.put("go-room", "den", kb.Enter)
@@ -70,6 +72,9 @@ func TestChatsUnderPaths(t *testing.T) {
 		b.calm()
 	}
 	b := openPage("/chat/r/den")
+	if user := b.welcomedAs(); user != users["/chat/"] {
+		t.Errorf("the user after a visit to the other chat: got %s, want %s", user, users["/chat/"])
+	}
 	b.await("the drafts of both", js("stores", "/other/draft/den")+" && "+js("stores", "/chat/draft/den"))
 	b.click("me")
 	b.click("forget")

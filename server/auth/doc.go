@@ -6,6 +6,7 @@
 //
 //	session.go        Session: a user, and their permissions in rooms
 //	authenticator.go  Authenticator: the session of a request or a token
+//	path.go           the cookies of chats that share a host
 //	revocations.go    Revocations: sessions that an operator ended early
 //	guest.go          GuestSessions: guests, their sessions and the cookie
 //	keys.go           Keys: what guest sessions are signed with, and the rotation

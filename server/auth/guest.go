@@ -131,9 +131,9 @@ func IsSecure(r *http.Request) bool { return r.TLS != nil || r.URL.Scheme == "ht
 
 func cookieNameFor(r *http.Request) string {
 	if IsSecure(r) {
-		return cookieSecureName
+		return cookieSecureName + pathSuffix(r)
 	}
-	return cookieName
+	return cookieName + pathSuffix(r)
 }
 
 // Cookie returns the session's cookie for the browser that sent r. If r came over TLS,

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"websockets/server/auth"
 )
 
 // BasePath is the path under which the routes are served: empty, or as in /chat.
@@ -29,6 +31,7 @@ func (b BasePath) under(next http.Handler) http.Handler {
 	}
 	stripped := http.StripPrefix(string(b), next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = auth.WithPath(r, string(b))
 		switch {
 		case r.URL.Path == string(b):
 			redirect(w, r, string(b)+"/")
