@@ -19,7 +19,7 @@ import (
 const (
 	defaultListen = "127.0.0.1:8080"
 	unixPrefix    = "unix:"
-	fromSystemd   = "systemd:"
+	fromSystemd   = "systemd" // with or without a colon
 )
 
 // loopback is the address that stands for the peers of a Unix socket, which have none.
@@ -70,7 +70,7 @@ func (c *chatServer) isLocal() bool {
 func openSockets(address string) ([]net.Listener, error) {
 	path, isUnix := strings.CutPrefix(address, unixPrefix)
 	switch {
-	case address == fromSystemd, address == "" && systemdSockets() > 0:
+	case strings.TrimSuffix(address, ":") == fromSystemd, address == "" && systemdSockets() > 0:
 		return listenSystemd()
 	case address == "":
 		address = defaultListen
