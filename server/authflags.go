@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -18,6 +19,7 @@ var authHelp = kong.Vars{
 	"auth":          "Who may connect: everyone as a 'guest', or users with a 'jwt' from your identity provider.",
 	"jwt_algorithm": "With --auth=jwt: the required signature algorithm, such as HS256, RS256, ES256 or EdDSA.",
 	"jwt_key":       "With --auth=jwt: file with the shared secret (HS…) or the public key (PEM) to verify tokens with. SIGHUP reloads it.",
+	"jwt_cookie":    "With --auth=jwt: name of the cookie that may carry the token. Default session.",
 	"jwt_jwks":      "With --auth=jwt, instead of --jwt-key: URL where the provider publishes its keys. New keys are fetched.",
 }
 
@@ -27,6 +29,7 @@ type authFlags struct {
 	JWTAlgorithm string `name:"jwt-algorithm" placeholder:"ALG" help:"${jwt_algorithm}"`
 	JWTKey       string `name:"jwt-key" placeholder:"FILE" help:"${jwt_key}"`
 	JWKS         string `name:"jwt-jwks" placeholder:"URL" help:"${jwt_jwks}"`
+	JWTCookie    string `name:"jwt-cookie" placeholder:"NAME" help:"${jwt_cookie}"`
 	JWTIssuer    string `name:"jwt-issuer" placeholder:"ISS" help:"With --auth=jwt: required iss claim."`
 	JWTAudience  string `name:"jwt-audience" placeholder:"AUD" help:"With --auth=jwt: required aud claim."`
 	ForgetGuests bool   `help:"Invalidate all guest sessions: everyone becomes a new guest. Use once, after a key has leaked."`
@@ -35,7 +38,7 @@ type authFlags struct {
 // check returns an error if flags contradict each other.
 func (f *authFlags) check() error {
 	switch {
-	case f.Auth == "guest" && (f.JWTAlgorithm != "" || f.JWTKey != "" || f.JWKS != "" || f.JWTIssuer != "" || f.JWTAudience != ""):
+	case f.Auth == "guest" && (f.JWTAlgorithm != "" || f.JWTKey != "" || f.JWKS != "" || f.JWTCookie != "" || f.JWTIssuer != "" || f.JWTAudience != ""):
 		return errors.New("the --jwt flags require --auth=jwt")
 	case f.Auth == "guest":
 		return nil
@@ -45,6 +48,8 @@ func (f *authFlags) check() error {
 		return errors.New("--auth=jwt requires --jwt-algorithm, such as RS256: the algorithm is never taken from the token")
 	case (f.JWTKey == "") == (f.JWKS == ""):
 		return errors.New("--auth=jwt requires either --jwt-key or --jwt-jwks")
+	case f.JWTCookie != "" && (&http.Cookie{Name: f.JWTCookie}).Valid() != nil:
+		return fmt.Errorf("--jwt-cookie: %q is not a name of a cookie", f.JWTCookie)
 	}
 	return nil
 }
@@ -58,7 +63,7 @@ func (f *authFlags) authenticator(ctx context.Context, log eventlog.Log, logger 
 		return auth.Authenticator{Guests: guests, Revocations: revocations}, err
 	}
 	options := auth.TokenOptions{
-		Algorithm: f.JWTAlgorithm, JWKS: f.JWKS, Issuer: f.JWTIssuer, Audience: f.JWTAudience, Logger: logger,
+		Algorithm: f.JWTAlgorithm, JWKS: f.JWKS, Cookie: f.JWTCookie, Issuer: f.JWTIssuer, Audience: f.JWTAudience, Logger: logger,
 	}
 	if f.JWTKey != "" {
 		var err error

@@ -38,8 +38,8 @@ var serveHelp = kong.Vars{
 	"base_path": "Path under which a reverse proxy serves the chat, such as /chat. It may cut the path off or not. " +
 		"Two chats on one host need different paths.",
 	"hsts": "Over TLS, tell browsers for a year to use TLS only, on every port of this host (Strict-Transport-Security).",
-	"trusted_proxy": "Address or network (10.0.0.0/8) of a reverse proxy. Its X-Forwarded-For and X-Forwarded-Proto are " +
-		"trusted. May be repeated.",
+	"trusted_proxy": "Address or network (10.0.0.0/8) of a reverse proxy. Its X-Forwarded-For, X-Forwarded-Proto and " +
+		"Forwarded are trusted. May be repeated.",
 	"rate": "Events a second per connection, with bursts of three times as many. 0 means no limit.",
 	"max_conns_per_address": "Connections per address. An IPv6 /64 network counts as one address. " +
 		"0 means no limit, neither per address nor per user.",

@@ -9,6 +9,7 @@
 //	event.go      Event, Type, and decoding
 //	registry.go   Registry: which handler receives an event
 //	validate.go   limits, and the validation of values
+//	visible.go    which characters can be seen, or are needed
 //	errors.go     Error and its codes
 //	close.go      close codes
 //	strict.go     what is refused as malformed JSON

@@ -52,11 +52,11 @@ func ValidateID(id string) error {
 	return nil
 }
 
-// ValidateMessage returns an *Error with code "bad_message" if text is empty, too
+// ValidateMessage returns an *Error with code "bad_message" if text shows nothing, is too
 // long or not UTF-8.
 func ValidateMessage(text string) error {
 	switch n := utf8.RuneCountInString(text); {
-	case strings.TrimSpace(text) == "":
+	case IsBlank(text):
 		return Errorf(CodeBadMessage, "the message is empty")
 	case n > MaxMessageLength:
 		return Errorf(CodeBadMessage, "the message has %d characters, the maximum is %d", n, MaxMessageLength)
@@ -68,7 +68,7 @@ func ValidateMessage(text string) error {
 
 // ValidateName returns an *Error with code "bad_name" if name is not a valid display
 // name. A name has 1 to MaxNameLength characters, no space at either end, and no
-// invisible characters.
+// invisible characters except those that its script or an emoji needs.
 func ValidateName(name string) error {
 	switch n := utf8.RuneCountInString(name); {
 	case n == 0 || strings.TrimSpace(name) != name:
@@ -77,7 +77,7 @@ func ValidateName(name string) error {
 		return Errorf(CodeBadName, "the name has %d characters, the maximum is %d", n, MaxNameLength)
 	case !utf8.ValidString(name):
 		return Errorf(CodeBadName, "the name is not valid UTF-8")
-	case strings.ContainsFunc(name, invisible) || strings.TrimFunc(name, unicode.IsMark) == "":
+	case StripInvisible(name) != name || strings.TrimFunc(name, unicode.IsMark) == "":
 		return Errorf(CodeBadName, "a name must not contain control or invisible characters")
 	}
 	return nil
@@ -99,12 +99,6 @@ func ValidateTopic(topic string) error {
 		return Errorf(CodeBadTopic, "a topic must be one line without control characters")
 	}
 	return nil
-}
-
-// invisible reports whether r cannot be seen. Some letters and symbols of Unicode
-// are invisible, such as the Hangul fillers and the blank Braille pattern.
-func invisible(r rune) bool {
-	return !unicode.IsPrint(r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || r == '\u2800'
 }
 
 func validateCursor(c *Cursor) error {

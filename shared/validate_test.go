@@ -61,7 +61,7 @@ func TestValidateRooms(t *testing.T) {
 
 func TestValidateMessages(t *testing.T) {
 	for text, code := range map[string]string{
-		"a": "", "ä": "", "🚀": "", "\u0301": "", "\x00": "", "a\nb": "", "  indented": "",
+		"a": "", "ä": "", "🚀": "", "\u0301": "", "a\x00": "", "a\nb": "", "  indented": "",
 		strings.Repeat("a", 4096):              "",
 		strings.Repeat("é", 4096):              "",
 		strings.Repeat("世", 4096):              "",
@@ -76,8 +76,22 @@ func TestValidateMessages(t *testing.T) {
 		"":                       CodeBadMessage,
 		" ":                      CodeBadMessage,
 		"\n\t\u00a0\u2028\u3000": CodeBadMessage,
-		"\xff":                   CodeBadMessage,
-		"a\xed\xa0\xbd":          CodeBadMessage, // a surrogate in UTF-8
+		"\x00":                   CodeBadMessage,
+		"\u2800":                 CodeBadMessage,
+		"\u3164":                 CodeBadMessage,
+		"\u00ad":                 CodeBadMessage,
+		"\ufe0f":                 CodeBadMessage,
+		"\U0001d159":             CodeBadMessage,
+		"\U000e0041":             CodeBadMessage,
+		"\U000e0100":             CodeBadMessage,
+		"\u200b \u2060\n\ufeff\u200e\u202e\u2800\u115f\u034f\u200d\u061c\u180e\ufff9\u17b4\x1b": CodeBadMessage,
+		"\u200b.":       "",
+		"\u0600":        "", // formats digits, and can be seen
+		"\ue000":        "", // for private use: who knows
+		"\U0001fae9":    "",
+		"a\u200db":      "",
+		"\xff":          CodeBadMessage,
+		"a\xed\xa0\xbd": CodeBadMessage, // a surrogate in UTF-8
 	} {
 		refuses(t, text, ValidateMessage(text), code)
 		refuses(t, text, SendMessagePayload{Message: text}.Validate(), code)
@@ -108,6 +122,19 @@ func TestValidateNames(t *testing.T) {
 		strings.Repeat("a", 32): "",
 		strings.Repeat("🦊", 32): "",
 
+		// Joiners, variation selectors and tags, where a script or an emoji needs them.
+		"علی\u200cرضا": "", "مادر\u200cجان": "", "ه\u200d. رضایی": "", "क्\u200dष": "", "র\u200d্যাচেল": "", "രാമന്\u200d": "", "මහින්\u200dද": "",
+		"Ann \U0001f469\u200d\U0001f4bb": "", "\U0001f469\U0001f3fd\u200d\U0001f4bb": "", "\u2764\ufe0f\u200d\U0001f525": "",
+		"\U0001f642\u200d\u2194\ufe0f": "", "\U0001f3f3\ufe0f\u200d\U0001f308": "", "1\ufe0f\u20e3": "", "\u2764\ufe0e": "",
+		"\U0001f468\u200d\U0001f469\u200d\U0001f467": "", "Ann " + england: "", scotland + wales: "", "葛\U000e0100城": "",
+		"\U0001fae9": "", // newer than Go's tables
+
+		"\u200d": CodeBadName, "a\u200db": CodeBadName, "a\u200cb": CodeBadName, "a\u200d": CodeBadName, "李\u200d小": CodeBadName,
+		"\u200cعلی": CodeBadName, "علی\u200c": CodeBadName, "علی\u200c رضا": CodeBadName, "عل\u200bی": CodeBadName, "क\u200d\u200dष": CodeBadName,
+		"\U0001f469\u200d": CodeBadName, "\u200d\U0001f469": CodeBadName, "\U0001f469\u200c\U0001f4bb": CodeBadName, "a\u200d\U0001f4bb": CodeBadName,
+		"\U0001f469\u200d\u200d\U0001f4bb": CodeBadName, "Ann\ufe0f": CodeBadName, "1\ufe0f": CodeBadName, "\u2764\ufe0f\ufe0f": CodeBadName, "a\U000e0100": CodeBadName,
+		"\U0001f3f4\U000e0061\U000e0062\U000e007f": CodeBadName, "\U0001f3f4\U000e0067\U000e0062": CodeBadName, "a\U000e007f": CodeBadName, "\U0001d159": CodeBadName,
+
 		strings.Repeat("a", 33): CodeBadName,
 		strings.Repeat("🦊", 33): CodeBadName,
 		"":                      CodeBadName, " ": CodeBadName, " a": CodeBadName, "a ": CodeBadName, "\u3000a": CodeBadName, "a\n": CodeBadName,
@@ -119,6 +146,18 @@ func TestValidateNames(t *testing.T) {
 	} {
 		refuses(t, name, ValidateName(name), code)
 		refuses(t, name, SetNamePayload{Name: name}.Validate(), code)
+	}
+}
+
+// What is not needed is removed, and nothing else.
+func TestStripInvisible(t *testing.T) {
+	for name, want := range map[string]string{
+		"Ann": "Ann", "A n\u200bn": "A nn", "\u202eAnn\u202c": "Ann", "\u200d\u200d": "", "": "", "a\u200db": "ab", "علی\u200cرضا": "علی\u200cرضا",
+		"\U0001f469\u200d\u200d\U0001f4bb": "\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d": "\U0001f469", england + "\U000e007f": england,
+	} {
+		if got := StripInvisible(name); got != want {
+			t.Errorf("StripInvisible(%+q): got %+q, want %+q", name, got, want)
+		}
 	}
 }
 

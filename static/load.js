@@ -19,7 +19,9 @@
   }
   let type = "";
   try {
-    const response = await fetch(address);
+    const url = new URL(address, location.href);
+    url.username = url.password = ""; // fetch refuses them, and the page's address may have them
+    const response = await fetch(url);
     if (!response.ok) {
       return fail(`The server did not send this page's program (status ${response.status}). Please reload.`);
     }

@@ -135,10 +135,12 @@ func (d *sessionDialogs) continueAsGuest() {
 	})
 }
 
-// fetch sends a request that makes the server set a cookie, and posts done.
+// fetch sends a request that makes the server set a cookie, and posts done. The origin has
+// no user and password, which fetch refuses, but the page's address may have them.
 func (d *sessionDialogs) fetch(path string, options map[string]any, done func(error)) {
 	go func() {
-		response, err := await(window.Call("fetch", path, options))
+		url := window.Get("location").Get("origin").String() + path
+		response, err := await(window.Call("fetch", url, options))
 		if err == nil && !response.Get("ok").Bool() {
 			err = errors.New("the server refused " + path)
 		}

@@ -101,6 +101,44 @@ func TestFailedStartNamesTheCause(t *testing.T) {
 	}
 }
 
+// A proxy in front asks for a password, and the page's address has it: the page loads,
+// connects, and can be forgotten, as the same guest each time.
+func TestPasswordInTheAddress(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	target, _ := url.Parse(server.URL())
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host
+	}}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		if user != "ann" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="chat"`)
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer s.Close()
+	b := open(t, strings.Replace(s.URL, "http://", "http://ann:secret@", 1)+"/r/den")
+	was := b.welcomedAs()
+	b.reload()
+	if now := b.welcomedAs(); now != was {
+		t.Errorf("the user after a reload: got %s, want %s", now, was)
+	}
+	b.name("Ann")
+	b.do("an eye on reloads", `window.before = true`)
+	b.click("me")
+	b.click("forget")
+	b.click("forget-yes")
+	b.awaitReload()
+	b.awaitConnected()
+	if now := b.welcomedAs(); now == was {
+		t.Errorf("the user after Forget me: got %s, want another one", now)
+	}
+}
+
 // replace puts another body into an answer.
 func replace(answer *http.Response, body string) {
 	answer.Body = io.NopCloser(strings.NewReader(body))

@@ -1,9 +1,6 @@
 package auth
 
-import (
-	"context"
-	"net/http"
-)
+import "context"
 
 // Authenticator finds the session of a request or a token. Its methods may be called
 // from any goroutine.
@@ -32,14 +29,4 @@ func (a Authenticator) Verify(ctx context.Context, token string) (s Session, err
 		return Session{}, err
 	}
 	return s, nil
-}
-
-// FromRequest returns the session that a request presents. The error is that of TokenOf
-// or Verify.
-func (a Authenticator) FromRequest(r *http.Request) (Session, error) {
-	token, err := TokenOf(r)
-	if err != nil {
-		return Session{}, err
-	}
-	return a.Verify(r.Context(), token)
 }

@@ -6,20 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
-	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// The names of the session's cookie. With the prefix __Host- a browser takes it only
-// from this host, and only over TLS.
-const (
-	cookieName       = "session"
-	cookieSecureName = "__Host-session"
-)
+// guestIDLength is the length of a guest's id: 10 random bytes in Base32.
+const guestIDLength = 16
 
 // refreshAfter is the age at which a session is refreshed when its guest opens the
 // page.
@@ -59,12 +53,19 @@ func (g *GuestSessions) Refresh(user string) Session {
 	return Session{User: user, Token: signed + "." + signing.sign(signed), Issued: issued, Expires: issued.Add(guestAge)}
 }
 
+// isGuestToken reports whether a token looks like one that GuestSessions signed, here or
+// on another server. Tokens of other programs do not.
+func isGuestToken(token string) bool {
+	user, signed, _ := strings.Cut(token, ".")
+	return len(user) == guestIDLength && strings.Trim(user, "abcdefghijklmnopqrstuvwxyz234567") == "" && strings.Count(signed, ".") == 2
+}
+
 // Verify returns the session of a token. The error wraps ErrBadSession or ErrExpired.
 func (g *GuestSessions) Verify(token string) (Session, error) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 4 || len(parts[0]) != 16 {
+	if !isGuestToken(token) {
 		return Session{}, ErrBadSession
 	}
+	parts := strings.Split(token, ".")
 	for _, k := range *g.keys.Load() {
 		if k.ID != parts[1] {
 			continue
@@ -87,17 +88,6 @@ func (g *GuestSessions) Verify(token string) (Session, error) {
 	return Session{}, ErrBadSession
 }
 
-// FromRequest returns the session that a request presents, see TokenOf. The error wraps
-// ErrNoSession, ErrBadSession or ErrExpired. It does not ask whether the session is
-// revoked.
-func (g *GuestSessions) FromRequest(r *http.Request) (Session, error) {
-	token, err := TokenOf(r)
-	if err != nil {
-		return Session{}, err
-	}
-	return g.Verify(token)
-}
-
 // NeedsRefresh reports whether the session is old enough to be refreshed.
 func (g *GuestSessions) NeedsRefresh(s Session) bool { return g.now().Sub(s.Issued) > refreshAfter }
 
@@ -105,47 +95,4 @@ func (k key) sign(text string) string {
 	mac := hmac.New(sha256.New, k.Secret)
 	mac.Write([]byte("guest:" + text))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// TokenOf returns the token in a request's Authorization header or session cookie.
-// Tokens in the URL do not count, as URLs end up in logs. The error is ErrNoSession,
-// or ErrBadSession for another Authorization scheme.
-func TokenOf(r *http.Request) (string, error) {
-	if header := r.Header.Get("Authorization"); header != "" {
-		token, ok := strings.CutPrefix(header, "Bearer ")
-		if !ok {
-			return "", ErrBadSession
-		}
-		return token, nil
-	}
-	c, err := r.Cookie(cookieNameFor(r))
-	if errors.Is(err, http.ErrNoCookie) || c.Value == "" {
-		return "", ErrNoSession
-	}
-	return c.Value, nil
-}
-
-// IsSecure reports whether the browser sent the request over TLS, to this server or
-// to a trusted proxy in front of it (see package web).
-func IsSecure(r *http.Request) bool { return r.TLS != nil || r.URL.Scheme == "https" }
-
-func cookieNameFor(r *http.Request) string {
-	if IsSecure(r) {
-		return cookieSecureName + pathSuffix(r)
-	}
-	return cookieName + pathSuffix(r)
-}
-
-// Cookie returns the session's cookie for the browser that sent r. If r came over TLS,
-// the browser sends the cookie over TLS only. A session without a token deletes the
-// cookie.
-func Cookie(s Session, r *http.Request) *http.Cookie {
-	age := int(guestAge.Seconds())
-	if s.Token == "" {
-		age = -1
-	}
-	return &http.Cookie{
-		Name: cookieNameFor(r), Value: s.Token, Path: "/", MaxAge: age,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: IsSecure(r),
-	}
 }

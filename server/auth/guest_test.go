@@ -1,10 +1,7 @@
 package auth
 
 import (
-	"crypto/tls"
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -110,49 +107,5 @@ func TestKeysRotate(t *testing.T) {
 	}
 	if refreshed := g.Refresh(s.User); refreshed.User != s.User || g.NeedsRefresh(refreshed) || !g.NeedsRefresh(s) {
 		t.Errorf("Refresh: got %+v, want a session of %s that needs no refresh", refreshed, s.User)
-	}
-}
-
-func TestFromRequest(t *testing.T) {
-	g, _ := newAuthenticator(t)
-	s := g.Guests.New()
-
-	r := httptest.NewRequest("GET", "/ws?token="+s.Token, nil)
-	if _, err := g.FromRequest(r); !errors.Is(err, ErrNoSession) {
-		t.Errorf("session in the address only: got %v, want ErrNoSession", err)
-	}
-	r.AddCookie(Cookie(s, r))
-	if got, err := g.FromRequest(r); err != nil || got.User != s.User {
-		t.Errorf("by cookie: got %+v, %v, want user %s", got, err, s.User)
-	}
-	r = httptest.NewRequest("GET", "/ws", nil)
-	r.Header.Set("Authorization", "Bearer "+s.Token)
-	if got, err := g.FromRequest(r); err != nil || got.User != s.User {
-		t.Errorf("by bearer token: got %+v, %v, want user %s", got, err, s.User)
-	}
-	r.Header.Set("Authorization", "Basic "+s.Token)
-	if _, err := g.FromRequest(r); !errors.Is(err, ErrBadSession) {
-		t.Errorf("by another scheme: got %v, want ErrBadSession", err)
-	}
-}
-
-// Scripts cannot read the cookie, other sites cannot send it, and over TLS it is sent
-// over TLS only.
-func TestCookie(t *testing.T) {
-	s := NewGuestSessions(newKeys(t)).New()
-	plain := httptest.NewRequest("GET", "/", nil)
-	secure := httptest.NewRequest("GET", "/", nil)
-	secure.TLS = &tls.ConnectionState{}
-	for r, want := range map[*http.Request]string{
-		plain:  "session=" + s.Token + "; Path=/; Max-Age=34560000; HttpOnly; SameSite=Lax",
-		secure: "__Host-session=" + s.Token + "; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Lax",
-	} {
-		if got := Cookie(s, r).String(); got != want {
-			t.Errorf("cookie: got\n%s\nwant\n%s", got, want)
-		}
-	}
-	secure.AddCookie(Cookie(s, plain)) // planted without TLS
-	if _, err := TokenOf(secure); !errors.Is(err, ErrNoSession) {
-		t.Errorf("over TLS with the cookie of a page without: got %v, want ErrNoSession", err)
 	}
 }

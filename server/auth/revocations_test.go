@@ -61,7 +61,7 @@ func TestRevoke(t *testing.T) {
 			}
 			r := httptest.NewRequest("GET", "/ws", nil)
 			r.AddCookie(Cookie(test.session, r))
-			if _, err := a.FromRequest(r); !errors.Is(err, test.want) {
+			if _, _, err := a.FromRequest(r); !errors.Is(err, test.want) {
 				t.Errorf("%s, by cookie: got %v, want %v", name, err, test.want)
 			}
 		}

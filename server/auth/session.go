@@ -5,10 +5,6 @@ import (
 	"path"
 	"slices"
 	"time"
-
-	"golang.org/x/text/unicode/norm"
-
-	"websockets/shared"
 )
 
 // Errors of a request or a token. Errors that wrap ErrBadSession give a reason for
@@ -25,7 +21,8 @@ type Session struct {
 	// User is the user's id: 1 to 128 bytes, never empty. A guest's is 16 characters
 	// of a-z 2-7.
 	User string
-	// Name is the display name in the token; empty for a guest, who chooses one.
+	// Name is the display name in the token; empty if the user chooses one: a guest, or a
+	// user whose token has no usable name.
 	Name string
 	// Token is the secret with which a guest is the same user again; empty for users
 	// with tokens of their own.
@@ -39,14 +36,6 @@ type Session struct {
 	Expires time.Time
 	// grants are the permissions; nil means everything in every room.
 	grants []grant
-}
-
-// CleanName returns a display name in the form in which it is stored and shown. That
-// is NFKC, in which letters that look the same are the same. The error is a
-// *shared.Error if the name is not allowed.
-func CleanName(name string) (string, error) {
-	name = norm.NFKC.String(name)
-	return name, shared.ValidateName(name)
 }
 
 // Right is a permission in a room.

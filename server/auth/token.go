@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -53,6 +54,8 @@ type TokenOptions struct {
 	Key []byte
 	// JWKS is the URL of the provider's keys: https, or http on this machine.
 	JWKS string
+	// Cookie is the cookie that may carry a token; empty means "session".
+	Cookie string
 	// Issuer and Audience are the required claims iss and aud; empty means any.
 	Issuer, Audience string
 	// Logger must not be nil with JWKS.
@@ -63,6 +66,7 @@ type TokenOptions struct {
 // from any goroutine.
 type TokenVerifier struct {
 	algorithm string
+	cookie    string // the name of the cookie that may carry a token
 	parser    *jwt.Parser
 	keys      func(context.Context) jwt.Keyfunc
 	key       atomic.Value // without JWKS: the key
@@ -85,7 +89,7 @@ func NewTokenVerifier(ctx context.Context, o TokenOptions) (*TokenVerifier, erro
 	if o.Audience != "" {
 		options = append(options, jwt.WithAudience(o.Audience))
 	}
-	v := &TokenVerifier{algorithm: o.Algorithm, parser: jwt.NewParser(options...)}
+	v := &TokenVerifier{algorithm: o.Algorithm, cookie: cmp.Or(o.Cookie, defaultCookie), parser: jwt.NewParser(options...)}
 	if o.JWKS != "" {
 		return v, v.fetchKeys(ctx, o)
 	}
@@ -125,7 +129,7 @@ func (v *TokenVerifier) fetchKeys(ctx context.Context, o TokenOptions) error {
 	}()
 	failOnFirst := false
 	k, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{o.JWKS}, keyfunc.Override{
-		Client:                    &http.Client{Timeout: jwksTimeout},
+		Client:                    &http.Client{Timeout: jwksTimeout, Transport: &usableKeys{logger: o.Logger}},
 		HTTPTimeout:               jwksTimeout,
 		NoErrorReturnFirstHTTPReq: &failOnFirst,
 		RefreshInterval:           jwksInterval,
@@ -183,11 +187,18 @@ func parseKey(algorithm string, text []byte) (any, error) {
 }
 
 // claims are the claims of a token. Rooms maps patterns of room names to rights; a
-// token without rooms has all rights everywhere.
+// token without rooms has all rights everywhere. Name may be of any type: a name never
+// decides who may come in.
 type claims struct {
 	jwt.RegisteredClaims
-	Name  string             `json:"name"`
+	Name  any                `json:"name"`
 	Rooms map[string][]Right `json:"rooms"`
+}
+
+// isToken reports whether text is a JSON Web Token, whoever signed it.
+func isToken(text string) bool {
+	_, _, err := jwt.NewParser().ParseUnverified(text, &jwt.RegisteredClaims{})
+	return err == nil
 }
 
 // Verify returns the session of a token. The error wraps ErrBadSession or ErrExpired.
@@ -211,7 +222,7 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (Session, erro
 
 // session returns the session that verified claims describe.
 func (c claims) session() (s Session, err error) {
-	s = Session{User: c.Subject, Name: c.Name, Expires: c.ExpiresAt.Time}
+	s = Session{User: c.Subject, Name: tokenName(c.Name), Expires: c.ExpiresAt.Time}
 	if c.IssuedAt != nil {
 		s.Issued = c.IssuedAt.Time
 	}
@@ -220,12 +231,6 @@ func (c claims) session() (s Session, err error) {
 	}
 	if strings.HasPrefix(s.User, BackendPrefix) {
 		return Session{}, fmt.Errorf("%w: sub begins with %q", ErrBadSession, BackendPrefix)
-	}
-	if s.Name != "" {
-		s.Name, err = CleanName(s.Name)
-		if err != nil {
-			return Session{}, fmt.Errorf("%w: name: %w", ErrBadSession, err)
-		}
 	}
 	s.grants, err = c.grants()
 	if err != nil {

@@ -179,7 +179,6 @@ func TestVerifyRefusesTokens(t *testing.T) {
 		"nobody":                          {"HS256", testSecret, token(t, hs, testSecret, claim("sub", nil)), ErrBadSession},
 		"a long somebody":                 {"HS256", testSecret, token(t, hs, testSecret, claim("sub", strings.Repeat("x", maxUserBytes+1))), ErrBadSession},
 		"a backend":                       {"HS256", testSecret, token(t, hs, testSecret, claim("sub", "api:shop")), ErrBadSession},
-		"a name that lies":                {"HS256", testSecret, token(t, hs, testSecret, claim("name", "Ann\u202enimdA")), ErrBadSession},
 		"a right that is none":            {"HS256", testSecret, token(t, hs, testSecret, claim("rooms", map[string]any{"x": []string{"admin"}})), ErrBadSession},
 		"a pattern that is none":          {"HS256", testSecret, token(t, hs, testSecret, claim("rooms", map[string]any{"[": []string{"read"}})), ErrBadSession},
 		"too long":                        {"HS256", testSecret, token(t, hs, testSecret, claim("x", strings.Repeat("x", maxTokenBytes))), ErrBadSession},
@@ -280,17 +279,4 @@ func FuzzVerify(f *testing.F) {
 			t.Errorf("a guest's token that nobody signed: got %+v, want an error", s)
 		}
 	})
-}
-
-// Names that look the same become the same, and invisible characters are refused.
-func TestCleanName(t *testing.T) {
-	for name, want := range map[string]string{
-		"Ann": "Ann", "Ａｎｎ": "Ann", "ﬁona": "fiona", "Ⅷ": "VIII", "e\u0301lan": "élan",
-		"a\nb": "", "a\u202eb": "", "a\u200bb": "", " a": "", "": "", "\u00a0a": "", strings.Repeat("ﷺ", 2): "",
-	} {
-		got, err := CleanName(name)
-		if (err == nil) != (want != "") || err == nil && got != want {
-			t.Errorf("CleanName(%q): got %q, %v, want %q", name, got, err, want)
-		}
-	}
 }

@@ -109,7 +109,7 @@ func (a *acceptor) accept(w http.ResponseWriter, r *http.Request) {
 // upgrade authenticates a request and upgrades it. If it reports false, the request has
 // been refused.
 func (a *acceptor) upgrade(w http.ResponseWriter, r *http.Request, h *handshake) bool {
-	session, ok := a.authenticateRequest(w, r)
+	session, cookie, ok := a.authenticateRequest(w, r)
 	if !ok {
 		return false
 	}
@@ -130,8 +130,8 @@ func (a *acceptor) upgrade(w http.ResponseWriter, r *http.Request, h *handshake)
 		return false
 	}
 	h.conn = conn
-	if r.Header.Get("Origin") != "" {
-		h.session.Token = "" // a browser has its cookie, which no script can read
+	if cookie != "" || isOwnPage(r) {
+		h.session.Token = "" // it is in a cookie, which no script can read
 	}
 	return true
 }

@@ -63,8 +63,9 @@ func TestUsersAuthenticateWithTokens(t *testing.T) {
 		s := serveInBubble(t, withTokens(t))
 		token := tokenFor(t, "ann@example.com", time.Hour, nil)
 		for name, header := range map[string]http.Header{
-			"header": bearer(token),
-			"cookie": {"Cookie": {"session=" + token}, "Origin": {s.http.URL}},
+			"header":                   bearer(token),
+			"cookie":                   {"Cookie": {"session=" + token}, "Origin": {s.http.URL}},
+			"cookie behind a password": {"Cookie": {"session=" + token}, "Origin": {s.http.URL}, "Authorization": {"Basic dTpw"}},
 		} {
 			c := s.dial(servertest.DialOptions{Room: "x", Header: header})
 			if w := c.Welcome; w.User != "ann@example.com" || w.Name != "The ann@example.com" || !w.Named || w.Session != "" {

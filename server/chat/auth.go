@@ -21,33 +21,38 @@ const (
 	authenticateTries = 5
 )
 
-// authenticateRequest returns the session of a request. If the request has none, the
-// session is that of a new guest; with tokens it is empty, and the client has to send
-// authenticate. If ok is false, the request has been refused.
-func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (session auth.Session, ok bool) {
-	session, err := a.authenticator.FromRequest(r)
+// authenticateRequest returns the session of a request, and the name of the cookie that
+// carries it. If the request has none, the session is that of a new guest; with tokens it
+// is empty, and the client has to send authenticate. So it has if the URL asks for that:
+// a page of another site can send neither a header nor a cookie. If ok is false, the
+// request has been refused.
+func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (session auth.Session, cookie string, ok bool) {
+	if r.URL.Query().Has("authenticate") {
+		return auth.Session{}, "", true
+	}
+	session, cookie, err := a.authenticator.FromRequest(r)
 	guests := a.authenticator.Guests
 	switch {
 	case err == nil:
-		return session, true
+		return session, cookie, true
 	case errors.Is(err, eventlog.ErrUnavailable):
 		a.respondStoreUnavailable(w, err)
-		return auth.Session{}, false
+		return auth.Session{}, "", false
 	case errors.Is(err, auth.ErrNoSession) && guests != nil:
-		return guests.New(), true
+		return guests.New(), "", true
 	case errors.Is(err, auth.ErrNoSession):
-		return auth.Session{}, true
+		return auth.Session{}, "", true
 	}
 	a.logger.Debug("session refused", "err", err, "from", r.RemoteAddr)
 	switch {
-	case r.Header.Get("Authorization") != "":
+	case cookie == "":
 		http.Error(w, "invalid or expired session: get a new one, or connect without a session", http.StatusUnauthorized)
 	case guests != nil:
 		a.closeInvalidSession(w, r)
 	default: // the cookie is not valid any more; the page may have a newer token
-		return auth.Session{}, true
+		return auth.Session{}, "", true
 	}
-	return auth.Session{}, false
+	return auth.Session{}, "", false
 }
 
 // closeInvalidSession refuses a browser whose cookie is not a valid session, for example

@@ -126,8 +126,12 @@ func TestOriginIsChecked(t *testing.T) {
 				t.Errorf("origin %q: got %v, %v, want status %d", origin, response, err, http.StatusForbidden)
 			}
 		}
-		for _, header := range []http.Header{{"Cookie": {"session=x"}}, {"Cookie": {"other=x"}}} {
-			s.dialRefused("a cookie and no origin", http.StatusForbidden, header)
+		session := s.join("x").Welcome.Session
+		for _, cookie := range []string{"websockets_guest=x", "__Host-websockets_guest=" + session, "session=" + session} {
+			s.dialRefused("a session cookie and no origin", http.StatusForbidden, http.Header{"Cookie": {cookie}})
+		}
+		for _, cookie := range []string{"other=x", "session=of.another.program"} {
+			s.dial(servertest.DialOptions{Header: http.Header{"Cookie": {cookie}}})
 		}
 		dial("https://logged.example")
 		for _, part := range []string{"https://logged.example", "https://friend.example", "--allow-origin=https://logged.example", own} {

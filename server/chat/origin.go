@@ -11,11 +11,11 @@ import (
 
 // originAllowed reports whether the request's origin may connect. Allowed are the
 // server's own pages, the origins that the operator configured, and clients that are not
-// browsers: they send no origin. A client with a cookie counts as a browser.
+// browsers: they send no origin. A client with a session in a cookie counts as a browser.
 func (a *acceptor) originAllowed(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" && len(r.Cookies()) > 0 {
-		a.logger.Warn("refused a connection with a cookie and no origin", "from", r.RemoteAddr,
+	if origin == "" && a.authenticator.HasCookie(r) {
+		a.logger.Warn("refused a connection with a session cookie and no origin", "from", r.RemoteAddr,
 			"hint", "a client that is not a browser presents its session as Authorization: Bearer")
 		return false
 	}
@@ -44,4 +44,11 @@ func isOwn(origin string, r *http.Request) bool {
 		return false
 	}
 	return strings.EqualFold(strings.TrimSuffix(u.Host, port), strings.TrimSuffix(r.Host, port))
+}
+
+// isOwnPage reports whether one of the server's pages sent the request, in a browser. The
+// browser keeps the cookie that the answer sets. Other programs send such an origin too,
+// but no page can change the User-Agent with which its WebSockets connect.
+func isOwnPage(r *http.Request) bool {
+	return isOwn(r.Header.Get("Origin"), r) && strings.HasPrefix(r.UserAgent(), "Mozilla/")
 }

@@ -229,6 +229,85 @@ func TestNewSessionIsSetAsCookie(t *testing.T) {
 	})
 }
 
+// Whoever has no cookie is told their session, with an origin or without. A session in a
+// cookie is never told, nor one that a browser of the server's own page gets in a cookie.
+func TestSessionIsToldToThoseWithoutACookie(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const friend, browser, script = "https://friend.example", "Mozilla/5.0 (X11; Linux x86_64)", "Python/3.13 websockets/15.0"
+		s := serveInBubble(t, func(with *setup) { with.config.AllowOrigins = []string{friend} })
+		ann := s.join("x").Welcome
+		for _, test := range []struct {
+			origin, agent, authorization, cookie string
+			told                                 bool
+		}{
+			{agent: script, told: true},
+			{origin: s.http.URL, agent: script, told: true},
+			{origin: s.http.URL, agent: browser, told: false},
+			{origin: s.http.URL, agent: browser, authorization: "Basic dTpw", cookie: "session=of.another.program", told: false},
+			{origin: friend, agent: script, told: true},
+			{origin: friend, agent: browser, told: true},
+			{origin: s.http.URL, agent: browser, cookie: "websockets_guest=" + ann.Session, told: false},
+			{origin: friend, agent: browser, cookie: "websockets_guest=" + ann.Session, told: false},
+			{origin: friend, agent: script, cookie: "session=" + ann.Session, told: false},
+			{agent: script, authorization: "Bearer " + ann.Session, told: true},
+			{origin: s.http.URL, agent: script, authorization: "Bearer " + ann.Session, told: true},
+		} {
+			header := http.Header{"User-Agent": {test.agent}}
+			for name, value := range map[string]string{"Origin": test.origin, "Authorization": test.authorization, "Cookie": test.cookie} {
+				if value != "" {
+					header.Set(name, value)
+				}
+			}
+			conn, response, err := s.handshake(header)
+			if err != nil {
+				t.Fatalf("%+v: %v", test, err)
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			welcome := servertest.TakeEvent(&servertest.Conn{T: t, WS: conn}, shared.Welcome)
+			if (welcome.Session != "") != test.told {
+				t.Errorf("%+v: got the session %q, want one: %v", test, welcome.Session, test.told)
+			}
+			isNew := welcome.User != ann.User
+			if cookies := response.Cookies(); (len(cookies) == 1) != isNew {
+				t.Errorf("%+v: got the cookies %v, want one: %v", test, cookies, isNew)
+			}
+			if test.told {
+				again := s.dial(servertest.DialOptions{Session: welcome.Session, Header: http.Header{"Origin": {s.http.URL}}}).Welcome
+				if again.User != welcome.User {
+					t.Errorf("%+v, again: got the user %s, want %s", test, again.User, welcome.User)
+				}
+			}
+		}
+	})
+}
+
+// A page of another site is the same user again: it can set no header, and presents its
+// session in its first event.
+func TestGuestAuthenticatesByEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const friend = "https://friend.example"
+		s := serveInBubble(t, func(with *setup) { with.config.AllowOrigins = []string{friend} })
+		header := http.Header{"Origin": {friend}, "User-Agent": {"Mozilla/5.0"}}
+		first := s.dial(servertest.DialOptions{Room: "x", Header: header})
+		servertest.TakeAnswer(first, shared.Ack, servertest.Send(first, shared.SetName, shared.SetNamePayload{Name: "Ann"}))
+
+		again := s.upgrade(servertest.DialOptions{Query: "room=x&authenticate=1", Header: header})
+		again.TakeRefusal(servertest.Send(again, shared.SendMessage, shared.SendMessagePayload{Message: "anonymous"}), shared.CodeForbidden)
+		again.TakeRefusal(servertest.Send(again, shared.Authenticate, shared.TokenPayload{Token: first.Welcome.Session + "x"}), shared.CodeBadToken)
+		id := servertest.Send(again, shared.Authenticate, shared.TokenPayload{Token: first.Welcome.Session})
+		servertest.TakeAnswer(again, shared.Ack, id)
+		welcome := servertest.TakeEvent(again, shared.Welcome)
+		if welcome.User != first.Welcome.User || welcome.Name != "Ann" || welcome.Session != first.Welcome.Session {
+			t.Errorf("welcome: got %+v, want Ann, %s, with her session", welcome, first.Welcome.User)
+		}
+		if joined := servertest.TakeEvent(again, shared.RoomJoined); joined.Room != "x" {
+			t.Errorf("first room: got %s, want x", joined.Room)
+		}
+	})
+}
+
 func TestForgedSessionIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -237,16 +316,43 @@ func TestForgedSessionIsRefused(t *testing.T) {
 		session := c.Welcome.Session
 		user, mac := session[:16], session[16:]
 		for _, forged := range []string{
-			"x", user, user + ".", user + "." + mac[2:], "aaaaaaaaaaaaaaaa" + mac, session + "x", session[:len(session)-2],
+			user + "." + mac[2:], "aaaaaaaaaaaaaaaa" + mac, session + "x", session[:len(session)-2],
 			elsewhere.join("x").Welcome.Session,
 		} {
 			s.dialRefused(fmt.Sprintf("session %q", forged), http.StatusUnauthorized, bearer(forged))
 		}
 		// A browser sees no status of a handshake: it is told by the close code, and its
-		// user decides.
-		told := s.upgrade(servertest.DialOptions{Header: http.Header{"Cookie": {"session=" + user + ".forged"}, "Origin": {s.http.URL}}})
-		told.AwaitClose(shared.CloseSession)
-		told.None("an event before it", func(shared.Event) bool { return true })
+		// user decides. A proxy's password changes nothing.
+		for _, cookie := range []string{"websockets_guest=" + user + ".forged", "session=" + session + "x"} {
+			for _, authorization := range []string{"", "Basic dTpw"} {
+				told := s.upgrade(servertest.DialOptions{Header: http.Header{
+					"Cookie": {cookie}, "Origin": {s.http.URL}, "Authorization": {authorization},
+				}})
+				told.AwaitClose(shared.CloseSession)
+				told.None("an event before it", func(shared.Event) bool { return true })
+			}
+		}
+	})
+}
+
+// What other programs put into a request is no session: with a cookie of ours it changes
+// nothing, and without one the client is a new guest.
+func TestSessionsOfOtherProgramsDoNotCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t)
+		ann := s.join("x").Welcome
+		for _, authorization := range []string{"Basic dTpw", "Negotiate abc", "Bearer some.other.apps", "Bearer x", "Bearer " + ann.User, "Bearer " + ann.User + "."} {
+			header := http.Header{"Authorization": {authorization}, "Cookie": {"session=of.another.program"}}
+			if got := s.dial(servertest.DialOptions{Header: header}).Welcome; got.User == ann.User || got.Session == "" {
+				t.Errorf("%s: got %+v, want a new guest", authorization, got)
+			}
+			header.Set("Origin", s.http.URL)
+			header.Set("Cookie", "session=of.another.program; websockets_guest="+ann.Session)
+			if got := s.dial(servertest.DialOptions{Header: header}).Welcome; got.User != ann.User {
+				t.Errorf("%s, with a cookie: got the user %s, want %s", authorization, got.User, ann.User)
+			}
+		}
 	})
 }
 

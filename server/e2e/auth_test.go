@@ -45,12 +45,16 @@ func TestUsersOfYourOwn(t *testing.T) {
 	if c.Welcome.User != "ann@example.com" || c.Welcome.Name != "Ann" || c.Welcome.Session != "" {
 		t.Errorf("welcome: got %+v, want the user and the name of the token and no session", c.Welcome)
 	}
-	for name, header := range map[string]http.Header{
-		"another token": {"Authorization": {"Bearer " + token + "x"}},
-		"another way":   {"Authorization": {"Basic " + token}},
+	for name, test := range map[string]struct {
+		authorization string
+		status        int
+	}{
+		"another token": {"Bearer " + token + "x", http.StatusUnauthorized},
+		"another way":   {"Basic " + token, http.StatusSwitchingProtocols}, // of a proxy: the client still has to authenticate
 	} {
-		if got := handshake(t, server.WS(), servertest.DialOptions{Header: header}).StatusCode; got != http.StatusUnauthorized {
-			t.Errorf("%s: got status %d, want %d", name, got, http.StatusUnauthorized)
+		header := http.Header{"Authorization": {test.authorization}}
+		if got := handshake(t, server.WS(), servertest.DialOptions{Header: header}).StatusCode; got != test.status {
+			t.Errorf("%s: got status %d, want %d", name, got, test.status)
 		}
 	}
 	conn, err := servertest.Upgrade(server.WS(), servertest.DialOptions{Query: "token=" + token})
@@ -135,8 +139,8 @@ func TestOverTLS(t *testing.T) {
 	if _, frame, err := conn.ReadMessage(); err != nil || !servertest.IsEvent(frame, shared.Welcome.Name()) {
 		t.Errorf("the first frame: got %s, %v, want %s", frame, err, shared.Welcome.Name())
 	}
-	if cookies := response.Cookies(); len(cookies) != 1 || cookies[0].Name != "__Host-session" || !cookies[0].Secure {
-		t.Errorf("cookies: got %v, want __Host-session, Secure", cookies)
+	if cookies := response.Cookies(); len(cookies) != 1 || cookies[0].Name != "__Host-websockets_guest" || !cookies[0].Secure {
+		t.Errorf("cookies: got %v, want __Host-websockets_guest, Secure", cookies)
 	}
 
 	if err := os.WriteFile(cert, []byte("half a certi"), 0o600); err != nil { // being renewed

@@ -36,6 +36,7 @@ func TestWrongUseIsToldInOneLine(t *testing.T) {
 		"jwt flags alone":     {[]string{"--jwt-issuer", "x"}, "the --jwt flags require --auth=jwt"},
 		"no algorithm":        {[]string{"--auth", "jwt", "--jwt-key", "x"}, "--auth=jwt requires --jwt-algorithm"},
 		"two sorts of key":    {[]string{"--auth", "jwt", "--jwt-algorithm", "RS256", "--jwt-key", "x", "--jwt-jwks", "https://x"}, "either --jwt-key or --jwt-jwks"},
+		"no cookie":           {[]string{"--auth", "jwt", "--jwt-algorithm", "RS256", "--jwt-key", "x", "--jwt-cookie", "a b"}, `--jwt-cookie: "a b" is not a name of a cookie`},
 		"no key file":         {[]string{"--listen", "127.0.0.1:0", "--data", t.TempDir(), "--auth", "jwt", "--jwt-algorithm", "HS256", "--jwt-key", "/nowhere"}, "--jwt-key: open /nowhere"},
 		"no certificate":      {[]string{"--listen", "127.0.0.1:0", "--tls-cert", "/nowhere"}, "--tls-cert and --tls-key must be used together"},
 		"no network":          {[]string{"--listen", "127.0.0.1:0", "--trusted-proxy", "10.0.0.0/99"}, "--trusted-proxy"},

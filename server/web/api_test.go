@@ -31,16 +31,18 @@ const (
 )
 
 // serveAPI runs the routes on a real manager and a log in memory.
-func serveAPI(t *testing.T) *httptest.Server {
+func serveAPI(t *testing.T, change ...func(*Options)) *httptest.Server {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
 	log := memlog.Open(memlog.Options{})
 	t.Cleanup(log.Close)
 	keys, _ := auth.Keys(nil).Rotate(time.Now())
-	authenticator := auth.Authenticator{
-		Guests: auth.NewGuestSessions(keys), Revocations: auth.NewRevocations(log.Values(eventlog.Users)),
+	options := Options{Authenticator: auth.Authenticator{Guests: auth.NewGuestSessions(keys)}, Ready: log.Ready}
+	for _, f := range change {
+		f(&options)
 	}
-	manager, err := chat.NewManager(log, authenticator, chat.Config{Version: "test", Logger: logger})
+	options.Authenticator.Revocations = auth.NewRevocations(log.Values(eventlog.Users))
+	manager, err := chat.NewManager(log, options.Authenticator, chat.Config{Version: "test", Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,11 +51,12 @@ func serveAPI(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	assets, err := static.Load()
+	options.Assets, err = static.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(Handler(Options{Assets: assets, Manager: manager, Authenticator: authenticator, Backends: backends, Ready: log.Ready}))
+	options.Manager, options.Backends = manager, backends
+	server := httptest.NewServer(Handler(options))
 	t.Cleanup(func() {
 		manager.Shutdown(t.Context())
 		server.Close()

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"websockets/server/auth"
 )
 
 // Scopes of an API token.
@@ -76,7 +78,7 @@ func parseTokens(text []byte) (map[[sha256.Size]byte]backend, error) {
 // authenticate returns the owner of the request's token. It reports false if the
 // token is missing or unknown.
 func (b *Backends) authenticate(r *http.Request) (backend, bool) {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	token, ok := auth.Bearer(r)
 	owners := b.owners.Load()
 	if !ok || owners == nil {
 		return backend{}, false

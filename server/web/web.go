@@ -29,7 +29,7 @@ type Options struct {
 	Authenticator auth.Authenticator
 	// Backends are the tokens of the HTTP API. With nil, the API is disabled.
 	Backends *Backends
-	// Trusted are the proxies whose X-Forwarded headers are trusted.
+	// Trusted are the proxies whose X-Forwarded and Forwarded headers are trusted.
 	Trusted []netip.Prefix
 	// BasePath is where the routes are, empty for the root.
 	BasePath BasePath
@@ -107,25 +107,38 @@ func withHeaders(hsts bool, next http.Handler) http.Handler {
 }
 
 // withSession gives a browser that opens the page a session as a guest before it
-// connects, and refreshes an old one. A revoked session stays as it is: the WebSocket
-// refuses it, and the user decides what comes next. With tokens it does nothing.
+// connects, and refreshes one that is old or in an old cookie. A revoked session stays
+// as it is: the WebSocket refuses it, and the user decides what comes next. With tokens
+// it does nothing.
 func withSession(authenticator auth.Authenticator, next http.Handler) http.Handler {
-	guests := authenticator.Guests
-	if guests == nil {
+	if authenticator.Guests == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.Header.Get("Accept"), "text/html") {
-			session, err := guests.FromRequest(r)
-			switch {
-			case err != nil:
-				http.SetCookie(w, auth.Cookie(guests.New(), r))
-			case guests.NeedsRefresh(session) && isValid(r.Context(), authenticator, session):
-				http.SetCookie(w, auth.Cookie(guests.Refresh(session.User), r))
+			c := refreshedCookie(authenticator, r)
+			if c != nil {
+				http.SetCookie(w, c)
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// refreshedCookie returns the cookie to set for a browser that opens the page; nil if
+// the one that it has stays.
+func refreshedCookie(authenticator auth.Authenticator, r *http.Request) *http.Cookie {
+	guests := authenticator.Guests
+	session, cookie, err := guests.FromRequest(r)
+	if err != nil {
+		return auth.Cookie(guests.New(), r)
+	}
+	refreshed := auth.Cookie(guests.Refresh(session.User), r)
+	isCurrent := cookie == refreshed.Name && !guests.NeedsRefresh(session)
+	if cookie == "" || isCurrent || !isValid(r.Context(), authenticator, session) {
+		return nil
+	}
+	return refreshed
 }
 
 // isValid reports whether a session is not revoked, as far as that can be said soon: the
@@ -136,7 +149,7 @@ func isValid(ctx context.Context, authenticator auth.Authenticator, session auth
 	return authenticator.Revocations.Check(ctx, session) == nil
 }
 
-// forget replaces a browser's session, whose cookie the page cannot reach, with that of
+// forget replaces a browser's session, whose cookies the page cannot reach, with that of
 // a new guest. It does so at once, so that several tabs that start over together are one
 // user. Nobody can get the old session back.
 //
@@ -144,11 +157,9 @@ func isValid(ctx context.Context, authenticator auth.Authenticator, session auth
 // over https only.
 func forget(authenticator auth.Authenticator) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		session := auth.Session{}
-		if authenticator.Guests != nil {
-			session = authenticator.Guests.New()
+		for _, c := range authenticator.Forget(r) {
+			http.SetCookie(w, c)
 		}
-		http.SetCookie(w, auth.Cookie(session, r))
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
 	})

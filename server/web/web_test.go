@@ -43,8 +43,8 @@ func sessionSet(t *testing.T, guests *auth.GuestSessions, answer *http.Response)
 		return s, false
 	}
 	c := cookies[0]
-	if len(cookies) != 1 || c.Name != "session" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" {
-		t.Errorf("cookies: got %v, want one session, HttpOnly, SameSite=Lax, with the path /", cookies)
+	if len(cookies) != 1 || c.Name != "websockets_guest" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" {
+		t.Errorf("cookies: got %v, want one websockets_guest, HttpOnly, SameSite=Lax, with the path /", cookies)
 	}
 	s, err := guests.Verify(c.Value)
 	if err != nil {

@@ -64,11 +64,10 @@ func HintOf(v client.View, typed, problem string, begun bool, now time.Time) Hin
 // MessageOf returns the typed text without blank lines at the start and end. It is
 // empty if the text is blank.
 func MessageOf(typed string) string {
-	text := strings.TrimRight(strings.Trim(typed, "\r\n"), " \t\r\n")
-	if strings.TrimSpace(text) == "" {
+	if shared.IsBlank(typed) {
 		return ""
 	}
-	return text
+	return strings.TrimRight(strings.Trim(typed, "\r\n"), " \t\r\n")
 }
 
 // grouped formats a number below a million with a comma: 4,096.

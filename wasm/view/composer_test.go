@@ -49,7 +49,7 @@ func TestHint(t *testing.T) {
 
 func TestMessageOf(t *testing.T) {
 	for typed, want := range map[string]string{
-		"": "", " \n\t": "", "\n\n  indented \n more \n\n": "  indented \n more", "x": "x",
+		"": "", " \n\t": "", "\u200b\n\u2800": "", "\n\n  indented \n more \n\n": "  indented \n more", "x": "x",
 	} {
 		if got := MessageOf(typed); got != want {
 			t.Errorf("%q is the message got %q, want %q", typed, got, want)
