@@ -42,7 +42,8 @@ func canonicalPath(p string) string {
 // redirect leads to another path of this server. The address is relative: only the browser
 // knows all of the path, if a proxy in front has cut off its beginning.
 func redirect(w http.ResponseWriter, r *http.Request, to string) {
-	to = rootFrom(r.URL) + strings.TrimPrefix(to, "/")
+	escaped := (&url.URL{Path: to}).EscapedPath()
+	to = rootFrom(r.URL) + strings.TrimPrefix(escaped, "/")
 	if r.URL.RawQuery != "" {
 		to += "?" + r.URL.RawQuery
 	}

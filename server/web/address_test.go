@@ -38,6 +38,7 @@ func TestRoomAddressesLeadWhereTheyMean(t *testing.T) {
 		"/r/den/": "/r/den", "/r/Den": "/r/den", "/r/den//": "/r/den", "//r/DEN/": "/r/den", "/r//den": "/r/den",
 		"/r/My%20Den": "/r/my-den", "/r/den%20": "/r/den", "/r/Den?events": "/r/den?events",
 		"/r": "/", "/r/": "/", "//": "/", "/r/den/../": "/",
+		"/a%3Fb//": "/a%3Fb/", "/x%0D%0AY:%20z//": "/x%0D%0AY:%20z/",
 	} {
 		answer := visit(handler, path)
 		to := answer.Header.Get("Location")
