@@ -1,9 +1,11 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +16,8 @@ import (
 )
 
 // If the embedded store has failed to write once, because its disk is full or it could not
-// open a file, it is not written again until it is opened again: its memory and its disk may differ.
-// It can still be read. Appends are refused at once. When the disk can be written again,
+// open a file, it is not written again until it is opened again: its memory and its disk
+// may differ. It can still be read. Appends are refused at once. When the disk can be written again,
 // Failed says so, and the process ends and is started again.
 
 const (
@@ -160,6 +162,10 @@ func (l *Log) watchStore() {
 // awaitFailure returns why the store cannot be written any more, nil if the log is closed
 // before.
 func (l *Log) awaitFailure() error {
+	folders, err := fs.Glob(os.DirFS(l.opts.Dir), "jetstream/*/streams/*/msgs")
+	if err != nil {
+		return err
+	}
 	ticker := time.NewTicker(probeInterval)
 	defer ticker.Stop()
 	for {
@@ -170,11 +176,23 @@ func (l *Log) awaitFailure() error {
 			return failure
 		case <-ticker.C:
 		}
-		err := l.checkFolder()
+		err := cmp.Or(l.checkFolder(), l.checkStreams(folders))
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// checkStreams returns an error if one of the folders of the streams' files is gone, which
+// NATS does not notice while it has them open.
+func (l *Log) checkStreams(folders []string) error {
+	for _, folder := range folders {
+		_, err := os.Stat(filepath.Join(l.opts.Dir, folder))
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("a folder of the store is gone: %w", err)
+		}
+	}
+	return nil
 }
 
 // checkFolder returns an error if the data folder was moved or removed. Its open files

@@ -21,7 +21,7 @@ func TestWriteFailuresOfAnyCause(t *testing.T) {
 		cause := &fs.PathError{Op: "open", Path: "/data/1.blk", Err: code}
 		for _, failure := range []error{cause, fmt.Errorf("Error creating msg block file: %v", cause)} {
 			err := jetstream.FailureAfter("Filestore [ROOMS_0] Critical write error: %v", failure)
-			if !errors.Is(err, jetstream.ErrUnavailable) || !strings.Contains(err.Error(), code.Error()) || strings.Contains(err.Error(), "/") {
+			if !errors.Is(err, jetstream.ErrUnavailable) || !strings.Contains(err.Error(), code.Error()) || strings.Contains(err.Error(), "/data") {
 				t.Errorf("after %q: got %v, want that the store cannot write, why, and no path", failure, err)
 			}
 		}
@@ -92,6 +92,21 @@ func TestAStoreThatLosesItsFiles(t *testing.T) {
 			awaitFailed(t, l, func() error { return errors.Join(os.Remove(blocks), os.Rename(blocks+"-away", blocks)) })
 		})
 	}
+}
+
+// TestAStreamThatIsMoved: NATS goes on writing to files that are open, but they would not be
+// found again.
+func TestAStreamThatIsMoved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, dir)
+	put(t, l, "x", "first", "first")
+	streams := filepath.Join(dir, "jetstream", "$G", "streams")
+	err := os.Rename(streams, streams+"-away")
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitFailed(t, l, func() error { return os.Rename(streams+"-away", streams) })
 }
 
 // TestAFolderThatIsMoved: what is written to a folder that was moved or replaced would not
