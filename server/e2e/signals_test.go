@@ -77,6 +77,17 @@ func TestStandardErrorIsClosed(t *testing.T) {
 	chats(t, c, "stored")
 }
 
+// TestQuitPrintsGoroutines: SIGQUIT stays Go's way to see what a server does.
+func TestQuitPrintsGoroutines(t *testing.T) {
+	t.Parallel()
+	server := servertest.Start(t, "--data", "none")
+	server.Signal(syscall.SIGQUIT)
+	server.AwaitLog(regexp.MustCompile("SIGQUIT: quit"))
+	if code := server.AwaitEnd(); code != 2 {
+		t.Errorf("exit code: got %d, want 2", code)
+	}
+}
+
 // hangUp sends the server SIGHUP and waits until it has logged what it did.
 func hangUp(t *testing.T, server *servertest.Process, want string) {
 	t.Helper()
