@@ -76,9 +76,11 @@ func TestChatsUnderPaths(t *testing.T) {
 		t.Errorf("the user after a visit to the other chat: got %s, want %s", user, users["/chat/"])
 	}
 	b.await("the drafts of both", js("stores", "/other/draft/den")+" && "+js("stores", "/chat/draft/den"))
+	b.do("an eye on reloads", `window.before = true`)
 	b.click("me")
 	b.click("forget")
 	b.click("forget-yes")
+	b.awaitReload()
 	b.await("the page of a new guest", js("at", "/chat/")+` && connected() && byId("name-dialog").open`)
 	b.await("that nothing of the chat is stored", "!"+js("stores", "/chat/draft/den"))
 	b.await("that the other chat's draft stays", js("stores", "/other/draft/den"))
