@@ -21,7 +21,7 @@ type commandLine struct {
 // serveHelp holds the longer help texts of serveCommand, by the names in its tags.
 var serveHelp = kong.Vars{
 	"listen": "Address to listen on. Port 0 picks a free port. Default 127.0.0.1:8080, this machine only; :8080 listens everywhere. " +
-		"unix:/PATH is a Unix socket that its owner and group may open: for a reverse proxy, whose X-Forwarded headers are then trusted. " +
+		"unix:/PATH is a Unix socket that its owner and group may open: for a reverse proxy, whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are then trusted. " +
 		"systemd: takes the sockets of a .socket unit; without --listen they are taken too.",
 	"data": "Folder of the message log. Only one process may use it at a time. 'none' keeps messages in memory only: they are " +
 		"lost when the server stops.",
