@@ -25,7 +25,7 @@ axe="axe-core@4.14.1"
 # Packages whose tests need no browser. Some of them start a server process, unless they
 # are run with -short.
 unit_packages=(
-	./server/archtest ./server/auth ./server/bench ./server/chat ./server/delivery
+	./server ./server/archtest ./server/auth ./server/bench ./server/chat ./server/delivery
 	./server/eventlog/... ./server/presence ./server/quota ./server/servertest
 	./server/timeline ./server/topics ./server/userdata ./server/web ./server/wsframe
 	./shared ./static/... ./wasm/client/... ./wasm/view

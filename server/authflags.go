@@ -18,7 +18,7 @@ import (
 var authHelp = kong.Vars{
 	"auth":          "Who may connect: everyone as a 'guest', or users with a 'jwt' from your identity provider.",
 	"jwt_algorithm": "With --auth=jwt: the required signature algorithm, such as HS256, RS256, ES256 or EdDSA.",
-	"jwt_key":       "With --auth=jwt: file with the shared secret (HS…) or the public key (PEM) to verify tokens with.",
+	"jwt_key":       "With --auth=jwt: file with the shared secret (HS…) or the public key (PEM) to verify tokens with. SIGHUP reloads it.",
 	"jwt_cookie":    "With --auth=jwt: name of the cookie that may carry the token. Default session.",
 	"jwt_jwks":      "With --auth=jwt, instead of --jwt-key: URL where the provider publishes its keys. New keys are fetched.",
 }
@@ -67,13 +67,34 @@ func (f *authFlags) authenticator(ctx context.Context, log eventlog.Log, logger 
 	}
 	if f.JWTKey != "" {
 		var err error
-		if options.Key, err = os.ReadFile(f.JWTKey); err != nil {
-			return auth.Authenticator{}, fmt.Errorf("--jwt-key: %w", err)
+		if options.Key, err = f.readKey(); err != nil {
+			return auth.Authenticator{}, err
 		}
 	}
-	verifier, err := auth.NewTokenVerifier(ctx, options)
+	var verifier *auth.TokenVerifier
+	err := await(ctx, logger, "the identity provider", func(context.Context) (err error) {
+		verifier, err = auth.NewTokenVerifier(ctx, options) // which fetches keys as long as the server runs
+		return err
+	})
 	if err != nil {
 		return auth.Authenticator{}, fmt.Errorf("--auth=jwt: %w", err)
 	}
 	return auth.Authenticator{Tokens: verifier, Revocations: revocations}, nil
+}
+
+func (f *authFlags) readKey() ([]byte, error) {
+	text, err := os.ReadFile(f.JWTKey)
+	if err != nil {
+		return nil, fmt.Errorf("--jwt-key: %w", err)
+	}
+	return text, nil
+}
+
+// reloadKey makes tokens verify with the key that is in the file now.
+func (f *authFlags) reloadKey(tokens *auth.TokenVerifier) error {
+	text, err := f.readKey()
+	if err != nil {
+		return err
+	}
+	return tokens.SetKey(text)
 }

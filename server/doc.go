@@ -4,6 +4,11 @@
 //	main.go       the program and its commands
 //	flags.go      the flags of serve
 //	serve.go      open, serve, stop
+//	listen.go     the sockets of --listen
+//	descriptors.go, descriptors_unix.go, descriptors_other.go
+//	              refusing connections before file descriptors run out
+//	await.go      waiting at start for NATS and the identity provider
+//	reload.go     the files that are read again at SIGHUP
 //	authflags.go  who may connect; guestkeys.go for the keys of guest sessions
 //	tls.go        the certificate
 //	bench.go      the bench command

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"websockets/server/eventlog"
+	"websockets/server/web"
 )
 
 type commandLine struct {
@@ -19,7 +20,9 @@ type commandLine struct {
 
 // serveHelp holds the longer help texts of serveCommand, by the names in its tags.
 var serveHelp = kong.Vars{
-	"listen": "Address to listen on. Port 0 picks a free port. Default 127.0.0.1:8080, this machine only; :8080 listens everywhere.",
+	"listen": "Address to listen on. Port 0 picks a free port. Default 127.0.0.1:8080, this machine only; :8080 listens everywhere. " +
+		"unix:/PATH is a Unix socket that its owner and group may open: for a reverse proxy, whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are then trusted. " +
+		"systemd: takes the sockets of a .socket unit; without --listen they are taken too.",
 	"data": "Folder of the message log. Only one process may use it at a time. 'none' keeps messages in memory only: they are " +
 		"lost when the server stops.",
 	"fsync": "When to sync to disk: 'always' before each ack, or 'interval', once a second. With interval, a crash of the machine " +
@@ -29,9 +32,12 @@ var serveHelp = kong.Vars{
 	"new_epoch": "Use once after restoring --data from a backup: clients that have seen newer messages start over.",
 	"replicas":  "With --nats: number of NATS servers that store each message: 1, 3 or 5.",
 	"api_tokens": "Enable the HTTP API. Each line of the file has a name, a token of at least 32 characters, " +
-		"and scopes: messages:read messages:write sessions:delete.",
+		"and scopes: messages:read messages:write sessions:delete. SIGHUP reloads it.",
 	"allow_origin": "Origin (https://host) of another site whose pages may connect. May be repeated.",
-	"tls_cert":     "Certificate chain (PEM): serve over TLS. Requires --tls-key. Both files are reloaded when they change.",
+	"tls_cert":     "Certificate chain (PEM): serve over TLS. Requires --tls-key. Both files are reloaded when they change, and at SIGHUP.",
+	"base_path": "Path under which a reverse proxy serves the chat, such as /chat. It may cut the path off or not. " +
+		"Two chats on one host need different paths.",
+	"hsts": "Over TLS, tell browsers for a year to use TLS only, on every port of this host (Strict-Transport-Security).",
 	"trusted_proxy": "Address or network (10.0.0.0/8) of a reverse proxy. Its X-Forwarded-For, X-Forwarded-Proto and " +
 		"Forwarded are trusted. May be repeated.",
 	"rate": "Events a second per connection, with bursts of three times as many. 0 means no limit.",
@@ -44,7 +50,7 @@ var serveHelp = kong.Vars{
 }
 
 type serveCommand struct {
-	Listen       string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"${listen}"`
+	Listen       string   `placeholder:"HOST:PORT|unix:PATH|systemd:" help:"${listen}"`
 	Data         string   `default:"./data" placeholder:"DIR" help:"${data} Default ${default}."`
 	Fsync        string   `enum:",always,interval" default:"" placeholder:"always|interval" help:"${fsync}"`
 	NATS         string   `name:"nats" placeholder:"URL,…" help:"${nats}"`
@@ -53,9 +59,12 @@ type serveCommand struct {
 	AllowOrigin  []string `placeholder:"ORIGIN" help:"${allow_origin}"`
 	authFlags    `embed:""`
 	tlsFlags     `embed:""`
+	HSTS         bool     `name:"hsts" help:"${hsts}"`
 	APITokens    string   `name:"api-tokens" placeholder:"FILE" help:"${api_tokens}"`
 	TrustedProxy []string `placeholder:"ADDRESS" help:"${trusted_proxy}"`
 	Rate         float64  `default:"10" placeholder:"N" help:"${rate} Default ${default}."`
+
+	BasePath web.BasePath `placeholder:"/PATH" help:"${base_path}"`
 
 	MaxConnsPerAddress int `default:"100" placeholder:"N" help:"${max_conns_per_address} Default ${default}."`
 

@@ -3,14 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"os/signal"
 	"sync"
 	"syscall"
 	"time"
@@ -34,6 +34,11 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		return err
 	}
 	logger := s.logger(stderr)
+	// Otherwise the next line of the log would end the server when its reader has gone.
+	signal.Ignore(syscall.SIGPIPE)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	c, err := s.open(ctx, assets, logger)
 	if err != nil {
 		return err
@@ -43,7 +48,7 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 		logger.Warn("browser client not built: run ./build.sh")
 	}
 	logger.Info("listening", "open", c.address, "log", s.describe())
-	err = c.serve(ctx)
+	err = c.serve(ctx, hangups)
 	logger.Info("stopping")
 	c.stop(ctx)
 	return err
@@ -52,15 +57,16 @@ func (s *serveCommand) Run(ctx context.Context, assets *static.Assets, stderr st
 // chatServer holds the parts of a running server.
 type chatServer struct {
 	logger        *slog.Logger
-	address       string // for a browser
-	listener      net.Listener
+	address       string // for a browser, or the proxy in front
+	listeners     []net.Listener
 	log           eventlog.Store
 	authenticator auth.Authenticator
 	manager       *chat.Manager
 	http          *http.Server
+	files         []reloadable
 }
 
-// open opens the port and the log and connects the parts. It serves nothing yet. The
+// open opens the sockets and the log and connects the parts. It serves nothing yet. The
 // caller must call close.
 func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *slog.Logger) (_ *chatServer, err error) {
 	trusted, err := web.ParseProxies(s.TrustedProxy)
@@ -72,6 +78,9 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 		return nil, err
 	}
 	c := &chatServer{logger: logger}
+	if backends != nil {
+		c.files = append(c.files, reloadable{s.APITokens, func() error { return s.reloadBackends(backends) }})
+	}
 	defer func() {
 		if err != nil {
 			c.close()
@@ -81,6 +90,9 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	if err != nil {
 		return nil, err
 	}
+	if c.isLocal() { // whoever may open the socket is a proxy
+		trusted = append(trusted, netip.PrefixFrom(loopback, loopback.BitLen()))
+	}
 	c.log, err = s.openLog(ctx, logger)
 	if err != nil {
 		return nil, err
@@ -88,6 +100,9 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	c.authenticator, err = s.authenticator(ctx, c.log, logger)
 	if err != nil {
 		return nil, err
+	}
+	if s.JWTKey != "" {
+		c.files = append(c.files, reloadable{s.JWTKey, func() error { return s.reloadKey(c.authenticator.Tokens) }})
 	}
 	c.manager, err = chat.NewManager(c.log, c.authenticator, chat.Config{
 		Rate: s.Rate, MaxConnsPerAddress: s.MaxConnsPerAddress, AllowOrigins: s.AllowOrigin, Version: assets.Version(),
@@ -99,6 +114,7 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	c.http = &http.Server{
 		Handler: web.Handler(web.Options{
 			Assets: assets, Manager: c.manager, Authenticator: c.authenticator, Backends: backends, Trusted: trusted, Ready: c.log.Ready,
+			HSTS: s.HSTS, BasePath: s.BasePath,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -123,38 +139,31 @@ func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventl
 			MaxBytes: int64(s.MaxBytes), MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages,
 		}), nil
 	}
-	log, err := jetstream.Open(ctx, jetstream.Options{
+	options := jetstream.Options{
 		Servers: s.NATS, Replicas: s.Replicas, NewEpoch: s.NewEpoch,
 		Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(cmp.Or(s.MaxBytes, defaultMaxBytes)),
 		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
-	})
+	}
+	var log *jetstream.Log
+	open := func(ctx context.Context) (err error) {
+		log, err = jetstream.Open(ctx, options)
+		return err
+	}
+	var err error
+	if s.NATS == "" {
+		err = open(ctx)
+	} else {
+		err = await(ctx, logger, "NATS", open)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return log, nil
 }
 
-// listen opens the port, with TLS if there is a certificate.
-func (s *serveCommand) listen(c *chatServer) error {
-	certificate, err := s.tlsFlags.config(c.logger)
-	if err != nil {
-		return err
-	}
-	listener, err := net.Listen("tcp", s.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s is in use: stop the program that listens there, or choose another address with --listen", s.Listen)
-	} else if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w", s.Listen, err)
-	}
-	c.listener, c.address = listener, "http://"+listener.Addr().String()
-	if certificate != nil {
-		c.listener, c.address = tls.NewListener(listener, certificate), "https://"+listener.Addr().String()
-	}
-	return nil
-}
-
-// serve serves until ctx ends, or until the HTTP server or the log has failed.
-func (c *chatServer) serve(ctx context.Context) error {
+// serve serves until ctx ends, or until the HTTP server or the log has failed. It reloads
+// the files at each hangup.
+func (c *chatServer) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -162,15 +171,21 @@ func (c *chatServer) serve(ctx context.Context) error {
 	if c.authenticator.Guests != nil {
 		background.Go(func() { rotateKeysLoop(ctx, c.log, c.authenticator.Guests, c.logger) })
 	}
-	served := make(chan error, 1)
-	go func() { served <- c.http.Serve(c.listener) }()
-	select {
-	case err := <-served:
-		return err
-	case err := <-c.log.Failed():
-		return err
-	case <-ctx.Done():
-		return nil
+	served := make(chan error, len(c.listeners))
+	for _, l := range c.listeners {
+		go func() { served <- c.http.Serve(l) }()
+	}
+	for {
+		select {
+		case err := <-served:
+			return err
+		case err := <-c.log.Failed():
+			return err
+		case <-hangups:
+			c.reload()
+		case <-ctx.Done():
+			return nil
+		}
 	}
 }
 
@@ -182,30 +197,39 @@ func (c *chatServer) stop(ctx context.Context) {
 	_ = c.http.Shutdown(ctx)
 }
 
-// close closes the log and the port if they are open.
+// close closes the log and the sockets if they are open.
 func (c *chatServer) close() {
 	if c.log != nil {
 		c.log.Close()
 	}
-	if c.listener != nil {
-		_ = c.listener.Close()
+	for _, l := range c.listeners {
+		_ = l.Close()
 	}
 }
 
 // backends reads the tokens of the HTTP API. It returns nil if the API is disabled.
-func (s *serveCommand) backends() (web.Backends, error) {
+func (s *serveCommand) backends() (*web.Backends, error) {
 	if s.APITokens == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(s.APITokens)
+	backends := &web.Backends{}
+	err := s.reloadBackends(backends)
 	if err != nil {
-		return nil, fmt.Errorf("--api-tokens: %w", err)
-	}
-	backends, err := web.ParseBackends(text)
-	if err != nil {
-		return nil, fmt.Errorf("--api-tokens: %s: %w", s.APITokens, err)
+		return nil, err
 	}
 	return backends, nil
+}
+
+func (s *serveCommand) reloadBackends(backends *web.Backends) error {
+	text, err := os.ReadFile(s.APITokens)
+	if err != nil {
+		return fmt.Errorf("--api-tokens: %w", err)
+	}
+	err = backends.Replace(text)
+	if err != nil {
+		return fmt.Errorf("--api-tokens: %s: %w", s.APITokens, err)
+	}
+	return nil
 }
 
 // describe says where messages are stored and what an ack means.

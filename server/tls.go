@@ -19,8 +19,8 @@ type tlsFlags struct {
 // certificateEvery is the shortest time between two checks of the files.
 const certificateEvery = time.Second
 
-// config returns the TLS configuration, nil if TLS is off.
-func (f *tlsFlags) config(logger *slog.Logger) (*tls.Config, error) {
+// certificate loads the certificate, nil if TLS is off.
+func (f *tlsFlags) certificate(logger *slog.Logger) (*certificate, error) {
 	if f.TLSCert == "" && f.TLSKey == "" {
 		return nil, nil
 	}
@@ -31,11 +31,7 @@ func (f *tlsFlags) config(logger *slog.Logger) (*tls.Config, error) {
 	if err := c.read(); err != nil {
 		return nil, fmt.Errorf("load certificate: %w", err)
 	}
-	return &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		GetCertificate: c.get,
-		NextProtos:     []string{"http/1.1"}, // a WebSocket begins as an HTTP/1.1 upgrade
-	}, nil
+	return c, nil
 }
 
 // certificate reloads its files when they have changed. If that fails, it logs the
@@ -50,6 +46,15 @@ type certificate struct {
 	checked time.Time    // when the files were last read
 }
 
+// config returns the TLS configuration with the certificate.
+func (c *certificate) config() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: c.get,
+		NextProtos:     []string{"http/1.1"}, // a WebSocket begins as an HTTP/1.1 upgrade
+	}
+}
+
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,6 +66,13 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		}
 	}
 	return c.current, nil
+}
+
+// reload reads the files again. On an error the current certificate stays.
+func (c *certificate) reload() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.read()
 }
 
 // read loads the files. The caller holds c.mu, or has not shared c yet.

@@ -12,11 +12,16 @@ import (
 	"time"
 )
 
-// ServePage answers every path with the page, which handles links to rooms itself.
+// ServePage answers / and /r/<room> with the page, which handles links to rooms itself.
+// Its addresses are relative, so that a proxy in front may serve all of it under a path.
 // Browsers revalidate it each time. It is private because the response may set a session
 // cookie, which no proxy may store.
 func (a *Assets) ServePage(w http.ResponseWriter, r *http.Request) {
-	a.page.serve(w, r, "private, no-cache")
+	page := a.page
+	if r.URL.Path != "/" {
+		page = a.room
+	}
+	page.serve(w, r, "private, no-cache")
 }
 
 // ServeFile answers /static/<hashed name> with a file that browsers may keep for a year

@@ -16,15 +16,16 @@ import (
 //go:embed index.html app.css load.js dist
 var embedded embed.FS
 
-// prefix is the path under which the hashed names are served.
-const prefix = "/static/"
+// folder is where the hashed names are served, below the root of the server.
+const folder = "static/"
 
 // Assets are the page and the files that it loads. They do not change after Load: all
 // methods may be called from any goroutine.
 type Assets struct {
 	version string
 	built   bool
-	page    *asset
+	page    *asset            // at the root
+	room    *asset            // the page one level below, as at /r/den
 	files   map[string]*asset // by request path; what is not here does not exist
 }
 
@@ -69,7 +70,7 @@ func load(fsys fs.FS) (*Assets, error) {
 		}
 		ext := path.Ext(name)
 		names[name] = strings.TrimSuffix(name, ext) + "." + shortHash(body) + ext
-		a.files[prefix+names[name]] = newAsset(name, body)
+		a.files["/"+folder+names[name]] = newAsset(name, body)
 	}
 
 	// The built client was compressed by static/pack.
@@ -79,7 +80,7 @@ func load(fsys fs.FS) (*Assets, error) {
 	}
 	for name, hashed := range packed {
 		names[name] = hashed
-		if a.files[prefix+hashed], err = packedAsset(fsys, name, hashed); err != nil {
+		if a.files["/"+folder+hashed], err = packedAsset(fsys, name, hashed); err != nil {
 			return nil, err
 		}
 	}
@@ -89,13 +90,16 @@ func load(fsys fs.FS) (*Assets, error) {
 	a.built = names["app.wasm"] != "" && names["wasm_exec.js"] != ""
 	if !a.built {
 		a.page = newAsset("index.html", []byte(unbuiltPage))
+		a.room = a.page
 		return a, nil
 	}
-	filled, err := fill(page, a.version, names)
-	if err != nil {
-		return nil, err
+	for root, filled := range map[string]**asset{"./": &a.page, "../": &a.room} {
+		text, err := fill(page, a.version, root, names)
+		if err != nil {
+			return nil, err
+		}
+		*filled = newAsset("index.html", text)
 	}
-	a.page = newAsset("index.html", filled)
 	return a, nil
 }
 
@@ -118,16 +122,19 @@ func readManifest(fsys fs.FS) (map[string]string, error) {
 
 var placeholder = regexp.MustCompile(`\{\{(.*?)\}\}`)
 
-// fill replaces {{version}}, {{app.css}} and the other placeholders of the page.
-func fill(page []byte, version string, names map[string]string) ([]byte, error) {
+// fill replaces {{version}}, {{root}}, {{app.css}} and the other placeholders of the page.
+// root is the relative address of the server's root, seen from the page.
+func fill(page []byte, version, root string, names map[string]string) ([]byte, error) {
 	var err error
 	filled := placeholder.ReplaceAllFunc(page, func(match []byte) []byte {
 		name := string(match[2 : len(match)-2])
 		switch hashed := names[name]; {
 		case name == "version":
 			return []byte(version)
+		case name == "root":
+			return []byte(root)
 		case hashed != "":
-			return []byte(prefix + hashed)
+			return []byte(root + folder + hashed)
 		}
 		err = fmt.Errorf("index.html: nothing to put in place of %s", match)
 		return nil

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -15,7 +16,7 @@ import (
 const (
 	wasmPath  = "/static/app.aaaaaaaaaaaaaaaa.wasm"
 	execPath  = "/static/wasm_exec.bbbbbbbbbbbbbbbb.js"
-	testPage  = `<meta name="version" content="{{version}}">{{app.css}} {{wasm_exec.js}} {{load.js}} {{app.wasm}}`
+	testPage  = `<meta name="version" content="{{version}}">{{root}} {{app.css}} {{wasm_exec.js}} {{load.js}} {{app.wasm}}`
 	forever   = "public, max-age=31536000, immutable"
 	htmlType  = "text/html; charset=utf-8"
 	plainWasm = "the wasm, plain"
@@ -151,22 +152,40 @@ func TestPageNamesItsFiles(t *testing.T) {
 	if len(a.Version()) != 16 || !strings.Contains(page, `<meta name="version" content="`+a.Version()+`">`) {
 		t.Errorf("page: got %s, want the version %q in it, of 16 characters", page, a.Version())
 	}
-	_, addresses, _ := strings.Cut(page, ">")
-	paths := strings.Fields(addresses)
-	types := []string{"text/css; charset=utf-8", "text/javascript; charset=utf-8", "text/javascript; charset=utf-8", "application/wasm"}
-	if len(paths) != len(types) {
-		t.Fatalf("addresses in the page: got %q, want %d", paths, len(types))
+	for _, path := range []string{"/", "/r/general"} {
+		_, page := request(t, "GET", s.URL+path)
+		_, addresses, _ := strings.Cut(page, ">")
+		expectFiles(t, s.URL+path, strings.Fields(addresses))
 	}
-	for i, path := range paths {
-		answer, _ := request(t, "GET", s.URL+path)
+}
+
+// expectFiles requests the addresses in a page: the page at the root, and its files.
+func expectFiles(t *testing.T, page string, addresses []string) {
+	t.Helper()
+	types := []string{htmlType, "text/css; charset=utf-8", "text/javascript; charset=utf-8", "text/javascript; charset=utf-8", "application/wasm"}
+	if len(addresses) != len(types) {
+		t.Fatalf("addresses in %s: got %q, want %d", page, addresses, len(types))
+	}
+	base, err := url.Parse(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, address := range addresses {
+		to, err := base.Parse(address)
+		if err != nil || strings.HasPrefix(address, "/") {
+			t.Fatalf("%s in %s: got %v, want a relative address", address, page, err)
+		}
+		answer, _ := request(t, "GET", to.String())
 		if answer.StatusCode != http.StatusOK {
-			t.Errorf("%s: got %s, want %d", path, answer.Status, http.StatusOK)
+			t.Errorf("%s: got %s, want %d", to, answer.Status, http.StatusOK)
 		}
 		expectHeader(t, answer, "Content-Type", types[i])
-		expectHeader(t, answer, "Cache-Control", forever)
-	}
-	if _, deep := request(t, "GET", s.URL+"/r/general"); deep != page {
-		t.Errorf("page of a deep link: got %s, want %s", deep, page)
+		if i == 0 && to.Path != "/" {
+			t.Errorf("the root in %s: got %s, want /", page, to)
+		}
+		if i > 0 {
+			expectHeader(t, answer, "Cache-Control", forever)
+		}
 	}
 }
 
@@ -354,6 +373,7 @@ func TestIndexHTML(t *testing.T) {
 	}
 	for _, part := range []string{
 		`<meta name="version" content="{{version}}">`,
+		`<meta name="root" content="{{root}}">`,
 		`<link rel="stylesheet" href="{{app.css}}">`,
 		`<link rel="preload" href="{{app.wasm}}" as="fetch" crossorigin>`,
 		`<script src="{{wasm_exec.js}}" defer></script>`,

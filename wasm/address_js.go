@@ -2,10 +2,17 @@ package main
 
 import "websockets/wasm/view"
 
+// basePath is the path of the server's root, with a slash at its end: "/", unless a proxy
+// serves the chat under a path. It is found before the page changes its address.
+var basePath = func() string {
+	root := find(document, `meta[name="root"]`).Get("content")
+	return window.Get("URL").New(root, document.Get("baseURI")).Get("pathname").String()
+}()
+
 // goTo opens a room and changes the page's address.
 func (p *Page) goTo(room string) {
 	if room != p.view.Current {
-		window.Get("history").Call("pushState", nil, "", view.PathOf(room))
+		window.Get("history").Call("pushState", nil, "", view.PathOf(basePath, room))
 	}
 	p.rooms.clearFilter()
 	p.change(room)
@@ -32,7 +39,7 @@ func (p *Page) change(room string) {
 // copyLink copies the room's address to the clipboard. Without a clipboard it shows the
 // address.
 func (p *Page) copyLink() {
-	link := window.Get("location").Get("origin").String() + view.PathOf(p.view.Current)
+	link := window.Get("location").Get("origin").String() + view.PathOf(basePath, p.view.Current)
 	clipboard := window.Get("navigator").Get("clipboard")
 	if clipboard.IsUndefined() { // on a page without TLS
 		p.notice.show("The link to this room is " + link)
@@ -44,5 +51,5 @@ func (p *Page) copyLink() {
 
 // addressRoom is view.RoomOf for the page's address.
 func addressRoom() (room string, ok bool) {
-	return view.RoomOf(window.Get("location").Get("pathname").String())
+	return view.RoomOf(basePath, window.Get("location").Get("pathname").String())
 }

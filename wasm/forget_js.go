@@ -84,7 +84,7 @@ func (d *sessionDialogs) forgetMe() {
 	d.busy = true
 	d.problem.showText("")
 	d.connector.stop() // send nothing meanwhile
-	d.fetch("/forget", map[string]any{"method": "POST"}, func(err error) {
+	d.fetch(basePath+"forget", map[string]any{"method": "POST"}, func(err error) {
 		d.busy = false
 		if err != nil {
 			d.problem.showText("Can't reach the server. Nothing has been removed. Please try again in a moment.")
@@ -103,7 +103,7 @@ func (d *sessionDialogs) startOver() {
 	d.connector.stop()
 	d.dropped()
 	storage.Erase()
-	window.Get("location").Call("replace", "/")
+	window.Get("location").Call("replace", basePath)
 }
 
 // askToContinue asks what to do about a session that the server refuses.
@@ -123,7 +123,7 @@ func (d *sessionDialogs) continueAsGuest() {
 	}
 	d.busy = true
 	page := map[string]any{"cache": "no-store", "headers": map[string]any{"Accept": "text/html"}}
-	d.fetch("/", page, func(err error) {
+	d.fetch(basePath, page, func(err error) {
 		d.busy = false
 		if err != nil {
 			d.endedProblem.showText("Can't reach the server. Please try again in a moment.")

@@ -18,6 +18,7 @@ func main() {
 		OnChange:  loop.changed,
 		OnMessage: func(m shared.Message) { page.bells.onMessage(m) },
 	}
+	storage.SetPath(basePath)
 	outboxes := storage.OpenOutboxes()
 	if outboxes != nil {
 		config.Store = outboxes.Own()
@@ -53,5 +54,5 @@ func socketAddress() string {
 	if location.Get("protocol").String() == "https:" {
 		scheme = "wss://"
 	}
-	return scheme + location.Get("host").String() + "/ws"
+	return scheme + location.Get("host").String() + basePath + "ws"
 }

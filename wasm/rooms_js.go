@@ -86,7 +86,7 @@ func (r *roomList) listen() {
 		event.Call("preventDefault")
 		path := link.Get("pathname").String()
 		r.loop.post(func() {
-			if room, ok := view.RoomOf(path); ok {
+			if room, ok := view.RoomOf(basePath, path); ok {
 				r.goTo(room)
 			}
 		})
@@ -165,7 +165,7 @@ func (l *roomLink) draw(row view.RoomRow) {
 	}
 	l.spoken.set(spoken)
 	if was.Room != row.Room {
-		l.link.Set("href", view.PathOf(row.Room))
+		l.link.Set("href", view.PathOf(basePath, row.Room))
 	}
 	for class, is := range map[string]bool{"news": row.Unread != "", "creates": row.Creates, "first": row.First} {
 		l.link.Get("classList").Call("toggle", class, is)

@@ -8,6 +8,7 @@
 //	name.go           display names: which are the same, and those of tokens
 //	authenticator.go  Authenticator: the session of a token
 //	request.go        the session of a request; its cookies and Authorization header
+//	path.go           the cookies of chats that share a host
 //	revocations.go    Revocations: sessions that an operator ended early
 //	guest.go          GuestSessions: guests and their sessions
 //	keys.go           Keys: what guest sessions are signed with, and the rotation

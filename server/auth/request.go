@@ -25,10 +25,18 @@ const (
 // for the provider's keys.
 const maxTokenCookies = 4
 
-// guestCookieNames are the cookies that may carry a guest's session, in the order in
+// guestCookieNames returns the cookies that may carry a guest's session, in the order in
 // which they count. They are read over TLS or not: what a proxy says of that may differ
-// between the page and the WebSocket.
-var guestCookieNames = []string{hostPrefix + guestCookie, guestCookie, hostPrefix + defaultCookie, defaultCookie}
+// between the page and the WebSocket. Names without the path are those of guests from
+// before the chat had one.
+func guestCookieNames(r *http.Request) []string {
+	names := []string{hostPrefix + guestCookie, guestCookie, hostPrefix + defaultCookie, defaultCookie}
+	suffix := pathSuffix(r)
+	if suffix == "" {
+		return names
+	}
+	return append([]string{hostPrefix + guestCookie + suffix, guestCookie + suffix}, names...)
+}
 
 // Bearer returns the token in a request's Authorization header. It reports false if there
 // is none: other schemes are for other programs, such as a proxy that asks for a password.
@@ -69,7 +77,7 @@ func (g *GuestSessions) FromRequest(r *http.Request) (s Session, cookie string, 
 		s, err = g.Verify(token)
 		return s, "", err
 	}
-	cookies := guestCookies(r)
+	cookies := g.cookies(r)
 	if len(cookies) == 0 {
 		return Session{}, "", ErrNoSession
 	}
@@ -105,19 +113,31 @@ func (a Authenticator) cookies(r *http.Request) []*http.Cookie {
 	if a.Guests == nil {
 		return a.Tokens.cookies(r)
 	}
-	return guestCookies(r)
+	return a.Guests.cookies(r)
 }
 
-func guestCookies(r *http.Request) (ours []*http.Cookie) {
-	for _, name := range guestCookieNames {
+func (g *GuestSessions) cookies(r *http.Request) (ours []*http.Cookie) {
+	for _, name := range guestCookieNames(r) {
 		for _, c := range r.CookiesNamed(name) {
-			own := strings.HasSuffix(name, guestCookie) // no other program uses the name
-			if c.Value != "" && (own || isGuestToken(c.Value)) {
+			if g.isOurs(c, r) {
 				ours = append(ours, c)
 			}
 		}
 	}
 	return ours
+}
+
+// isOurs reports whether one of guestCookieNames is this chat's, its session valid or not.
+// A chat with a path of its own shares the names without it with other chats on its host,
+// so there only a session that it has signed itself is its own.
+func (g *GuestSessions) isOurs(c *http.Cookie, r *http.Request) bool {
+	suffix := pathSuffix(r)
+	if !strings.HasSuffix(c.Name, suffix) {
+		_, err := g.Verify(c.Value)
+		return err == nil
+	}
+	own := strings.HasSuffix(c.Name, guestCookie+suffix) // no other program uses the name
+	return c.Value != "" && (own || isGuestToken(c.Value))
 }
 
 func (v *TokenVerifier) cookies(r *http.Request) (ours []*http.Cookie) {
@@ -139,19 +159,19 @@ func IsSecure(r *http.Request) bool { return r.TLS != nil || r.URL.Scheme == "ht
 // over TLS, the browser sends the cookie over TLS only.
 func Cookie(s Session, r *http.Request) *http.Cookie {
 	c := &http.Cookie{
-		Name: guestCookie, Value: s.Token, Path: "/", MaxAge: int(guestAge.Seconds()),
+		Name: guestCookie + pathSuffix(r), Value: s.Token, Path: "/", MaxAge: int(guestAge.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 	// A browser that sends one of our cookies with the prefix uses TLS, whatever a proxy
 	// says.
 	if IsSecure(r) || slices.ContainsFunc(r.Cookies(), isSecureGuestCookie) {
-		c.Name, c.Secure = hostPrefix+guestCookie, true
+		c.Name, c.Secure = hostPrefix+c.Name, true
 	}
 	return c
 }
 
 func isSecureGuestCookie(c *http.Cookie) bool {
-	return c.Name == hostPrefix+guestCookie || c.Name == hostPrefix+defaultCookie && isGuestToken(c.Value)
+	return strings.HasPrefix(c.Name, hostPrefix+guestCookie) || c.Name == hostPrefix+defaultCookie && isGuestToken(c.Value)
 }
 
 // Forget returns the cookies that make the browser that sent r forget its session. With

@@ -80,6 +80,73 @@ func TestGuestOfRequest(t *testing.T) {
 	}
 }
 
+// A chat with a path of its own has cookies of its own. It takes guests from before it had
+// the path, and leaves those of other chats on the host alone.
+func TestGuestsUnderAPath(t *testing.T) {
+	a, _ := newAuthenticator(t)
+	ann, bob := a.Guests.New(), a.Guests.New()
+	elsewhere := NewGuestSessions(newKeys(t)).New().Token
+	for name, test := range map[string]struct {
+		cookies      string
+		user, cookie string
+		err          error
+		forgotten    []string // with "@" those that are deleted
+	}{
+		"ours": {
+			cookies: "websockets_guest!a!b=" + ann.Token, user: ann.User, cookie: "websockets_guest!a!b",
+			forgotten: []string{"websockets_guest!a!b"},
+		},
+		"ours over TLS wins": {
+			cookies: "websockets_guest!a!b=" + bob.Token + "; __Host-websockets_guest!a!b=" + ann.Token,
+			user:    ann.User, cookie: "__Host-websockets_guest!a!b",
+			forgotten: []string{"__Host-websockets_guest!a!b", "websockets_guest!a!b@"},
+		},
+		"ours wins over the name without the path": {
+			cookies: "__Host-websockets_guest=" + bob.Token + "; websockets_guest!a!b=" + ann.Token, user: ann.User, cookie: "websockets_guest!a!b",
+			forgotten: []string{"__Host-websockets_guest!a!b", "websockets_guest!a!b@", "__Host-websockets_guest@"},
+		},
+		"ours is not valid": {
+			cookies: "websockets_guest=" + bob.Token + "; websockets_guest!a!b=x", cookie: "websockets_guest!a!b", err: ErrBadSession,
+			forgotten: []string{"websockets_guest!a!b", "websockets_guest@"},
+		},
+		"the name without the path": {
+			cookies: "websockets_guest=" + ann.Token, user: ann.User, cookie: "websockets_guest",
+			forgotten: []string{"websockets_guest!a!b", "websockets_guest@"},
+		},
+		"the name of 0.1.0": {
+			cookies: "session=" + ann.Token, user: ann.User, cookie: "session",
+			forgotten: []string{"websockets_guest!a!b", "session@"},
+		},
+		"of a chat at the root": {
+			cookies: "websockets_guest=" + elsewhere + "; session=" + elsewhere, err: ErrNoSession,
+			forgotten: []string{"websockets_guest!a!b"},
+		},
+		"of a chat at another path": {
+			cookies: "websockets_guest!a=" + elsewhere + "; __Host-websockets_guest!b=" + elsewhere, err: ErrNoSession,
+			forgotten: []string{"__Host-websockets_guest!a!b"}, // the browser has TLS
+		},
+	} {
+		r := WithPath(request("http://chat.example/", "", test.cookies), "/a/b")
+		s, cookie, err := a.FromRequest(r)
+		if s.User != test.user || cookie != test.cookie || !errors.Is(err, test.err) {
+			t.Errorf("%s: got user %q by %q, %v, want %q by %q, %v", name, s.User, cookie, err, test.user, test.cookie, test.err)
+		}
+		var forgotten []string
+		for _, c := range a.Forget(r) {
+			if c.Path != "/" || strings.HasPrefix(c.Name, "__Host-") && !c.Secure {
+				t.Errorf("%s: got %v, want it for the path /, and Secure with the prefix", name, c)
+			}
+			if c.MaxAge < 0 {
+				c.Name += "@"
+			}
+			forgotten = append(forgotten, c.Name)
+		}
+		if !slices.Equal(forgotten, test.forgotten) {
+			t.Errorf("%s: Forget set %q, want %q", name, forgotten, test.forgotten)
+		}
+	}
+}
+
 // A token in its cookie counts over TLS and behind a proxy that terminates it, also when
 // the cookie is that of the parent domain, whose place among several is not known.
 func TestUserOfRequest(t *testing.T) {

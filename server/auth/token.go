@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/MicahParks/keyfunc/v3"
@@ -64,13 +65,19 @@ type TokenOptions struct {
 // TokenVerifier verifies the tokens of an identity provider. Its methods may be called
 // from any goroutine.
 type TokenVerifier struct {
-	cookie string // the name of the cookie that may carry a token
-	parser *jwt.Parser
-	keys   func(context.Context) jwt.Keyfunc
+	algorithm string
+	cookie    string // the name of the cookie that may carry a token
+	parser    *jwt.Parser
+	keys      func(context.Context) jwt.Keyfunc
+	key       atomic.Value // without JWKS: the key
 }
 
+// ErrProviderAway means that the identity provider's keys could not be fetched.
+var ErrProviderAway = errors.New("the identity provider cannot be reached")
+
 // NewTokenVerifier returns a TokenVerifier. With JWKS it fetches the keys, and keeps
-// fetching them until ctx ends; a provider that cannot be reached now is no error.
+// fetching them until ctx ends. The error wraps ErrProviderAway if that fails the first
+// time.
 func NewTokenVerifier(ctx context.Context, o TokenOptions) (*TokenVerifier, error) {
 	options := []jwt.ParserOption{
 		jwt.WithValidMethods([]string{o.Algorithm}), jwt.WithExpirationRequired(),
@@ -82,16 +89,27 @@ func NewTokenVerifier(ctx context.Context, o TokenOptions) (*TokenVerifier, erro
 	if o.Audience != "" {
 		options = append(options, jwt.WithAudience(o.Audience))
 	}
-	v := &TokenVerifier{cookie: cmp.Or(o.Cookie, defaultCookie), parser: jwt.NewParser(options...)}
+	v := &TokenVerifier{algorithm: o.Algorithm, cookie: cmp.Or(o.Cookie, defaultCookie), parser: jwt.NewParser(options...)}
 	if o.JWKS != "" {
 		return v, v.fetchKeys(ctx, o)
 	}
-	key, err := parseKey(o.Algorithm, o.Key)
+	err := v.SetKey(o.Key)
 	if err != nil {
 		return nil, err
 	}
-	v.keys = func(context.Context) jwt.Keyfunc { return func(*jwt.Token) (any, error) { return key, nil } }
+	v.keys = func(context.Context) jwt.Keyfunc { return func(*jwt.Token) (any, error) { return v.key.Load(), nil } }
 	return v, nil
+}
+
+// SetKey replaces the key, see TokenOptions.Key. On an error the current key stays. With
+// JWKS it has no effect.
+func (v *TokenVerifier) SetKey(text []byte) error {
+	key, err := parseKey(v.algorithm, text)
+	if err != nil {
+		return err
+	}
+	v.key.Store(key)
+	return nil
 }
 
 // fetchKeys sets keys to those of a JWKS.
@@ -103,6 +121,12 @@ func (v *TokenVerifier) fetchKeys(ctx context.Context, o TokenOptions) error {
 	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return fmt.Errorf("JWKS URL %q is not https", o.JWKS)
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer func() {
+		if v.keys == nil {
+			stop() // or keyfunc would fetch them every hour all the same
+		}
+	}()
 	failOnFirst := false
 	k, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{o.JWKS}, keyfunc.Override{
 		Client:                    &http.Client{Timeout: jwksTimeout, Transport: &usableKeys{logger: o.Logger}},
@@ -118,7 +142,7 @@ func (v *TokenVerifier) fetchKeys(ctx context.Context, o TokenOptions) error {
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("fetch JWKS %s: %w", o.JWKS, err)
+		return fmt.Errorf("%w: fetch JWKS %s: %w", ErrProviderAway, o.JWKS, err)
 	}
 	v.keys = k.KeyfuncCtx
 	return nil

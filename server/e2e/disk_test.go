@@ -55,22 +55,6 @@ func fill(t *testing.T, dir string) (path string) {
 	return path
 }
 
-// get returns the answer to a GET.
-func get(t *testing.T, url string) (status int, body string) {
-	t.Helper()
-	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer http.DefaultClient.CloseIdleConnections()
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(text)
-}
-
 // TestDiskFull fills the disk under a server that is written to. Sends are refused
 // with something to try again after, readiness turns red, what is there can be
 // read. When there is space again the server ends with one line that says why, and

@@ -13,9 +13,13 @@
 //	nodes_test.go        several servers on one NATS
 //	damage_test.go       damaged stores; disk_test.go full and read-only disks
 //	data_test.go         the data of version 0.1.0
+//	listen_test.go       Unix sockets, sockets of systemd, the printed address
+//	start_test.go        waiting for NATS and the identity provider
+//	descriptors_test.go  file descriptors that run out
+//	signals_test.go      SIGHUP, and a log that nobody reads
 //	commandline_test.go  flags, environment, exit codes
 //	bench_test.go        the bench command
 //	readme_test.go       what README says
 //	perf_*_test.go       measurements, behind the build tag perf
-//	main_test.go         TestMain
+//	main_test.go         TestMain; get
 package e2e

@@ -209,7 +209,6 @@ func TestWrongUseOfNATS(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unreachable":      {[]string{"--nats", unreachable}, "cannot reach NATS at " + unreachable},
 		"fsync":            {[]string{"--nats", unreachable, "--fsync", "always"}, "--fsync cannot be used with --nats"},
 		"replicas of none": {[]string{"--data", t.TempDir(), "--replicas", "3"}, "--replicas requires --nats"},
 	} {

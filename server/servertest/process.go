@@ -58,10 +58,11 @@ type Process struct {
 	// Dir is the data folder.
 	Dir string
 
-	t    testing.TB
-	args []string
-	cmd  *exec.Cmd
-	log  *tail
+	t      testing.TB
+	args   []string
+	cmd    *exec.Cmd
+	stderr io.Closer // our end of its standard error
+	log    *tail
 }
 
 // Start runs the server on a free port and a fresh data folder, with further
@@ -80,8 +81,17 @@ func StartOn(t testing.TB, dir string, args ...string) *Process {
 		args = append([]string{limit, "0"}, args...)
 	}
 	p := &Process{Addr: freeAddrs(t, 1)[0], Dir: dir, t: t, args: args}
-	p.Start()
 	t.Cleanup(p.Kill)
+	p.Start()
+	return p
+}
+
+// Launch is Start without waiting until the server listens.
+func Launch(t testing.TB, args ...string) *Process {
+	t.Helper()
+	p := &Process{Addr: freeAddrs(t, 1)[0], Dir: t.TempDir(), t: t, args: args}
+	t.Cleanup(p.Kill)
+	p.Launch()
 	return p
 }
 
@@ -90,6 +100,22 @@ var listening = regexp.MustCompile(`msg=listening`)
 // Start runs a server that was stopped or killed again, with further flags for this
 // time.
 func (p *Process) Start(args ...string) {
+	p.t.Helper()
+	p.Launch(args...)
+	p.AwaitListening()
+}
+
+// AwaitListening waits until a server that was launched listens.
+func (p *Process) AwaitListening() {
+	p.t.Helper()
+	if !p.log.await(listening) {
+		p.Kill()
+		p.t.Fatalf("the server did not start:\n%s", p.log)
+	}
+}
+
+// Launch is Start without waiting until the server listens.
+func (p *Process) Launch(args ...string) {
 	p.t.Helper()
 	args = slices.Concat([]string{"serve", "--listen", p.Addr, "--data", p.Dir}, p.args, args)
 	p.cmd = exec.Command(Binary(p.t), args...)
@@ -102,11 +128,7 @@ func (p *Process) Start(args ...string) {
 		p.t.Fatal(err)
 	}
 	children.Store(p.cmd.Process.Pid, p.cmd.Process)
-	p.log = newTail(stderr)
-	if !p.log.await(listening) {
-		p.Kill()
-		p.t.Fatalf("the server did not start:\n%s", p.log)
-	}
+	p.stderr, p.log = stderr, newTail(stderr)
 }
 
 // Kill ends the server as a power cut would: SIGKILL. A server that is not
@@ -120,13 +142,28 @@ func (p *Process) Kill() {
 	p.cmd = nil
 }
 
+// Signal sends the running server a signal.
+func (p *Process) Signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// CloseLog closes our end of the running server's standard error: nobody reads its log
+// any more.
+func (p *Process) CloseLog() {
+	p.t.Helper()
+	if err := p.stderr.Close(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // Stop asks the server to end, as Ctrl-C does. It fails the test if the server does
 // not end by itself and with exit code 0.
 func (p *Process) Stop() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		p.t.Fatal(err)
-	}
+	p.Signal(syscall.SIGINT)
 	ended := make(chan error, 1)
 	go func() { ended <- p.cmd.Wait() }()
 	select {

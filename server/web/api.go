@@ -34,7 +34,7 @@ const apiTimeout = 20 * time.Second
 //	DELETE /api/sessions/{user}         revokes the user's sessions
 type api struct {
 	manager  *chat.Manager
-	backends Backends
+	backends *Backends
 }
 
 func (a api) routes(mux *http.ServeMux) {
@@ -43,9 +43,6 @@ func (a api) routes(mux *http.ServeMux) {
 	mux.Handle("GET /api/rooms/{room}/presence", a.with(scopeRead, a.presence))
 	mux.Handle("GET /api/rooms", a.with(scopeRead, a.rooms))
 	mux.Handle("DELETE /api/sessions/{user}", a.with(scopeUsers, a.revokeSessions))
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
-		answerProblem(w, problem{Status: http.StatusNotFound, Code: "not_found", Detail: "no such endpoint: see the README for the API"})
-	})
 }
 
 // problem is an RFC 9457 problem with the code of the protocol's error. Its type is

@@ -46,7 +46,8 @@ func serveAPI(t *testing.T, change ...func(*Options)) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options.Backends, err = ParseBackends([]byte("# who may what\n\nshop " + allToken + " messages:write messages:read sessions:delete\nreader\t" + readToken + " messages:read\n"))
+	backends := &Backends{}
+	err = backends.Replace([]byte("# who may what\n\nshop " + allToken + " messages:write messages:read sessions:delete\nreader\t" + readToken + " messages:read\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func serveAPI(t *testing.T, change ...func(*Options)) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options.Manager = manager
+	options.Manager, options.Backends = manager, backends
 	server := httptest.NewServer(Handler(options))
 	t.Cleanup(func() {
 		manager.Shutdown(t.Context())
@@ -266,8 +267,17 @@ func TestTokenFilesThatAreRefused(t *testing.T) {
 		"no scope":      "shop " + allToken,
 		"another scope": "shop " + allToken + " everything",
 	} {
-		if _, err := ParseBackends([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), "line 1") {
+		backends := &Backends{}
+		if err := backends.Replace([]byte("shop " + allToken + " messages:read")); err != nil {
+			t.Fatal(err)
+		}
+		if err := backends.Replace([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), "line 1") {
 			t.Errorf("%s: got %v, want an error that begins with line 1", name, err)
+		}
+		r := httptest.NewRequest("GET", "/api/rooms", nil)
+		r.Header.Set("Authorization", "Bearer "+allToken)
+		if who, known := backends.authenticate(r); !known || who.name != "shop" {
+			t.Errorf("%s: the owner of the token from before: got %q, %v, want shop", name, who.name, known)
 		}
 	}
 }

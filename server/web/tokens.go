@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"websockets/server/auth"
 )
@@ -22,9 +23,13 @@ const (
 // minToken is the minimum length of an API token in bytes.
 const minToken = 32
 
-// Backends maps the SHA-256 hashes of API tokens to their owners. With hashes as
-// keys, the time of a lookup does not reveal how much of a token was right.
-type Backends map[[sha256.Size]byte]backend
+// Backends are the owners of API tokens. The zero value has none. Its methods may be
+// called from any goroutine.
+type Backends struct {
+	// owners has the SHA-256 hashes of tokens as keys, so that the time of a lookup does
+	// not reveal how much of a token was right.
+	owners atomic.Pointer[map[[sha256.Size]byte]backend]
+}
 
 // backend is the owner of an API token.
 type backend struct {
@@ -32,12 +37,22 @@ type backend struct {
 	scopes []string
 }
 
-// ParseBackends parses a file of API tokens. Each line has a name, the token and its
-// scopes, separated by spaces. It skips empty lines and lines that begin with #.
+// Replace replaces all tokens by those of a file. Each line has a name, the token and its
+// scopes, separated by spaces. Empty lines and lines that begin with # are skipped. On an
+// error the tokens stay as they are.
 //
 //	shop  0f3b…  messages:write messages:read
-func ParseBackends(text []byte) (Backends, error) {
-	tokens := Backends{}
+func (b *Backends) Replace(text []byte) error {
+	owners, err := parseTokens(text)
+	if err != nil {
+		return err
+	}
+	b.owners.Store(&owners)
+	return nil
+}
+
+func parseTokens(text []byte) (map[[sha256.Size]byte]backend, error) {
+	owners := map[[sha256.Size]byte]backend{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
 		fields := strings.Fields(lines.Text())
@@ -55,18 +70,19 @@ func ParseBackends(text []byte) (Backends, error) {
 				return nil, fmt.Errorf("line %d: unknown scope %q: want %s, %s or %s", n, scope, scopeRead, scopeWrite, scopeUsers)
 			}
 		}
-		tokens[sha256.Sum256([]byte(fields[1]))] = backend{fields[0], fields[2:]}
+		owners[sha256.Sum256([]byte(fields[1]))] = backend{fields[0], fields[2:]}
 	}
-	return tokens, lines.Err()
+	return owners, lines.Err()
 }
 
 // authenticate returns the owner of the request's token. It reports false if the
 // token is missing or unknown.
-func (b Backends) authenticate(r *http.Request) (backend, bool) {
+func (b *Backends) authenticate(r *http.Request) (backend, bool) {
 	token, ok := auth.Bearer(r)
-	if !ok {
+	owners := b.owners.Load()
+	if !ok || owners == nil {
 		return backend{}, false
 	}
-	who, ok := b[sha256.Sum256([]byte(token))]
+	who, ok := (*owners)[sha256.Sum256([]byte(token))]
 	return who, ok
 }

@@ -28,14 +28,18 @@ type Options struct {
 	Manager       *chat.Manager
 	Authenticator auth.Authenticator
 	// Backends are the tokens of the HTTP API. With nil, the API is disabled.
-	Backends Backends
+	Backends *Backends
 	// Trusted are the proxies whose X-Forwarded and Forwarded headers are trusted.
 	Trusted []netip.Prefix
+	// BasePath is where the routes are, empty for the root.
+	BasePath BasePath
+	// HSTS tells browsers that came over TLS to come over TLS only.
+	HSTS bool
 	// Ready returns an error if messages cannot be stored.
 	Ready func(context.Context) error
 }
 
-// Handler returns the server's routes:
+// Handler returns the server's routes, below Options.BasePath:
 //
 //	/               the page; /r/<room> is the page in that room
 //	/static/…       the page's assets
@@ -44,6 +48,8 @@ type Options struct {
 //	/api/…          the HTTP API for backends: see api
 //	/healthz        200 while the process is running
 //	/readyz         200 while messages can be stored, otherwise 503 and the reason
+//
+// Other addresses lead to a room that they may mean, or to a page with a way back.
 func Handler(o Options) http.Handler {
 	page := withSession(o.Authenticator, http.HandlerFunc(o.Assets.ServePage))
 	mux := http.NewServeMux()
@@ -54,6 +60,9 @@ func Handler(o Options) http.Handler {
 	mux.Handle("POST /forget", forget(o.Authenticator))
 	if o.Backends != nil {
 		api{o.Manager, o.Backends}.routes(mux)
+	}
+	for _, path := range []string{"/api", "/api/"} {
+		mux.Handle(path, noEndpoint(o.Backends != nil))
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -73,11 +82,12 @@ func Handler(o Options) http.Handler {
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "cross-origin requests are not allowed"})
 	}))
-	return behindProxies(o.Trusted, withHeaders(sameOrigin.Handler(mux)))
+	routes := withNotFoundPage(withRoomAddresses(sameOrigin.Handler(mux)))
+	return behindProxies(o.Trusted, withHeaders(o.HSTS, o.BasePath.under(routes)))
 }
 
 // withHeaders sets the security headers of every response.
-func withHeaders(next http.Handler) http.Handler {
+func withHeaders(hsts bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", contentSecurityPolicy)
@@ -87,8 +97,10 @@ func withHeaders(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors
 		if auth.IsSecure(r) {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
 			h.Set("Cross-Origin-Opener-Policy", "same-origin") // over plain HTTP, browsers warn about it
+		}
+		if hsts && auth.IsSecure(r) {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -16,17 +16,23 @@ import (
 // serve returns the routes with guests, on a store in memory.
 func serve(t *testing.T) (http.Handler, auth.Authenticator) {
 	t.Helper()
-	assets, err := static.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
 	keys, _ := auth.Keys(nil).Rotate(time.Now())
 	log := memlog.Open(memlog.Options{})
 	t.Cleanup(log.Close)
 	authenticator := auth.Authenticator{
 		Guests: auth.NewGuestSessions(keys), Revocations: auth.NewRevocations(log.Values(eventlog.Users)),
 	}
-	return Handler(Options{Assets: assets, Authenticator: authenticator}), authenticator
+	return serveAt(t, "", authenticator), authenticator
+}
+
+// serveAt returns the routes below a base path.
+func serveAt(t *testing.T, base BasePath, authenticator auth.Authenticator) http.Handler {
+	t.Helper()
+	assets, err := static.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Handler(Options{Assets: assets, Authenticator: authenticator, BasePath: base})
 }
 
 // sessionSet returns the session that an answer sets, if it sets one.
@@ -122,4 +128,23 @@ func TestThePageRefreshesOldSessions(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestHSTSIsSentWhenAskedFor: browsers remember it for a year, so it is not sent unasked, and
+// never without TLS.
+func TestHSTSIsSentWhenAskedFor(t *testing.T) {
+	for _, hsts := range []bool{false, true} {
+		handler := Handler(Options{HSTS: hsts})
+		for _, scheme := range []string{"http", "https"} {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest("GET", scheme+"://chat.example/healthz", nil))
+			want := ""
+			if hsts && scheme == "https" {
+				want = "max-age=31536000"
+			}
+			if got := w.Header().Get("Strict-Transport-Security"); got != want {
+				t.Errorf("over %s, asked for: %v: got %q, want %q", scheme, hsts, got, want)
+			}
+		}
+	}
 }

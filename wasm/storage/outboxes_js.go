@@ -10,9 +10,10 @@ import (
 	"websockets/wasm/client"
 )
 
+// outboxPrefix begins the localStorage keys of unsent messages: outbox/TAB/ID.
+var outboxPrefix = "outbox/" // behind scope, see SetPath
+
 const (
-	// outboxPrefix begins the localStorage keys of unsent messages: outbox/TAB/ID.
-	outboxPrefix = "outbox/"
 	// scanInterval is how often a tab looks for outboxes of closed tabs. It also looks
 	// when it is opened and when it becomes visible.
 	scanInterval = 15 * time.Second

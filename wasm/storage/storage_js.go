@@ -20,6 +20,19 @@ func listen(target js.Value, kind string, handle func(event js.Value)) {
 	}))
 }
 
+// scope begins every key. It is empty unless the chat has a path of its own, so that two
+// chats on one host keep what is theirs apart.
+var scope string
+
+// SetPath sets the path of the chat on its host, "/" or, as in /chat/, one of its own. It
+// must be called before anything else.
+func SetPath(path string) {
+	if path != "/" {
+		scope = path
+		outboxPrefix = scope + outboxPrefix
+	}
+}
+
 // Store is a part of localStorage: the keys with a prefix. A write is visible to all
 // tabs when the call returns, and survives closing them.
 type Store struct {
@@ -31,7 +44,7 @@ type Store struct {
 // full.
 func Open(prefix string) (s Store, ok bool) {
 	storage, ok := localStorage()
-	return Store{storage, prefix}, ok
+	return Store{storage, scope + prefix}, ok
 }
 
 // Load returns all values by their keys, without the prefix.
@@ -95,7 +108,7 @@ func OnChange(prefix string, changed func(key, value string, ok bool), cleared f
 			cleared()
 			return
 		}
-		rest, found := strings.CutPrefix(key.String(), prefix)
+		rest, found := strings.CutPrefix(key.String(), scope+prefix)
 		if !found {
 			return
 		}
@@ -107,14 +120,22 @@ func OnChange(prefix string, changed func(key, value string, ok bool), cleared f
 	})
 }
 
-// Erase clears the storage of all tabs. From then on this page stores nothing, even if
-// work is still in progress.
+// Erase clears the storage of all tabs, or what is this chat's in it if other chats or
+// programs may share it. From then on this page stores nothing, even if work is still in
+// progress.
 func Erase() {
 	storage, ok := localStorage()
 	if !ok {
 		return
 	}
-	storage.Call("clear")
+	if scope == "" {
+		storage.Call("clear")
+	}
+	for _, key := range keysOf(storage) {
+		if strings.HasPrefix(key, scope) {
+			storage.Call("removeItem", key)
+		}
+	}
 	kind := window.Get("Storage").Get("prototype")
 	kind.Set("setItem", kind.Get("removeItem"))
 	window.Get("sessionStorage").Call("clear")

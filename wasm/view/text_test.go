@@ -2,6 +2,7 @@ package view
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"websockets/shared"
@@ -10,13 +11,22 @@ import (
 
 func TestRoomOfAddress(t *testing.T) {
 	for path, want := range map[string]string{
-		"/": shared.DefaultRoom, "/r/ops": "ops", PathOf("a-b_1"): "a-b_1",
+		"/": shared.DefaultRoom, "/r/ops": "ops", PathOf("/", "a-b_1"): "a-b_1",
 		"/r/": "", "/r/Ops": "", "/r/a/b": "", "/r/%2e": "", "/x": "", "": "",
 	} {
-		room, ok := RoomOf(path)
-		if ok != (want != "") || ok && room != want || !ok && room != shared.DefaultRoom {
-			t.Errorf("room of %q: got %q, %v, want %q", path, room, ok, want)
+		for _, base := range []string{"/", "/chat/"} {
+			below := base + strings.TrimPrefix(path, "/")
+			if path == "" {
+				below = ""
+			}
+			room, ok := RoomOf(base, below)
+			if ok != (want != "") || ok && room != want || !ok && room != shared.DefaultRoom {
+				t.Errorf("room of %q below %s: got %q, %v, want %q", below, base, room, ok, want)
+			}
 		}
+	}
+	if room, ok := RoomOf("/chat/", "/r/ops"); ok {
+		t.Errorf("room of /r/ops below /chat/: got %q, want none", room)
 	}
 }
 

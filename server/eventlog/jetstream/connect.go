@@ -1,10 +1,15 @@
 package jetstream
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // connect opens a connection to the store that reconnects forever. While it is down,
@@ -41,5 +46,46 @@ func (l *Log) connect(disconnected, missed func()) (*nats.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the message log: %w", err)
 	}
+	err = checkVersion(conn.ConnectedServerVersion())
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
 	return conn, nil
+}
+
+// checkVersion returns an error if a server is older than 2.11, which reads several
+// messages for one request. It lets pass a version that is not a number.
+func checkVersion(version string) error {
+	var major, minor int
+	_, err := fmt.Sscanf(version, "%d.%d", &major, &minor)
+	if err == nil && (major < 2 || major == 2 && minor < 11) {
+		return fmt.Errorf("NATS %s is too old: use 2.11 or newer", version)
+	}
+	return nil
+}
+
+// Errors of JetStream's API that the library has no names for.
+const (
+	errCodeNoPeers       jetstream.ErrorCode = 10005 // too few servers to place a stream on
+	errCodeNotLeader     jetstream.ErrorCode = 10009
+	errCodeStreamOffline jetstream.ErrorCode = 10118
+)
+
+// isTemporary reports whether a server may answer otherwise soon: it is starting, has no
+// quorum, or elects a leader.
+func isTemporary(err error) bool {
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) {
+		codes := []jetstream.ErrorCode{errCodeNoPeers, errCodeNotLeader, errCodeStreamOffline}
+		return refused.Code == 503 || slices.Contains(codes, refused.ErrorCode)
+	}
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, nats.ErrNoServers) || isUnanswered(err) || errors.Is(err, nats.ErrConnectionClosed)
+}
+
+// isUnanswered reports whether nobody has answered a request.
+func isUnanswered(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) ||
+		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
 }

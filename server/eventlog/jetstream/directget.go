@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -72,21 +73,32 @@ func (s *stream) read(ctx context.Context, fetch func(context.Context) error) er
 	case <-ctx.Done():
 		return fmt.Errorf("%w: too many reads: %w", ErrUnavailable, ctx.Err())
 	}
-	err := retry(ctx, fetch)
+	err := s.opts.retry(ctx, fetch)
 	if err != nil {
 		return fmt.Errorf("%w: reading %s: %w", ErrUnavailable, s.name, err)
 	}
 	return nil
 }
 
-// retry calls request, for attemptTimeout each time, until it does not time out or
-// ctx ends.
-func retry(ctx context.Context, request func(context.Context) error) error {
+// retry calls request, for attemptTimeout each time, until it is answered or ctx ends.
+// While a cluster elects a leader, requests are lost or find nobody who answers them.
+func (o *Options) retry(ctx context.Context, request func(context.Context) error) error {
 	for {
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 		err := request(attempt)
 		cancel()
-		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		if ctx.Err() != nil || !isUnanswered(err) {
+			return err
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			continue
+		}
+		if !o.shared() { // nobody will be elected
+			return err
+		}
+		select {
+		case <-time.After(attemptPause):
+		case <-ctx.Done():
 			return err
 		}
 	}

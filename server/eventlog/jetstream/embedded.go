@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,7 +11,7 @@ import (
 )
 
 // startServer starts NATS inside this process, without a port or signal handlers. It
-// calls failed when the disk cannot be written, from any goroutine.
+// calls failed when the store cannot be written, from any goroutine.
 func startServer(opts Options, failed func(error)) (*server.Server, error) {
 	const valuesBytes = 1 << 30 // for the key-value stores
 	srv, err := server.NewServer(&server.Options{
@@ -61,8 +62,9 @@ func (l serverLogger) Fatalf(format string, v ...any) {
 }
 
 func (l serverLogger) forward(level slog.Level, format string, v []any) {
-	l.log.Log(context.Background(), level, "embedded NATS", "text", fmt.Sprintf(format, v...))
-	err := diskError(v)
+	text := fmt.Sprintf(format, v...)
+	l.log.Log(context.Background(), level, "embedded NATS", "text", text)
+	err := cmp.Or(diskError(v), writeFailure(text))
 	if err != nil {
 		l.failed(err)
 	}

@@ -72,7 +72,7 @@ func (s *shard) losses(ctx context.Context, damage []filestore.Span) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	entry, err := s.values.kv.Get(ctx, s.checkpointKey())
+	entry, err := s.values.get(ctx, s.checkpointKey())
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound) && state.LastSeq == 0:
 		return nil, s.storeCheckpoint(ctx)
@@ -149,7 +149,7 @@ func spans(seqs []uint64) (ranges []filestore.Span) {
 
 // watchEpochs adopts epochs that other servers on the same log give to shards.
 func (l *Log) watchEpochs() error {
-	watcher, err := l.values[eventlog.Server].kv.Watch(l.ctx, "epoch.*", jetstream.UpdatesOnly())
+	watcher, err := l.values[eventlog.Server].watch("epoch.*")
 	if err != nil {
 		return fmt.Errorf("%w: watching the epochs: %w", ErrUnavailable, err)
 	}

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"log/slog"
 
 	"websockets/server/eventlog"
 )
@@ -20,6 +21,14 @@ func (l *Log) Shards() int { return len(l.shards) }
 // Value returns a value of the server's, created if it is missing.
 func (l *Log) Value(ctx context.Context, key string, create func() []byte) ([]byte, error) {
 	return l.values[eventlog.Server].getOrCreate(ctx, key, create)
+}
+
+// FailureAfter returns what Ready says once embedded NATS has logged an error.
+func FailureAfter(format string, v ...any) error {
+	h := newHealth()
+	failed := func(err error) { h.failure.Store(&err) }
+	serverLogger{slog.New(slog.DiscardHandler), failed}.Errorf(format, v...)
+	return h.err()
 }
 
 // LoseFeed ends what the feed brings to a subscription.

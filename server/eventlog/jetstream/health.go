@@ -1,20 +1,23 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// If the embedded store has failed to write once, because its disk is full or read-only,
-// it is not written again until it is opened again: its memory and its disk may differ.
-// It can still be read. Appends are refused at once. When the disk can be written again,
+// If the embedded store has failed to write once, because its disk is full or it could not
+// open a file, it is not written again until it is opened again: its memory and its disk
+// may differ. It can still be read. Appends are refused at once. When the disk can be written again,
 // Failed says so, and the process ends and is started again.
 
 const (
@@ -30,6 +33,9 @@ func (l *Log) Ready(ctx context.Context) error {
 	err := l.health.err()
 	if err != nil {
 		return err
+	}
+	if l.opts.shared() && !l.conn.IsConnected() {
+		return fmt.Errorf("%w: disconnected from NATS", ErrUnavailable)
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -62,8 +68,10 @@ func (h *health) err() error {
 	if failure == nil {
 		return nil
 	}
-	var code syscall.Errno
-	errors.As(*failure, &code)
+	code := errnoOf(*failure)
+	if code == 0 {
+		return fmt.Errorf("%w: the store cannot write: the server's log says why", ErrUnavailable)
+	}
 	return fmt.Errorf("%w: the store cannot write: %w", ErrUnavailable, code)
 }
 
@@ -77,6 +85,39 @@ func (h *health) report(err error) {
 
 // diskErrors mean that the disk cannot be written.
 var diskErrors = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES, syscall.EPERM}
+
+// writeFailures are in the lines with which NATS gives up writing a stream, whatever the
+// cause. It then neither stores nor answers.
+var writeFailures = []string{"ritical write error", "failed to store a msg"}
+
+// causes are the errors of the system that errnoOf recognizes by their text: NATS formats
+// some of them.
+var causes = append([]syscall.Errno{
+	syscall.EMFILE, syscall.ENFILE, syscall.EIO, syscall.ENOENT, syscall.ENOTDIR, syscall.EFBIG, syscall.ENOMEM,
+}, diskErrors...)
+
+// errnoOf returns the system's error in a failure, 0 if there is none.
+func errnoOf(failure error) (code syscall.Errno) {
+	if errors.As(failure, &code) {
+		return code
+	}
+	for _, cause := range causes {
+		if strings.HasSuffix(failure.Error(), cause.Error()) {
+			return cause
+		}
+	}
+	return 0
+}
+
+// writeFailure returns an error if a line of NATS's log says that it has given up writing.
+func writeFailure(text string) error {
+	for _, part := range writeFailures {
+		if strings.Contains(text, part) {
+			return errors.New(text)
+		}
+	}
+	return nil
+}
 
 // diskError returns the first of a log line's values that is one of diskErrors.
 func diskError(values []any) error {
@@ -93,11 +134,9 @@ func diskError(values []any) error {
 // watchStore waits for the store to fail. Then it fails the appends in flight, and
 // probes the disk until it can be written again.
 func (l *Log) watchStore() {
-	var failure error
-	select {
-	case <-l.ctx.Done():
+	failure := l.awaitFailure()
+	if failure == nil {
 		return
-	case failure = <-l.health.failures:
 	}
 	l.health.failure.Store(&failure)
 	l.opts.Logger.Error("the message log cannot be written: new messages are refused, stored ones can be read", "err", failure)
@@ -118,6 +157,59 @@ func (l *Log) watchStore() {
 		case <-ticker.C:
 		}
 	}
+}
+
+// awaitFailure returns why the store cannot be written any more, nil if the log is closed
+// before.
+func (l *Log) awaitFailure() error {
+	folders, err := fs.Glob(os.DirFS(l.opts.Dir), "jetstream/*/streams/*/msgs")
+	if err != nil {
+		return err
+	}
+	ticker := time.NewTicker(probeInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.ctx.Done():
+			return nil
+		case failure := <-l.health.failures:
+			return failure
+		case <-ticker.C:
+		}
+		err := cmp.Or(l.checkFolder(), l.checkStreams(folders))
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// checkStreams returns an error if one of the folders of the streams' files is gone, which
+// NATS does not notice while it has them open.
+func (l *Log) checkStreams(folders []string) error {
+	for _, folder := range folders {
+		_, err := os.Stat(filepath.Join(l.opts.Dir, folder))
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("a folder of the store is gone: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkFolder returns an error if the data folder was moved or removed. Its open files
+// would still be written, and lost.
+func (l *Log) checkFolder() error {
+	held, err := l.lock.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(l.lock.Name())
+	if err != nil {
+		return fmt.Errorf("the data folder is gone: %w", err)
+	}
+	if !os.SameFile(held, there) {
+		return errors.New("the data folder was replaced by another")
+	}
+	return nil
 }
 
 // probe writes to the disk, and returns the error if it cannot be written.

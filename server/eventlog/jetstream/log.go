@@ -3,6 +3,7 @@ package jetstream
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -24,6 +25,9 @@ const (
 	// openTimeout bounds Open. A large store on a busy disk takes longer than the NATS
 	// client's own timeout.
 	openTimeout = time.Minute
+	// sharedOpenTimeout bounds Open on an external server. What it has created by then
+	// is there when it is called again.
+	sharedOpenTimeout = 15 * time.Second
 	// closeTimeout is how long Close waits for a store that does not reply.
 	closeTimeout = time.Second
 	// newShards is how many streams a new store gets; the store remembers it. On two
@@ -95,7 +99,8 @@ type Log struct {
 var _ eventlog.Store = (*Log)(nil)
 
 // Open opens the store, creating what is missing. It fails if another process has
-// opts.Dir open.
+// opts.Dir open, or if an external server is too old. The error wraps ErrUnavailable if
+// external servers may only not be ready yet.
 func Open(ctx context.Context, opts Options) (*Log, error) {
 	opts.Replicas = max(1, opts.Replicas)
 	l := &Log{
@@ -103,14 +108,21 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		health: newHealth(), failed: make(chan error, 1),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	timeout := openTimeout
+	if opts.shared() {
+		timeout = sharedOpenTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := l.start(ctx)
-	if err != nil {
-		l.Close()
-		return nil, err
+	if err == nil {
+		return l, nil
 	}
-	return l, nil
+	l.Close()
+	if opts.shared() && isTemporary(err) && !errors.Is(err, ErrUnavailable) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil, err
 }
 
 // startEmbedded locks opts.Dir, repairs the store in it and starts NATS on it.

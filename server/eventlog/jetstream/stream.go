@@ -25,6 +25,8 @@ const (
 	// attemptTimeout is how long a request may take before it is sent again: a leader
 	// that was elected meanwhile never received it.
 	attemptTimeout = 2 * time.Second
+	// attemptPause is the time before a request is sent again that nobody could answer.
+	attemptPause = 200 * time.Millisecond
 	// maxHeads is how many rooms stream.heads takes.
 	maxHeads = 500
 )
@@ -80,7 +82,7 @@ func (s *stream) state(ctx context.Context, options ...string) (streamState, err
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var reply *nats.Msg
-	err := retry(ctx, func(ctx context.Context) (err error) {
+	err := s.opts.retry(ctx, func(ctx context.Context) (err error) {
 		reply, err = s.conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+s.name, []byte(strings.Join(options, "")))
 		return err
 	})

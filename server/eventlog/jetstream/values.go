@@ -47,9 +47,25 @@ func (l *Log) openValues(ctx context.Context) error {
 	return nil
 }
 
+// ask calls request until it is answered, for readTimeout at most.
+func (v *values) ask(ctx context.Context, request func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	return v.log.opts.retry(ctx, request)
+}
+
+// get returns what is stored under a path.
+func (v *values) get(ctx context.Context, path string) (e jetstream.KeyValueEntry, err error) {
+	err = v.ask(ctx, func(ctx context.Context) (err error) {
+		e, err = v.kv.Get(ctx, path)
+		return err
+	})
+	return e, err
+}
+
 // Get implements eventlog.Values.
 func (v *values) Get(ctx context.Context, owner, key string) ([]byte, error) {
-	e, err := v.kv.Get(ctx, valueKey(owner, key))
+	e, err := v.get(ctx, valueKey(owner, key))
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		return nil, nil
@@ -65,7 +81,10 @@ func (v *values) Put(ctx context.Context, owner, key string, value []byte) error
 	if err != nil {
 		return err
 	}
-	_, err = v.kv.Put(ctx, valueKey(owner, key), value)
+	err = v.ask(ctx, func(ctx context.Context) error {
+		_, err := v.kv.Put(ctx, valueKey(owner, key), value)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("%w: storing %s: %w", ErrUnavailable, key, err)
 	}
@@ -79,7 +98,7 @@ func (v *values) Update(ctx context.Context, owner, key string, change func(old 
 	for {
 		var old []byte
 		var revision uint64
-		e, err := v.kv.Get(ctx, path)
+		e, err := v.get(ctx, path)
 		switch {
 		case err == nil:
 			old, revision = e.Value(), e.Revision()
@@ -94,11 +113,14 @@ func (v *values) Update(ctx context.Context, owner, key string, change func(old 
 		if err != nil {
 			return nil, err
 		}
-		if revision == 0 {
-			_, err = v.kv.Create(ctx, path, value)
-		} else {
-			_, err = v.kv.Update(ctx, path, value, revision)
-		}
+		err = v.ask(ctx, func(ctx context.Context) (err error) {
+			if revision == 0 {
+				_, err = v.kv.Create(ctx, path, value)
+			} else {
+				_, err = v.kv.Update(ctx, path, value, revision)
+			}
+			return err
+		})
 		switch {
 		case err == nil:
 			if old == nil && v.log.hadMessages && v == v.log.values[eventlog.Server] {
@@ -126,7 +148,7 @@ func isConflict(err error) bool {
 // Watch implements eventlog.Values.
 func (v *values) Watch(key string, changed func(owner string, value []byte)) error {
 	pattern := "*." + key
-	watcher, err := v.kv.Watch(v.log.ctx, pattern, jetstream.UpdatesOnly())
+	watcher, err := v.watch(pattern)
 	if err != nil {
 		return fmt.Errorf("%w: watching %s: %w", ErrUnavailable, key, err)
 	}
@@ -144,6 +166,16 @@ func (v *values) Watch(key string, changed func(owner string, value []byte)) err
 		}
 	})
 	return nil
+}
+
+// watch watches keys until the log is closed.
+func (v *values) watch(pattern string) (jetstream.KeyWatcher, error) {
+	for began := time.Now(); ; time.Sleep(attemptPause) {
+		watcher, err := v.kv.Watch(v.log.ctx, pattern, jetstream.UpdatesOnly())
+		if err == nil || !isTemporary(err) || !v.log.opts.shared() || time.Since(began) > readTimeout {
+			return watcher, err
+		}
+	}
 }
 
 // valueKey returns the store's key of a value: OWNER.KEY, or KEY without an owner. An
@@ -194,7 +226,7 @@ func (v *values) getStored(ctx context.Context, key string) (jetstream.KeyValueE
 		tries = 20
 	}
 	for {
-		e, err := v.kv.Get(ctx, key)
+		e, err := v.get(ctx, key)
 		tries--
 		if tries == 0 || !errors.Is(err, jetstream.ErrKeyNotFound) {
 			return e, err
