@@ -20,6 +20,6 @@
 //	drawer.go      the event drawer for developers
 //	forget.go      warnings before a session is dropped
 //	spans.go       links and code in a message; emoji.go for messages of emoji
-//	sentence.go    errors as sentences
+//	sentence.go    errors as sentences; isolate.go names within sentences
 //	title.go       the title of the tab; address.go the path of a room
 package view

@@ -165,9 +165,9 @@ func outgoingEntry(v client.View, names Names, m client.OutgoingMessage) Entry {
 
 // gapText says that messages are missing before the i-th, and between which times.
 func gapText(messages []shared.Message, i int, clock Clock) string {
-	text := "Some messages are gone · from " + clock.Moment(messages[i-1].Sent)
+	text := "Some messages are gone · from " + isolate(clock.Moment(messages[i-1].Sent))
 	if i < len(messages) {
-		return text + " to " + clock.Moment(messages[i].Sent)
+		return text + " to " + isolate(clock.Moment(messages[i].Sent))
 	}
 	return text + " on"
 }
