@@ -50,12 +50,18 @@ type Clock struct {
 }
 
 // dayName returns Today, Yesterday or the date.
-func (c Clock) dayName(day string) string {
-	now := time.Now()
-	switch day {
-	case c.Day(now):
+func (c Clock) dayName(day string, now time.Time) string {
+	today := c.Day(now)
+	if day == today {
 		return "Today"
-	case c.Day(now.AddDate(0, 0, -1)):
+	}
+	// A day has 23, 24 or 25 hours. Only the browser knows how many, so this asks for one
+	// hour after the other.
+	yesterday := today
+	for hours := time.Duration(1); yesterday == today && hours <= 25; hours++ {
+		yesterday = c.Day(now.Add(-hours * time.Hour))
+	}
+	if day == yesterday {
 		return "Yesterday"
 	}
 	return day
@@ -90,7 +96,7 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 		// written long before it was sent. It gets no row.
 		if d := clock.Day(at); d != day && !at.Before(latest) {
 			day, latest, last = d, at, Entry{}
-			list = append(list, Entry{Kind: Day, Key: "day " + d, Text: clock.dayName(d)})
+			list = append(list, Entry{Kind: Day, Key: "day " + d, Text: clock.dayName(d, time.Now())})
 		}
 	}
 	add := func(e Entry) {
