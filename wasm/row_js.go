@@ -89,6 +89,9 @@ func (t *timeline) fill(r *item[row], e view.Entry) {
 			p.body.Get("classList").Call("toggle", "emoji", emoji)
 		}
 	}
+	if was.Fold != e.Fold {
+		drawFold(find(r.element, "[data-act=fold]"), e.Fold)
+	}
 	if was.Follows != e.Follows {
 		r.element.Get("classList").Call("toggle", "follows", e.Follows)
 	}
@@ -108,6 +111,17 @@ func (t *timeline) fill(r *item[row], e view.Entry) {
 	if was.Retry != e.Retry {
 		p.retry.Set("textContent", e.Retry)
 	}
+}
+
+// drawFold shows the button that folds or unfolds a message, or hides it.
+func drawFold(button js.Value, text string) {
+	button.Set("textContent", text)
+	setHidden(button, text == "")
+	if text == "" {
+		button.Call("removeAttribute", "aria-expanded")
+		return
+	}
+	button.Call("setAttribute", "aria-expanded", text == view.ShowLess)
 }
 
 // writeBody writes a message's text with its links and code.

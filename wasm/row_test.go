@@ -140,3 +140,39 @@ func TestMessageStates(t *testing.T) {
 	ann.await("the text in the composer", `byId("compose").value === "rejected one" && focused("compose") && !rowOf("r1")`)
 	ann.awaitOutbox(0)
 }
+
+// TestLongMessageIsFolded: thousands of lines are some, and a button for the others.
+func TestLongMessageIsFolded(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	bob := enter(t, server, "general", "Bob")
+	bob.say("a" + strings.Repeat("\n", 4000) + "https://go.dev/end")
+	for i := range 30 {
+		bob.say(fmt.Sprint("after ", i))
+	}
+	ann := newTab(t)
+	ann.atStart(script("timeline.js"))
+	ann.open(server.URL())
+	ann.name("Ann")
+	ann.awaitMessage("after 29")
+	const row, height = `messages()[0]`, `messages()[0].offsetHeight`
+	const button = `messages()[0].querySelector("[data-act=fold]")`
+	if got := evaluate[float64](ann, "height", height); got > 600 {
+		t.Errorf("height of the folded message: got %.0f pixels, want at most 600", got)
+	}
+	ann.do("scrolling to it", button+`.scrollIntoView({block: "center"})`)
+	ann.await("the way down", `!atEnd()`)
+	ann.axe("folded-message")
+	ann.picture("folded-message")
+	ann.do("scrolling to it", button+`.scrollIntoView({block: "center"}); window.place = `+row+`.getBoundingClientRect().top`)
+	ann.await("the button", button+`.textContent === "Show more" && `+button+`.ariaExpanded === "false"`)
+	ann.do("unfolding it", button+`.click()`)
+	ann.await("all of it", height+` > 40000 && bodyOf(`+row+`).length === 4019 && `+row+`.querySelector("a").href === "https://go.dev/end"`)
+	ann.await("its beginning in place", `Math.abs(`+row+`.getBoundingClientRect().top - place) < 2`)
+
+	ann.do("to its end", button+`.scrollIntoView({block: "center"}); window.place = `+row+`.getBoundingClientRect().bottom`)
+	ann.do("folding it", button+`.click()`)
+	ann.await("some of it", height+` < 600 && `+button+`.textContent === "Show more"`)
+	ann.await("its end in place", `Math.abs(`+row+`.getBoundingClientRect().bottom - place) < 2`)
+	ann.calm()
+}

@@ -111,7 +111,13 @@ func (t *timeline) listen() {
 			return
 		}
 		act, key := button.Get("dataset").Get("act").String(), keyOf(button)
-		t.loop.post(func() { t.resolvePending(act, key) })
+		t.loop.post(func() {
+			if act == "fold" {
+				t.toggleFold(key)
+				return
+			}
+			t.resolvePending(act, key)
+		})
 	})
 	listen(t.latest.Value, "click", func(js.Value) {
 		t.loop.post(func() {
@@ -120,6 +126,10 @@ func (t *timeline) listen() {
 		})
 	})
 	listen(t.older.Value, "click", func(js.Value) { t.loop.post(func() { t.load(view.Older, true) }) })
+
+	// The browser prints what is there when the callback returns: posted work is done by then.
+	listen(window, "beforeprint", func(js.Value) { t.loop.post(func() { t.print(true) }) })
+	listen(window, "afterprint", func(js.Value) { t.loop.post(func() { t.print(false) }) })
 
 	// The timeline shrinks when the composer grows or a phone's keyboard opens. A reader
 	// at the end stays there.
@@ -153,6 +163,34 @@ func (t *timeline) resolvePending(act, id string) {
 	}
 	t.composer.focus() // the pressed button disappears
 	t.loop.redraw()
+}
+
+// toggleFold unfolds a long message and keeps its beginning in place, or folds it and keeps
+// its end, with the button, in place.
+func (t *timeline) toggleFold(key string) {
+	r := t.rows.items[key]
+	if r == nil {
+		return
+	}
+	edge := "top"
+	if r.data.shown.Fold == view.ShowLess {
+		edge = "bottom"
+	}
+	place := func() float64 { return r.element.Call("getBoundingClientRect").Get(edge).Float() }
+	was := place()
+	t.ToggleFold(key)
+	t.loop.drawNow()
+	t.scroll.Set("scrollTop", t.scroll.Get("scrollTop").Float()+place()-was)
+	if t.Scrolled(t.fromEnd() < nearEnd) {
+		t.loop.redraw()
+	}
+}
+
+// print draws all messages of the View, or the window of them again.
+func (t *timeline) print(begins bool) {
+	t.Printing = begins
+	t.mute()
+	t.loop.drawNow()
 }
 
 // sent shows the end of the timeline after the reader has sent a message.

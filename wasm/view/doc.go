@@ -7,7 +7,7 @@
 // goroutine.
 //
 //	timeline.go    Timeline: the part of a room that is in the page, and the divider
-//	rows.go        the rows of the timeline
+//	rows.go        the rows of the timeline; fold.go shortens long messages
 //	rooms.go       the list of rooms, and a room that cannot be opened
 //	members.go     members, and who is typing
 //	people.go      colors, initials, and tags for people with the same name

@@ -27,7 +27,7 @@ const (
 type Entry struct {
 	Kind Kind
 	Key  string
-	Text string // of a message, a day or a note
+	Text string // of a message, a day or a note; of a folded message its first lines
 
 	Seq        uint64 // 0 while the message is pending
 	User       string
@@ -39,6 +39,7 @@ type Entry struct {
 	StateLabel string // text of the state
 	Reason     string // details of the state
 	Retry      string // label of the button that sends again
+	Fold       string // label of the button that folds or unfolds a long message
 }
 
 // Clock formats times in the reader's language and time zone.
@@ -131,7 +132,9 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 	}
 	for _, m := range room.Outgoing {
 		begin(m.Written)
-		add(outgoingEntry(v, names, m))
+		e := outgoingEntry(v, names, m)
+		t.fold(&e)
+		add(e)
 	}
 	return list
 }
@@ -140,6 +143,7 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 func (t *Timeline) entry(v client.View, names Names, m shared.Message) Entry {
 	e := Entry{Kind: Message, Key: v.Key(m), Seq: m.Seq, User: m.User, From: m.From, Tag: names.Tag(m.From, m.User),
 		Text: m.Message, Sent: m.Sent.UnixMilli()}
+	t.fold(&e)
 	if m.User == v.Me.User {
 		e.State, e.StateLabel = string(client.Sent), "Sent"
 	}
