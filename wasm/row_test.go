@@ -176,3 +176,48 @@ func TestLongMessageIsFolded(t *testing.T) {
 	ann.await("its end in place", `Math.abs(`+row+`.getBoundingClientRect().bottom - place) < 2`)
 	ann.calm()
 }
+
+// TestNamesFromRightToLeft: they reorder nothing beside them.
+func TestNamesFromRightToLeft(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	const name = "דנה!"
+	dana := openAs(t, name, server.URL())
+	ann := newTab(t)
+	ann.atStart(script("text.js"))
+	ann.open(server.URL())
+	ann.name("Ann")
+	dana.say("שלום https://go.dev/a/ מה נשמע")
+	ann.awaitMessage("שלום https://go.dev/a/ מה נשמע")
+	// Somebody who has just sent a message is not typing for a while, and not for long.
+	var typing []bool
+	ann.eventually("who is typing", func() bool {
+		dana.keys("typing", "x")
+		typing = evaluate[[]bool](ann, "the typing line", `says("typing").includes("is typing") ? [`+
+			js("leftOf", "!", "דנה")+`(byId("typing")), `+js("leftOf", "דנה", "is typing")+`(byId("typing"))] : []`)
+		return len(typing) > 0
+	})
+	if !slices.Equal(typing, []bool{true, true}) {
+		t.Errorf("typing line: got the name from right to left: %v, at the beginning: %v, want both", typing[0], typing[1])
+	}
+	for what, where := range map[string]string{
+		"in the member's row":   `Array.from(document.querySelectorAll("#member-list li")).find(e => e.textContent.includes("דנה"))`,
+		"in the message's head": `document.querySelector("#messages .head")`,
+		"in their button":       `byId("me")`,
+	} {
+		b := ann
+		if what == "in their button" {
+			b = dana
+			b.do("loading the script", script("text.js"))
+		}
+		// What ends the name stands to the left of it.
+		if !evaluate[bool](b, what, js("leftOf", "!", "דנה")+`(`+where+`)`) {
+			t.Errorf("%s: the name %s is not shown from right to left", what, name)
+		}
+	}
+	if !evaluate[bool](ann, "the link", js("leftOf", "https", "/a/")+`(messages()[0].querySelector("a"))`) {
+		t.Error("the link is not shown from left to right")
+	}
+	ann.picture("right-to-left")
+	ann.calm()
+}
