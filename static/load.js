@@ -19,7 +19,8 @@
   }
   let type = "";
   try {
-    const response = await fetch(address);
+    // The page's own address may have a user and a password, which fetch refuses.
+    const response = await fetch(location.origin + address);
     if (!response.ok) {
       return fail(`The server did not send this page's program (status ${response.status}). Please reload.`);
     }

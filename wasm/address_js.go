@@ -1,15 +1,42 @@
 package main
 
-import "websockets/wasm/view"
+import (
+	"syscall/js"
+	"time"
+
+	"websockets/wasm/view"
+)
+
+// addressRetryDelay is how long to wait after the browser has refused a change of the
+// address.
+const addressRetryDelay = 10 * time.Second
 
 // goTo opens a room and changes the page's address.
 func (p *Page) goTo(room string) {
-	if room != p.view.Current {
-		window.Get("history").Call("pushState", nil, "", view.PathOf(room))
+	if room != p.view.Current && setAddress("pushState", room) != nil {
+		p.loop.after(addressRetryDelay, p.correctAddress)
 	}
 	p.rooms.clearFilter()
 	p.change(room)
 	p.composer.focus()
+}
+
+// correctAddress makes the address that of the current room, after the browser has refused
+// to.
+func (p *Page) correctAddress() {
+	room, _ := addressRoom()
+	if room == p.view.Current || p.view.Current == "" {
+		return
+	}
+	if setAddress("replaceState", p.view.Current) != nil {
+		p.loop.after(addressRetryDelay, p.correctAddress)
+	}
+}
+
+// setAddress makes the address that of a room, with a new entry of the history or instead
+// of the current one.
+func setAddress(method, room string) error {
+	return try(func() { window.Get("history").Call(method, nil, "", view.PathOf(room)) })
 }
 
 // followAddress opens the room of the address after Back or Forward.
@@ -29,17 +56,26 @@ func (p *Page) change(room string) {
 	p.loop.drawNow()
 }
 
-// copyLink copies the room's address to the clipboard. Without a clipboard it shows the
-// address.
+// copyLink copies the room's address to the clipboard. If the browser does not allow that,
+// it shows the address.
 func (p *Page) copyLink() {
 	link := window.Get("location").Get("origin").String() + view.PathOf(p.view.Current)
-	clipboard := window.Get("navigator").Get("clipboard")
-	if clipboard.IsUndefined() { // on a page without TLS
+	var copying js.Value
+	err := try(func() { copying = window.Get("navigator").Get("clipboard").Call("writeText", link) })
+	if err != nil { // a page without TLS has no clipboard
 		p.notice.show("The link to this room is " + link)
 		return
 	}
-	p.notice.show("Link copied: " + link)
-	clipboard.Call("writeText", link)
+	go func() {
+		_, err := await(copying)
+		p.loop.post(func() {
+			if err != nil {
+				p.notice.show("The link to this room is " + link)
+				return
+			}
+			p.notice.show("Link copied: " + link)
+		})
+	}()
 }
 
 // addressRoom is view.RoomOf for the page's address.

@@ -41,8 +41,8 @@ func newComposer(l *loop, c *client.Client, d *drafts, sent func()) *composer {
 		hint:       newLabel(byID("hint")),
 		hintStatus: newLabel(byID("hint-said")),
 		wait:       newLabel(byID("wait")),
-		fits:       window.Get("CSS").Call("supports", "field-sizing", "content").Bool(),
 	}
+	_ = try(func() { composer.fits = window.Get("CSS").Call("supports", "field-sizing", "content").Bool() })
 	composer.listen()
 	return composer
 }
@@ -167,9 +167,4 @@ func (c *composer) focus() {
 	if !coarse() {
 		c.input.Call("focus")
 	}
-}
-
-// coarse reports whether this is a touch device.
-func coarse() bool {
-	return window.Call("matchMedia", "(pointer: coarse)").Get("matches").Bool()
 }

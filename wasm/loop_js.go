@@ -84,7 +84,7 @@ func (l *loop) run(draw func() (flood bool)) {
 		l.queue = nil
 		l.mu.Unlock()
 		for _, work := range queue {
-			work()
+			survive(work)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func main() {
 	connector := newConnector(c)
 	go connector.run(loop.changed)
 	runtime.Gosched()
-	page = newPage(loop, c, connector, outboxes != nil)
+	page = newPage(loop, c, connector, outboxes)
 	page.bells.joinRooms()
 	exposeSendEvent(c)
 	if !found {
