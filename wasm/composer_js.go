@@ -55,6 +55,14 @@ func (c *composer) listen() {
 			event.Call("preventDefault")
 		}
 	})
+	// On a phone Enter breaks the line. A tablet's keyboard may come and go.
+	listen(c.input, "focus", func(js.Value) {
+		hint := "send"
+		if coarse() {
+			hint = "enter"
+		}
+		c.input.Set("enterKeyHint", hint)
+	})
 	listen(byID("composer"), "submit", func(event js.Value) {
 		event.Call("preventDefault")
 		c.loop.post(c.send)

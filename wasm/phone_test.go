@@ -32,6 +32,11 @@ func TestEnterOnAPhone(t *testing.T) {
 	if got := evaluate[string](ann, "what the key says", `byId("compose").enterKeyHint`); got != "enter" {
 		t.Errorf("label of the Enter key that breaks the line: got %q, want enter", got)
 	}
+	bob := openAs(t, "Bob", server.URL())
+	bob.await("focus on the composer", js("focusOn", "compose"))
+	if got := evaluate[string](bob, "what the key says", `byId("compose").enterKeyHint`); got != "send" {
+		t.Errorf("label of the Enter key that sends: got %q, want send", got)
+	}
 	ann.click("back")
 	ann.click("keys")
 	ann.await("the keys", `byId("keys-dialog").open`)
