@@ -13,7 +13,7 @@ const addressRetryDelay = 10 * time.Second
 
 // goTo opens a room and changes the page's address.
 func (p *Page) goTo(room string) {
-	if room != p.view.Current && setAddress("pushState", room) != nil {
+	if room != p.view.Current && p.layers.visit(view.PathOf(room)) != nil {
 		p.loop.after(addressRetryDelay, p.correctAddress)
 	}
 	p.rooms.clearFilter()
@@ -28,21 +28,43 @@ func (p *Page) correctAddress() {
 	if room == p.view.Current || p.view.Current == "" {
 		return
 	}
-	if setAddress("replaceState", p.view.Current) != nil {
+	if setEntry("replaceState", p.layers.added, view.PathOf(p.view.Current)) != nil {
 		p.loop.after(addressRetryDelay, p.correctAddress)
 	}
 }
 
-// setAddress makes the address that of a room, with a new entry of the history or instead
-// of the current one.
-func setAddress(method, room string) error {
-	return try(func() { window.Get("history").Call(method, nil, "", view.PathOf(room)) })
+// followAddress opens the room of the address after Back or Forward. layers is how many
+// layers the entry of the history has: those beyond it are closed.
+func (p *Page) followAddress(layers int) {
+	open := p.openLayers()
+	for len(open) > layers {
+		open[len(open)-1]()
+		open = open[:len(open)-1]
+	}
+	p.layers.popped(layers, len(open))
+	room, _ := addressRoom()
+	if room != p.view.Current {
+		p.change(room)
+	}
 }
 
-// followAddress opens the room of the address after Back or Forward.
-func (p *Page) followAddress() {
-	room, _ := addressRoom()
-	p.change(room)
+// openLayers returns what closes each layer that is open over the room, the topmost last.
+// Only a phone has layers.
+func (p *Page) openLayers() (closers []func()) {
+	if !coarse() {
+		return nil
+	}
+	if body().Get("dataset").Get("pane").Equal(js.ValueOf("rooms")) && matches("(max-width: 39.9375em)") {
+		closers = append(closers, func() { showPane("room") })
+	}
+	if p.members.isOpen() {
+		closers = append(closers, func() { p.members.setOpen(false) })
+	}
+	dialogs := document.Call("querySelectorAll", "dialog[open]")
+	for i := range dialogs.Length() {
+		closers = append(closers, func() { dialogs.Index(i).Call("close") })
+	}
+	return closers
 }
 
 // change opens a room. It draws at once, not with the next frame, because the reader's

@@ -43,7 +43,7 @@ func main() {
 	if debugAsked() {
 		page.drawer.show()
 	}
-	loop.run(page.draw) // until the page is closed
+	loop.run(page.draw, page.updateHistory) // until the page is closed
 }
 
 // socketAddress returns the WebSocket URL of the page's server.

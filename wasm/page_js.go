@@ -41,6 +41,8 @@ type Page struct {
 	booted      bool          // a room has been shown
 	loggedError *shared.Error // the last error written to the console
 
+	layers layerEntries
+
 	// unsaved counts the messages that are lost when the page is closed. beforeunload
 	// reads it.
 	unsaved  atomic.Int32
@@ -74,6 +76,9 @@ func newPage(l *loop, c *client.Client, connector *connector, outboxes *storage.
 	p.keys = newKeysDialog(l)
 	p.drawer = newDrawer(l, c, p.composer.focus)
 	session := newSessionDialogs(l, c, connector, p.name, p.leaveFreely)
+	if layersOf(window.Get("history").Get("state")) != 0 {
+		_ = setEntry("replaceState", 0, "") // they were open before the page was reloaded
+	}
 	p.connection = newConnectionStatus(l, c, connector, session.askToContinue)
 	p.listen()
 	return p
@@ -91,7 +96,10 @@ func (p *Page) listen() {
 		}
 		p.loop.post(func() { p.act(action) })
 	})
-	listen(window, "popstate", func(js.Value) { p.loop.post(p.followAddress) })
+	listen(window, "popstate", func(event js.Value) {
+		layers := layersOf(event.Get("state"))
+		p.loop.post(func() { p.followAddress(layers) })
+	})
 	listen(window, "beforeunload", func(event js.Value) {
 		if p.unsaved.Load() > 0 {
 			event.Call("preventDefault") // the browser asks whether to leave
@@ -224,3 +232,6 @@ func (p *Page) leaveFreely() {
 	p.leaving = true
 	p.unsaved.Store(0)
 }
+
+// updateHistory gives each open layer its entry in the browser's history.
+func (p *Page) updateHistory() { p.layers.update(len(p.openLayers())) }

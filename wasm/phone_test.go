@@ -5,6 +5,7 @@ package main
 import (
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -20,6 +21,78 @@ func openOnPhone(t *testing.T, url string) *tab {
 	b.click("name-later")
 	b.await("no question", `!byId("name-dialog").open && !history.state?.layers`)
 	return b
+}
+
+// back presses Back.
+func (b *tab) back() {
+	b.t.Helper()
+	b.do("Back", `history.back()`)
+}
+
+// TestBackOnAPhone: Back closes what is open over the room, one thing at a time, and leads
+// elsewhere only then.
+func TestBackOnAPhone(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	ann := openOnPhone(t, server.URL()+"r/first")
+	ann.do("an eye on the page", `window.here = true`)
+	const room = `document.body.dataset.pane === "room"`
+	const rooms = `document.body.dataset.pane === "rooms"`
+
+	ann.click("back")
+	ann.await("the rooms", rooms)
+	ann.back()
+	ann.await("the room", room+` && here`)
+
+	ann.click("members-toggle")
+	ann.await("the members", `document.body.dataset.members === "open"`)
+	ann.back()
+	ann.await("no members", `document.body.dataset.members !== "open" && here`)
+
+	ann.click("back")
+	ann.await("the rooms", rooms)
+	ann.click("me")
+	ann.await("the dialog", `byId("name-dialog").open`)
+	ann.back()
+	ann.await("the rooms, without the dialog", `!byId("name-dialog").open && here && `+rooms)
+	ann.back()
+	ann.await("the room", room+` && here`)
+
+	// What is closed otherwise needs no Back.
+	ann.click("members-toggle")
+	ann.await("the members", `document.body.dataset.members === "open" && history.state.layers === 1`)
+	ann.click("members-close")
+	ann.await("the entry before", `!history.state?.layers`)
+
+	// A room takes the place of the list that led to it.
+	ann.put("compose", "in the first", "")
+	ann.click("back")
+	ann.await("the rooms", rooms+` && history.state.layers === 1`)
+	ann.put("go-room", "second", kb.Enter)
+	ann.awaitRoom("second")
+	ann.await("the room", room)
+	ann.back()
+	ann.awaitRoom("first")
+	ann.await("that it is the page still", `here && !history.state?.layers && `+room)
+
+	// The page loaded again with something open.
+	ann.click("members-toggle")
+	ann.await("the members", `history.state.layers === 1`)
+	ann.reload()
+	ann.click("members-toggle")
+	ann.await("the members", `document.body.dataset.members === "open" && history.state.layers === 1`)
+	ann.back()
+	ann.await("no members", `document.body.dataset.members !== "open"`)
+	ann.calm()
+
+	// On a computer Back is for rooms alone.
+	bob := openAs(t, "Bob", server.URL()+"r/first")
+	bob.goTo("second")
+	bob.keys("Ctrl+/", "/", chromedp.ModifierCtrl)
+	bob.await("the keys", `byId("keys-dialog").open`)
+	bob.back()
+	bob.awaitRoom("first")
+	bob.calm()
 }
 
 // TestEnterOnAPhone: the key says what it does.
