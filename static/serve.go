@@ -15,8 +15,10 @@ import (
 // ServePage answers / and /r/<room> with the page, which handles links to rooms itself.
 // Its addresses are relative, so that a proxy in front may serve all of it under a path.
 // Browsers revalidate it each time. It is private because the response may set a session
-// cookie, which no proxy may store.
+// cookie, which no proxy may store; Vary says the same to proxies that disregard it. It is
+// not no-store: a browser keeps the page for Back while the network is away.
 func (a *Assets) ServePage(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Vary", "Cookie")
 	page := a.page
 	if r.URL.Path != "/" {
 		page = a.room
@@ -100,7 +102,7 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request, cacheControl strin
 	h := w.Header()
 	h.Set("Cache-Control", cacheControl)
 	h.Set("ETag", strconv.Quote(a.hash+"-"+chosen.coding)) // forms differ in their bytes
-	h.Set("Vary", "Accept-Encoding")
+	h.Add("Vary", "Accept-Encoding")
 	h.Set("Content-Type", a.contentType)
 	if chosen.coding != "" {
 		h.Set("Content-Encoding", chosen.coding)

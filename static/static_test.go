@@ -146,6 +146,9 @@ func TestPageNamesItsFiles(t *testing.T) {
 	answer, page := request(t, "GET", s.URL+"/")
 	expectHeader(t, answer, "Content-Type", htmlType)
 	expectHeader(t, answer, "Cache-Control", "private, no-cache")
+	if got, want := strings.Join(answer.Header.Values("Vary"), ", "), "Cookie, Accept-Encoding"; got != want {
+		t.Errorf("Vary: got %q, want %q", got, want)
+	}
 	if !a.Built() {
 		t.Error("Built: got false, want true")
 	}

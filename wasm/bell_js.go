@@ -84,13 +84,15 @@ func (b *bells) listen() {
 			b.loop.post(b.press)
 			return
 		}
-		var answered js.Func
-		answered = js.FuncOf(func(js.Value, []js.Value) any {
-			answered.Release()
+		var answer js.Value
+		if try(func() { answer = window.Get("Notification").Call("requestPermission") }) != nil {
 			b.loop.post(b.press)
-			return nil
-		})
-		window.Get("Notification").Call("requestPermission").Call("then", answered, answered)
+			return
+		}
+		go func() {
+			_, _ = await(answer)
+			b.loop.post(b.press)
+		}()
 	})
 	// Another tab may have turned a bell on or off.
 	storage.OnChange(bellPrefix, func(room, _ string, on bool) {
@@ -121,7 +123,7 @@ func (b *bells) set(room string, on bool) bool {
 func permission() view.Permission {
 	notification := window.Get("Notification")
 	switch {
-	case !window.Get("isSecureContext").Bool():
+	case !window.Get("isSecureContext").Truthy():
 		return view.Insecure
 	case notification.IsUndefined():
 		return view.Unsupported
@@ -200,20 +202,18 @@ func (b *bells) notify(room string) {
 	if !ok || permission() != view.Granted {
 		return
 	}
-	defer func() {
-		switch e := recover().(type) {
-		case nil:
-		case js.Error: // some phones allow notifications for installed apps only
-			b.turn(room, false)
-			b.notice.show(view.BellProblem(view.Unsupported))
-		default:
-			panic(e)
-		}
-	}()
-	// The tag makes two tabs of a browser show one notification.
-	n := window.Get("Notification").New(notice.Title, map[string]any{
-		"body": notice.Body, "tag": "room/" + room, "renotify": true, "data": room,
+	var n js.Value
+	err := try(func() {
+		// The tag makes two tabs of a browser show one notification.
+		n = window.Get("Notification").New(notice.Title, map[string]any{
+			"body": notice.Body, "tag": "room/" + room, "renotify": true, "data": room,
+		})
 	})
+	if err != nil { // some phones allow notifications for installed apps only
+		b.turn(room, false)
+		b.notice.show(view.BellProblem(view.Unsupported))
+		return
+	}
 	n.Set("onclick", b.clicks)
 	b.open[room] = n
 }

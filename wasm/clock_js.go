@@ -18,8 +18,12 @@ type clock struct {
 }
 
 func newClock() *clock {
-	format := func(options map[string]any) js.Value {
-		return window.Get("Intl").Get("DateTimeFormat").New(js.Undefined(), options)
+	format := func(options map[string]any) (format js.Value) {
+		kind := window.Get("Intl").Get("DateTimeFormat")
+		if try(func() { format = kind.New(js.Undefined(), options) }) != nil {
+			return kind.New("en", options) // a system's language may be none that the browser knows
+		}
+		return format
 	}
 	c := &clock{
 		hour:   format(map[string]any{"hour": "2-digit", "minute": "2-digit"}),

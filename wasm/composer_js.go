@@ -41,8 +41,8 @@ func newComposer(l *loop, c *client.Client, d *drafts, sent func()) *composer {
 		hint:       newLabel(byID("hint")),
 		hintStatus: newLabel(byID("hint-said")),
 		wait:       newLabel(byID("wait")),
-		fits:       window.Get("CSS").Call("supports", "field-sizing", "content").Bool(),
 	}
+	_ = try(func() { composer.fits = window.Get("CSS").Call("supports", "field-sizing", "content").Bool() })
 	composer.listen()
 	return composer
 }
@@ -54,6 +54,14 @@ func (c *composer) listen() {
 		if pressOf(event).Action() == view.Send {
 			event.Call("preventDefault")
 		}
+	})
+	// On a phone Enter breaks the line. A tablet's keyboard may come and go.
+	listen(c.input, "focus", func(js.Value) {
+		hint := "send"
+		if coarse() {
+			hint = "enter"
+		}
+		c.input.Set("enterKeyHint", hint)
 	})
 	listen(byID("composer"), "submit", func(event js.Value) {
 		event.Call("preventDefault")
@@ -167,9 +175,4 @@ func (c *composer) focus() {
 	if !coarse() {
 		c.input.Call("focus")
 	}
-}
-
-// coarse reports whether this is a touch device.
-func coarse() bool {
-	return window.Call("matchMedia", "(pointer: coarse)").Get("matches").Bool()
 }

@@ -69,10 +69,11 @@ func (s *connectionStatus) listen() {
 	listen(s.button.Value, "click", func(js.Value) { s.loop.post(s.press) })
 }
 
-func (s *connectionStatus) draw(v client.View, booted bool) {
+// draw shows the connection. stored is true if the browser stores all unsent messages.
+func (s *connectionStatus) draw(v client.View, booted, stored bool) {
 	online := window.Get("navigator").Get("onLine").Bool()
 	was := s.now
-	s.state, s.now = v.State, view.ConnectionOf(v, time.Now(), online, booted, s.version)
+	s.state, s.now = v.State, view.ConnectionOf(v, time.Now(), online, booted, stored, s.version)
 	setData(s.dot.Value, "state", s.now.Dot)
 	s.dot.set(s.now.Label)
 	s.lost.set(s.now.Lost)

@@ -7,7 +7,8 @@
 //	timeline_js.go    the messages; row_js.go a row, scroll_js.go scrolling and loading
 //	composer_js.go    the composer; drafts_js.go drafts
 //	rooms_js.go       the rooms; refused_js.go a room that cannot be opened;
-//	                  address_js.go the room in the page's address
+//	                  address_js.go the room in the page's address; history_js.go what
+//	                  Back closes on a phone
 //	members_js.go     the members
 //	connector_js.go   keeping the client connected; connection_js.go the state shown
 //	notice_js.go      what just happened

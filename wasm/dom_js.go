@@ -1,6 +1,10 @@
 package main
 
-import "syscall/js"
+import (
+	"syscall/js"
+
+	"websockets/wasm/storage"
+)
 
 // Helpers for the DOM. Text is set as textContent only, so that nothing a user wrote is
 // ever parsed as HTML.
@@ -21,6 +25,49 @@ func byID(id string) js.Value {
 
 func body() js.Value { return document.Get("body") }
 
+// try calls do and returns what the browser has thrown in it. A caller needs it if the page
+// does something else then: loop.run and listen survive an exception anyway.
+func try(do func()) error { return storage.Try(do) }
+
+// survive calls do. If the browser throws in it, the rest of do is left out.
+func survive(do func()) {
+	if err := try(do); err != nil {
+		window.Get("console").Call("error", "The browser has refused something: "+err.Error())
+	}
+}
+
+// matches reports whether a media query applies.
+func matches(query string) (yes bool) {
+	_ = try(func() { yes = window.Call("matchMedia", query).Get("matches").Bool() })
+	return yes
+}
+
+// coarse reports whether this is a touch device.
+func coarse() bool { return matches("(pointer: coarse)") }
+
+// await waits for a promise. It must not be called in a callback of the browser.
+func await(promise js.Value) (value js.Value, err error) {
+	type outcome struct {
+		value js.Value
+		err   error
+	}
+	settled := make(chan outcome, 1)
+	resolved := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		settled <- outcome{value: args[0]}
+		return nil
+	})
+	defer resolved.Release()
+	rejected := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		settled <- outcome{err: js.Error{Value: args[0]}}
+		return nil
+	})
+	defer rejected.Release()
+	// Some browsers return no promise where others do.
+	window.Get("Promise").Call("resolve", promise).Call("then", resolved, rejected)
+	o := <-settled
+	return o.value, o.err
+}
+
 // showPane chooses what a small screen shows: the rooms, or the room.
 func showPane(pane string) { setData(body(), "pane", pane) }
 
@@ -36,7 +83,7 @@ func find(in js.Value, selector string) js.Value { return in.Call("querySelector
 // leave everything else to loop.post.
 func listen(target js.Value, kind string, handle func(event js.Value)) {
 	target.Call("addEventListener", kind, js.FuncOf(func(_ js.Value, args []js.Value) any { // as long as the page
-		handle(args[0])
+		survive(func() { handle(args[0]) })
 		return nil
 	}))
 }

@@ -61,17 +61,15 @@ func (d *sessionDialogs) listen() {
 			d.loop.post(d.startOver) // without setting the key, or tabs would notify each other for ever
 		}
 	}, func() {})
+	storage.OnForgotten(func() { d.loop.post(d.startOver) })
 }
 
 // askToForget asks for confirmation and says what will be lost.
 func (d *sessionDialogs) askToForget() {
 	d.name.form.close()
 	d.problem.showText("")
-	unsent, ok := storage.CountUnsent()
-	if !ok {
-		unsent = d.client.View().Queued // those of this tab
-	}
-	d.unsent.showText(view.UnsentWarning(unsent))
+	// Those of this tab may not all be stored.
+	d.unsent.showText(view.UnsentWarning(max(storage.CountUnsent(), d.client.View().Queued)))
 	d.dialog.Call("showModal")
 }
 
@@ -91,8 +89,9 @@ func (d *sessionDialogs) forgetMe() {
 			d.connector.restart()
 			return
 		}
+		storage.Clear() // it may be full
 		if s, ok := storage.Open(forgottenKey); ok {
-			s.Save("", "") // the other tabs get a storage event
+			_ = s.Save("", "") // the other tabs get a storage event
 		}
 		d.startOver()
 	})
@@ -139,33 +138,15 @@ func (d *sessionDialogs) continueAsGuest() {
 // no user and password, which fetch refuses, but the page's address may have them.
 func (d *sessionDialogs) fetch(path string, options map[string]any, done func(error)) {
 	go func() {
-		url := window.Get("location").Get("origin").String() + path
-		response, err := await(window.Call("fetch", url, options))
+		address := window.Get("location").Get("origin").String() + path
+		var response js.Value
+		err := try(func() { response = window.Call("fetch", address, options) })
+		if err == nil {
+			response, err = await(response)
+		}
 		if err == nil && !response.Get("ok").Bool() {
 			err = errors.New("the server refused " + path)
 		}
 		d.loop.post(func() { done(err) })
 	}()
-}
-
-// await waits for a promise. It must not be called in a callback of the browser.
-func await(promise js.Value) (value js.Value, err error) {
-	type outcome struct {
-		value js.Value
-		err   error
-	}
-	settled := make(chan outcome, 1)
-	resolved := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		settled <- outcome{value: args[0]}
-		return nil
-	})
-	defer resolved.Release()
-	rejected := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		settled <- outcome{err: js.Error{Value: args[0]}}
-		return nil
-	})
-	defer rejected.Release()
-	promise.Call("then", resolved, rejected)
-	o := <-settled
-	return o.value, o.err
 }

@@ -93,3 +93,23 @@ func TestForgetMeInAnotherTab(t *testing.T) {
 	two.do("what comes after", `localStorage.setItem("after", "")`)
 	one.await("what two has told", `window.before && told.at(-1) === "after" && !told.includes("forgotten")`)
 }
+
+// A page that the browser has kept for Back while all was forgotten does not show what it
+// had.
+func TestForgottenWhileCached(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	ann := newTab(t)
+	ann.atStart(script("throwing.js"))
+	ann.open(server.URL() + "r/den")
+	ann.name("Ann")
+	ann.say("hello")
+	ann.do("an eye on reloads", `window.before = true`)
+	ann.do("away and back", `leave(); comeBack()`)
+	ann.put("compose", "a draft", "")
+	ann.await("the draft in the store", `before && localStorage.getItem("draft/den")?.endsWith(" a draft")`)
+	ann.do("forgotten while it was away", `leave(); localStorage.clear(); comeBack()`)
+	ann.awaitReload()
+	ann.await("the first page", `location.pathname === "/" && byId("compose").value === ""`)
+	ann.calm()
+}

@@ -25,16 +25,18 @@ func (d *keysDialog) toggle() {
 	case d.dialog.Get("open").Bool():
 		d.dialog.Call("close")
 		return
-	case !find(document, "dialog:modal").IsNull():
+	case dialogIsOpen():
 		return // one dialog at a time
 	}
 	if d.list.Get("childElementCount").Int() == 0 {
-		for _, line := range view.KeyLines(onMac()) {
+		for _, line := range view.KeyLines(onMac(), coarse()) {
 			d.list.Call("append", keyLine(line))
 		}
 	}
 	d.dialog.Call("showModal")
 }
+
+func dialogIsOpen() bool { return !find(document, "dialog[open]").IsNull() }
 
 // pressOf converts a key event.
 func pressOf(event js.Value) view.Press {
@@ -47,13 +49,16 @@ func pressOf(event js.Value) view.Press {
 	if key := event.Get("key"); key.Type() == js.TypeString { // autofill sends events without a key
 		press.Key = key.String()
 	}
+	if code := event.Get("code"); code.Type() == js.TypeString {
+		press.Code = code.String()
+	}
 	press.Touch = press.Key == "Enter" && coarse()
 	target := event.Get("target")
 	in := func(selector string) bool {
 		return target.Get("closest").Truthy() && !target.Call("closest", selector).IsNull()
 	}
 	switch {
-	case !find(document, "dialog:modal").IsNull():
+	case dialogIsOpen():
 		press.Place = view.InDialog
 	case in("#compose"):
 		press.Place = view.InComposer

@@ -105,3 +105,38 @@ func TestKeyboardOnly(t *testing.T) {
 	ann.awaitFocus("compose")
 	ann.calm()
 }
+
+// TestKeysOfOtherLayouts: on a keyboard without Latin letters a shortcut is the key in the
+// same place.
+func TestKeysOfOtherLayouts(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	ann := openAs(t, "Ann", server.URL())
+	press := func(key, code string, vk int64, hold ...chromedp.Modifier) {
+		t.Helper()
+		ann.await("focus on the composer", js("focusOn", "compose"))
+		var modifiers int64
+		for _, m := range hold {
+			modifiers |= int64(m)
+		}
+		ann.run(key, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, input.DispatchKeyEvent, input.DispatchKeyEventParams{
+				Type: input.DispatchKeyEventTypeRawKeyDown, Key: key, Code: code, WindowsVirtualKeyCode: vk, Modifiers: modifiers,
+			})
+			return err
+		}))
+	}
+	for _, key := range []string{"k", "л", "κ", "ל", "ن"} {
+		press(key, "KeyK", 75, chromedp.ModifierCtrl)
+		ann.awaitFocus("go-room")
+	}
+	for _, key := range []string{"У", "Ε", "ק"} {
+		press(key, "KeyE", 69, chromedp.ModifierCtrl, chromedp.ModifierShift)
+		ann.await("the drawer with "+key, `visible("drawer")`)
+		ann.click("drawer-close")
+		ann.await("no drawer", `!visible("drawer")`)
+	}
+	press(".", "Slash", 191, chromedp.ModifierCtrl)
+	ann.await("the keys", `byId("keys-dialog").open`)
+	ann.calm()
+}

@@ -74,8 +74,9 @@ func (l *loop) call(timeout time.Duration, do func(context.Context) error, done 
 	}()
 }
 
-// run draws the page with draw, and executes posted work until the page is closed.
-func (l *loop) run(draw func() (flood bool)) {
+// run draws the page with draw, and executes posted work until the page is closed. It
+// calls worked after that.
+func (l *loop) run(draw func() (flood bool), worked func()) {
 	l.draw = draw
 	l.redraw()
 	for range l.posted {
@@ -84,8 +85,9 @@ func (l *loop) run(draw func() (flood bool)) {
 		l.queue = nil
 		l.mu.Unlock()
 		for _, work := range queue {
-			work()
+			survive(work)
 		}
+		survive(worked)
 	}
 }
 

@@ -35,7 +35,7 @@ func main() {
 	connector := newConnector(c)
 	go connector.run(loop.changed)
 	runtime.Gosched()
-	page = newPage(loop, c, connector, outboxes != nil)
+	page = newPage(loop, c, connector, outboxes)
 	page.bells.joinRooms()
 	exposeSendEvent(c)
 	if !found {
@@ -44,7 +44,7 @@ func main() {
 	if debugAsked() {
 		page.drawer.show()
 	}
-	loop.run(page.draw) // until the page is closed
+	loop.run(page.draw, page.updateHistory) // until the page is closed
 }
 
 // socketAddress returns the WebSocket URL of the page's server.

@@ -6,6 +6,7 @@ import (
 
 	"websockets/shared"
 	"websockets/wasm/client"
+	"websockets/wasm/storage"
 	"websockets/wasm/view"
 )
 
@@ -40,15 +41,18 @@ type Page struct {
 	booted      bool          // a room has been shown
 	loggedError *shared.Error // the last error written to the console
 
-	// queued counts the messages that are lost when the page is closed. beforeunload
-	// reads it. It stays 0 if the browser stores the outbox.
-	queued atomic.Int32
-	stored bool // the browser stores the outbox
+	layers layerEntries
+
+	// unsaved counts the messages that are lost when the page is closed. beforeunload
+	// reads it.
+	unsaved  atomic.Int32
+	outboxes *storage.Outboxes // nil if the browser stores nothing
+	leaving  bool              // the page is closed without its messages
 }
 
-// newPage finds the elements of index.html and listens to the reader. stored is true if
-// the browser stores the outbox.
-func newPage(l *loop, c *client.Client, connector *connector, stored bool) *Page {
+// newPage finds the elements of index.html and listens to the reader. outboxes is nil if
+// the browser stores nothing.
+func newPage(l *loop, c *client.Client, connector *connector, outboxes *storage.Outboxes) *Page {
 	p := &Page{
 		loop:     l,
 		client:   c,
@@ -57,7 +61,7 @@ func newPage(l *loop, c *client.Client, connector *connector, stored bool) *Page
 		announce: newLabel(byID("announce")),
 		empty:    byID("empty"),
 		typing:   newLabel(byID("typing")),
-		stored:   stored,
+		outboxes: outboxes,
 	}
 	clock, drafts := newClock(), newDrafts(l)
 	p.notice = newNotice(l)
@@ -72,6 +76,9 @@ func newPage(l *loop, c *client.Client, connector *connector, stored bool) *Page
 	p.keys = newKeysDialog(l)
 	p.drawer = newDrawer(l, c, p.composer.focus)
 	session := newSessionDialogs(l, c, connector, p.name, p.leaveFreely)
+	if layersOf(window.Get("history").Get("state")) != 0 {
+		_ = setEntry("replaceState", 0, "") // they were open before the page was reloaded
+	}
 	p.connection = newConnectionStatus(l, c, connector, session.askToContinue)
 	p.listen()
 	return p
@@ -89,9 +96,12 @@ func (p *Page) listen() {
 		}
 		p.loop.post(func() { p.act(action) })
 	})
-	listen(window, "popstate", func(js.Value) { p.loop.post(p.followAddress) })
+	listen(window, "popstate", func(event js.Value) {
+		layers := layersOf(event.Get("state"))
+		p.loop.post(func() { p.followAddress(layers) })
+	})
 	listen(window, "beforeunload", func(event js.Value) {
-		if p.queued.Load() > 0 {
+		if p.unsaved.Load() > 0 {
 			event.Call("preventDefault") // the browser asks whether to leave
 		}
 	})
@@ -117,14 +127,13 @@ func (p *Page) draw() (flood bool) {
 	}
 	v, before := p.client.View(), p.view.Current
 	p.view = v
-	if !p.stored {
-		p.queued.Store(int32(v.Queued))
-	}
+	unsaved := p.countUnsaved(v)
+	p.unsaved.Store(int32(unsaved))
 
 	if v.Current != before {
 		p.entered(v, before)
 	}
-	p.connection.draw(v, p.booted)
+	p.connection.draw(v, p.booted, p.outboxes != nil && unsaved == 0)
 	p.rooms.draw(v)
 	p.refused.draw(v)
 	p.name.draw(v.Me)
@@ -207,8 +216,22 @@ func (p *Page) goBack() {
 	}
 }
 
+// countUnsaved counts the messages that are lost when the page is closed.
+func (p *Page) countUnsaved(v client.View) int {
+	switch {
+	case p.leaving:
+		return 0
+	case p.outboxes == nil:
+		return v.Queued
+	}
+	return p.outboxes.Unsaved()
+}
+
 // leaveFreely keeps the browser from asking whether to leave the page.
 func (p *Page) leaveFreely() {
-	p.stored = true
-	p.queued.Store(0)
+	p.leaving = true
+	p.unsaved.Store(0)
 }
+
+// updateHistory gives each open layer its entry in the browser's history.
+func (p *Page) updateHistory() { p.layers.update(len(p.openLayers())) }

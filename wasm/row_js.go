@@ -17,7 +17,7 @@ type row struct {
 
 // messageParts holds the elements of a message's row that change.
 type messageParts struct {
-	avatar, from, tag, time, body, fold, stateLabel, retry js.Value
+	avatar, from, tag, time, body, stateLabel, retry js.Value
 }
 
 func isMessage(r row) bool { return r.parts != nil }
@@ -46,7 +46,6 @@ func (t *timeline) newRow(e view.Entry) *item[row] {
 		tag:        find(r.element, ".tag"),
 		time:       find(r.element, "time"),
 		body:       find(r.element, ".body"),
-		fold:       find(r.element, "[data-act=fold]"),
 		stateLabel: find(r.element, ".state span"),
 		retry:      find(r.element, "[data-act=retry]"),
 	}
@@ -90,11 +89,8 @@ func (t *timeline) fill(r *item[row], e view.Entry) {
 			p.body.Get("classList").Call("toggle", "emoji", emoji)
 		}
 	}
-	if was.More != e.More {
-		p.fold.Set("textContent", e.More)
-		setHidden(p.fold, e.More == "")
-		p.fold.Call("setAttribute", "aria-expanded", !e.Folded)
-		r.element.Get("classList").Call("toggle", "folded", e.Folded)
+	if was.Fold != e.Fold {
+		drawFold(find(r.element, "[data-act=fold]"), e.Fold)
 	}
 	if was.Follows != e.Follows {
 		r.element.Get("classList").Call("toggle", "follows", e.Follows)
@@ -115,6 +111,17 @@ func (t *timeline) fill(r *item[row], e view.Entry) {
 	if was.Retry != e.Retry {
 		p.retry.Set("textContent", e.Retry)
 	}
+}
+
+// drawFold shows the button that folds or unfolds a message, or hides it.
+func drawFold(button js.Value, text string) {
+	button.Set("textContent", text)
+	setHidden(button, text == "")
+	if text == "" {
+		button.Call("removeAttribute", "aria-expanded")
+		return
+	}
+	button.Call("setAttribute", "aria-expanded", text == view.ShowLess)
 }
 
 // writeBody writes a message's text with its links and code.

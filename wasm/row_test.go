@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/chromedp/kb"
-
 	"websockets/shared"
 )
 
@@ -142,57 +140,83 @@ func TestMessageStates(t *testing.T) {
 	ann.awaitOutbox(0)
 }
 
-// TestLongMessageIsFolded: a message of thousands of lines takes little of the page. It
-// unfolds where it begins, by mouse or keyboard, and folds where it ends.
+// TestLongMessageIsFolded: thousands of lines are some, and a button for the others.
 func TestLongMessageIsFolded(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	bob := enter(t, server, "general", "Bob")
-	for range 40 {
-		bob.say("before")
+	bob.say("a" + strings.Repeat("\n", 4000) + "https://go.dev/end")
+	for i := range 30 {
+		bob.say(fmt.Sprint("after ", i))
 	}
-	bob.say("a"+strings.Repeat("\n", 4000)+"https://example.com/", "after")
-	ann := openTimeline(t, "Ann", server.URL())
-	ann.awaitMessage("after")
-	ann.do("keeping the row", `window.long = messages().at(-2); window.button = long.querySelector("[data-act=fold]")`)
-	state := func(what, label string, least, most float64) {
-		t.Helper()
-		ann.await(what, js("isLabelled", label))
-		if high := evaluate[float64](ann, "its height", `long.getBoundingClientRect().height`); high < least || high > most {
-			t.Errorf("%s: got a row of %.0f pixels, want %.0f to %.0f", what, high, least, most)
-		}
+	ann := newTab(t)
+	ann.atStart(script("timeline.js"))
+	ann.open(server.URL())
+	ann.name("Ann")
+	ann.awaitMessage("after 29")
+	const row, height = `messages()[0]`, `messages()[0].offsetHeight`
+	const button = `messages()[0].querySelector("[data-act=fold]")`
+	if got := evaluate[float64](ann, "height", height); got > 600 {
+		t.Errorf("height of the folded message: got %.0f pixels, want at most 600", got)
 	}
-	const moreThanAScreen = 50_000
-	state("folded", "Show more false", 100, 600)
-	unfold := func() {
-		t.Helper()
-		was := evaluate[float64](ann, "where it begins", `long.getBoundingClientRect().top`)
-		ann.do("unfolding", `button.click()`)
-		state("unfolded", "Show less true", moreThanAScreen, 2*moreThanAScreen)
-		if now := evaluate[float64](ann, "where it begins", `long.getBoundingClientRect().top`); now < was-2 || now > was+2 {
-			t.Errorf("unfolded: got its beginning at %.0f pixels, want it where it was, at %.0f", now, was)
-		}
-		ann.await("the way down", `!atEnd()`)
-		ann.do("reading to its end", `button.scrollIntoView({block: "center"}); button.focus()`)
-		ann.press(kb.Enter)
-		state("folded again", "Show more false", 100, 600)
-		ann.await("its button in sight, with the focus", `document.activeElement === button && inSight(button)`)
-	}
-	unfold()
-	ann.await("the end", `atEnd()`)
-	for range 30 {
-		bob.say("afterwards")
-	}
-	bob.say("the very last")
-	ann.awaitMessage("the very last")
-	ann.do("scrolling its beginning out of sight", `scrollTimeline(long.getBoundingClientRect().top - byId("scroll").getBoundingClientRect().top + 100)`)
+	ann.do("scrolling to it", button+`.scrollIntoView({block: "center"})`)
 	ann.await("the way down", `!atEnd()`)
-	unfold()
-	// Whoever tabs to a link that is folded away sees it.
-	ann.do("going to its link", `long.querySelector("a").focus({focusVisible: true})`)
-	ann.await("that it is in sight", `inSight(long.querySelector("a"))`)
-	if got := evaluate[string](ann, "a short message's button", `getComputedStyle(lastRow().querySelector("[data-act=fold]")).display`); got != "none" {
-		t.Errorf("the button of a short message: got display %s, want none", got)
+	ann.axe("folded-message")
+	ann.picture("folded-message")
+	ann.do("scrolling to it", button+`.scrollIntoView({block: "center"}); window.place = `+row+`.getBoundingClientRect().top`)
+	ann.await("the button", button+`.textContent === "Show more" && `+button+`.ariaExpanded === "false"`)
+	ann.do("unfolding it", button+`.click()`)
+	ann.await("all of it", height+` > 40000 && bodyOf(`+row+`).length === 4019 && `+row+`.querySelector("a").href === "https://go.dev/end"`)
+	ann.await("its beginning in place", `Math.abs(`+row+`.getBoundingClientRect().top - place) < 2`)
+
+	ann.do("to its end", button+`.scrollIntoView({block: "center"}); window.place = `+row+`.getBoundingClientRect().bottom`)
+	ann.do("folding it", button+`.click()`)
+	ann.await("some of it", height+` < 600 && `+button+`.textContent === "Show more"`)
+	ann.await("its end in place", `Math.abs(`+row+`.getBoundingClientRect().bottom - place) < 2`)
+	ann.calm()
+}
+
+// TestNamesFromRightToLeft: they reorder nothing beside them.
+func TestNamesFromRightToLeft(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	const name = "דנה!"
+	dana := openAs(t, name, server.URL())
+	ann := newTab(t)
+	ann.atStart(script("text.js"))
+	ann.open(server.URL())
+	ann.name("Ann")
+	dana.say("שלום https://go.dev/a/ מה נשמע")
+	ann.awaitMessage("שלום https://go.dev/a/ מה נשמע")
+	// Somebody who has just sent a message is not typing for a while, and not for long.
+	var typing []bool
+	ann.eventually("who is typing", func() bool {
+		dana.keys("typing", "x")
+		typing = evaluate[[]bool](ann, "the typing line", `says("typing").includes("is typing") ? [`+
+			js("leftOf", "!", "דנה")+`(byId("typing")), `+js("leftOf", "דנה", "is typing")+`(byId("typing"))] : []`)
+		return len(typing) > 0
+	})
+	if !slices.Equal(typing, []bool{true, true}) {
+		t.Errorf("typing line: got the name from right to left: %v, at the beginning: %v, want both", typing[0], typing[1])
 	}
-	ann.wellBehaved()
+	for what, where := range map[string]string{
+		"in the member's row":   `Array.from(document.querySelectorAll("#member-list li")).find(e => e.textContent.includes("דנה"))`,
+		"in the message's head": `document.querySelector("#messages .head")`,
+		"in their button":       `byId("me")`,
+	} {
+		b := ann
+		if what == "in their button" {
+			b = dana
+			b.do("loading the script", script("text.js"))
+		}
+		// What ends the name stands to the left of it.
+		if !evaluate[bool](b, what, js("leftOf", "!", "דנה")+`(`+where+`)`) {
+			t.Errorf("%s: the name %s is not shown from right to left", what, name)
+		}
+	}
+	if !evaluate[bool](ann, "the link", js("leftOf", "https", "/a/")+`(messages()[0].querySelector("a"))`) {
+		t.Error("the link is not shown from left to right")
+	}
+	ann.picture("right-to-left")
+	ann.calm()
 }

@@ -127,6 +127,10 @@ func (t *timeline) listen() {
 	})
 	listen(t.older.Value, "click", func(js.Value) { t.loop.post(func() { t.load(view.Older, true) }) })
 
+	// The browser prints what is there when the callback returns: posted work is done by then.
+	listen(window, "beforeprint", func(js.Value) { t.loop.post(func() { t.print(true) }) })
+	listen(window, "afterprint", func(js.Value) { t.loop.post(func() { t.print(false) }) })
+
 	// The timeline shrinks when the composer grows or a phone's keyboard opens. A reader
 	// at the end stays there.
 	onResize(t.scroll, func() {
@@ -161,21 +165,32 @@ func (t *timeline) resolvePending(act, id string) {
 	t.loop.redraw()
 }
 
-// toggleFold unfolds a long message below where it begins, or folds it again.
+// toggleFold unfolds a long message and keeps its beginning in place, or folds it and keeps
+// its end, with the button, in place.
 func (t *timeline) toggleFold(key string) {
 	r := t.rows.items[key]
-	if r == nil { // it was removed after the click
+	if r == nil {
 		return
 	}
-	was := top(r.element)
-	unfolded := t.ToggleFold(key)
-	t.loop.drawNow()
-	if unfolded {
-		t.scroll.Set("scrollTop", t.scroll.Get("scrollTop").Float()+top(r.element)-was)
+	edge := "top"
+	if r.data.shown.Fold == view.ShowLess {
+		edge = "bottom"
 	}
+	place := func() float64 { return r.element.Call("getBoundingClientRect").Get(edge).Float() }
+	was := place()
+	t.ToggleFold(key)
+	t.loop.drawNow()
+	t.scroll.Set("scrollTop", t.scroll.Get("scrollTop").Float()+place()-was)
 	if t.Scrolled(t.fromEnd() < nearEnd) {
 		t.loop.redraw()
 	}
+}
+
+// print draws all messages of the View, or the window of them again.
+func (t *timeline) print(begins bool) {
+	t.Printing = begins
+	t.mute()
+	t.loop.drawNow()
 }
 
 // sent shows the end of the timeline after the reader has sent a message.

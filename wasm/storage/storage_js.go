@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"syscall/js"
@@ -33,6 +34,24 @@ func SetPath(path string) {
 	}
 }
 
+// Try calls do and returns what the browser has thrown in it, or that it lacks what do has
+// called. Any call of the browser may throw.
+func Try(do func()) (err error) {
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case js.Error:
+			err = e
+		case *js.ValueError:
+			err = e
+		default:
+			panic(e)
+		}
+	}()
+	do()
+	return nil
+}
+
 // Store is a part of localStorage: the keys with a prefix. A write is visible to all
 // tabs when the call returns, and survives closing them.
 type Store struct {
@@ -40,8 +59,8 @@ type Store struct {
 	prefix  string
 }
 
-// Open returns the part with a prefix. It reports false if localStorage is blocked or
-// full.
+// Open returns the part with a prefix. It reports false if localStorage is blocked. If it
+// is full, it can still be read.
 func Open(prefix string) (s Store, ok bool) {
 	storage, ok := localStorage()
 	return Store{storage, scope + prefix}, ok
@@ -51,51 +70,59 @@ func Open(prefix string) (s Store, ok bool) {
 func (s Store) Load() map[string]string {
 	kept := make(map[string]string)
 	for _, key := range keysOf(s.storage) {
-		if id, ok := strings.CutPrefix(key, s.prefix); ok {
-			kept[id] = s.storage.Call("getItem", key).String()
+		id, ours := strings.CutPrefix(key, s.prefix)
+		value, ok := s.get(id)
+		if ours && ok {
+			kept[id] = value
 		}
 	}
 	return kept
 }
 
-// Save sets a value. It returns an error if localStorage is full.
-func (s Store) Save(key, value string) (err error) {
-	defer func() {
-		switch e := recover().(type) {
-		case nil:
-		case js.Error: // usually the site's storage is full
-			err = fmt.Errorf("localStorage: %w", e)
-		default:
-			panic(e)
-		}
-	}()
-	s.storage.Call("setItem", s.prefix+key, value)
+func (s Store) get(key string) (value string, ok bool) {
+	err := Try(func() {
+		kept := s.storage.Call("getItem", s.prefix+key)
+		value, ok = kept.String(), kept.Type() == js.TypeString
+	})
+	return value, ok && err == nil
+}
+
+// Save sets a value. It returns an error if localStorage is full. The old value is still
+// there then.
+func (s Store) Save(key, value string) error {
+	err := Try(func() { s.storage.Call("setItem", s.prefix+key, value) })
+	if err != nil {
+		return fmt.Errorf("localStorage: %w", err)
+	}
 	return nil
 }
 
-func (s Store) Remove(key string) { s.storage.Call("removeItem", s.prefix+key) }
+// Remove deletes a key.
+func (s Store) Remove(key string) {
+	_ = Try(func() { s.storage.Call("removeItem", s.prefix+key) })
+}
 
-func keysOf(storage js.Value) []string {
-	list := window.Get("Object").Call("keys", storage)
-	keys := make([]string, list.Length())
-	for i := range keys {
-		keys[i] = list.Index(i).String()
-	}
+// keysOf returns all keys, or none if they cannot be read.
+func keysOf(storage js.Value) (keys []string) {
+	_ = Try(func() {
+		list := window.Get("Object").Call("keys", storage)
+		for i := range list.Length() {
+			keys = append(keys, list.Index(i).String())
+		}
+	})
 	return keys
 }
 
-// localStorage returns localStorage. It reports false if it is blocked or full.
-func localStorage() (storage js.Value, ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	// Not window.Get: an exception in it could not be recovered.
-	storage = window.Get("Reflect").Call("get", window, "localStorage")
-	storage.Call("setItem", outboxPrefix, "try")
-	storage.Call("removeItem", outboxPrefix)
-	return storage, true
+// localStorage returns localStorage. It reports false if it is blocked.
+func localStorage() (storage js.Value, ok bool) { return area("localStorage") }
+
+func area(name string) (storage js.Value, ok bool) {
+	err := Try(func() {
+		// Not window.Get: an exception in it could not be recovered.
+		storage = window.Get("Reflect").Call("get", window, name)
+		storage.Call("getItem", "")
+	})
+	return storage, err == nil
 }
 
 // OnChange calls changed when another tab has changed a key with the prefix: it has
@@ -120,23 +147,64 @@ func OnChange(prefix string, changed func(key, value string, ok bool), cleared f
 	})
 }
 
-// Erase clears the storage of all tabs, or what is this chat's in it if other chats or
-// programs may share it. From then on this page stores nothing, even if work is still in
-// progress.
-func Erase() {
-	storage, ok := localStorage()
-	if !ok {
-		return
-	}
-	if scope == "" {
-		storage.Call("clear")
-	}
-	for _, key := range keysOf(storage) {
-		if strings.HasPrefix(key, scope) {
-			storage.Call("removeItem", key)
+// returnKey is set in localStorage when a page enters the browser's back/forward cache.
+const returnKey = "return"
+
+// OnForgotten calls forgotten when this page has left the browser's back/forward cache and
+// localStorage was cleared meanwhile: OnChange does not reach a cached page. If localStorage
+// is full, nobody can tell, and forgotten is not called.
+func OnForgotten(forgotten func()) {
+	mark := ""
+	listen(window, "pagehide", func(event js.Value) {
+		s, ok := Open(returnKey)
+		if !ok || !event.Get("persisted").Bool() {
+			return
+		}
+		mark, ok = s.get("")
+		if ok {
+			return
+		}
+		mark = rand.Text()
+		if s.Save("", mark) != nil {
+			mark = ""
+		}
+	})
+	listen(window, "pageshow", func(event js.Value) {
+		s, ok := Open(returnKey)
+		if !ok || !event.Get("persisted").Bool() || mark == "" {
+			return
+		}
+		if kept, _ := s.get(""); kept != mark {
+			forgotten()
+		}
+	})
+}
+
+// Clear clears the storage of all tabs, or what is this chat's in it if other chats may
+// share it.
+func Clear() {
+	for _, name := range []string{"localStorage", "sessionStorage"} {
+		storage, ok := area(name)
+		switch {
+		case !ok:
+		case scope == "":
+			_ = Try(func() { storage.Call("clear") })
+		default:
+			Store{storage, scope}.clear()
 		}
 	}
+}
+
+func (s Store) clear() {
+	for key := range s.Load() {
+		s.Remove(key)
+	}
+}
+
+// Erase is Clear, and from then on this page stores nothing, even if work is still in
+// progress.
+func Erase() {
+	Clear()
 	kind := window.Get("Storage").Get("prototype")
 	kind.Set("setItem", kind.Get("removeItem"))
-	window.Get("sessionStorage").Call("clear")
 }

@@ -33,3 +33,23 @@ function timeBehindName() {
 	const row = document.querySelectorAll("#messages .message:not(.follows)")[1];
 	return row.querySelector("time").getBoundingClientRect().left - row.querySelector(".from").getBoundingClientRect().right;
 }
+
+// leftOf returns a function that reports whether one text of an element stands to the left
+// of another one.
+function leftOf(one, other) {
+	return element => {
+		const place = text => {
+			const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+			for (let node; (node = walker.nextNode());) {
+				const at = node.data.indexOf(text);
+				if (at < 0) continue;
+				const range = document.createRange();
+				range.setStart(node, at);
+				range.setEnd(node, at + text.length);
+				return range.getBoundingClientRect();
+			}
+			throw new Error("there is no " + text + " in " + element.textContent);
+		};
+		return place(one).right <= place(other).left + 1;
+	};
+}

@@ -6,15 +6,6 @@ function offers(id) {
 	return Array.from(rowOf(id).querySelector(".state").children).filter(e => e.checkVisibility()).map(e => e.textContent).join(" · ");
 }
 
-// Of a long message: what its button says, and whether something is in sight.
-var long, button;
-function isLabelled(want) { return button.textContent + " " + button.getAttribute("aria-expanded") === want && button.checkVisibility(); }
-function inSight(element) {
-	const box = element.getBoundingClientRect(), list = byId("scroll").getBoundingClientRect();
-	const at = document.elementFromPoint(box.left + 2, box.top + box.height / 2);
-	return box.top >= list.top && box.bottom <= list.bottom && element.contains(at);
-}
-
 // keep puts a message into the outbox, as an earlier page has left it.
 function keep(id, message) {
 	localStorage.setItem("outbox/gone/" + id, JSON.stringify({v: 1, order: 1, room: "general", user: "", written: "2026-01-02T03:04:05Z", ...message}));

@@ -146,10 +146,10 @@ func (b *Bells) Due(room string, looks bool, read uint64, now time.Time) (n Noti
 	}
 	count := r.count
 	r.count, r.shown = 0, now
-	n = Notice{Room: room, Title: "#" + room + " · " + r.latest.From, Body: truncate(strings.TrimSpace(r.latest.Message), noticeLength)}
+	n = Notice{Room: room, Title: "#" + room + " · " + isolate(r.latest.From), Body: truncate(strings.TrimSpace(r.latest.Message), noticeLength)}
 	if count > 1 {
 		n.Title = "#" + room + " · " + Count(count, "new message")
-		n.Body = r.latest.From + ": " + n.Body
+		n.Body = isolate(r.latest.From) + ": " + isolate(n.Body)
 	}
 	return n, true
 }

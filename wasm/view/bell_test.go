@@ -78,6 +78,26 @@ func TestBells(t *testing.T) {
 	}
 }
 
+// A name from right to left stays where it is, and leaves the rest where that is.
+func TestNoticeIsolatesNames(t *testing.T) {
+	b := NewBells()
+	b.Set("ops", true)
+	b.Start("ops", "e", 0)
+	for seq, want := range []Notice{
+		{Room: "ops", Title: "#ops · \u2068דנה\u2069", Body: "(שלום)"},
+		{Room: "ops", Title: "#ops · 2 new messages", Body: "\u2068דנה\u2069: \u2068(שלום)\u2069"},
+	} {
+		for i := range seq + 1 {
+			m := message(uint64(10*seq+i+1), "u", 0)
+			m.From, m.Message = "דנה", "(שלום)"
+			b.Add(m, "e", "me", false, noon)
+		}
+		if got, _ := b.Due("ops", false, 0, noon); got != want {
+			t.Errorf("notification: got %+v, want %+v", got, want)
+		}
+	}
+}
+
 func TestBellsAreBounded(t *testing.T) {
 	b := NewBells()
 	for i := range MaxBells {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"websockets/shared"
@@ -11,6 +12,9 @@ import (
 // bannerAfter is how long the connection must be lost before the banner appears. Most
 // connections return before that.
 const bannerAfter = 5 * time.Second
+
+// kept is what the banner says about unsent messages.
+const kept = "Your messages are kept."
 
 // States of the connection dot.
 const (
@@ -50,8 +54,17 @@ type Connection struct {
 }
 
 // ConnectionOf returns how to show the connection. online is the browser's network
-// state. booted is true once a room has been shown. version is the page's own version.
-func ConnectionOf(v client.View, now time.Time, online, booted bool, version string) Connection {
+// state. booted is true once a room has been shown. stored is true if the browser stores
+// all unsent messages. version is the page's own version.
+func ConnectionOf(v client.View, now time.Time, online, booted, stored bool, version string) Connection {
+	c := connectionOf(v, now, online, booted, version)
+	if !stored {
+		c.Lost = strings.Replace(c.Lost, kept, "Keep this page open: this browser can't store unsent messages.", 1)
+	}
+	return c
+}
+
+func connectionOf(v client.View, now time.Time, online, booted bool, version string) Connection {
 	c := Connection{Newer: v.Version != "" && v.Version != version}
 	switch {
 	case v.State == client.Online:
@@ -80,7 +93,7 @@ func ConnectionOf(v client.View, now time.Time, online, booted bool, version str
 	default:
 		c.Lost = "Can't reach the server."
 	}
-	c.Lost += " Your messages are kept."
+	c.Lost += " " + kept
 	c.Button, c.Do = "Now", DoNow
 	if !online {
 		return c // the browser reports when the network returns
@@ -101,10 +114,10 @@ func (c *Connection) end(v client.View) {
 	case 0: // closed by the page itself
 	case shared.CloseSession:
 		c.Refused = true
-		c.Lost = "Your session has ended. Your messages are kept."
+		c.Lost = "Your session has ended. " + kept
 		c.Button, c.Do = "Continue as a new guest", DoContinue
 	case shared.CloseToken:
-		c.Lost = "You are not signed in, or your sign-in has expired. Sign in, then reload this page. Your messages are kept."
+		c.Lost = "You are not signed in, or your sign-in has expired. Sign in, then reload this page. " + kept
 		c.Button, c.Do = "Reload", DoReload
 	case shared.CloseSessionRevoked:
 		c.Lost = "An administrator ended your session."
@@ -116,7 +129,7 @@ func (c *Connection) end(v client.View) {
 		c.Lost = "The server closed the connection because a message was too large. It is marked as not sent: shorten or delete it."
 		c.Button, c.Do = "Connect again", DoConnect
 	case shared.CloseUnsupportedData, shared.CloseInvalidText, 1002:
-		c.Lost = "The server didn't understand this page. Reload it. Your messages are kept."
+		c.Lost = "The server didn't understand this page. Reload it. " + kept
 		c.Button, c.Do = "Reload", DoReload
 	default:
 		c.Lost = "The server closed the connection (" + shared.Clip(v.Reason, 200) + ")."

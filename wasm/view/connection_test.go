@@ -59,7 +59,7 @@ func TestConnectionWords(t *testing.T) {
 		{name: "another version", v: client.View{State: client.Online, Version: "v2"}, dot: "connected", word: "Connected", newer: true},
 		{name: "another version, and lost", v: client.View{State: client.Offline, Version: "v2", Since: ago(0)}, dot: "connecting", word: "Reconnecting", newer: true, look: time.Second},
 	} {
-		got := ConnectionOf(test.v, now, !test.noNet, !test.fresh, "v1")
+		got := ConnectionOf(test.v, now, !test.noNet, !test.fresh, true, "v1")
 		lost := got.Lost
 		if test.lost != "" && strings.HasPrefix(lost, test.lost) {
 			lost = test.lost
@@ -71,6 +71,21 @@ func TestConnectionWords(t *testing.T) {
 		}
 		if got.Lost = test.lost; got != want {
 			t.Errorf("%s:\n got %+v\nwant %+v", test.name, got, want)
+		}
+	}
+}
+
+// A browser that is full or blocks storage loses messages with the page: nothing else is
+// said.
+func TestConnectionWordsWithoutStorage(t *testing.T) {
+	now := time.Now()
+	for want, v := range map[string]client.View{
+		"Connection lost. Keep this page open: this browser can't store unsent messages.":        {State: client.Offline, Since: now.Add(-time.Minute), Retry: now},
+		"Your session has ended. Keep this page open: this browser can't store unsent messages.": {State: client.Ended, Code: shared.CloseSession},
+		"An administrator ended your session.":                                                   {State: client.Ended, Code: shared.CloseSessionRevoked},
+	} {
+		if got := ConnectionOf(v, now, true, true, false, "").Lost; got != want {
+			t.Errorf("banner: got %q, want %q", got, want)
 		}
 	}
 }

@@ -7,7 +7,7 @@
 // goroutine.
 //
 //	timeline.go    Timeline: the part of a room that is in the page, and the divider
-//	rows.go        the rows of the timeline; fold.go for long messages
+//	rows.go        the rows of the timeline; fold.go shortens long messages
 //	rooms.go       the list of rooms, and a room that cannot be opened
 //	members.go     members, and who is typing
 //	people.go      colors, initials, and tags for people with the same name
@@ -20,6 +20,6 @@
 //	drawer.go      the event drawer for developers
 //	forget.go      warnings before a session is dropped
 //	spans.go       links and code in a message; emoji.go for messages of emoji
-//	sentence.go    errors as sentences
+//	sentence.go    errors as sentences; isolate.go names within sentences
 //	title.go       the title of the tab; address.go the path of a room
 package view

@@ -23,11 +23,12 @@ func EmojiAlone(message string) bool {
 }
 
 const (
-	joiner   = '\u200d' // joins two emoji into one
-	asEmoji  = '\ufe0f' // shows the character before it as an emoji
-	keycap   = '\u20e3'
-	firstTag = '\U000e0020' // tags spell the flag of a region
-	lastTag  = '\U000e007f'
+	joiner    = '\u200d' // joins two emoji, or letters
+	nonJoiner = '\u200c' // keeps letters of a word apart
+	asEmoji   = '\ufe0f' // shows the character before it as an emoji
+	keycap    = '\u20e3'
+	firstTag  = '\U000e0020' // tags spell the flag of a region
+	lastTag   = '\U000e007f'
 )
 
 // emojiAt returns the length in bytes of the emoji at the start of the text, 0 if there

@@ -1,35 +1,54 @@
 package view
 
-import "strings"
+const (
+	// maxLines is how many lines a message may have without being folded.
+	maxLines = 30
+	// foldedLines is how many lines of a folded message are shown.
+	foldedLines = 20
+)
 
-// maxLines is how many lines a message may have to be shown in full. app.css says how
-// many lines of a longer one are shown.
-const maxLines = 30
+// Labels of the button that folds a long message.
+const (
+	ShowMore = "Show more"
+	ShowLess = "Show less"
+)
 
-// fold folds a long message, unless the reader has unfolded it.
+// fold shortens a message with many lines, unless the reader has unfolded it.
 func (t *Timeline) fold(e *Entry) {
-	if !isLong(e.Text) {
-		return
-	}
-	e.More, e.Folded = "Show more", true
-	if t.unfolded[e.Key] {
-		e.More, e.Folded = "Show less", false
+	start, long := firstLines(e.Text)
+	switch {
+	case !long || t.Printing:
+	case t.unfolded[e.Key]:
+		e.Fold = ShowLess
+	default:
+		e.Text, e.Fold = start, ShowMore
 	}
 }
 
-func isLong(text string) bool { return strings.Count(text, "\n") >= maxLines }
-
-// ToggleFold unfolds a long message, or folds it again, and reports which. A reader at
-// the end stays where the text that they unfold begins, so they are no longer at the end.
-func (t *Timeline) ToggleFold(key string) (unfolded bool) {
-	if t.unfolded[key] {
-		delete(t.unfolded, key)
-		return false
-	}
+// ToggleFold unfolds a long message, or folds it again. The reader may no longer be at the
+// end then: call Scrolled after the next Show.
+func (t *Timeline) ToggleFold(key string) {
 	if t.unfolded == nil {
 		t.unfolded = make(map[string]bool)
 	}
-	t.unfolded[key] = true
+	t.unfolded[key] = !t.unfolded[key]
 	t.AtEnd = false
-	return true
+}
+
+// firstLines returns the first lines of a long text. It reports false for other texts.
+func firstLines(text string) (start string, long bool) {
+	breaks, end := 0, 0
+	for i, r := range text {
+		switch r {
+		case '\n', '\v', '\f', '\r', '\u0085', '\u2028', '\u2029':
+			breaks++
+			if breaks == foldedLines {
+				end = i
+			}
+			if breaks == maxLines {
+				return text[:end], true
+			}
+		}
+	}
+	return text, false
 }

@@ -1,5 +1,10 @@
 package view
 
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
 // Action is what a key does in the page.
 type Action string
 
@@ -31,6 +36,7 @@ const (
 // Press is a key press.
 type Press struct {
 	Key              string // KeyboardEvent.key
+	Code             string // KeyboardEvent.code, the place of the key on the keyboard
 	Ctrl, Alt, Shift bool   // Ctrl is true for the Command key of a Mac too
 	Composing        bool   // the key belongs to an input method, for example Japanese
 	Touch            bool   // on a phone, where Enter breaks the line
@@ -69,7 +75,7 @@ func (p Press) Action() Action {
 	}
 	for _, k := range keys {
 		// On some keyboards / needs Shift.
-		if k.does == NoAction || k.key != p.Key && k.key != lower(p.Key) || k.ctrl != p.Ctrl || k.alt != p.Alt ||
+		if k.does == NoAction || !p.isOf(k.key) || k.ctrl != p.Ctrl || k.alt != p.Alt ||
 			k.shift != p.Shift && k.key != "/" {
 			continue
 		}
@@ -80,6 +86,29 @@ func (p Press) Action() Action {
 	return NoAction
 }
 
+// isOf reports whether the key of a shortcut was pressed. On a keyboard of another script
+// it is the key in the same place: Ctrl+Л is Ctrl+K. Latin letters count wherever they are,
+// and so does punctuation: a German keyboard has - in the place of /, and Ctrl+- belongs to
+// the browser.
+func (p Press) isOf(key string) bool {
+	if key == p.Key || key == lower(p.Key) {
+		return true
+	}
+	switch key {
+	case "/": // Cyrillic, Hebrew and Turkish keyboards have . there
+		return p.Code == "Slash" && (p.Key == "." || isForeign(p.Key))
+	case "k", "e":
+		return p.Code == "Key"+nameOf(key) && isForeign(p.Key)
+	}
+	return false
+}
+
+// isForeign reports whether a key is a letter or a mark of a script other than Latin.
+func isForeign(key string) bool {
+	r, _ := utf8.DecodeRuneInString(key)
+	return (unicode.IsLetter(r) || unicode.IsMark(r)) && !unicode.Is(unicode.Latin, r)
+}
+
 // KeyLine is a line of the list of shortcuts. Each way is a combination of keys; Does
 // says what they do.
 type KeyLine struct {
@@ -87,12 +116,16 @@ type KeyLine struct {
 	Does string
 }
 
-// KeyLines returns the list of shortcuts with the key names of a PC or a Mac.
-func KeyLines(mac bool) []KeyLine {
+// KeyLines returns the list of shortcuts with the key names of a PC or a Mac. touch is
+// true on a phone, where Enter breaks the line.
+func KeyLines(mac, touch bool) []KeyLine {
 	var lines []KeyLine
 	for _, k := range keys {
-		if k.label == "" {
+		if k.label == "" || touch && k.does == Send {
 			continue
+		}
+		if touch && k.key == "Enter" {
+			k.shift = false
 		}
 		var way []string
 		hold := func(held bool, name, onMac string) {

@@ -65,7 +65,7 @@ func MembersOf(v client.View, names Names) Members {
 func Typing(who []shared.Member) string {
 	names := make([]string, len(who))
 	for i, m := range who {
-		names[i] = m.Name
+		names[i] = isolate(m.Name)
 	}
 	switch len(names) {
 	case 0:

@@ -50,6 +50,8 @@ func TestWhoIsTyping(t *testing.T) {
 		{[]shared.Member{member("Ada"), member("Bob")}, "Ada and Bob are typing…"},
 		{[]shared.Member{member("Ada"), member("Bob"), member("Cem")}, "Ada, Bob and Cem are typing…"},
 		{[]shared.Member{member("a"), member("b"), member("c"), member("d")}, "Several people are typing…"},
+		// Names from right to left reorder neither each other nor the sentence.
+		{[]shared.Member{member("דנה"), member("Ada"), member("سمير")}, "\u2068דנה\u2069, Ada and \u2068سمير\u2069 are typing…"},
 	} {
 		if got := Typing(test.who); got != test.want {
 			t.Errorf("%d: got %q, want %q", len(test.who), got, test.want)

@@ -95,7 +95,7 @@ func RoomsOf(v client.View, typed string, found []shared.RoomSummary, drafts []s
 		}
 		rooms.StatusText += ", Create #" + typed
 	case len(rooms.Rows) == 0:
-		rooms.EmptyText = "No room “" + truncate(typed, 24) + "”. " + Sentence(errorMessage(err))
+		rooms.EmptyText = "No room “" + isolate(truncate(typed, 24)) + "”. " + Sentence(errorMessage(err))
 		rooms.StatusText = rooms.EmptyText
 	}
 	if len(rooms.Rows) > 0 {

@@ -27,7 +27,7 @@ const (
 type Entry struct {
 	Kind Kind
 	Key  string
-	Text string // of a message, a day or a note
+	Text string // of a message, a day or a note; of a folded message its first lines
 
 	Seq        uint64 // 0 while the message is pending
 	User       string
@@ -39,8 +39,7 @@ type Entry struct {
 	StateLabel string // text of the state
 	Reason     string // details of the state
 	Retry      string // label of the button that sends again
-	More       string // label of the button that unfolds or folds the text
-	Folded     bool   // only the beginning of the text is shown
+	Fold       string // label of the button that folds or unfolds a long message
 }
 
 // Clock formats times in the reader's language and time zone.
@@ -52,12 +51,18 @@ type Clock struct {
 }
 
 // dayName returns Today, Yesterday or the date.
-func (c Clock) dayName(day string) string {
-	now := time.Now()
-	switch day {
-	case c.Day(now):
+func (c Clock) dayName(day string, now time.Time) string {
+	today := c.Day(now)
+	if day == today {
 		return "Today"
-	case c.Day(now.AddDate(0, 0, -1)):
+	}
+	// A day has 23, 24 or 25 hours. Only the browser knows how many, so this asks for one
+	// hour after the other.
+	yesterday := today
+	for hours := time.Duration(1); yesterday == today && hours <= 25; hours++ {
+		yesterday = c.Day(now.Add(-hours * time.Hour))
+	}
+	if day == yesterday {
 		return "Yesterday"
 	}
 	return day
@@ -92,7 +97,7 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 		// written long before it was sent. It gets no row.
 		if d := clock.Day(at); d != day && !at.Before(latest) {
 			day, latest, last = d, at, Entry{}
-			list = append(list, Entry{Kind: Day, Key: "day " + d, Text: clock.dayName(d)})
+			list = append(list, Entry{Kind: Day, Key: "day " + d, Text: clock.dayName(d, time.Now())})
 		}
 	}
 	add := func(e Entry) {
@@ -128,7 +133,9 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 	}
 	for _, m := range room.Outgoing {
 		begin(m.Written)
-		add(outgoingEntry(v, names, m))
+		e := outgoingEntry(v, names, m)
+		t.fold(&e)
+		add(e)
 	}
 	return list
 }
@@ -137,6 +144,7 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 func (t *Timeline) entry(v client.View, names Names, m shared.Message) Entry {
 	e := Entry{Kind: Message, Key: v.Key(m), Seq: m.Seq, User: m.User, From: m.From, Tag: names.Tag(m.From, m.User),
 		Text: m.Message, Sent: m.Sent.UnixMilli()}
+	t.fold(&e)
 	if m.User == v.Me.User {
 		e.State, e.StateLabel = string(client.Sent), "Sent"
 	}
@@ -168,9 +176,9 @@ func outgoingEntry(v client.View, names Names, m client.OutgoingMessage) Entry {
 
 // gapText says that messages are missing before the i-th, and between which times.
 func gapText(messages []shared.Message, i int, clock Clock) string {
-	text := "Some messages are gone · from " + clock.Moment(messages[i-1].Sent)
+	text := "Some messages are gone · from " + isolate(clock.Moment(messages[i-1].Sent))
 	if i < len(messages) {
-		return text + " to " + clock.Moment(messages[i].Sent)
+		return text + " to " + isolate(clock.Moment(messages[i].Sent))
 	}
 	return text + " on"
 }

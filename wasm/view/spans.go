@@ -60,25 +60,64 @@ func codeAt(message string, at int) string {
 
 // linkAt returns the length in bytes of the link at this byte, 0 if there is none.
 func linkAt(message string, at int) int {
-	if r, _ := utf8.DecodeLastRuneInString(message[:at]); at > 0 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
-		return 0 // in the middle of a word
-	}
 	rest := message[at:]
-	if !hasScheme(rest) {
+	if !hasScheme(rest) || endsInWord(message[:at]) {
 		return 0
 	}
-	end := strings.IndexFunc(rest, func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("<>\"`", r)
-	})
-	if end < 0 {
-		end = len(rest)
-	}
-	link := trimSentence(rest[:end])
+	link := trimSentence(rest[:linkEnd(rest)])
 	parsed, err := url.Parse(link)
 	if err != nil || parsed.Host == "" && parsed.Opaque == "" {
 		return 0
 	}
 	return len(link)
+}
+
+// endsInWord reports whether "https" would continue the last word of a text: one of Latin
+// letters or digits. Words of other scripts end before it, with or without a space.
+func endsInWord(text string) bool {
+	r, _ := utf8.DecodeLastRuneInString(strings.TrimRightFunc(text, unicode.IsMark))
+	return isLatin(r)
+}
+
+func isLatin(r rune) bool { return unicode.Is(unicode.Latin, r) || r >= '0' && r <= '9' }
+
+// linkEnd returns the length in bytes of the link at the start of a text, with punctuation
+// of the sentence that may follow it.
+//
+// A link may have letters of every script, and many scripts have no spaces between words.
+// So another script begins the next word directly behind an ASCII letter or digit, as in
+// https://go.devを, and belongs to the link elsewhere, as in https://go.dev/日本.
+func linkEnd(text string) int {
+	inWord := false
+	for i, r := range text {
+		if r > unicode.MaxASCII {
+			if endsLink(r) || inWord && !isLatin(r) && !unicode.IsMark(r) && !strings.ContainsRune(titleMarks, r) {
+				return i
+			}
+			inWord = false
+			continue
+		}
+		if r <= ' ' || r == '\u007f' || strings.ContainsRune("<>\"`", r) {
+			return i
+		}
+		inWord = isLatin(r)
+	}
+	return len(text)
+}
+
+// titleMarks is punctuation of titles, and so of links: Paral·lel, Dunning–Kruger.
+const titleMarks = "·–‐…・"
+
+// endsLink reports whether a character that is not ASCII ends a link. These are spaces,
+// quotation marks and other punctuation, and what is invisible except for joiners in words.
+func endsLink(r rune) bool {
+	switch {
+	case strings.ContainsRune(titleMarks, r), r == joiner, r == nonJoiner:
+		return false
+	case r == '´', r >= '❛' && r <= '❠': // quotation marks that are symbols
+		return true
+	}
+	return unicode.IsPunct(r) || !unicode.IsPrint(r)
 }
 
 func hasScheme(text string) bool {
@@ -96,7 +135,7 @@ func trimSentence(link string) string {
 	for link != "" {
 		r, size := utf8.DecodeLastRuneInString(link)
 		switch {
-		case strings.ContainsRune(".,;:!?'*_~…", r):
+		case strings.ContainsRune(".,;:!?'*_~"+titleMarks, r):
 		case r == ')' && strings.Count(link, "(") < strings.Count(link, ")"):
 		case r == ']' && strings.Count(link, "[") < strings.Count(link, "]"):
 		case r == '}' && strings.Count(link, "{") < strings.Count(link, "}"):

@@ -51,7 +51,9 @@ type Timeline struct {
 	dividerPending, wasHidden bool
 	dismissedTo               uint64
 
-	unfolded map[string]bool // keys of the long messages that the reader has unfolded
+	// Printing is true while the page is printed, with all messages of the View.
+	Printing bool
+	unfolded map[string]bool // keys of the long messages that are shown in full
 }
 
 // Load says which messages to fetch.
@@ -90,6 +92,9 @@ func (t *Timeline) Show(v client.View, names Names, clock Clock, hidden bool) []
 	if t.top = 0; from < n {
 		t.top = room.Messages[from].Seq
 	}
+	if t.Printing {
+		from, to = 0, n
+	}
 	t.rows = t.entries(v, names, clock, from, to)
 	return t.rows
 }
@@ -123,7 +128,7 @@ func (t *Timeline) Scrolled(nearEnd bool) (changed bool) {
 // messages to fetch.
 func (t *Timeline) UpdateWindow(room client.RoomView, firstRow, lastRow int) (moved bool, load Load) {
 	n := len(room.Messages)
-	if t.AtEnd || n == 0 || len(t.rows) == 0 {
+	if t.AtEnd || t.Printing || n == 0 || len(t.rows) == 0 {
 		return false, NoLoad
 	}
 	first, last := n-1, 0 // visible messages

@@ -144,10 +144,39 @@ func TestStatesInWords(t *testing.T) {
 }
 
 func TestDaysAreSaidAsPeopleDo(t *testing.T) {
-	now := time.Now()
+	now := time.Date(2026, 7, 8, 9, 10, 11, 0, time.UTC)
 	for want, day := range map[string]time.Time{"Today": now, "Yesterday": now.AddDate(0, 0, -1), "2026-03-04": noon} {
-		if got := utc.dayName(utc.Day(day)); got != want {
+		if got := utc.dayName(utc.Day(day), now); got != want {
 			t.Errorf("%v: got %q, want %q", day, got, want)
+		}
+	}
+}
+
+// berlin names days as a browser in Berlin does. In 2026 summer begins on March 29, a day
+// of 23 hours, and ends on October 25, a day of 25. Go in a browser does not know that.
+var berlin = Clock{Day: func(t time.Time) string {
+	offset := time.Hour
+	summer, winter := time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC), time.Date(2026, 10, 25, 1, 0, 0, 0, time.UTC)
+	if !t.Before(summer) && t.Before(winter) {
+		offset = 2 * time.Hour
+	}
+	return t.UTC().Add(offset).Format(time.DateOnly)
+}}
+
+// TestYesterdayOnLongAndShortDays asks at each quarter of an hour around such days.
+func TestYesterdayOnLongAndShortDays(t *testing.T) {
+	for _, month := range []time.Time{time.Date(2026, 3, 27, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 23, 0, 0, 0, 0, time.UTC)} {
+		for now := month; now.Before(month.AddDate(0, 0, 5)); now = now.Add(15 * time.Minute) {
+			today, err := time.Parse(time.DateOnly, berlin.Day(now))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for back, want := range []string{"Today", "Yesterday", today.AddDate(0, 0, -2).Format(time.DateOnly)} {
+				day := today.AddDate(0, 0, -back).Format(time.DateOnly)
+				if got := berlin.dayName(day, now); got != want {
+					t.Errorf("%s at %s: got %q, want %q", day, now.Format(time.RFC3339), got, want)
+				}
+			}
 		}
 	}
 }

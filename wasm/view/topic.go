@@ -12,5 +12,5 @@ func TopicLine(topic *shared.TopicPayload) string {
 
 // TopicBy says who set the topic and when.
 func TopicBy(topic shared.TopicPayload, clock Clock) string {
-	return "Set by " + topic.From + ", " + clock.Moment(topic.Sent)
+	return "Set by " + isolate(topic.From) + ", " + isolate(clock.Moment(topic.Sent))
 }
