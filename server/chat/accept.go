@@ -47,6 +47,7 @@ type acceptor struct {
 // handshake is what is known of a connection before it is a client.
 type handshake struct {
 	conn      *websocket.Conn
+	frames    *frameWatch  // below conn
 	from      netip.Prefix // what counts as its address
 	addrQuota *quota.Quota // of from; whoever ends the connection releases it
 	session   auth.Session
@@ -76,6 +77,9 @@ func newAcceptor(ctx context.Context, config Config, authenticator auth.Authenti
 // accept refuses a request, or upgrades it and calls serve. If the client still has to
 // authenticate, serve is called on another goroutine when it has.
 func (a *acceptor) accept(w http.ResponseWriter, r *http.Request) {
+	if !checkHandshake(w, r) {
+		return
+	}
 	if a.isClosed() {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
@@ -124,15 +128,45 @@ func (a *acceptor) upgrade(w http.ResponseWriter, r *http.Request, h *handshake)
 	if session.IsNew {
 		header = http.Header{"Set-Cookie": {auth.Cookie(session, r).String()}}
 	}
-	conn, err := a.upgrader.Upgrade(w, r, header)
+	if !a.openSocket(w, r, header, h) {
+		return false
+	}
+	if r.Header.Get("Origin") != "" {
+		h.session.Token = "" // a browser has its cookie, which no script can read
+	}
+	return true
+}
+
+// checkHandshake refuses a request that RFC 6455 does not allow to be upgraded, and
+// reports false then. gorilla would upgrade over HTTP/1.0, and answers a wrong version
+// with 400.
+func checkHandshake(w http.ResponseWriter, r *http.Request) bool {
+	const version = "13"
+	switch {
+	case !r.ProtoAtLeast(1, 1):
+		http.Error(w, "a WebSocket needs HTTP/1.1", http.StatusBadRequest)
+	case websocket.IsWebSocketUpgrade(r) && r.Header.Get("Sec-WebSocket-Version") != version:
+		h := w.Header()
+		h.Set("Connection", "Upgrade")
+		h.Set("Upgrade", "websocket")
+		h.Set("Sec-WebSocket-Version", version)
+		http.Error(w, "the version of the WebSocket protocol must be "+version, http.StatusUpgradeRequired)
+	default:
+		return true
+	}
+	return false
+}
+
+// openSocket upgrades a request and sets the handshake's connection. If it reports
+// false, the request has been refused.
+func (a *acceptor) openSocket(w http.ResponseWriter, r *http.Request, header http.Header, h *handshake) bool {
+	h.frames = &frameWatch{}
+	conn, err := a.upgrader.Upgrade(hijacker{w, h.frames}, r, header)
 	if err != nil {
 		a.logger.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
 		return false
 	}
 	h.conn = conn
-	if r.Header.Get("Origin") != "" {
-		h.session.Token = "" // a browser has its cookie, which no script can read
-	}
 	return true
 }
 

@@ -55,12 +55,10 @@ func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (
 // the refusal is a close code. The page then asks the user how to go on: a new guest must
 // not send messages that were written as another user.
 func (a *acceptor) closeInvalidSession(w http.ResponseWriter, r *http.Request) {
-	conn, err := a.upgrader.Upgrade(w, r, nil)
-	if err != nil {
-		a.logger.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
-		return
+	var h handshake
+	if a.openSocket(w, r, nil, &h) {
+		closeWith(h.conn, shared.CloseSession, "invalid session")
 	}
-	closeWith(conn, shared.CloseSession, "invalid session")
 }
 
 // respondStoreUnavailable refuses a request whose user cannot be looked up.
@@ -112,6 +110,10 @@ func (a *acceptor) awaitAuthentication(h *handshake) {
 	_ = h.conn.SetReadDeadline(deadline)
 	_ = h.conn.SetWriteDeadline(deadline)
 	h.conn.SetReadLimit(shared.MaxFrameBytes)
+	h.conn.SetCloseHandler(func(code int, _ string) error {
+		frame := websocket.FormatCloseMessage(h.frames.closeAnswer(code), "")
+		return h.conn.WriteControl(websocket.CloseMessage, frame, deadline)
+	})
 	authenticated := a.readToken(h)
 	if !authenticated || !stop() { // stop fails when the server is shutting down
 		closeWith(h.conn, shared.CloseToken, "send authenticate with a valid token within 5 s")

@@ -9,6 +9,7 @@
 //	manager.go      Manager: what it is made of; shutdown
 //	accept.go       acceptor: an HTTP request becomes a connection with a session
 //	auth.go         the session of a request; authentication after the upgrade
+//	closeframe.go   frameWatch: a close frame that gorilla does not report as malformed
 //	origin.go       from which pages a browser may connect
 //	serve.go        ServeWS; a connection becomes a Client, and a Client ends
 //	session.go      sessions that are refreshed, revoked or expired

@@ -3,6 +3,7 @@ package chat
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -27,8 +28,22 @@ func (a *acceptor) originAllowed(r *http.Request) bool {
 	}
 	a.logger.Warn("refused a connection from another origin",
 		"origin", origin, "host", r.Host, "allowed", a.allowOrigins,
-		"hint", "to allow it, start with --allow-origin="+origin)
+		"hint", originHint(origin))
 	return false
+}
+
+// plainOrigin matches origins that can be pasted into a command line.
+var plainOrigin = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9.:\[\]_-]+$`)
+
+// originHint says what an operator can do about an origin that was refused.
+func originHint(origin string) string {
+	switch {
+	case origin == "null": // any sandboxed frame has it, so nobody should allow it
+		return "the page is a file or in a sandboxed frame: serve it from an address of its own, and allow that"
+	case !plainOrigin.MatchString(origin):
+		return "this is not the origin of a page"
+	}
+	return "to allow it, start with --allow-origin=" + origin
 }
 
 // isOwn reports whether an origin is this server's: the same host and port. If the

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"websockets/server/delivery"
 	"websockets/server/wsframe"
 	"websockets/shared"
@@ -32,8 +30,8 @@ func (m *Manager) serve(h *handshake) {
 
 // newClient makes a connection a client, or closes it and returns nil.
 func (m *Manager) newClient(h *handshake) *Client {
-	conn, session, name := h.conn, h.session, h.name
-	c := &Client{manager: m, conn: conn, out: m.pool.NewConn(conn.NetConn()), user: session.User}
+	conn, frames, session, name := h.conn, h.frames, h.session, h.name
+	c := &Client{manager: m, conn: conn, out: m.pool.NewConn(frames.Conn), user: session.User}
 	c.connID, c.from = m.lastConnID.Add(1), h.from.Addr().String()
 	c.session.Store(&session)
 	c.name.Store(&name)
@@ -59,10 +57,7 @@ func (m *Manager) newClient(h *handshake) *Client {
 		return nil
 	})
 	conn.SetCloseHandler(func(code int, _ string) error {
-		if code == websocket.CloseNoStatusReceived {
-			code = shared.CloseNormal
-		}
-		c.out.Close(code, "")
+		c.out.Close(frames.closeAnswer(code), "")
 		return nil
 	})
 	code, reason := m.addClient(c)

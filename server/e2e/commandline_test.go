@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -184,7 +183,10 @@ func TestForeignOriginIsRefused(t *testing.T) {
 			t.Errorf("origin %q: got status %d, want %d", origin, got, want)
 		}
 	}
-	for _, want := range []string{"https://evil.example", "https://friend.example", "--allow-origin=" + url.PathEscape("null")} {
+	for _, want := range []string{"https://evil.example", "https://friend.example", "--allow-origin=https://evil.example", "origin=null"} {
 		server.AwaitLog(regexp.MustCompile(regexp.QuoteMeta(want)))
+	}
+	if log := server.Log(); strings.Contains(log, "--allow-origin=null") {
+		t.Errorf("log: got\n%s\nwant no advice to allow null", log)
 	}
 }
