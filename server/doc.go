@@ -6,6 +6,7 @@
 //	serve.go      open, serve, stop
 //	authflags.go  who may connect; guestkeys.go for the keys of guest sessions
 //	tls.go        the certificate
+//	logging.go    the log
 //	bench.go      the bench command
 //	version.go    what --version prints
 package main

@@ -41,6 +41,8 @@ var serveHelp = kong.Vars{
 	"max_age":           "How long to keep messages, for example 720h. 0 keeps them for ever.",
 	"max_room_messages": "Messages kept per room. 0 means no limit.",
 	"log_format":        "Format of the server's own log on standard error. Default text.",
+	"log_level": "Lowest level that is logged. What is refused is logged as info, warn or error, at most one line a second of " +
+		"each kind. Default info.",
 }
 
 type serveCommand struct {
@@ -65,6 +67,7 @@ type serveCommand struct {
 
 	// LogFormat was called --log in 0.1.0.
 	LogFormat string `aliases:"log" env:"WEBSOCKETS_LOG_FORMAT,WEBSOCKETS_LOG" default:"text" enum:"text,json" placeholder:"text|json" help:"${log_format}"`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" placeholder:"debug|info|warn|error" help:"${log_level}"`
 }
 
 // check returns an error if flags contradict each other.

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -99,11 +98,12 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	c.http = &http.Server{
 		Handler: web.Handler(web.Options{
 			Assets: assets, Manager: c.manager, Authenticator: c.authenticator, Backends: backends, Trusted: trusted, Ready: c.log.Ready,
+			Logger: logger,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:          web.ErrorLog(logger),
 	}
 	return c, nil
 }
@@ -220,11 +220,4 @@ func (s *serveCommand) describe() string {
 	default:
 		return s.Data + ", synced to disk before each ack"
 	}
-}
-
-func (s *serveCommand) logger(w io.Writer) *slog.Logger {
-	if s.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, nil))
-	}
-	return slog.New(slog.NewTextHandler(w, nil))
 }

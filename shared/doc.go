@@ -11,6 +11,7 @@
 //	validate.go   limits, and the validation of values
 //	errors.go     Error and its codes
 //	close.go      close codes
+//	handshake.go  the subprotocol, and the question about an origin
 //	strict.go     what is refused as malformed JSON
 //	keys.go       exact matching of keys
 //	id.go         random ids for events

@@ -24,7 +24,7 @@ func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
 	from := quota.AddressOf(r.RemoteAddr)
 	addrQuota, err := a.quotas.AcquireAddress(from, time.Now())
 	if err != nil {
-		refuse(w, err)
+		a.refuseQuota(w, r, err)
 		return
 	}
 	h := &handshake{from: from, addrQuota: addrQuota, session: auth.Session{User: "echo"}, name: "Echo"}

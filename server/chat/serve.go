@@ -38,6 +38,7 @@ func (m *Manager) newClient(h *handshake) *Client {
 	userQuota, err := m.quotas.AcquireUser(c.user, time.Now())
 	if err != nil {
 		m.quotas.Release(time.Now(), h.addrQuota)
+		m.logger.Warn("refused a connection: its user has reached a limit", "user", c.user, "from", c.from, "reason", err, "hint", userHint(err))
 		closeWith(conn, shared.CloseTryLater, err.Error())
 		return nil
 	}
@@ -62,6 +63,7 @@ func (m *Manager) newClient(h *handshake) *Client {
 	})
 	code, reason := m.addClient(c)
 	if code != 0 {
+		m.logger.Info("refused a connection when it was open", "user", c.user, "from", c.from, "code", code, "reason", reason)
 		closeWith(conn, code, reason)
 		m.quotas.Release(time.Now(), c.addrQuota, c.userQuota)
 		return nil

@@ -14,6 +14,7 @@
 //	damage_test.go       damaged stores; disk_test.go full and read-only disks
 //	data_test.go         the data of version 0.1.0
 //	commandline_test.go  flags, environment, exit codes
+//	trace_test.go        what is refused is in the log
 //	bench_test.go        the bench command
 //	readme_test.go       what README says
 //	perf_*_test.go       measurements, behind the build tag perf

@@ -33,7 +33,11 @@ const (
 // serveAPI runs the routes on a real manager and a log in memory.
 func serveAPI(t *testing.T) *httptest.Server {
 	t.Helper()
-	logger := slog.New(slog.DiscardHandler)
+	return serveLoggedAPI(t, slog.New(slog.DiscardHandler))
+}
+
+func serveLoggedAPI(t *testing.T, logger *slog.Logger) *httptest.Server {
+	t.Helper()
 	log := memlog.Open(memlog.Options{})
 	t.Cleanup(log.Close)
 	keys, _ := auth.Keys(nil).Rotate(time.Now())
@@ -52,7 +56,7 @@ func serveAPI(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(Handler(Options{Assets: assets, Manager: manager, Authenticator: authenticator, Backends: backends, Ready: log.Ready}))
+	server := httptest.NewServer(Handler(Options{Assets: assets, Manager: manager, Authenticator: authenticator, Backends: backends, Ready: log.Ready, Logger: logger}))
 	t.Cleanup(func() {
 		manager.Shutdown(t.Context())
 		server.Close()

@@ -9,8 +9,8 @@ import (
 )
 
 // behindProxies sets a request's RemoteAddr and URL scheme to those of the original
-// client, as X-Forwarded-For and X-Forwarded-Proto say. It ignores these headers
-// unless a trusted proxy sent the request.
+// client, as X-Forwarded-For and X-Forwarded-Proto say, and removes X-Forwarded-For. It
+// ignores these headers unless a trusted proxy sent the request.
 func behindProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
 	if len(trusted) == 0 {
 		return next
@@ -28,6 +28,7 @@ func behindProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
 				}
 			}
 			r.RemoteAddr = netip.AddrPortFrom(address, 0).String()
+			r.Header.Del("X-Forwarded-For") // what is left comes from somebody who is not trusted
 			if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 				r.URL.Scheme = "https"
 			}

@@ -38,6 +38,13 @@ func TestWhatProxiesSay(t *testing.T) {
 			t.Errorf("from %s with %q, %q: got address %s and scheme %q, want %s and %q",
 				test.from, test.forwarded, test.proto, got.RemoteAddr, got.URL.Scheme, test.address, test.scheme)
 		}
+		ignored := ""
+		if test.address == test.from {
+			ignored = test.forwarded
+		}
+		if left := got.Header.Get("X-Forwarded-For"); left != ignored {
+			t.Errorf("from %s with %q: got X-Forwarded-For %q left, want %q", test.from, test.forwarded, left, ignored)
+		}
 	}
 	if _, err := ParseProxies([]string{"10.0.0.0/33"}); err == nil {
 		t.Error("ParseProxies(10.0.0.0/33): got no error, want one")

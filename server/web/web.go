@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"websockets/server/auth"
 	"websockets/server/chat"
+	"websockets/server/loglimit"
 	"websockets/shared"
 	"websockets/static"
 )
@@ -31,6 +33,8 @@ type Options struct {
 	Backends Backends
 	// Trusted are the proxies whose X-Forwarded headers are trusted.
 	Trusted []netip.Prefix
+	// Logger receives what is refused, nil for nobody.
+	Logger *slog.Logger
 	// Ready returns an error if messages cannot be stored.
 	Ready func(context.Context) error
 }
@@ -45,6 +49,10 @@ type Options struct {
 //	/healthz        200 while the process is running
 //	/readyz         200 while messages can be stored, otherwise 503 and the reason
 func Handler(o Options) http.Handler {
+	logger := slog.New(slog.DiscardHandler)
+	if o.Logger != nil {
+		logger = loglimit.New(o.Logger)
+	}
 	page := withSession(o.Authenticator, http.HandlerFunc(o.Assets.ServePage))
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page)
@@ -53,7 +61,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /ws", o.Manager.ServeWS)
 	mux.Handle("POST /forget", forget(o.Authenticator))
 	if o.Backends != nil {
-		api{o.Manager, o.Backends}.routes(mux)
+		api{o.Manager, o.Backends, logger}.routes(mux)
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -70,7 +78,9 @@ func Handler(o Options) http.Handler {
 	})
 	// Refuse requests that another site makes a visitor's browser send (CSRF).
 	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		logger.Warn("refused a request from another site's page", "from", r.RemoteAddr, "method", r.Method, "path", r.URL.Path,
+			"origin", r.Header.Get("Origin"), "host", r.Host, "hint", "if it is this server's page, let the proxy in front pass on Host")
 		answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "cross-origin requests are not allowed"})
 	}))
 	return behindProxies(o.Trusted, withHeaders(sameOrigin.Handler(mux)))
