@@ -24,8 +24,6 @@ var serveHelp = kong.Vars{
 		"lost when the server stops.",
 	"fsync": "When to sync to disk: 'always' before each ack, or 'interval', once a second. With interval, a crash of the machine " +
 		"may lose the last second of acked messages. Default always.",
-	"nats": "Store messages on these NATS servers instead of in --data. Several chat servers can share them. " +
-		"Durability then depends on NATS: set sync_interval: always there, or use --replicas 3.",
 	"new_epoch": "Use once after restoring --data from a backup: clients that have seen newer messages start over.",
 	"replicas":  "With --nats: number of NATS servers that store each message: 1, 3 or 5.",
 	"api_tokens": "Enable the HTTP API. Each line of the file has a name, a token of at least 32 characters, " +
@@ -46,10 +44,10 @@ var serveHelp = kong.Vars{
 }
 
 type serveCommand struct {
-	Listen       string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"${listen}"`
-	Data         string   `default:"./data" placeholder:"DIR" help:"${data} Default ${default}."`
-	Fsync        string   `enum:",always,interval" default:"" placeholder:"always|interval" help:"${fsync}"`
-	NATS         string   `name:"nats" placeholder:"URL,…" help:"${nats}"`
+	Listen       string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"${listen}"`
+	Data         string `default:"./data" placeholder:"DIR" help:"${data} Default ${default}."`
+	Fsync        string `enum:",always,interval" default:"" placeholder:"always|interval" help:"${fsync}"`
+	natsFlags    `embed:""`
 	NewEpoch     bool     `help:"${new_epoch}"`
 	Replicas     int      `default:"1" placeholder:"N" help:"${replicas} Default ${default}."`
 	AllowOrigin  []string `placeholder:"ORIGIN" help:"${allow_origin}"`
@@ -85,7 +83,7 @@ func (s *serveCommand) check() error {
 		return fmt.Errorf("--max-age=%v is too short, the minimum is %v: duplicates are detected for that long",
 			s.MaxAge, eventlog.DedupeWindow)
 	}
-	return nil
+	return s.natsFlags.check()
 }
 
 // byteSize is a number of bytes, written like 500MB, 10GB or 1TB.

@@ -124,7 +124,7 @@ func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventl
 		}), nil
 	}
 	log, err := jetstream.Open(ctx, jetstream.Options{
-		Servers: s.NATS, Replicas: s.Replicas, NewEpoch: s.NewEpoch,
+		Servers: s.NATS, Credentials: s.credentials(), Replicas: s.Replicas, NewEpoch: s.NewEpoch,
 		Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(cmp.Or(s.MaxBytes, defaultMaxBytes)),
 		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
 	})
@@ -214,7 +214,8 @@ func (s *serveCommand) describe() string {
 	case s.Data == inMemory:
 		return "in memory only"
 	case s.NATS != "":
-		return fmt.Sprintf("NATS at %s with %d replicas, synced as its sync_interval says", s.NATS, s.Replicas)
+		addresses, _ := jetstream.Addresses(s.NATS) // check has found no error
+		return fmt.Sprintf("NATS at %s with %d replicas, synced as its sync_interval says", addresses, s.Replicas)
 	case s.Fsync == "interval":
 		return s.Data + ", synced to disk once a second"
 	default:

@@ -2,6 +2,8 @@ package jetstream
 
 import (
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -30,16 +32,46 @@ func (l *Log) connect(disconnected, missed func()) (*nats.Conn, error) {
 		}),
 	}
 	if l.server != nil {
-		options = append(options, nats.InProcessServer(l.server))
-	} else { // a server that is silently gone is noticed within 6 s
-		options = append(options, nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2))
+		conn, err := nats.Connect("", append(options, nats.InProcessServer(l.server))...)
+		if err != nil {
+			return nil, fmt.Errorf("connecting to the message log: %w", err)
+		}
+		return conn, nil
 	}
-	conn, err := nats.Connect(l.opts.Servers, options...)
-	if err != nil && l.server == nil {
-		return nil, fmt.Errorf("cannot reach NATS at %s: %w", l.opts.Servers, err)
-	}
+	addresses, err := Addresses(l.opts.Servers) // the library's error would have the password
 	if err != nil {
-		return nil, fmt.Errorf("connecting to the message log: %w", err)
+		return nil, err
+	}
+	credentials, err := l.opts.Credentials.options()
+	if err != nil {
+		return nil, err
+	}
+	options = append(options, credentials...)
+	options = append(options, nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2)) // a server that is silently gone is noticed within 6 s
+	conn, err := nats.Connect(l.opts.Servers, options...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach NATS at %s: %w", addresses, err)
 	}
 	return conn, nil
+}
+
+// Addresses returns the addresses in Options.Servers without the users, passwords and
+// tokens that they may have. Its error has none of them either.
+func Addresses(servers string) (string, error) {
+	var addresses []string
+	for i, server := range strings.Split(servers, ",") {
+		server = strings.TrimSpace(server)
+		if server == "" {
+			continue
+		}
+		if !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		u, err := url.Parse(server)
+		if err != nil || u.Host == "" || u.User == nil && strings.Contains(server, "@") {
+			return "", fmt.Errorf("address %d of NATS is not like nats://host:4222, or a user or password in it is not percent-encoded", i+1)
+		}
+		addresses = append(addresses, u.Scheme+"://"+u.Host)
+	}
+	return strings.Join(addresses, ","), nil
 }
