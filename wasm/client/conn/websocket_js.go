@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
@@ -14,8 +15,9 @@ import (
 // accept headers.
 func newDialOptions(string) dialOptions { return dialOptions{} }
 
-// dialError returns err: a browser has no answer to show.
-func dialError(_ any, err error) error { return err }
+// dialError returns err: a browser has no answer to show. The response must not become an
+// interface value, or the linker would keep all methods of net/http.
+func dialError(_ *http.Response, err error) error { return err }
 
 // openWithin calls open and stops waiting for it when ctx ends first. A browser's
 // socket cannot be aborted while it connects, at least not with the close codes
