@@ -39,7 +39,7 @@ var serveHelp = kong.Vars{
 	"max_age":           "How long to keep messages, for example 720h. 0 keeps them for ever.",
 	"max_room_messages": "Messages kept per room. 0 means no limit.",
 	"log_format":        "Format of the server's own log on standard error. Default text.",
-	"log_level": "Lowest level that is logged. What is refused is logged as info, warn or error, at most one line a second of " +
+	"log_level": "Lowest level that is logged. Refused connections are logged as info, warn or error, at most one line a second of " +
 		"each kind. Default info.",
 }
 
