@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -251,6 +252,13 @@ func TestOriginQuery(t *testing.T) {
 			if lines != "" {
 				t.Errorf("the origin %q: log: got %q, want nothing", origin, lines)
 			}
+		}
+		request := httptest.NewRequest(http.MethodGet, "/ws?"+shared.OriginQuery+"=x", nil)
+		request.Proto, request.ProtoMajor, request.ProtoMinor = "HTTP/2.0", 2, 0
+		answer := httptest.NewRecorder()
+		s.manager.ServeWS(answer, request)
+		if upgrade := answer.Header().Get("Upgrade"); upgrade != "" || answer.Code != http.StatusForbidden {
+			t.Errorf("over HTTP/2: got status %d and Upgrade %q, want %d and no header that HTTP/2 forbids", answer.Code, upgrade, http.StatusForbidden)
 		}
 	})
 }

@@ -155,6 +155,13 @@ func TestRefusedRequestsAreLogged(t *testing.T) {
 	log.await(t, "level=WARN", "from=127.0.0.1:", "method=POST", "backend=reader", "scope=messages:write")
 	call(t, server, allToken, "POST", path, `{"message":"x"}`, "Origin", "https://evil.example")
 	log.await(t, "level=WARN", "from=127.0.0.1:", "origin=https://evil.example", "host=127.0.0.1", "pass on Host")
+	call(t, server, unknown, "GET", "/api/rooms/x%0Alevel=ERROR%20msg=forged/messages", "")
+	log.await(t, "level=WARN", `path="/api/rooms/x\nlevel=ERROR msg=forged/messages"`) // after the interval
+	for line := range strings.Lines(log.String()) {
+		if !strings.HasPrefix(line, "time=") {
+			t.Errorf("log: got the line %q, want no line that a client made up", line)
+		}
+	}
 	for _, token := range []string{unknown, readToken, allToken} {
 		if strings.Contains(log.String(), token) {
 			t.Errorf("log: got a token in it:\n%s", log.String())
