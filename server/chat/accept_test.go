@@ -84,4 +84,7 @@ func TestOriginHint(t *testing.T) {
 			t.Errorf("hint for the origin %q: got %q, want the advice %q", origin, hint, want)
 		}
 	}
+	if hint, want := originHint("null"), "serve it from an address of its own"; !strings.Contains(hint, want) {
+		t.Errorf("hint for the origin null: got %q, want %q in it", hint, want)
+	}
 }
