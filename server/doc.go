@@ -9,8 +9,10 @@
 //	              refusing connections before file descriptors run out
 //	await.go      waiting at start for NATS and the identity provider
 //	reload.go     the files that are read again at SIGHUP
+//	natsflags.go  the NATS servers
 //	authflags.go  who may connect; guestkeys.go for the keys of guest sessions
 //	tls.go        the certificate
+//	logging.go    the log
 //	bench.go      the bench command
 //	version.go    what --version prints
 package main

@@ -27,8 +27,6 @@ var serveHelp = kong.Vars{
 		"lost when the server stops.",
 	"fsync": "When to sync to disk: 'always' before each ack, or 'interval', once a second. With interval, a crash of the machine " +
 		"may lose the last second of acked messages. Default always.",
-	"nats": "Store messages on these NATS servers instead of in --data. Several chat servers can share them. " +
-		"Durability then depends on NATS: set sync_interval: always there, or use --replicas 3.",
 	"new_epoch": "Use once after restoring --data from a backup: clients that have seen newer messages start over.",
 	"replicas":  "With --nats: number of NATS servers that store each message: 1, 3 or 5.",
 	"api_tokens": "Enable the HTTP API. Each line of the file has a name, a token of at least 32 characters, " +
@@ -47,13 +45,15 @@ var serveHelp = kong.Vars{
 	"max_age":           "How long to keep messages, for example 720h. 0 keeps them for ever.",
 	"max_room_messages": "Messages kept per room. 0 means no limit.",
 	"log_format":        "Format of the server's own log on standard error. Default text.",
+	"log_level": "Lowest level that is logged. Refused connections are logged as info, warn or error, at most one line a second of " +
+		"each kind. Default info.",
 }
 
 type serveCommand struct {
-	Listen       string   `placeholder:"HOST:PORT|unix:PATH|systemd:" help:"${listen}"`
-	Data         string   `default:"./data" placeholder:"DIR" help:"${data} Default ${default}."`
-	Fsync        string   `enum:",always,interval" default:"" placeholder:"always|interval" help:"${fsync}"`
-	NATS         string   `name:"nats" placeholder:"URL,…" help:"${nats}"`
+	Listen       string `placeholder:"HOST:PORT|unix:PATH|systemd:" help:"${listen}"`
+	Data         string `default:"./data" placeholder:"DIR" help:"${data} Default ${default}."`
+	Fsync        string `enum:",always,interval" default:"" placeholder:"always|interval" help:"${fsync}"`
+	natsFlags    `embed:""`
 	NewEpoch     bool     `help:"${new_epoch}"`
 	Replicas     int      `default:"1" placeholder:"N" help:"${replicas} Default ${default}."`
 	AllowOrigin  []string `placeholder:"ORIGIN" help:"${allow_origin}"`
@@ -74,6 +74,7 @@ type serveCommand struct {
 
 	// LogFormat was called --log in 0.1.0.
 	LogFormat string `aliases:"log" env:"WEBSOCKETS_LOG_FORMAT,WEBSOCKETS_LOG" default:"text" enum:"text,json" placeholder:"text|json" help:"${log_format}"`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" placeholder:"debug|info|warn|error" help:"${log_level}"`
 }
 
 // check returns an error if flags contradict each other.
@@ -91,7 +92,7 @@ func (s *serveCommand) check() error {
 		return fmt.Errorf("--max-age=%v is too short, the minimum is %v: duplicates are detected for that long",
 			s.MaxAge, eventlog.DedupeWindow)
 	}
-	return nil
+	return s.natsFlags.check()
 }
 
 // byteSize is a number of bytes, written like 500MB, 10GB or 1TB.

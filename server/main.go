@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -41,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Description(description),
 		kong.DefaultEnvars("WEBSOCKETS"),
 		kong.Vars{"version": versionLine(assets), "bench": benchHelp},
-		serveHelp, authHelp, benchFlagHelp,
+		serveHelp, natsHelp, authHelp, benchFlagHelp,
 		kong.UsageOnError(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exit = code }),
@@ -58,7 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case exit >= 0: // --help or --version
 		return exit
 	case err != nil:
-		fmt.Fprintf(stderr, "websockets: %v (see --help)\n", err)
+		fmt.Fprintf(stderr, "websockets: %s (see --help)\n", withoutSecrets(err.Error(), args))
 		return 2
 	}
 	if err := parsed.Run(); err != nil {
@@ -66,6 +67,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// withoutSecrets removes the users, passwords and tokens of addresses among the arguments
+// from an error about the arguments.
+func withoutSecrets(text string, args []string) string {
+	for _, arg := range args {
+		end := strings.LastIndex(arg, "@")
+		if end < 0 {
+			continue
+		}
+		_, address, found := strings.Cut(arg[:end], "://")
+		if !found { // a flag's value, or an argument
+			address = arg[strings.Index(arg[:end], "=")+1 : end]
+		}
+		if address != "" {
+			text = strings.ReplaceAll(text, address+"@", "…@")
+		}
+	}
+	return text
 }
 
 // stdoutWriter receives results, stderrWriter the log.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -115,11 +114,12 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 		Handler: web.Handler(web.Options{
 			Assets: assets, Manager: c.manager, Authenticator: c.authenticator, Backends: backends, Trusted: trusted, Ready: c.log.Ready,
 			HSTS: s.HSTS, BasePath: s.BasePath,
+			Logger: logger,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:          web.ErrorLog(logger),
 	}
 	return c, nil
 }
@@ -140,7 +140,7 @@ func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventl
 		}), nil
 	}
 	options := jetstream.Options{
-		Servers: s.NATS, Replicas: s.Replicas, NewEpoch: s.NewEpoch,
+		Servers: s.NATS, Credentials: s.credentials(), Replicas: s.Replicas, NewEpoch: s.NewEpoch,
 		Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(cmp.Or(s.MaxBytes, defaultMaxBytes)),
 		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
 	}
@@ -238,17 +238,11 @@ func (s *serveCommand) describe() string {
 	case s.Data == inMemory:
 		return "in memory only"
 	case s.NATS != "":
-		return fmt.Sprintf("NATS at %s with %d replicas, synced as its sync_interval says", s.NATS, s.Replicas)
+		addresses, _ := jetstream.Addresses(s.NATS) // check has found no error
+		return fmt.Sprintf("NATS at %s with %d replicas, synced as its sync_interval says", addresses, s.Replicas)
 	case s.Fsync == "interval":
 		return s.Data + ", synced to disk once a second"
 	default:
 		return s.Data + ", synced to disk before each ack"
 	}
-}
-
-func (s *serveCommand) logger(w io.Writer) *slog.Logger {
-	if s.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, nil))
-	}
-	return slog.New(slog.NewTextHandler(w, nil))
 }

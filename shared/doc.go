@@ -12,6 +12,7 @@
 //	visible.go    which characters can be seen, or are needed
 //	errors.go     Error and its codes
 //	close.go      close codes
+//	handshake.go  the subprotocol, and the question about an origin
 //	strict.go     what is refused as malformed JSON
 //	keys.go       exact matching of keys
 //	id.go         random ids for events

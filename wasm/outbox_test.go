@@ -286,10 +286,11 @@ func TestTwoTabsSendEachOnce(t *testing.T) {
 					t.Errorf("frames with %q: got %d, want 1", text, n)
 				}
 			}
-			two.expected("WebSocket connection to")
-			two.calm()
-			three.expected("WebSocket connection to")
-			three.calm()
+			for _, b := range []*tab{two, three} {
+				b.expected("WebSocket connection to")
+				b.expected("Failed to load resource") // asking why
+				b.calm()
+			}
 
 			// All are closed: a new one takes over everything.
 			gate.close()

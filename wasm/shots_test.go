@@ -161,6 +161,7 @@ func TestErrorStates(t *testing.T) {
 	ann.await("the banner", `visible("banner")`)
 	ann.pictures("reconnecting")
 	ann.expected("WebSocket connection to")
+	ann.expected("Failed to load resource") // asking why
 	ann.calm()
 }
 

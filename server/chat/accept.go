@@ -2,12 +2,11 @@ package chat
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"runtime"
-	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"websockets/server/auth"
 	"websockets/server/quota"
 	"websockets/server/userdata"
+	"websockets/shared"
 )
 
 // maxHandshakes is how many handshakes run at a time, for each processor. When
@@ -29,7 +29,7 @@ const maxHandshakes = 16
 // called from any goroutine.
 type acceptor struct {
 	ctx           context.Context // when it ends, connections that are authenticating are cut
-	logger        *slog.Logger
+	logger        *slog.Logger    // limited, see loglimit
 	authenticator auth.Authenticator
 	names         *userdata.Names
 	quotas        *quota.Registry
@@ -47,6 +47,7 @@ type acceptor struct {
 // handshake is what is known of a connection before it is a client.
 type handshake struct {
 	conn      *websocket.Conn
+	frames    *frameWatch  // below conn
 	from      netip.Prefix // what counts as its address
 	addrQuota *quota.Quota // of from; whoever ends the connection releases it
 	session   auth.Session
@@ -57,9 +58,9 @@ type handshake struct {
 	ack       []byte // answers the authenticate event; nil if there was none
 }
 
-func newAcceptor(ctx context.Context, config Config, authenticator auth.Authenticator, names *userdata.Names, quotas *quota.Registry, serve func(*handshake)) *acceptor {
+func newAcceptor(ctx context.Context, config Config, authenticator auth.Authenticator, names *userdata.Names, quotas *quota.Registry, logger *slog.Logger, serve func(*handshake)) *acceptor {
 	a := &acceptor{
-		ctx: ctx, logger: config.Logger, authenticator: authenticator, names: names, quotas: quotas,
+		ctx: ctx, logger: logger, authenticator: authenticator, names: names, quotas: quotas,
 		allowOrigins: config.AllowOrigins,
 		handshakes:   make(chan struct{}, maxHandshakes*runtime.GOMAXPROCS(0)),
 		serve:        serve,
@@ -68,7 +69,8 @@ func newAcceptor(ctx context.Context, config Config, authenticator auth.Authenti
 		HandshakeTimeout: 10 * time.Second,
 		ReadBufferSize:   512, // an event that is larger is read past it
 		WriteBufferPool:  &sync.Pool{},
-		CheckOrigin:      a.originAllowed,
+		Subprotocols:     []string{shared.Subprotocol},
+		CheckOrigin:      func(*http.Request) bool { return true }, // checkHandshake has done so
 	}
 	return a
 }
@@ -76,9 +78,12 @@ func newAcceptor(ctx context.Context, config Config, authenticator auth.Authenti
 // accept refuses a request, or upgrades it and calls serve. If the client still has to
 // authenticate, serve is called on another goroutine when it has.
 func (a *acceptor) accept(w http.ResponseWriter, r *http.Request) {
+	if !a.checkHandshake(w, r) {
+		return
+	}
 	if a.isClosed() {
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
+		a.logger.Info("refused a connection: the server is stopping", "from", r.RemoteAddr)
+		a.refuse(w, r, refusal{http.StatusServiceUnavailable, shared.CloseRestart, time.Second, "the server is stopping"})
 		return
 	}
 	select {
@@ -90,7 +95,7 @@ func (a *acceptor) accept(w http.ResponseWriter, r *http.Request) {
 	from := quota.AddressOf(r.RemoteAddr)
 	addrQuota, err := a.quotas.AcquireAddress(from, time.Now())
 	if err != nil {
-		refuse(w, err)
+		a.refuseQuota(w, r, err)
 		return
 	}
 	query := r.URL.Query()
@@ -116,7 +121,7 @@ func (a *acceptor) upgrade(w http.ResponseWriter, r *http.Request, h *handshake)
 	if session.User != "" {
 		err := a.identify(r.Context(), h, session)
 		if err != nil {
-			a.respondStoreUnavailable(w, err)
+			a.respondStoreUnavailable(w, r, err)
 			return false
 		}
 	}
@@ -124,32 +129,35 @@ func (a *acceptor) upgrade(w http.ResponseWriter, r *http.Request, h *handshake)
 	if session.IsNew {
 		header = http.Header{"Set-Cookie": {auth.Cookie(session, r).String()}}
 	}
-	conn, err := a.upgrader.Upgrade(w, r, header)
-	if err != nil {
-		a.logger.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
+	if !a.openSocket(w, r, header, h) {
 		return false
 	}
-	h.conn = conn
 	if cookie != "" || isOwnPage(r) {
 		h.session.Token = "" // it is in a cookie, which no script can read
 	}
 	return true
 }
 
-// refuse answers a request that would exceed a quota.
-func refuse(w http.ResponseWriter, err error) {
-	var refusal *quota.Refusal
-	if errors.As(err, &refusal) {
-		w.Header().Set("Retry-After", strconv.Itoa(int(refusal.RetryAfter.Seconds())))
+// openSocket upgrades a request and sets the handshake's connection. If it reports
+// false, the request has been refused.
+func (a *acceptor) openSocket(w http.ResponseWriter, r *http.Request, header http.Header, h *handshake) bool {
+	const subprotocols = "Sec-WebSocket-Protocol"
+	offered := strings.Join(r.Header.Values(subprotocols), ", ") // gorilla would look at the first header only
+	if offered != "" {
+		r.Header.Set(subprotocols, offered)
 	}
-	http.Error(w, err.Error(), http.StatusTooManyRequests)
-}
-
-// closeWith closes a connection that is not a client.
-func closeWith(conn *websocket.Conn, code int, reason string) {
-	frame := websocket.FormatCloseMessage(code, reason)
-	_ = conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(flushTimeout))
-	_ = conn.Close()
+	h.frames = &frameWatch{}
+	conn, err := a.upgrader.Upgrade(hijacker{w, h.frames}, r, header)
+	if err != nil {
+		a.logger.Info("a request could not be upgraded", "from", r.RemoteAddr, "err", err)
+		return false
+	}
+	if offered != "" && conn.Subprotocol() == "" {
+		a.logger.Warn("connected a client without any of the subprotocols that it offered", "from", r.RemoteAddr, "offered", offered,
+			"hint", "a browser closes such a connection: offer "+shared.Subprotocol+" or none")
+	}
+	h.conn = conn
+	return true
 }
 
 // close makes accept refuse every request from now on. Handshakes that are running

@@ -36,14 +36,14 @@ func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (
 	case err == nil:
 		return session, cookie, true
 	case errors.Is(err, eventlog.ErrUnavailable):
-		a.respondStoreUnavailable(w, err)
+		a.respondStoreUnavailable(w, r, err)
 		return auth.Session{}, "", false
 	case errors.Is(err, auth.ErrNoSession) && guests != nil:
 		return guests.New(), "", true
 	case errors.Is(err, auth.ErrNoSession):
 		return auth.Session{}, "", true
 	}
-	a.logger.Debug("session refused", "err", err, "from", r.RemoteAddr)
+	a.sessionRefused(r, err)
 	switch {
 	case cookie == "":
 		http.Error(w, "invalid or expired session: get a new one, or connect without a session", http.StatusUnauthorized)
@@ -60,19 +60,16 @@ func (a *acceptor) authenticateRequest(w http.ResponseWriter, r *http.Request) (
 // the refusal is a close code. The page then asks the user how to go on: a new guest must
 // not send messages that were written as another user.
 func (a *acceptor) closeInvalidSession(w http.ResponseWriter, r *http.Request) {
-	conn, err := a.upgrader.Upgrade(w, r, nil)
-	if err != nil {
-		a.logger.Debug("upgrade refused", "err", err, "from", r.RemoteAddr)
-		return
+	var h handshake
+	if a.openSocket(w, r, nil, &h) {
+		closeWith(h.conn, shared.CloseSession, "invalid session")
 	}
-	closeWith(conn, shared.CloseSession, "invalid session")
 }
 
 // respondStoreUnavailable refuses a request whose user cannot be looked up.
-func (a *acceptor) respondStoreUnavailable(w http.ResponseWriter, err error) {
-	a.logger.Error("reading user data failed", "err", err)
-	w.Header().Set("Retry-After", "2")
-	http.Error(w, storeUnavailable, http.StatusServiceUnavailable)
+func (a *acceptor) respondStoreUnavailable(w http.ResponseWriter, r *http.Request, err error) {
+	a.userDataUnavailable(r.RemoteAddr, err)
+	a.refuse(w, r, refusal{http.StatusServiceUnavailable, shared.CloseTryLater, 2 * time.Second, storeUnavailable})
 }
 
 // storeUnavailable is the error text for clients when the store cannot be reached.
@@ -117,8 +114,14 @@ func (a *acceptor) awaitAuthentication(h *handshake) {
 	_ = h.conn.SetReadDeadline(deadline)
 	_ = h.conn.SetWriteDeadline(deadline)
 	h.conn.SetReadLimit(shared.MaxFrameBytes)
+	h.conn.SetCloseHandler(func(code int, _ string) error {
+		frame := websocket.FormatCloseMessage(h.frames.closeAnswer(code), "")
+		return h.conn.WriteControl(websocket.CloseMessage, frame, deadline)
+	})
 	authenticated := a.readToken(h)
 	if !authenticated || !stop() { // stop fails when the server is shutting down
+		a.logger.Info("a connection ended before it had sent a valid token", "from", h.from.Addr().String(),
+			"hint", "a client sends authenticate with a token within 5 s, or presents it as Authorization: Bearer")
 		closeWith(h.conn, shared.CloseToken, "send authenticate with a valid token within 5 s")
 		a.quotas.Release(time.Now(), h.addrQuota)
 		return
@@ -137,9 +140,12 @@ func (a *acceptor) readToken(h *handshake) bool {
 		if err != nil || kind != websocket.TextMessage {
 			return false
 		}
-		session, id, err := a.authenticateFrame(frame)
+		session, id, err := a.authenticateFrame(h, frame)
 		if err == nil {
 			err = a.identify(a.ctx, h, session)
+			if err != nil {
+				a.userDataUnavailable(h.from.Addr().String(), err)
+			}
 		}
 		if err == nil {
 			if id != "" {
@@ -154,7 +160,7 @@ func (a *acceptor) readToken(h *handshake) bool {
 
 // authenticateFrame returns the session of an authenticate event. It returns the event's
 // id even with an error.
-func (a *acceptor) authenticateFrame(frame []byte) (session auth.Session, id string, err error) {
+func (a *acceptor) authenticateFrame(h *handshake, frame []byte) (session auth.Session, id string, err error) {
 	event, err := shared.DecodeEvent(frame)
 	if err != nil {
 		return auth.Session{}, event.ID, err
@@ -168,7 +174,7 @@ func (a *acceptor) authenticateFrame(frame []byte) (session auth.Session, id str
 	}
 	session, err = a.authenticator.Verify(a.ctx, payload.Token)
 	if err != nil {
-		a.logger.Debug("token refused", "err", err)
+		a.tokenRefused(h.from.Addr().String(), err)
 		return auth.Session{}, event.ID, tokenError(err)
 	}
 	return session, event.ID, nil

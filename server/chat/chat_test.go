@@ -57,6 +57,7 @@ type testLog struct {
 	eventlog.Store
 	unreadable atomic.Bool // reading it is an error
 	lossy      atomic.Bool // subscribers are sent to the log for what is appended
+	valuesDown atomic.Bool // getting a value is an error
 }
 
 func (l *testLog) failure() error {
@@ -96,6 +97,22 @@ func (l *testLog) Locate(ctx context.Context, room string, seq uint64) (eventlog
 
 func (l *testLog) Subscribe(ctx context.Context, room string, s eventlog.Subscriber) (eventlog.Subscription, error) {
 	return l.Store.Subscribe(ctx, room, lossySubscriber{s, l})
+}
+
+func (l *testLog) Values(bucket eventlog.Bucket) eventlog.Values {
+	return testValues{l.Store.Values(bucket), l}
+}
+
+type testValues struct {
+	eventlog.Values
+	log *testLog
+}
+
+func (v testValues) Get(ctx context.Context, owner, key string) ([]byte, error) {
+	if v.log.valuesDown.Load() {
+		return nil, fmt.Errorf("%w: the test does not want it to be reached", eventlog.ErrUnavailable)
+	}
+	return v.Values.Get(ctx, owner, key)
 }
 
 type lossySubscriber struct {
@@ -189,6 +206,13 @@ func (l *logged) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
+}
+
+// forget makes the end of the test ignore the errors so far.
+func (l *logged) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
 }
 
 func (l *logged) String() string {

@@ -112,11 +112,11 @@ func (c *Client) readMessage(kind int, r io.Reader) error {
 		return err
 	case c.out.IsClosing(): // events are ignored until the peer's close frame
 	case buf.Len() > shared.MaxFrameBytes:
-		c.out.Close(shared.CloseTooBig, "an event may have at most 64 KiB")
+		c.expel(shared.CloseTooBig, "an event may have at most 64 KiB")
 	case kind != websocket.TextMessage:
-		c.out.Close(shared.CloseUnsupportedData, "an event must be a text frame")
+		c.expel(shared.CloseUnsupportedData, "an event must be a text frame")
 	case !utf8.Valid(buf.Bytes()):
-		c.out.Close(shared.CloseInvalidText, "an event must be valid UTF-8")
+		c.expel(shared.CloseInvalidText, "an event must be valid UTF-8")
 	default:
 		c.handle(buf.Bytes())
 	}
@@ -165,7 +165,7 @@ func (c *Client) readFailed(err error) {
 	switch {
 	case c.out.IsClosing():
 	case errors.As(err, &timeout) && timeout.Timeout():
-		c.out.Close(shared.ClosePolicy, "a message was not complete in time")
+		c.expel(shared.ClosePolicy, "a message was not complete in time")
 	case websocket.IsUnexpectedCloseError(err, shared.CloseNormal, shared.CloseGoingAway, websocket.CloseNoStatusReceived, websocket.CloseAbnormalClosure):
 		c.logger().Debug("connection closed", "err", err)
 	}

@@ -8,7 +8,9 @@
 //
 //	manager.go      Manager: what it is made of; shutdown
 //	accept.go       acceptor: an HTTP request becomes a connection with a session
+//	refuse.go       requests and clients that are refused, and what the log says about it
 //	auth.go         the session of a request; authentication after the upgrade
+//	closeframe.go   frameWatch: a close frame that gorilla does not report as malformed
 //	origin.go       from which pages a browser may connect
 //	serve.go        ServeWS; a connection becomes a Client, and a Client ends
 //	session.go      sessions that are refreshed, revoked or expired

@@ -24,15 +24,15 @@ func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
 	from := quota.AddressOf(r.RemoteAddr)
 	addrQuota, err := a.quotas.AcquireAddress(from, time.Now())
 	if err != nil {
-		refuse(w, err)
+		a.refuseQuota(w, r, err)
 		return
 	}
-	conn, err := a.upgrader.Upgrade(w, r, nil)
-	if err != nil {
+	h := &handshake{from: from, addrQuota: addrQuota, session: auth.Session{User: "echo"}, name: "Echo"}
+	if !a.openSocket(w, r, nil, h) {
 		a.quotas.Release(time.Now(), addrQuota)
 		return
 	}
-	c := m.newClient(&handshake{conn: conn, from: from, addrQuota: addrQuota, session: auth.Session{User: "echo"}, name: "Echo"})
+	c := m.newClient(h)
 	if c == nil {
 		return
 	}

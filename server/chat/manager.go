@@ -11,6 +11,7 @@ import (
 	"websockets/server/auth"
 	"websockets/server/delivery"
 	"websockets/server/eventlog"
+	"websockets/server/loglimit"
 	"websockets/server/quota"
 	"websockets/server/topics"
 	"websockets/server/userdata"
@@ -49,7 +50,7 @@ type Config struct {
 // from any goroutine.
 type Manager struct {
 	config        Config
-	logger        *slog.Logger
+	logger        *slog.Logger // limited, see loglimit: clients cause what is logged
 	log           eventlog.Log
 	topics        *topics.Store
 	authenticator auth.Authenticator
@@ -85,7 +86,7 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 	users := log.Values(eventlog.Users)
 	m := &Manager{
 		config:        config,
-		logger:        config.Logger,
+		logger:        loglimit.New(config.Logger),
 		log:           log,
 		names:         userdata.NewNames(users),
 		readMarks:     userdata.NewReadMarks(users),
@@ -102,7 +103,7 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 		return nil, fmt.Errorf("the server cannot handle every event: %w", err)
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
-	m.acceptor = newAcceptor(m.ctx, config, authenticator, m.names, m.quotas, m.serve)
+	m.acceptor = newAcceptor(m.ctx, config, authenticator, m.names, m.quotas, m.logger, m.serve)
 	m.recentRooms = userdata.NewRecentRooms(m.ctx, log, m.topics)
 	err = authenticator.Revocations.Watch(m.onRevoked)
 	if err != nil {

@@ -3,6 +3,7 @@ package chat
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,16 +20,34 @@ func (a *acceptor) originAllowed(r *http.Request) bool {
 			"hint", "a client that is not a browser presents its session as Authorization: Bearer")
 		return false
 	}
-	if origin == "" || isOwn(origin, r) {
+	if origin == "" || a.allows(origin, r) {
 		return true
 	}
-	if slices.ContainsFunc(a.allowOrigins, func(allowed string) bool { return strings.EqualFold(allowed, origin) }) {
-		return true
-	}
-	a.logger.Warn("refused a connection from another origin",
+	a.logger.Warn("refused a connection from another origin", "from", r.RemoteAddr,
 		"origin", origin, "host", r.Host, "allowed", a.allowOrigins,
-		"hint", "to allow it, start with --allow-origin="+origin)
+		"hint", originHint(origin))
 	return false
+}
+
+// allows reports whether pages of an origin may connect at the address of a request.
+func (a *acceptor) allows(origin string, r *http.Request) bool {
+	isIt := func(allowed string) bool { return strings.EqualFold(allowed, origin) }
+	return isOwn(origin, r) || slices.ContainsFunc(a.allowOrigins, isIt)
+}
+
+// plainOrigin matches origins that can be pasted into a command line.
+var plainOrigin = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9.:\[\]_-]+$`)
+
+// originHint says what an operator can do about an origin that was refused.
+func originHint(origin string) string {
+	switch {
+	case origin == "null": // any sandboxed frame has it, so nobody should allow it
+		return "the page is a file or in a sandboxed frame: serve it from an address of its own, and allow that"
+	case !plainOrigin.MatchString(origin):
+		return "this is not the origin of a page"
+	}
+	return "if this is a page of this server, let the proxy in front pass on Host and X-Forwarded-Proto, and make it a --trusted-proxy; " +
+		"to allow another site's page, start with --allow-origin=" + origin
 }
 
 // isOwn reports whether an origin is this server's: the same host and port. If the

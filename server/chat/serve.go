@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"websockets/server/delivery"
 	"websockets/server/wsframe"
 	"websockets/shared"
@@ -32,14 +30,15 @@ func (m *Manager) serve(h *handshake) {
 
 // newClient makes a connection a client, or closes it and returns nil.
 func (m *Manager) newClient(h *handshake) *Client {
-	conn, session, name := h.conn, h.session, h.name
-	c := &Client{manager: m, conn: conn, out: m.pool.NewConn(conn.NetConn()), user: session.User}
+	conn, frames, session, name := h.conn, h.frames, h.session, h.name
+	c := &Client{manager: m, conn: conn, out: m.pool.NewConn(frames.Conn), user: session.User}
 	c.connID, c.from = m.lastConnID.Add(1), h.from.Addr().String()
 	c.session.Store(&session)
 	c.name.Store(&name)
 	userQuota, err := m.quotas.AcquireUser(c.user, time.Now())
 	if err != nil {
 		m.quotas.Release(time.Now(), h.addrQuota)
+		m.logger.Warn("refused a connection: its user has reached a limit", "user", c.user, "from", c.from, "reason", err, "hint", userHint(err))
 		closeWith(conn, shared.CloseTryLater, err.Error())
 		return nil
 	}
@@ -59,14 +58,12 @@ func (m *Manager) newClient(h *handshake) *Client {
 		return nil
 	})
 	conn.SetCloseHandler(func(code int, _ string) error {
-		if code == websocket.CloseNoStatusReceived {
-			code = shared.CloseNormal
-		}
-		c.out.Close(code, "")
+		c.out.Close(frames.closeAnswer(code), "")
 		return nil
 	})
 	code, reason := m.addClient(c)
 	if code != 0 {
+		m.logger.Info("refused a connection when it was open", "user", c.user, "from", c.from, "code", code, "reason", reason)
 		closeWith(conn, code, reason)
 		m.quotas.Release(time.Now(), c.addrQuota, c.userQuota)
 		return nil

@@ -22,7 +22,7 @@ func (m *Manager) refreshSession(ctx context.Context, r request, p shared.TokenP
 	}
 	session, err := m.authenticator.Verify(ctx, p.Token)
 	if err != nil {
-		r.logger().Debug("token refused", "err", err)
+		m.acceptor.tokenRefused(r.from, err)
 		return tokenError(err)
 	}
 	if session.User != r.user {

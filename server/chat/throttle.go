@@ -22,7 +22,7 @@ func (c *Client) countPing() error {
 	if c.throttle.AllowPing(time.Now()) {
 		return nil
 	}
-	c.out.Close(shared.ClosePolicy, "too many pings")
+	c.expel(shared.ClosePolicy, "too many pings")
 	return errTooManyPings
 }
 
@@ -33,7 +33,7 @@ func (c *Client) waitTurn() error {
 	delay, err := c.throttle.Reserve(time.Now())
 	if err != nil {
 		if c.throttle.Refused() > maxRefused {
-			c.out.Close(shared.ClosePolicy, "rate limit ignored")
+			c.expel(shared.ClosePolicy, "rate limit ignored")
 		}
 		return rateLimited(err)
 	}

@@ -44,6 +44,7 @@ func (m *Manager) tickLoop() {
 // too long to send a message. It never waits.
 func (c *Client) checkLiveness(now time.Duration) {
 	if c.expired() {
+		c.logger().Info("closed a connection: its token has expired", "hint", "a client sends authenticate with a new token before that")
 		c.out.Close(shared.CloseToken, "the token has expired: get a new token")
 	}
 	c.out.CheckLiveness()

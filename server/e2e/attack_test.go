@@ -157,9 +157,8 @@ func TestFramesThatBreakTheProtocol(t *testing.T) {
 		"a close code that is none":   {frameOf(0x88, "\x03\xed"), broken}, // 1005
 		"a close reason not in UTF-8": {frameOf(0x88, "\x03\xe8\xff\xff"), append(broken, shared.CloseInvalidText)},
 		// It may still come; it does not, and nothing is kept free for it.
-		"a terabyte announced": {append(lying, 0, 0, 0, 0, 'x'), []int{shared.ClosePolicy}},
-		// The library takes it for one without a code.
-		"a close frame of one byte": {frameOf(0x88, "x"), append(broken, shared.CloseNormal)},
+		"a terabyte announced":      {append(lying, 0, 0, 0, 0, 'x'), []int{shared.ClosePolicy}},
+		"a close frame of one byte": {frameOf(0x88, "x"), broken},
 	} {
 		c := servertest.Dial(t, server.WS(), servertest.DialOptions{})
 		if _, err := c.WS.NetConn().Write(test.frame); err != nil {

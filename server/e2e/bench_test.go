@@ -75,7 +75,7 @@ func TestBenchRefused(t *testing.T) {
 		"a bad token":       {append([]string{users.URL(), "--token", "x"}, few...), "", "the server refuses the --token"},
 		"not these rooms":   {append([]string{users.URL(), "--token", token(map[string][]string{"general": {"read", "write"}})}, few...), "", `the token must allow the rooms bench-*, {"bench-*":["read","write"]}`},
 		"may not write":     {append([]string{users.URL(), "--token", token(map[string][]string{"bench-*": {"read"}})}, few...), "", "the server refused a message: you may not write"},
-		"one user":          {[]string{users.URL(), "--token", token(nil), "--connections", "33"}, "", "you have too many connections open: with a --token all connections are one user's; start the server with --max-conns-per-address 0"},
+		"one user":          {[]string{users.URL(), "--token", token(nil), "--connections", "33"}, "", "you have too many tabs or other connections open: with a --token all connections are one user's; start the server with --max-conns-per-address 0"},
 		"a good token":      {append([]string{users.URL(), "--token", token(map[string][]string{"bench-*": {"read", "write"}})}, few...), "", ""},
 		"a token, unseen":   {append([]string{users.URL()}, few...), "WEBSOCKETS_TOKEN=" + token(nil), ""},
 		"serve's variables": {append([]string{guests.URL()}, few...), "WEBSOCKETS_RATE=nonsense", ""},

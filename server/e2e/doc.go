@@ -18,6 +18,7 @@
 //	descriptors_test.go  file descriptors that run out
 //	signals_test.go      SIGHUP, and a log that nobody reads
 //	commandline_test.go  flags, environment, exit codes
+//	trace_test.go        what is refused is in the log
 //	bench_test.go        the bench command
 //	readme_test.go       what README says
 //	perf_*_test.go       measurements, behind the build tag perf

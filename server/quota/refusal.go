@@ -10,5 +10,8 @@ type Refusal struct {
 	RetryAfter time.Duration
 }
 
+// ErrFull refuses a new address or user while there are too many of them.
+var ErrFull = &Refusal{"server is at capacity", time.Minute}
+
 // Error returns the reason.
 func (r *Refusal) Error() string { return r.Reason }

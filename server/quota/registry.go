@@ -72,7 +72,7 @@ func (r *Registry) AcquireAddress(from netip.Prefix, now time.Time) (*Quota, err
 	q := r.addresses[from]
 	if q == nil {
 		if len(r.addresses) >= maxQuotas {
-			return nil, &Refusal{"server is at capacity", time.Minute}
+			return nil, ErrFull
 		}
 		q = r.newAddress()
 		r.addresses[from] = q
@@ -116,13 +116,13 @@ func (r *Registry) AcquireUser(user string, now time.Time) (*Quota, error) {
 	q := r.users[user]
 	if q == nil {
 		if len(r.users) >= maxQuotas {
-			return nil, &Refusal{"server is at capacity", time.Minute}
+			return nil, ErrFull
 		}
 		q = &Quota{events: r.newLimiter(userRate)}
 		r.users[user] = q
 	}
 	if q.conns >= MaxUserConns && r.limits.ConnsPerAddress > 0 {
-		return nil, &Refusal{"you have too many connections open", 10 * time.Second}
+		return nil, &Refusal{"you have too many tabs or other connections open", 10 * time.Second}
 	}
 	q.conns++
 	q.lastUsed = now

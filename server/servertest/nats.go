@@ -62,8 +62,9 @@ var natsServer = sync.OnceValues(func() (path string, err error) {
 })
 
 // StartNATS runs a server on its own, or a cluster of several, and waits until
-// JetStream can be used. The test's end kills it.
-func StartNATS(t testing.TB, nodes int) *NATS {
+// JetStream can be used. The test's end kills it. Each node's configuration ends with
+// config.
+func StartNATS(t testing.TB, nodes int, config ...string) *NATS {
 	t.Helper()
 	n := &NATS{t: t}
 	addrs := freeAddrs(t, 3*nodes) // of each: for clients, for the others, for monitoring
@@ -73,13 +74,14 @@ func StartNATS(t testing.TB, nodes int) *NATS {
 	}
 	for i := range nodes {
 		node := &Node{Name: fmt.Sprintf("n%d", i+1), Addr: addrs[3*i], monitor: addrs[3*i+2], t: t}
-		config := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream { store_dir: %q, sync_interval: always }\n",
+		text := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream { store_dir: %q, sync_interval: always }\n",
 			node.Name, node.Addr, node.monitor, t.TempDir())
 		if nodes > 1 {
-			config += fmt.Sprintf("cluster { name: test, listen: %q, routes: [%s] }\n", addrs[3*i+1], strings.Join(routes, ", "))
+			text += fmt.Sprintf("cluster { name: test, listen: %q, routes: [%s] }\n", addrs[3*i+1], strings.Join(routes, ", "))
 		}
+		text += strings.Join(config, "\n")
 		node.config = filepath.Join(t.TempDir(), "nats.conf")
-		if err := os.WriteFile(node.config, []byte(config), 0o600); err != nil {
+		if err := os.WriteFile(node.config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		n.Nodes = append(n.Nodes, node)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,6 +36,7 @@ const apiTimeout = 20 * time.Second
 type api struct {
 	manager  *chat.Manager
 	backends *Backends
+	logger   *slog.Logger // limited, see loglimit
 }
 
 func (a api) routes(mux *http.ServeMux) {
@@ -69,10 +71,14 @@ func (a api) with(scope string, handle func(*http.Request, backend) (status int,
 		who, known := a.backends.authenticate(r)
 		switch {
 		case !known:
+			a.logger.Warn("refused a request to the API: missing or unknown token", "from", r.RemoteAddr, "method", r.Method, "path", r.URL.Path,
+				"hint", "the token in Authorization: Bearer has to be in the file of --api-tokens")
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			answerProblem(w, problem{Status: http.StatusUnauthorized, Code: shared.CodeBadToken, Detail: "missing or unknown API token: send it as Authorization: Bearer …"})
 			return
 		case !slices.Contains(who.scopes, scope):
+			a.logger.Warn("refused a request to the API: its token lacks a scope", "from", r.RemoteAddr, "method", r.Method, "path", r.URL.Path,
+				"backend", who.name, "scope", scope, "hint", "add the scope to the token's line in the file of --api-tokens")
 			answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "this token lacks the scope " + scope})
 			return
 		}
@@ -91,6 +97,9 @@ func (a api) with(scope string, handle func(*http.Request, backend) (status int,
 			p := problemOf(err)
 			if p.Status == http.StatusServiceUnavailable {
 				w.Header().Set("Retry-After", "1")
+			}
+			if p.Status >= http.StatusInternalServerError {
+				a.logger.Error("a request to the API failed", "from", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "backend", who.name, "err", err)
 			}
 			answerProblem(w, p)
 			return

@@ -33,16 +33,15 @@ const (
 // serveAPI runs the routes on a real manager and a log in memory.
 func serveAPI(t *testing.T, change ...func(*Options)) *httptest.Server {
 	t.Helper()
-	logger := slog.New(slog.DiscardHandler)
 	log := memlog.Open(memlog.Options{})
 	t.Cleanup(log.Close)
 	keys, _ := auth.Keys(nil).Rotate(time.Now())
-	options := Options{Authenticator: auth.Authenticator{Guests: auth.NewGuestSessions(keys)}, Ready: log.Ready}
+	options := Options{Authenticator: auth.Authenticator{Guests: auth.NewGuestSessions(keys)}, Ready: log.Ready, Logger: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&options)
 	}
 	options.Authenticator.Revocations = auth.NewRevocations(log.Values(eventlog.Users))
-	manager, err := chat.NewManager(log, options.Authenticator, chat.Config{Version: "test", Logger: logger})
+	manager, err := chat.NewManager(log, options.Authenticator, chat.Config{Version: "test", Logger: options.Logger})
 	if err != nil {
 		t.Fatal(err)
 	}

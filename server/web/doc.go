@@ -8,4 +8,5 @@
 //	api.go       the HTTP API
 //	tokens.go    the API's tokens and scopes
 //	proxy.go     requests through trusted proxies
+//	errorlog.go  ErrorLog: what net/http reports
 package web

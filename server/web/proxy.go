@@ -10,7 +10,8 @@ import (
 
 // behindProxies sets a request's RemoteAddr and URL scheme to those of the original
 // client, as X-Forwarded-For and X-Forwarded-Proto say, or Forwarded if the request has
-// neither. It ignores these headers unless a trusted proxy sent the request.
+// neither, and removes X-Forwarded-For and Forwarded. It ignores these headers unless a
+// trusted proxy sent the request.
 func behindProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
 	if len(trusted) == 0 {
 		return next
@@ -20,6 +21,8 @@ func behindProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
 		if ok && isTrusted(trusted, address) {
 			client := clientOf(r.Header, address, trusted)
 			r.RemoteAddr = netip.AddrPortFrom(client.address, 0).String()
+			r.Header.Del("X-Forwarded-For") // what is left comes from somebody who is not trusted
+			r.Header.Del("Forwarded")
 			if strings.EqualFold(client.proto, "https") || strings.EqualFold(client.proto, "wss") {
 				r.URL.Scheme = "https"
 			}

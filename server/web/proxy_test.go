@@ -60,10 +60,20 @@ func TestWhatProxiesSay(t *testing.T) {
 		for i := 0; i < len(test.headers); i += 2 {
 			r.Header.Add(test.headers[i], test.headers[i+1])
 		}
+		sent := r.Header.Clone()
 		handler.ServeHTTP(httptest.NewRecorder(), r)
 		if got.RemoteAddr != test.address || got.URL.Scheme != test.scheme {
 			t.Errorf("from %s with %q: got address %s and scheme %q, want %s and %q",
 				test.from, test.headers, got.RemoteAddr, got.URL.Scheme, test.address, test.scheme)
+		}
+		for _, header := range []string{xff, rfc7239} {
+			want := ""
+			if test.address == test.from { // not a trusted proxy
+				want = sent.Get(header)
+			}
+			if left := got.Header.Get(header); left != want {
+				t.Errorf("from %s with %q: got %s %q left, want %q", test.from, test.headers, header, left, want)
+			}
 		}
 	}
 	if _, err := ParseProxies([]string{"10.0.0.0/33"}); err == nil {

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"websockets/server/auth"
 	"websockets/server/chat"
+	"websockets/server/loglimit"
 	"websockets/shared"
 	"websockets/static"
 )
@@ -35,6 +37,8 @@ type Options struct {
 	BasePath BasePath
 	// HSTS tells browsers that came over TLS to come over TLS only.
 	HSTS bool
+	// Logger receives what is refused, nil for nobody.
+	Logger *slog.Logger
 	// Ready returns an error if messages cannot be stored.
 	Ready func(context.Context) error
 }
@@ -51,6 +55,10 @@ type Options struct {
 //
 // Other addresses lead to a room that they may mean, or to a page with a way back.
 func Handler(o Options) http.Handler {
+	logger := slog.New(slog.DiscardHandler)
+	if o.Logger != nil {
+		logger = loglimit.New(o.Logger)
+	}
 	page := withSession(o.Authenticator, http.HandlerFunc(o.Assets.ServePage))
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page)
@@ -59,7 +67,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /ws", o.Manager.ServeWS)
 	mux.Handle("POST /forget", forget(o.Authenticator))
 	if o.Backends != nil {
-		api{o.Manager, o.Backends}.routes(mux)
+		api{o.Manager, o.Backends, logger}.routes(mux)
 	}
 	for _, path := range []string{"/api", "/api/"} {
 		mux.Handle(path, noEndpoint(o.Backends != nil))
@@ -79,7 +87,9 @@ func Handler(o Options) http.Handler {
 	})
 	// Refuse requests that another site makes a visitor's browser send (CSRF).
 	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		logger.Warn("refused a request from another site's page", "from", r.RemoteAddr, "method", r.Method, "path", r.URL.Path,
+			"origin", r.Header.Get("Origin"), "host", r.Host, "hint", "if it is this server's page, let the proxy in front pass on Host")
 		answerProblem(w, problem{Status: http.StatusForbidden, Code: shared.CodeForbidden, Detail: "cross-origin requests are not allowed"})
 	}))
 	routes := withNotFoundPage(withRoomAddresses(sameOrigin.Handler(mux)))

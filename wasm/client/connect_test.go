@@ -67,6 +67,39 @@ func TestBackoffIsResetByASyncedConnection(t *testing.T) {
 	})
 }
 
+// What the server says when it does not let us in stays in the View until we are in, or
+// until something else ends an attempt.
+func TestViewHasTheServersRefusal(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		want := func(when, refusal string, state State) {
+			t.Helper()
+			synctest.Wait()
+			if v := h.View(); v.Refusal != refusal || v.State != state {
+				t.Errorf("%s: got %s with the refusal %q, want %s with %q", when, v.State, v.Refusal, state, refusal)
+			}
+		}
+		h.accept().shut(shared.CloseTryLater, "too many tabs")
+		want("after a close frame", "too many tabs", Offline)
+		p := h.accept()
+		want("at the next attempt", "too many tabs", Connecting)
+		p.drop()
+		want("after a broken connection", "", Offline)
+		h.mu.Lock()
+		h.refuse = &conn.RefusedError{Reason: "not from there"}
+		h.mu.Unlock()
+		time.Sleep(conn.MaxBackoff)
+		want("after a refused attempt", "not from there", Offline)
+		h.mu.Lock()
+		h.refuse = nil
+		h.mu.Unlock()
+		p = h.connect()
+		want("connected", "", Online)
+		p.shut(shared.CloseRestart, "the server restarts")
+		want("after a restart", "", Offline)
+	})
+}
+
 func TestOfflineShowsNextAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, func(h *harness, _ *Config) { h.refuse = errors.New("no route") })

@@ -13,13 +13,16 @@ import (
 // View is what there is to show at one moment: a snapshot that the caller may keep
 // and read from any goroutine, but must not change.
 type View struct {
-	// State is the connection's; the next four say more about it.
+	// State is the connection's; the next five say more about it.
 	State State
 	// Retry is when the next attempt to connect begins; set in Offline only.
 	Retry time.Time
 	// Reason says, for people, why the last connection or attempt ended; empty while
 	// Online.
 	Reason string
+	// Refusal says, for people, why the server does not let us in for now; empty if it
+	// has not said.
+	Refusal string
 	// Code is the final close code; set in Ended only, and 0 there if this side ended
 	// the connection.
 	Code int
@@ -97,7 +100,7 @@ func (c *Client) View() View {
 	defer c.mu.Unlock()
 	status := c.conn.Status()
 	v := View{
-		State: status.State, Retry: status.Retry, Reason: status.Reason, Code: status.Code, Since: status.Since,
+		State: status.State, Retry: status.Retry, Reason: status.Reason, Refusal: status.Refusal, Code: status.Code, Since: status.Since,
 		Me: c.me, Version: c.version, Limits: c.limits,
 		Current: c.rooms.Current(), Rooms: c.rooms.Entries(), RoomsStale: c.rooms.ListStale(),
 		Queued: c.outbox.Queued(), PausedUntil: c.outbox.PausedUntil(), LastError: c.lastError,

@@ -88,6 +88,8 @@ func connectionOf(v client.View, now time.Time, online, booted bool, version str
 	switch {
 	case !online:
 		c.Lost = "This device is offline."
+	case v.Refusal != "":
+		c.Lost = "Not connected: " + shared.Clip(v.Refusal, 200) + "."
 	case booted:
 		c.Lost = "Connection lost."
 	default:

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -35,16 +37,25 @@ func (l *Log) connect(disconnected, missed func()) (*nats.Conn, error) {
 		}),
 	}
 	if l.server != nil {
-		options = append(options, nats.InProcessServer(l.server))
-	} else { // a server that is silently gone is noticed within 6 s
-		options = append(options, nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2))
+		conn, err := nats.Connect("", append(options, nats.InProcessServer(l.server))...)
+		if err != nil {
+			return nil, fmt.Errorf("connecting to the message log: %w", err)
+		}
+		return conn, nil
 	}
-	conn, err := nats.Connect(l.opts.Servers, options...)
-	if err != nil && l.server == nil {
-		return nil, fmt.Errorf("cannot reach NATS at %s: %w", l.opts.Servers, err)
-	}
+	addresses, err := Addresses(l.opts.Servers) // the library's error would have the password
 	if err != nil {
-		return nil, fmt.Errorf("connecting to the message log: %w", err)
+		return nil, err
+	}
+	credentials, err := l.opts.Credentials.options()
+	if err != nil {
+		return nil, err
+	}
+	options = append(options, credentials...)
+	options = append(options, nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2)) // a server that is silently gone is noticed within 6 s
+	conn, err := nats.Connect(l.opts.Servers, options...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach NATS at %s: %w", addresses, err)
 	}
 	err = checkVersion(conn.ConnectedServerVersion())
 	if err != nil {
@@ -80,7 +91,10 @@ func isTemporary(err error) bool {
 		codes := []jetstream.ErrorCode{errCodeNoPeers, errCodeNotLeader, errCodeStreamOffline}
 		return refused.Code == 503 || slices.Contains(codes, refused.ErrorCode)
 	}
-	var network net.Error
+	if errors.Is(err, nats.ErrTLS) || strings.Contains(err.Error(), "tls: ") {
+		return false // a certificate does not become right by waiting
+	}
+	var network *net.OpError // not net.Error, which a missing file is too
 	return errors.As(err, &network) || errors.Is(err, nats.ErrNoServers) || isUnanswered(err) || errors.Is(err, nats.ErrConnectionClosed)
 }
 
@@ -88,4 +102,25 @@ func isTemporary(err error) bool {
 func isUnanswered(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) ||
 		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
+}
+
+// Addresses returns the addresses in Options.Servers without the users, passwords and
+// tokens that they may have. Its error has none of them either.
+func Addresses(servers string) (string, error) {
+	var addresses []string
+	for i, server := range strings.Split(servers, ",") {
+		server = strings.TrimSpace(server)
+		if server == "" {
+			continue
+		}
+		if !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		u, err := url.Parse(server)
+		if err != nil || u.Host == "" || u.User == nil && strings.Contains(server, "@") {
+			return "", fmt.Errorf("address %d of NATS is not like nats://host:4222, or a user or password in it is not percent-encoded", i+1)
+		}
+		addresses = append(addresses, u.Scheme+"://"+u.Host)
+	}
+	return strings.Join(addresses, ","), nil
 }

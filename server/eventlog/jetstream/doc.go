@@ -9,7 +9,7 @@
 //
 //	log.go         Log: Options, Open, Close; hands calls on to the room's shard
 //	health.go      health: whether the embedded store can be written; Ready, Failed
-//	embedded.go    NATS inside this process; connect.go: connections; lock_*.go: the folder's lock
+//	embedded.go    NATS inside this process; connect.go, credentials.go: connections; lock_*.go: the folder's lock
 //	filestore      a package: repairs the embedded store's files before NATS opens them
 //	values.go      values: a key-value store
 //

@@ -43,6 +43,8 @@ type Options struct {
 	// commas. Dir and SyncAlways then have no effect. Empty means NATS inside this
 	// process.
 	Servers string
+	// Credentials prove to Servers who we are.
+	Credentials Credentials
 	// Replicas is how many servers of a cluster store each message; 0 means 1.
 	Replicas int
 	// Dir is the folder of the embedded store. One process at a time may have it open.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"websockets/shared"
 )
 
 // Errors of the connection. They name the package client, whose users see them.
@@ -43,4 +45,23 @@ func (e *CloseError) Error() string {
 		return fmt.Sprintf("the connection was closed with code %d", e.Code)
 	}
 	return fmt.Sprintf("the connection was closed with code %d: %s", e.Code, e.Reason)
+}
+
+// RefusedError says that the server refused an attempt to connect. Reason is for people.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return "the server refused the connection: " + e.Reason }
+
+// refusalOf returns why the server does not let us in for now, for people. It is empty
+// if cause does not say that.
+func refusalOf(cause error) string {
+	var closed *CloseError
+	var refused *RefusedError
+	switch {
+	case errors.As(cause, &closed) && closed.Code == shared.CloseTryLater:
+		return closed.Reason
+	case errors.As(cause, &refused):
+		return refused.Reason
+	}
+	return ""
 }

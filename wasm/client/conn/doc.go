@@ -6,7 +6,7 @@
 //	liveness.go     is the server still there?
 //	backoff.go      when to try again
 //	call.go         a question and its answer
-//	websocket*.go   the Conn of a real server, natively and in browsers
+//	websocket*.go   the Conn of a real server, natively and in browsers; why it could not be opened
 //
 // It knows events only as far as the connection needs them: it sends pings, and it
 // matches answers by their ids. What a welcome or a closing says, its Owner tells it.

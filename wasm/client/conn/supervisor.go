@@ -12,6 +12,9 @@ import (
 const (
 	// dialTimeout is how long one attempt to connect may take.
 	dialTimeout = 15 * time.Second
+	// explainAfter is how many attempts must have failed before explain is called. Most
+	// connections return before that.
+	explainAfter = 4
 	// maxIdle is how long Tick is not called at most while there is a connection.
 	maxIdle = time.Hour
 )
@@ -32,6 +35,9 @@ type Status struct {
 	// Reason says, for people, why the last connection or attempt ended; empty while
 	// Online.
 	Reason string
+	// Refusal says, for people, why the server does not let us in for now; empty if it
+	// has not said.
+	Refusal string
 	// Code is the final close code; set in Ended only, and 0 there if this side ended
 	// the connection.
 	Code int
@@ -129,7 +135,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 
 	s.mu.Lock()
 	s.running = false
-	s.setState(Ended, err.Error())
+	s.setState(Ended, err.Error(), "")
 	var closed *CloseError
 	if errors.As(err, &closed) {
 		s.status.Code = closed.Code
@@ -163,7 +169,8 @@ func (s *Supervisor) connect(ctx context.Context, group *sync.WaitGroup) (Conn, 
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	s.mu.Lock()
-	s.setState(Connecting, s.status.Reason)
+	s.setState(Connecting, s.status.Reason, s.status.Refusal)
+	attempts := s.backoff.attempts
 	s.mu.Unlock()
 	url, session := s.owner.Address()
 
@@ -174,6 +181,9 @@ func (s *Supervisor) connect(ctx context.Context, group *sync.WaitGroup) (Conn, 
 	dialled := make(chan result, 1)
 	group.Go(func() {
 		conn, err := s.dial(ctx, url, session)
+		if err != nil && attempts >= explainAfter {
+			err = explain(ctx, url, err)
+		}
 		dialled <- result{conn, err}
 	})
 	for {
@@ -191,7 +201,7 @@ func (s *Supervisor) connect(ctx context.Context, group *sync.WaitGroup) (Conn, 
 func (s *Supervisor) waitToRetry(ctx context.Context, cause error) error {
 	s.mu.Lock()
 	due, earliest := s.backoff.next(time.Now())
-	s.setState(Offline, cause.Error())
+	s.setState(Offline, cause.Error(), refusalOf(cause))
 	s.status.Retry = due
 	s.mu.Unlock()
 
@@ -398,7 +408,7 @@ func (s *Supervisor) Welcomed(heartbeat time.Duration) {
 		heartbeat = defaultHeartbeat
 	}
 	s.ready, s.liveness.heartbeat = true, heartbeat
-	s.setState(Online, "")
+	s.setState(Online, "", "")
 }
 
 // ResetBackoff makes the next wait before an attempt a short one. A welcome alone
@@ -444,7 +454,7 @@ func (s *Supervisor) Status() Status {
 }
 
 // setState changes the status. Call it with mu held.
-func (s *Supervisor) setState(state State, reason string) {
+func (s *Supervisor) setState(state State, reason, refusal string) {
 	since := s.status.Since
 	switch {
 	case state == Online:
@@ -452,6 +462,6 @@ func (s *Supervisor) setState(state State, reason string) {
 	case since.IsZero():
 		since = time.Now()
 	}
-	s.status = Status{State: state, Reason: reason, Since: since}
+	s.status = Status{State: state, Reason: reason, Refusal: refusal, Since: since}
 	s.owner.StatusChanged()
 }

@@ -27,13 +27,13 @@ type dialOptions = websocket.DialOptions
 type webSocket struct{ conn *websocket.Conn }
 
 // DialWebSocket opens a WebSocket. If ctx ends first, a connection that is opened
-// nevertheless is closed.
+// nevertheless is closed. Natively, the error is a *RefusedError if the server answered.
 func DialWebSocket(ctx context.Context, url, session string) (Conn, error) {
 	options := newDialOptions(session)
 	return openWithin(ctx, func(ctx context.Context) (Conn, error) {
-		conn, _, err := websocket.Dial(ctx, url, &options)
+		conn, response, err := websocket.Dial(ctx, url, &options)
 		if err != nil {
-			return nil, err
+			return nil, dialError(response, err)
 		}
 		conn.SetReadLimit(maxFrame)
 		return &webSocket{conn}, nil

@@ -2,7 +2,11 @@ package conn
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"reflect"
+	"strings"
+	"syscall/js"
 
 	"websockets/shared"
 )
@@ -10,6 +14,10 @@ import (
 // newDialOptions returns none: a browser sends its cookies by itself and does not
 // accept headers.
 func newDialOptions(string) dialOptions { return dialOptions{} }
+
+// dialError returns err: a browser has no answer to show. The response must not become an
+// interface value, or the linker would keep all methods of net/http.
+func dialError(_ *http.Response, err error) error { return err }
 
 // openWithin calls open and stops waiting for it when ctx ends first. A browser's
 // socket cannot be aborted while it connects, at least not with the close codes
@@ -37,6 +45,57 @@ func openWithin(ctx context.Context, open func(context.Context) (Conn, error)) (
 		}()
 		return nil, ctx.Err()
 	}
+}
+
+// explain returns why a page could not open a WebSocket: it asks the server with a plain
+// request, see shared.OriginQuery. It returns err if that gives no reason either, for
+// example because the server cannot be reached.
+func explain(ctx context.Context, address string, err error) error {
+	location := js.Global().Get("location")
+	if !location.Truthy() {
+		return err // not a page
+	}
+	origin := location.Get("origin").String()
+	address, _, _ = strings.Cut(address, "?")
+	address = "http" + strings.TrimPrefix(address, "ws") + "?" + shared.OriginQuery + "=" + url.QueryEscape(origin)
+	const forbidden, upgradeRequired = 403, 426
+	status, ours := ask(ctx, address)
+	switch {
+	case ours && status == forbidden:
+		return &RefusedError{"the server does not accept pages from " + origin + ", its operator can allow it"}
+	case ours && status == upgradeRequired:
+		return &RefusedError{"the server answers, but a proxy or firewall on the way does not let WebSockets through"}
+	}
+	return err
+}
+
+// ask sends a GET and returns the status of the answer, and whether it is from a server of
+// this protocol and not, for example, from a proxy.
+func ask(ctx context.Context, address string) (status int, ours bool) {
+	defer func() { _ = recover() }() // calls of the browser may throw: then there is no answer
+	controller := js.Global().Get("AbortController").New()
+	stop := context.AfterFunc(ctx, func() { controller.Call("abort") })
+	defer stop()
+	type answer struct {
+		status int
+		ours   bool
+	}
+	settled := make(chan answer, 1)
+	answered := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		version := args[0].Get("headers").Call("get", "Sec-WebSocket-Version")
+		settled <- answer{args[0].Get("status").Int(), version.String() == shared.HandshakeVersion}
+		return nil
+	})
+	defer answered.Release()
+	failed := js.FuncOf(func(js.Value, []js.Value) any {
+		settled <- answer{}
+		return nil
+	})
+	defer failed.Release()
+	options := map[string]any{"cache": "no-store", "signal": controller.Get("signal")}
+	js.Global().Call("fetch", address, options).Call("then", answered, failed)
+	a := <-settled
+	return a.status, a.ours
 }
 
 // hiddenClose reads the close frame from the library's connection. In a browser,

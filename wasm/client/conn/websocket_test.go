@@ -47,6 +47,32 @@ func TestDialSendsSession(t *testing.T) {
 	}
 }
 
+// An attempt that the server answers with an HTTP status fails with the server's reason. A
+// page of HTML, as from a proxy, is none.
+func TestDialReturnsRefusal(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/proxy" {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = w.Write([]byte("<html>"))
+			return
+		}
+		http.Error(w, "too many connections", http.StatusTooManyRequests)
+	}))
+	defer s.Close()
+	for path, want := range map[string]string{
+		"/ws":    "429 Too Many Requests: too many connections",
+		"/proxy": "502 Bad Gateway",
+	} {
+		_, err := DialWebSocket(t.Context(), "ws"+strings.TrimPrefix(s.URL, "http")+path, "")
+		var refused *RefusedError
+		if !errors.As(err, &refused) || refused.Reason != want {
+			t.Errorf("dialing %s: got %v, want a refusal with %q", path, err, want)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
 func TestReadReturnsCloseFrame(t *testing.T) {
 	url := serveSocket(t, func(_ *http.Request, conn *websocket.Conn) {
 		_ = conn.WriteMessage(websocket.TextMessage, []byte("last words"))
