@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"websockets/server/eventlog"
+	"websockets/server/eventlog/jetstream"
 )
 
 type commandLine struct {
@@ -28,6 +29,10 @@ var serveHelp = kong.Vars{
 		"Durability then depends on NATS: set sync_interval: always there, or use --replicas 3.",
 	"new_epoch": "Use once after restoring --data from a backup: clients that have seen newer messages start over.",
 	"replicas":  "With --nats: number of NATS servers that store each message: 1, 3 or 5.",
+	"nats_prefix": "With --nats: what the names of streams, buckets and subjects begin with. Servers with the same prefix are one chat, " +
+		"with different ones different chats.",
+	"apply_settings": "Use once to change --replicas, --max-bytes, --max-age and --max-room-messages of a log that exists; without it " +
+		"they are for a new log only. The server first logs what that deletes.",
 	"api_tokens": "Enable the HTTP API. Each line of the file has a name, a token of at least 32 characters, " +
 		"and scopes: messages:read messages:write sessions:delete.",
 	"allow_origin": "Origin (https://host) of another site whose pages may connect. May be repeated.",
@@ -50,6 +55,7 @@ type serveCommand struct {
 	NATS         string   `name:"nats" placeholder:"URL,…" help:"${nats}"`
 	NewEpoch     bool     `help:"${new_epoch}"`
 	Replicas     int      `default:"1" placeholder:"N" help:"${replicas} Default ${default}."`
+	NATSPrefix   string   `name:"nats-prefix" default:"websockets" placeholder:"PREFIX" help:"${nats_prefix} Default ${default}."`
 	AllowOrigin  []string `placeholder:"ORIGIN" help:"${allow_origin}"`
 	authFlags    `embed:""`
 	tlsFlags     `embed:""`
@@ -63,6 +69,8 @@ type serveCommand struct {
 	MaxAge          time.Duration `default:"0" placeholder:"DURATION" help:"${max_age} Default ${default}."`
 	MaxRoomMessages int64         `default:"0" placeholder:"N" help:"${max_room_messages} Default ${default}."`
 
+	ApplySettings bool `help:"${apply_settings}"`
+
 	// LogFormat was called --log in 0.1.0.
 	LogFormat string `aliases:"log" env:"WEBSOCKETS_LOG_FORMAT,WEBSOCKETS_LOG" default:"text" enum:"text,json" placeholder:"text|json" help:"${log_format}"`
 }
@@ -74,10 +82,14 @@ func (s *serveCommand) check() error {
 		return err
 	case s.NATS != "" && s.Fsync != "":
 		return errors.New("--fsync cannot be used with --nats: the NATS servers decide when to sync")
-	case s.Data == inMemory && (s.NATS != "" || s.Fsync != "" || s.NewEpoch):
-		return errors.New("--data none stores nothing: it cannot be used with --nats, --fsync or --new-epoch")
+	case s.Data == inMemory && (s.NATS != "" || s.Fsync != "" || s.NewEpoch || s.ApplySettings):
+		return errors.New("--data none stores nothing: it cannot be used with --nats, --fsync, --new-epoch or --apply-settings")
 	case s.NATS == "" && s.Replicas != 1:
 		return errors.New("--replicas requires --nats")
+	case s.NATS == "" && s.NATSPrefix != jetstream.DefaultPrefix:
+		return errors.New("--nats-prefix requires --nats")
+	case s.NATS != "" && jetstream.CheckPrefix(s.NATSPrefix) != nil:
+		return fmt.Errorf("--nats-prefix: %w", jetstream.CheckPrefix(s.NATSPrefix))
 	case s.MaxAge != 0 && s.MaxAge < eventlog.DedupeWindow:
 		return fmt.Errorf("--max-age=%v is too short, the minimum is %v: duplicates are detected for that long",
 			s.MaxAge, eventlog.DedupeWindow)

@@ -124,13 +124,14 @@ func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventl
 		}), nil
 	}
 	log, err := jetstream.Open(ctx, jetstream.Options{
-		Servers: s.NATS, Replicas: s.Replicas, NewEpoch: s.NewEpoch,
+		Servers: s.NATS, Prefix: s.NATSPrefix, Replicas: s.Replicas, NewEpoch: s.NewEpoch, ApplySettings: s.ApplySettings,
 		Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(cmp.Or(s.MaxBytes, defaultMaxBytes)),
 		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.Replicas = log.Replicas() // what the log has, for describe
 	return log, nil
 }
 

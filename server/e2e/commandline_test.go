@@ -43,6 +43,7 @@ func TestWrongUseIsToldInOneLine(t *testing.T) {
 		"no folder":           {[]string{"--listen", "127.0.0.1:0", "--data", "/dev/null/x"}, "the data folder"},
 		"in memory, on NATS":  {[]string{"--listen", "127.0.0.1:0", "--data", "none", "--nats", "nats://127.0.0.1:1"}, "--data none stores nothing"},
 		"in memory, synced":   {[]string{"--listen", "127.0.0.1:0", "--data", "none", "--fsync", "always"}, "--data none stores nothing"},
+		"in memory, changed":  {[]string{"--listen", "127.0.0.1:0", "--data", "none", "--apply-settings"}, "--data none stores nothing"},
 		"in memory, restored": {[]string{"--listen", "127.0.0.1:0", "--data", "none", "--new-epoch"}, "--data none stores nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
