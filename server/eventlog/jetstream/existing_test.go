@@ -117,7 +117,6 @@ func TestForeignNamesAreRefused(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			nats := startNATS(t, 1)
 			js := connect(t, nats.URL())
 			c.create(js)
@@ -298,7 +297,6 @@ func TestAPartIsNotAdopted(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			nats := startNATS(t, 1)
 			js := connect(t, nats.URL())
 			oldStore(t, js, 1)
