@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -133,6 +134,11 @@ func TestApplySettings(t *testing.T) {
 	l.Close()
 
 	l = open(t, dir, limits, apply, log.all)
+	crashed := t.TempDir() // as it is on disk now, most likely with the checkpoint from before
+	err := os.CopyFS(crashed, os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
 	lines := log.settingLines()
 	want := `setting=--max-room-messages store="no limit" wanted=3 deletes="7 of 12 messages, about `
 	if len(lines) != 3 || !strings.Contains(lines[2], want) {
@@ -150,9 +156,11 @@ func TestApplySettings(t *testing.T) {
 	}
 	l.Close()
 
-	l = open(t, dir, limits, errors.option)
-	if l.Epoch("long") != epoch || errors.String() != "" {
-		t.Errorf("after another start: got epoch %s, want %s, and no error:\n%s", l.Epoch("long"), epoch, &errors)
+	for name, folder := range map[string]string{"another start": dir, "a crash": crashed} {
+		l = open(t, folder, limits, errors.option)
+		if l.Epoch("long") != epoch || errors.String() != "" {
+			t.Errorf("after %s: got epoch %s, want %s, and no error:\n%s", name, l.Epoch("long"), epoch, &errors)
+		}
 	}
 }
 
