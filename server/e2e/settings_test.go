@@ -53,7 +53,7 @@ func TestSettingsOfACluster(t *testing.T) {
 
 	d := serveOn(t, nats.URL(), "--replicas", "3", "--max-room-messages", "10", "--apply-settings")
 	d.AwaitLog(regexp.MustCompile(`setting=--max-room-messages store="no limit" wanted=10 deletes="20 of 30 messages, about \d+ bytes`))
-	a.AwaitLog(regexp.MustCompile("level=WARN msg=\"the settings of the store were changed"))
+	a.AwaitLog(regexp.MustCompile(`level=WARN .*has changed the settings of the store" stream=websockets_ROOMS_\d before="messages per room no limit" now="messages per room 10"`))
 	for _, server := range []*servertest.Process{a, b, d} {
 		// Beyond what a server may have in memory: an older cursor.
 		if got := joinAt(t, server, shared.Cursor{Epoch: epoch}); got != shared.StateTruncated {

@@ -39,12 +39,7 @@ type Options struct {
 	// commas. Dir and SyncAlways then have no effect. Empty means NATS inside this
 	// process.
 	Servers string
-	// Prefix begins all names and subjects on Servers. Logs with different prefixes have
-	// nothing in common. Empty means DefaultPrefix; see CheckPrefix.
-	Prefix string
-	// Replicas is how many servers of a cluster store each message; 0 means 1. Like
-	// MaxBytes, MaxAge and MaxRoomMessages it is for a new store: one that exists keeps its
-	// settings, unless ApplySettings is set.
+	// Replicas is how many servers of a cluster store each message; 0 means 1.
 	Replicas int
 	// Dir is the folder of the embedded store. One process at a time may have it open.
 	Dir string
@@ -56,9 +51,13 @@ type Options struct {
 	// MaxAge and MaxRoomMessages bound what a room keeps; 0 means no bound.
 	MaxAge          time.Duration
 	MaxRoomMessages int64
-	// ApplySettings changes the settings of a store that exists, which may delete messages.
-	// What it deletes is logged first.
+	// ApplySettings gives a store that exists Replicas, MaxBytes, MaxAge and
+	// MaxRoomMessages too, which may delete messages; that is logged first. Otherwise they
+	// are for a new store: one that exists keeps its settings, and differences are logged.
 	ApplySettings bool
+	// Prefix begins all names and subjects of the store. Stores with different prefixes
+	// have nothing in common. Empty means DefaultPrefix; see CheckPrefix.
+	Prefix string
 	// NewEpoch gives the log a new epoch, so that clients start over. It is for a store
 	// that was restored from a backup, which may lack messages that clients have seen.
 	NewEpoch bool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -66,21 +67,34 @@ func lowest(a, b int64) int64 {
 // removesOldest reports whether a limit other than the size may remove the oldest messages.
 func (s *settings) removesOldest() bool { return s.MaxAge > 0 || s.MaxMessages > 0 }
 
-func (s *settings) String() string {
-	return fmt.Sprintf("%d replicas, at most %s, for %s, %s in all, %s a room", s.Replicas,
-		sizeText(s.MaxBytes), ageText(s.MaxAge), countText(s.MaxMessages), countText(s.MaxRoomMessages))
+// differences says in words what is different in now.
+func (s *settings) differences(now *settings) (before, after string) {
+	var was, is []string
+	compare := func(name, old, new string) {
+		if old != new {
+			was, is = append(was, name+" "+old), append(is, name+" "+new)
+		}
+	}
+	compare("replicas", strconv.Itoa(s.Replicas), strconv.Itoa(now.Replicas))
+	compare("size", sizeText(s.MaxBytes), sizeText(now.MaxBytes))
+	compare("age", ageText(s.MaxAge), ageText(now.MaxAge))
+	compare("messages", countText(s.MaxMessages), countText(now.MaxMessages))
+	compare("messages per room", countText(s.MaxRoomMessages), countText(now.MaxRoomMessages))
+	return strings.Join(was, ", "), strings.Join(is, ", ")
 }
 
 // observe notes settings that the stream's state came with. If somebody has changed them,
 // it logs that.
 func (s *stream) observe(now settings) {
-	before := s.settings.Load()
-	now.LeastRoomMessages = lowest(now.LeastRoomMessages, before.LeastRoomMessages)
-	if now == *before || !s.settings.CompareAndSwap(before, &now) || now.String() == before.String() {
+	old := s.settings.Load()
+	now.LeastRoomMessages = lowest(now.LeastRoomMessages, old.LeastRoomMessages)
+	if now == *old || !s.settings.CompareAndSwap(old, &now) {
 		return
 	}
-	s.opts.Logger.Warn("the settings of the store were changed by another server or an operator", "stream", s.name,
-		"before", before.String(), "now", now.String())
+	before, after := old.differences(&now)
+	if before != "" {
+		s.opts.Logger.Warn("another server or an operator has changed the settings of the store", "stream", s.name, "before", before, "now", after)
+	}
 }
 
 // newStream returns the configuration of a stream that is missing. If the store has
@@ -188,15 +202,12 @@ func (l *Log) updateStream(ctx context.Context, c jetstream.StreamConfig) (jetst
 func (s *shard) marks(c jetstream.StreamConfig, count int) map[string]string {
 	marks := map[string]string{shardsKey: strconv.Itoa(count)}
 	if c.Metadata[leastKey] == "" && s.stored.Limited {
-		s.stream.observe(settingsWithLeast(*s.stream.settings.Load(), 1))
+		unknown := *s.stream.settings.Load()
+		unknown.LeastRoomMessages = 1
+		s.stream.settings.Store(&unknown)
 	}
 	setLeast(marks, s.stream.settings.Load().LeastRoomMessages)
 	return marks
-}
-
-func settingsWithLeast(s settings, least int64) settings {
-	s.LeastRoomMessages = least
-	return s
 }
 
 // Texts of settings as the flags have them.

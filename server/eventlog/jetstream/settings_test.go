@@ -263,7 +263,7 @@ func TestSettingsAreFollowed(t *testing.T) {
 	if !isGone(t, a, "long", 3) {
 		t.Error("at the server that was running: got a page without a gap, want that messages may have expired")
 	}
-	if !strings.Contains(log.String(), "the settings of the store were changed") {
+	if !strings.Contains(log.String(), `has changed the settings of the store" stream=websockets_ROOMS_0 before="messages per room no limit" now="messages per room 3"`) {
 		t.Errorf("the log of the server that was running: got\n%s\nwant that the settings were changed", &log)
 	}
 	b.Close()

@@ -51,48 +51,6 @@ func (l *Log) openValues(ctx context.Context) error {
 	return nil
 }
 
-func (l *Log) openBucket(ctx context.Context, b jetstream.KeyValueConfig) (*values, error) {
-	b.Bucket = l.existing.buckets[bucketOf(b)]
-	config, exists := l.existing.streams[bucketStream(b.Bucket)]
-	if !exists {
-		b.Replicas = l.newReplicas()
-		b.Metadata = map[string]string{markKey: l.prefix()}
-		kv, err := l.js.CreateKeyValue(ctx, b)
-		if err == nil {
-			return &values{log: l, kv: kv, replicas: b.Replicas}, nil
-		}
-		if !errors.Is(err, jetstream.ErrBucketExists) {
-			return nil, err
-		}
-		created, lookErr := l.look(ctx, bucketStream(b.Bucket)) // by another server, meanwhile
-		if lookErr != nil || created == nil {
-			return nil, cmp.Or(lookErr, err)
-		}
-		config = *created
-		err = l.checkMark(config)
-		if err != nil {
-			return nil, err
-		}
-	}
-	config, err := l.mark(ctx, config, nil)
-	if err != nil {
-		return nil, err
-	}
-	kv, err := l.js.KeyValue(ctx, b.Bucket)
-	if err != nil {
-		return nil, err
-	}
-	l.compared = append(l.compared, part{stream: l.readerOf(config), have: config, want: l.wantedBucket(config, b)})
-	return &values{log: l, kv: kv, replicas: config.Replicas}, nil
-}
-
-// readerOf returns a reader of the stream that is a bucket.
-func (l *Log) readerOf(c jetstream.StreamConfig) *stream {
-	s := &stream{name: c.Name, opts: &l.opts, conn: l.conn, reads: l.reads}
-	s.settings.Store(settingsOf(c))
-	return s
-}
-
 // Get implements eventlog.Values.
 func (v *values) Get(ctx context.Context, owner, key string) ([]byte, error) {
 	e, err := v.kv.Get(ctx, valueKey(owner, key))
@@ -251,4 +209,47 @@ func (v *values) getStored(ctx context.Context, key string) (jetstream.KeyValueE
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// openBucket opens a key-value store, creating it if it is missing.
+func (l *Log) openBucket(ctx context.Context, b jetstream.KeyValueConfig) (*values, error) {
+	b.Bucket = l.existing.buckets[bucketOf(b)]
+	config, exists := l.existing.streams[bucketStream(b.Bucket)]
+	if !exists {
+		b.Replicas = l.newReplicas()
+		b.Metadata = map[string]string{markKey: l.prefix()}
+		kv, err := l.js.CreateKeyValue(ctx, b)
+		if err == nil {
+			return &values{log: l, kv: kv, replicas: b.Replicas}, nil
+		}
+		if !errors.Is(err, jetstream.ErrBucketExists) {
+			return nil, err
+		}
+		created, lookErr := l.look(ctx, bucketStream(b.Bucket)) // by another server, meanwhile
+		if lookErr != nil || created == nil {
+			return nil, cmp.Or(lookErr, err)
+		}
+		config = *created
+		err = l.checkMark(config)
+		if err != nil {
+			return nil, err
+		}
+	}
+	config, err := l.mark(ctx, config, nil)
+	if err != nil {
+		return nil, err
+	}
+	kv, err := l.js.KeyValue(ctx, b.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	l.compared = append(l.compared, part{stream: l.readerOf(config), have: config, want: l.wantedBucket(config, b)})
+	return &values{log: l, kv: kv, replicas: config.Replicas}, nil
+}
+
+// readerOf returns a reader of the stream that is a bucket.
+func (l *Log) readerOf(c jetstream.StreamConfig) *stream {
+	s := &stream{name: c.Name, opts: &l.opts, conn: l.conn, reads: l.reads}
+	s.settings.Store(settingsOf(c))
+	return s
 }
