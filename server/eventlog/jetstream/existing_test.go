@@ -5,7 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -345,5 +347,86 @@ func TestUnusableSettingsAreRefused(t *testing.T) {
 	l = open(t, "", on(nats), apply)
 	if got := bodies(readAll(t, l, "x")); !slices.Equal(got, []string{"stored"}) {
 		t.Errorf("messages: got %q, want stored", got)
+	}
+}
+
+// Settings that no flag has are compared too. A stream in memory stays there.
+func TestSettingsWithoutAFlag(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t, 1)
+	js := connect(t, nats.URL())
+	l := open(t, "", on(nats))
+	l.Close()
+	config := streamsOf(t, js)["websockets_ROOMS_0"]
+	config.Discard, config.Duplicates, config.MaxMsgs = natsjs.DiscardNew, time.Minute, 1000
+	_, err := js.UpdateStream(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log, errors journal
+	l = open(t, "", on(nats), log.all)
+	for _, want := range []string{
+		`setting="messages of a shard" store=1000 wanted="no limit"`,
+		`setting="when it is full" store="new ones are refused" wanted="the oldest are deleted"`,
+		`setting="duplicates are detected for" store=1m0s wanted=2m0s`,
+	} {
+		if log.lines("level=WARN", want) != 1 {
+			t.Errorf("the log: got\n%s\nwant one line with %s", &log, want)
+		}
+	}
+	l.Close()
+	l = open(t, "", on(nats), apply)
+	l.Close()
+	if is := streamsOf(t, js)["websockets_ROOMS_0"]; is.Discard != natsjs.DiscardOld || is.Duplicates != 2*time.Minute || is.MaxMsgs != -1 {
+		t.Errorf("applied: got %+v, want what is wanted", is)
+	}
+
+	err = js.DeleteStream(t.Context(), config.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Storage, config.Discard, config.MaxMsgs, config.Duplicates = natsjs.MemoryStorage, natsjs.DiscardOld, -1, 2*time.Minute
+	createStream(t, js, config)
+	l = open(t, "", on(nats), errors.all)
+	if errors.lines("setting=storage store=memory wanted=file") != 1 {
+		t.Errorf("the log: got\n%s\nwant one line about the storage", &errors)
+	}
+	l.Close()
+	l, err = tryOpen(t, "", on(nats), apply)
+	if err == nil {
+		l.Close()
+		t.Fatal("applying to a stream in memory: got a log, want an error")
+	}
+	if want := "the stream websockets_ROOMS_0 is kept in memory, which NATS cannot change: start without --apply-settings"; !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// Two servers with different settings that make a store at the same time have the same
+// one in the end.
+func TestTwoServersMakeOneStore(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t, 1)
+	logs, errs := make([]*jetstream.Log, 4), make([]error, 4)
+	var wg sync.WaitGroup
+	for i := range logs {
+		wg.Go(func() {
+			logs[i], errs[i] = tryOpen(t, "", on(nats), jetstream.WithShards(4), func(o *jetstream.Options) { o.MaxRoomMessages = int64(i % 2 * 3) })
+		})
+	}
+	wg.Wait()
+	for _, l := range logs {
+		if l != nil {
+			t.Cleanup(l.Close)
+		}
+	}
+	err := errors.Join(errs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range logs {
+		if l.Epoch("x") != logs[0].Epoch("x") {
+			t.Errorf("epoch of server %d: got %s, want %s", i, l.Epoch("x"), logs[0].Epoch("x"))
+		}
 	}
 }

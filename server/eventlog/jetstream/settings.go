@@ -123,11 +123,11 @@ func (l *Log) newStream(shard, count int) jetstream.StreamConfig {
 
 // newReplicas returns how many replicas a bucket gets that is missing: as many as the
 // store's others.
-func (l *Log) newReplicas() int {
+func (l *Log) newReplicas() (replicas int) {
 	for _, other := range l.existing.streams {
-		return other.Replicas
+		replicas = max(replicas, other.Replicas)
 	}
-	return l.opts.Replicas
+	return cmp.Or(replicas, l.opts.Replicas)
 }
 
 // wantedStream returns a stream's configuration with what Options say.
