@@ -29,6 +29,8 @@ var serveHelp = kong.Vars{
 		"may lose the last second of acked messages. Default always.",
 	"new_epoch": "Use once after restoring --data from a backup: clients that have seen newer messages start over.",
 	"replicas":  "With --nats: number of NATS servers that store each message: 1, 3 or 5.",
+	"apply_settings": "Use once to change --replicas, --max-bytes, --max-age and --max-room-messages of a log that exists; without it " +
+		"they are for a new log only. The server first logs what that deletes.",
 	"api_tokens": "Enable the HTTP API. Each line of the file has a name, a token of at least 32 characters, " +
 		"and scopes: messages:read messages:write sessions:delete. SIGHUP reloads it.",
 	"allow_origin": "Origin (https://host) of another site whose pages may connect. May be repeated.",
@@ -72,6 +74,8 @@ type serveCommand struct {
 	MaxAge          time.Duration `default:"0" placeholder:"DURATION" help:"${max_age} Default ${default}."`
 	MaxRoomMessages int64         `default:"0" placeholder:"N" help:"${max_room_messages} Default ${default}."`
 
+	ApplySettings bool `help:"${apply_settings}"`
+
 	// LogFormat was called --log in 0.1.0.
 	LogFormat string `aliases:"log" env:"WEBSOCKETS_LOG_FORMAT,WEBSOCKETS_LOG" default:"text" enum:"text,json" placeholder:"text|json" help:"${log_format}"`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" placeholder:"debug|info|warn|error" help:"${log_level}"`
@@ -84,8 +88,8 @@ func (s *serveCommand) check() error {
 		return err
 	case s.NATS != "" && s.Fsync != "":
 		return errors.New("--fsync cannot be used with --nats: the NATS servers decide when to sync")
-	case s.Data == inMemory && (s.NATS != "" || s.Fsync != "" || s.NewEpoch):
-		return errors.New("--data none stores nothing: it cannot be used with --nats, --fsync or --new-epoch")
+	case s.Data == inMemory && (s.NATS != "" || s.Fsync != "" || s.NewEpoch || s.ApplySettings):
+		return errors.New("--data none stores nothing: it cannot be used with --nats, --fsync, --new-epoch or --apply-settings")
 	case s.NATS == "" && s.Replicas != 1:
 		return errors.New("--replicas requires --nats")
 	case s.MaxAge != 0 && s.MaxAge < eventlog.DedupeWindow:

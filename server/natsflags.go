@@ -14,6 +14,8 @@ var natsHelp = kong.Vars{
 	"nats": "Store messages on these NATS servers instead of in --data. Several chat servers can share them. " +
 		"Durability then depends on NATS: set sync_interval: always there, or use --replicas 3. " +
 		"Users and passwords in the addresses are visible to others on this machine: prefer the files below.",
+	"nats_prefix": "With --nats: what the names of streams, buckets and subjects begin with. Servers with the same prefix are one chat, " +
+		"with different ones different chats.",
 	"nats_creds": "With --nats: credentials file (.creds) of a NATS user.",
 	"nats_nkey":  "With --nats: file with the nkey seed of a NATS user.",
 	"nats_ca":    "With --nats: certificates (PEM) of the authorities to trust, instead of the system's. Requires TLS.",
@@ -23,17 +25,20 @@ var natsHelp = kong.Vars{
 
 // natsFlags say which NATS servers to use, and how to connect to them.
 type natsFlags struct {
-	NATS      string `name:"nats" placeholder:"URL,…" help:"${nats}"`
-	NATSCreds string `name:"nats-creds" placeholder:"FILE" help:"${nats_creds}"`
-	NATSNKey  string `name:"nats-nkey" placeholder:"FILE" help:"${nats_nkey}"`
-	NATSCA    string `name:"nats-ca" placeholder:"FILE" help:"${nats_ca}"`
-	NATSCert  string `name:"nats-cert" placeholder:"FILE" help:"${nats_cert}"`
-	NATSKey   string `name:"nats-key" placeholder:"FILE" help:"${nats_key}"`
+	NATS       string `name:"nats" placeholder:"URL,…" help:"${nats}"`
+	NATSPrefix string `name:"nats-prefix" default:"websockets" placeholder:"PREFIX" help:"${nats_prefix} Default ${default}."`
+	NATSCreds  string `name:"nats-creds" placeholder:"FILE" help:"${nats_creds}"`
+	NATSNKey   string `name:"nats-nkey" placeholder:"FILE" help:"${nats_nkey}"`
+	NATSCA     string `name:"nats-ca" placeholder:"FILE" help:"${nats_ca}"`
+	NATSCert   string `name:"nats-cert" placeholder:"FILE" help:"${nats_cert}"`
+	NATSKey    string `name:"nats-key" placeholder:"FILE" help:"${nats_key}"`
 }
 
 // check returns an error if flags contradict each other. It has no secrets of an address.
 func (f *natsFlags) check() error {
 	switch {
+	case f.NATS == "" && f.NATSPrefix != jetstream.DefaultPrefix:
+		return errors.New("--nats-prefix requires --nats")
 	case f.NATS == "" && f.credentials() != (jetstream.Credentials{}):
 		return errors.New("the --nats flags require --nats")
 	case f.NATS == "":
@@ -43,7 +48,11 @@ func (f *natsFlags) check() error {
 	case (f.NATSCert == "") != (f.NATSKey == ""):
 		return errors.New("--nats-cert and --nats-key must be used together")
 	}
-	_, err := jetstream.Addresses(f.NATS)
+	err := jetstream.CheckPrefix(f.NATSPrefix)
+	if err != nil {
+		return fmt.Errorf("--nats-prefix: %w", err)
+	}
+	_, err = jetstream.Addresses(f.NATS)
 	if err != nil {
 		return fmt.Errorf("--nats: %w", err)
 	}

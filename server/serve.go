@@ -140,7 +140,8 @@ func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventl
 		}), nil
 	}
 	options := jetstream.Options{
-		Servers: s.NATS, Credentials: s.credentials(), Replicas: s.Replicas, NewEpoch: s.NewEpoch,
+		Servers: s.NATS, Prefix: s.NATSPrefix, Credentials: s.credentials(), Replicas: s.Replicas,
+		NewEpoch: s.NewEpoch, ApplySettings: s.ApplySettings,
 		Dir: s.Data, SyncAlways: s.Fsync != "interval", MaxBytes: int64(cmp.Or(s.MaxBytes, defaultMaxBytes)),
 		MaxAge: s.MaxAge, MaxRoomMessages: s.MaxRoomMessages, Logger: logger,
 	}
@@ -158,6 +159,7 @@ func (s *serveCommand) openLog(ctx context.Context, logger *slog.Logger) (eventl
 	if err != nil {
 		return nil, err
 	}
+	s.Replicas = log.Replicas() // what the log has, for describe
 	return log, nil
 }
 

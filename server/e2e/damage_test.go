@@ -122,7 +122,7 @@ func TestDamageWhileRunning(t *testing.T) {
 // that it is in.
 func damageMessage(t *testing.T, dir, text string) (stream string) {
 	t.Helper()
-	blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "ROOMS_*", "msgs", "*.blk"))
+	blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "*ROOMS_*", "msgs", "*.blk"))
 	if err != nil {
 		t.Fatal(err)
 	}

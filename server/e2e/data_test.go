@@ -1,14 +1,9 @@
 package e2e
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,7 +67,7 @@ func TestDataOfVersion010(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := unpack(name+".tar.gz", dir); err != nil {
+	if err := servertest.Unpack(name+".tar.gz", dir); err != nil {
 		t.Fatal(err)
 	}
 	server := servertest.StartOn(t, dir, "--rate", "0")
@@ -207,7 +202,7 @@ func writeData(t *testing.T, name string) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := pack(server.Dir, name+".tar.gz"); err != nil {
+	if err := servertest.Pack(server.Dir, name+".tar.gz"); err != nil {
 		t.Fatal(err)
 	}
 	golden, err := json.MarshalIndent(data, "", "\t")
@@ -216,55 +211,5 @@ func writeData(t *testing.T, name string) {
 	}
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// pack writes a folder to an archive.
-func pack(dir, path string) error {
-	var archive bytes.Buffer
-	zipped, err := gzip.NewWriterLevel(&archive, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
-	files := tar.NewWriter(zipped)
-	if err := errors.Join(files.AddFS(os.DirFS(dir)), files.Close(), zipped.Close()); err != nil {
-		return err
-	}
-	return os.WriteFile(path, archive.Bytes(), 0o644)
-}
-
-// unpack writes the files of an archive to a folder.
-func unpack(path, dir string) error {
-	archive, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer archive.Close()
-	zipped, err := gzip.NewReader(archive)
-	if err != nil {
-		return err
-	}
-	for files := tar.NewReader(zipped); ; {
-		header, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if !filepath.IsLocal(header.Name) {
-			return fmt.Errorf("%s leads out of the folder", header.Name)
-		}
-		target := filepath.Join(dir, header.Name)
-		if header.Typeflag == tar.TypeDir {
-			err = os.MkdirAll(target, 0o700)
-		} else if err = os.MkdirAll(filepath.Dir(target), 0o700); err == nil {
-			var content []byte
-			if content, err = io.ReadAll(files); err == nil {
-				err = os.WriteFile(target, content, 0o600)
-			}
-		}
-		if err != nil {
-			return err
-		}
 	}
 }

@@ -207,7 +207,7 @@ func TestStoreThatBecomesReadOnly(t *testing.T) {
 		}
 		return nil
 	}
-	folders, err := filepath.Glob(filepath.Join(server.Dir, "jetstream", "*", "streams", "ROOMS_*", "msgs"))
+	folders, err := filepath.Glob(filepath.Join(server.Dir, "jetstream", "*", "streams", "*ROOMS_*", "msgs"))
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("the store has the folders %q, %v", folders, err)
 	}

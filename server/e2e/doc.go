@@ -11,6 +11,7 @@
 //	topic_test.go        topics, and a server without a disk
 //	broadcast_test.go    events that are not stored, on several servers
 //	nodes_test.go        several servers on one NATS
+//	settings_test.go     the log's settings and other flags; two chats on one NATS
 //	damage_test.go       damaged stores; disk_test.go full and read-only disks
 //	data_test.go         the data of version 0.1.0
 //	listen_test.go       Unix sockets, sockets of systemd, the printed address

@@ -211,6 +211,8 @@ func TestWrongUseOfNATS(t *testing.T) {
 	}{
 		"fsync":            {[]string{"--nats", unreachable, "--fsync", "always"}, "--fsync cannot be used with --nats"},
 		"replicas of none": {[]string{"--data", t.TempDir(), "--replicas", "3"}, "--replicas requires --nats"},
+		"prefix of none":   {[]string{"--data", t.TempDir(), "--nats-prefix", "x"}, "--nats-prefix requires --nats"},
+		"prefix":           {[]string{"--nats", unreachable, "--nats-prefix", "a.b"}, `--nats-prefix: "a.b" cannot be a prefix: use 1 to 32 letters`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := servertest.Run(t, append([]string{"--listen", "127.0.0.1:0"}, c.args...)...)
@@ -243,7 +245,7 @@ func TestReplicasComeAndGo(t *testing.T) {
 		newcomers = append(newcomers, gather(t, c.rooms, b.WS()))
 	}
 	c.whileWriting(writing, func() {
-		stream := nats.Fullest("ROOMS_") // the room's
+		stream := nats.Fullest("websockets_ROOMS_") // the room's
 		leader := nats.AwaitLeader(stream, nil)
 		leader.Kill()
 		nats.AwaitLeader(stream, leader)
@@ -482,7 +484,7 @@ func (h *thief) read(r *bufio.Reader) ([]byte, error) {
 	if _, err := io.ReadFull(r, body); err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(line[1], "feed.") && h.takes(body) {
+	if strings.HasPrefix(line[1], "websockets.feed.") && h.takes(body) {
 		return nil, nil
 	}
 	return append(frame, body...), nil

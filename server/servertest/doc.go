@@ -9,6 +9,7 @@
 //	proxy.go         Proxy: a TCP connection that can be held, cut and filtered
 //	ports.go         addresses that stay free over a restart
 //	memory.go        the memory of a process
+//	archive.go       Pack and Unpack: a data folder as a file
 //
 // Clients:
 //

@@ -30,7 +30,7 @@ func (r roomReader) before(ctx context.Context, before uint64, limit, maxBytes i
 		if err != nil {
 			return eventlog.Page{}, err
 		}
-		if r.stream.opts.Replicas > 1 {
+		if r.stream.settings.Load().Replicas > 1 {
 			next, err := r.next(ctx, last)
 			if err != nil {
 				return eventlog.Page{}, err

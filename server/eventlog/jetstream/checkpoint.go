@@ -23,8 +23,9 @@ type checkpoint struct {
 	// First and Seq had no message.
 	First   uint64 `json:"first"`
 	Deleted int    `json:"deleted,omitempty"`
-	// Limited means that --max-room-messages may have removed messages anywhere in
-	// the stream, Aged that --max-age may have removed the oldest. Both stay set.
+	// Limited means that a limit of messages per room may have removed messages anywhere
+	// in the stream, Aged that a limit of age, or of messages in all, may have removed the
+	// oldest. Both stay set.
 	Limited bool `json:"limited,omitempty"`
 	Aged    bool `json:"aged,omitempty"`
 }
@@ -74,9 +75,10 @@ func (s *shard) storeCheckpoint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	settings := s.stream.settings.Load()
 	c := checkpoint{
 		Seq: state.LastSeq, First: state.FirstSeq, Deleted: state.NumDeleted,
-		Limited: s.opts.MaxRoomMessages > 0, Aged: s.opts.MaxAge > 0,
+		Limited: settings.LeastRoomMessages > 0, Aged: settings.removesOldest(),
 	}
 	if c.Seq > 0 {
 		last, err := s.stream.getOne(ctx, directGet{Seq: c.Seq})

@@ -93,7 +93,7 @@ func fillStores(t *testing.T, shards int) []store {
 			continue
 		}
 		found++
-		stream := fmt.Sprintf("ROOMS_%d", shard)
+		stream := fmt.Sprintf("websockets_ROOMS_%d", shard)
 		stores[shard] = store{
 			t: t, dir: dir, shards: shards, room: room, epoch: l.Epoch(room),
 			stream: stream, msgs: filepath.Join(dir, "jetstream", "$G", "streams", stream, "msgs"),
@@ -181,7 +181,7 @@ func (s store) record(seq int, change func(data []byte, at, body int) []byte) {
 
 // headerAt is where the header begins in the records of the shard.
 func (s store) headerAt() int {
-	return 22 + len("room."+strings.TrimPrefix(s.stream, "ROOMS_")+"."+s.room)
+	return 22 + len("websockets.room."+strings.TrimPrefix(s.stream, "websockets_ROOMS_")+"."+s.room)
 }
 
 // flipSome flips a bit of a file of at least ten bytes.
@@ -313,9 +313,9 @@ func TestDamage(t *testing.T) {
 // TestDamageOfValues damages the key-value store of the server.
 func TestDamageOfValues(t *testing.T) {
 	t.Parallel()
-	values := func(s store) string { return filepath.Join(s.msgs, "..", "..", "KV_server") }
+	values := func(s store) string { return filepath.Join(s.msgs, "..", "..", "KV_websockets_server") }
 	for name, test := range map[string]damage{
-		"settings damaged": {do: func(s store) { s.change(filepath.Join(values(s), "meta.inf"), flipSome) }, error: "stream=KV_server"},
+		"settings damaged": {do: func(s store) { s.change(filepath.Join(values(s), "meta.inf"), flipSome) }, error: "stream=KV_websockets_server"},
 		"all missing": {
 			do:   func(s store) { removeAll(s, values(s)) },
 			told: "lost its checkpoint", error: "value=guest-key"},
@@ -554,7 +554,7 @@ func TestNoDamage(t *testing.T) {
 				}
 				l.Close()
 				if round == 2 { // the head of a record, and not all of its message
-					blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "$G", "streams", "ROOMS_0", "msgs", "*.blk"))
+					blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "$G", "streams", "websockets_ROOMS_0", "msgs", "*.blk"))
 					if err != nil || len(blocks) == 0 {
 						t.Fatal(blocks, err)
 					}

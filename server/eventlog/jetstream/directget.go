@@ -17,12 +17,13 @@ import (
 // directGet is a request of JetStream's direct get API. With Batch or LastOf the
 // response has any number of messages and an end marker.
 type directGet struct {
-	Seq      uint64   `json:"seq,omitempty"`
-	LastFor  string   `json:"last_by_subj,omitempty"`
-	NextFor  string   `json:"next_by_subj,omitempty"`
-	LastOf   []string `json:"multi_last,omitempty"`
-	Batch    int      `json:"batch,omitempty"`
-	MaxBytes int      `json:"max_bytes,omitempty"`
+	Seq       uint64     `json:"seq,omitempty"`
+	StartTime *time.Time `json:"start_time,omitempty"` // instead of Seq
+	LastFor   string     `json:"last_by_subj,omitempty"`
+	NextFor   string     `json:"next_by_subj,omitempty"`
+	LastOf    []string   `json:"multi_last,omitempty"`
+	Batch     int        `json:"batch,omitempty"`
+	MaxBytes  int        `json:"max_bytes,omitempty"`
 }
 
 // response is the response to a directGet.
@@ -39,7 +40,7 @@ var errTooMany = errors.New("too many rooms for one request")
 // the stream's leader: another replica may not have the message yet.
 func (s *stream) getOne(ctx context.Context, get directGet) (record eventlog.Record, err error) {
 	err = s.read(ctx, func(ctx context.Context) error {
-		if s.opts.Replicas > 1 {
+		if s.settings.Load().Replicas > 1 {
 			record, err = s.fetchFromLeader(ctx, get)
 			return err
 		}

@@ -3,15 +3,20 @@
 //
 // Rooms are spread over a fixed number of streams, the shards, by a hash of their
 // names. A record of a room is a message of its shard's stream, on the subject
-// room.SHARD.ROOM, and has the stream's sequence. The stream republishes what it has
-// stored. That feed may lose messages, so subscriptions are reconciled with the stream
-// twice a second.
+// PREFIX.room.SHARD.ROOM, and has the stream's sequence. The stream republishes what it
+// has stored. That feed may lose messages, so subscriptions are reconciled with the
+// stream twice a second.
 //
 //	log.go         Log: Options, Open, Close; hands calls on to the room's shard
 //	health.go      health: whether the embedded store can be written; Ready, Failed
 //	embedded.go    NATS inside this process; connect.go, credentials.go: connections; lock_*.go: the folder's lock
 //	filestore      a package: repairs the embedded store's files before NATS opens them
 //	values.go      values: a key-value store
+//
+//	names.go       names: of streams, buckets and subjects, with the store's prefix
+//	existing.go    existing: what there is of the store when it is opened; marks; version 0.1.0
+//	settings.go    settings: what a stream keeps and on how many servers, for its readers
+//	apply.go       comparing the store's settings with Options, and changing them
 //
 //	shard.go       shard: a stream, its rooms' subscriptions, its connection
 //	append.go      appender: publishing, and matching replies to messages

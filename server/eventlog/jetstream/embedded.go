@@ -13,14 +13,16 @@ import (
 // startServer starts NATS inside this process, without a port or signal handlers. It
 // calls failed when the store cannot be written, from any goroutine.
 func startServer(opts Options, failed func(error)) (*server.Server, error) {
-	const valuesBytes = 1 << 30 // for the key-value stores
+	// Each stream and bucket has a limit in its own settings. What Options say may be less
+	// than an existing store has.
+	const maxStore = 1 << 60
 	srv, err := server.NewServer(&server.Options{
 		ServerName:         "websockets",
 		DontListen:         true,
 		NoSigs:             true,
 		JetStream:          true,
 		StoreDir:           opts.Dir,
-		JetStreamMaxStore:  opts.MaxBytes + valuesBytes,
+		JetStreamMaxStore:  maxStore,
 		JetStreamMaxMemory: 64 << 20, // no stream is in memory
 		SyncAlways:         opts.SyncAlways,
 		SyncInterval:       SyncInterval,

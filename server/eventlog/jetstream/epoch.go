@@ -93,6 +93,8 @@ func (s *shard) losses(ctx context.Context, damage []filestore.Span) ([]string, 
 // lossesSince compares the stream with its checkpoint.
 func (s *shard) lossesSince(ctx context.Context, c checkpoint, state streamState, damage []filestore.Span) (losses []string, err error) {
 	lose := func(format string, v ...any) { losses = append(losses, fmt.Sprintf(format, v...)) }
+	settings := s.stream.settings.Load()
+	c.Limited, c.Aged = c.Limited || settings.LeastRoomMessages > 0, c.Aged || settings.removesOldest()
 	end := state.LastSeq
 	for _, gone := range damage {
 		if gone.Last == 0 && c.Seq >= gone.First {
@@ -115,7 +117,7 @@ func (s *shard) lossesSince(ctx context.Context, c checkpoint, state streamState
 			lose("has another message %d than it had", c.Seq)
 		}
 	}
-	isFull := s.maxBytes > 0 && int64(state.Bytes) > s.maxBytes*8/10 // so the oldest may have been removed
+	isFull := settings.MaxBytes > 0 && int64(state.Bytes) > settings.MaxBytes*8/10 // so the oldest may have been removed
 	if state.FirstSeq > max(1, c.First) && !c.Aged && !c.Limited && !isFull {
 		lose("lost %v at its beginning", filestore.Span{First: max(1, c.First), Last: state.FirstSeq - 1})
 	}

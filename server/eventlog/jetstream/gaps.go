@@ -23,7 +23,7 @@ const maxCounts = 3
 func (r roomReader) untilGap(ctx context.Context, seq uint64, read response) (run, error) {
 	n := len(read.entries)
 	all := run{records: recordsOf(read.entries), more: read.pending > 0}
-	if r.stream.opts.Replicas > 1 || isContiguous(seq, all.records) || read.entries[0].pending == n-1 { // as many as there are
+	if r.stream.settings.Load().Replicas > 1 || isContiguous(seq, all.records) || read.entries[0].pending == n-1 { // as many as there are
 		return all, nil
 	}
 	missing := func(i int) (bool, error) {

@@ -57,6 +57,13 @@ type Options struct {
 	// MaxAge and MaxRoomMessages bound what a room keeps; 0 means no bound.
 	MaxAge          time.Duration
 	MaxRoomMessages int64
+	// ApplySettings gives a store that exists Replicas, MaxBytes, MaxAge and
+	// MaxRoomMessages too, which may delete messages; that is logged first. Otherwise they
+	// are for a new store: one that exists keeps its settings, and differences are logged.
+	ApplySettings bool
+	// Prefix begins all names and subjects of the store. Stores with different prefixes
+	// have nothing in common. Empty means DefaultPrefix; see CheckPrefix.
+	Prefix string
 	// NewEpoch gives the log a new epoch, so that clients start over. It is for a store
 	// that was restored from a backup, which may lack messages that clients have seen.
 	NewEpoch bool
@@ -87,6 +94,8 @@ type Log struct {
 	shards []*shard
 	reads  chan struct{} // see stream.reads
 
+	existing    existing                    // what there was when the log was opened
+	compared    []part                      // its streams and buckets, beside what Options say
 	damage      map[string][]filestore.Span // what the embedded store has lost, by stream
 	hadMessages bool                        // the store had messages when it was opened
 
@@ -165,6 +174,10 @@ func (l *Log) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	err = l.findStore(ctx)
+	if err != nil {
+		return err
+	}
 	err = l.openValues(ctx)
 	if err != nil {
 		return err
@@ -179,20 +192,26 @@ func (l *Log) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	l.logAdopted()
+	err = l.compareSettings(ctx)
+	if err != nil {
+		return err
+	}
 	if !l.opts.shared() {
 		l.wg.Go(l.watchStore)
 	}
 	return l.startShards()
 }
 
-// shardCount returns how many shards the store has. A new store is given some.
+// shardCountKey is where the store keeps how many shards it has.
+const shardCountKey = "shards"
+
+// shardCount returns how many shards the store has. A new store is given some. The
+// number never changes: rooms would be looked for in other shards.
 func (l *Log) shardCount(ctx context.Context) (int, error) {
-	existing, err := l.countStreams(ctx)
-	if err != nil {
-		return 0, err
-	}
-	stored, err := l.values[eventlog.Server].getOrCreate(ctx, "shards", func() []byte {
-		return strconv.AppendInt(nil, int64(cmp.Or(existing, l.opts.shards, newShards)), 10)
+	existing := l.existing.shards
+	stored, err := l.values[eventlog.Server].getOrCreate(ctx, shardCountKey, func() []byte {
+		return strconv.AppendInt(nil, int64(cmp.Or(l.markedShards(), existing, l.opts.shards, newShards)), 10)
 	})
 	if err != nil {
 		return 0, err
@@ -201,7 +220,23 @@ func (l *Log) shardCount(ctx context.Context) (int, error) {
 	if err != nil || count < 1 {
 		return 0, fmt.Errorf("the store says it has %q shards: is %s a store of this program?", stored, l.opts.Dir)
 	}
+	if count != cmp.Or(l.markedShards(), max(count, existing)) {
+		return 0, fmt.Errorf("the store's streams are of %d shards, and its bucket %s says %d: restore both from the same backup, or %s",
+			cmp.Or(l.markedShards(), existing), l.existing.buckets[eventlog.Server], count, l.elsewhere())
+	}
 	return count, nil
+}
+
+// markedShards returns how many shards the store has by the marks of its streams, 0 if
+// they do not say.
+func (l *Log) markedShards() int {
+	for _, config := range l.existing.streams {
+		count, err := strconv.Atoi(config.Metadata[shardsKey])
+		if err == nil && count > 0 {
+			return count
+		}
+	}
+	return 0
 }
 
 // startShards starts the goroutines of the shards.
@@ -219,19 +254,6 @@ func (l *Log) startShards() error {
 		}
 	}
 	return nil
-}
-
-// countStreams counts the streams of shards, and sets hadMessages.
-func (l *Log) countStreams(ctx context.Context) (count int, err error) {
-	list := l.js.ListStreams(ctx, jetstream.WithStreamListSubject("room.>"))
-	for info := range list.Info() {
-		count++
-		l.hadMessages = l.hadMessages || info.State.LastSeq > 0
-	}
-	if list.Err() != nil {
-		return 0, fmt.Errorf("%w: listing the streams: %w", ErrUnavailable, list.Err())
-	}
-	return count, nil
 }
 
 // Close waits, for closeTimeout at most, until the appends in flight are settled, ends
@@ -261,6 +283,16 @@ func (l *Log) Close() {
 	if l.lock != nil {
 		l.lock.Close()
 	}
+}
+
+// Replicas returns how many servers of a cluster store each message, by the store's
+// settings when it was opened.
+func (l *Log) Replicas() int {
+	replicas := l.shards[0].stream.settings.Load().Replicas
+	for _, s := range l.shards {
+		replicas = min(replicas, s.stream.settings.Load().Replicas)
+	}
+	return replicas
 }
 
 // Epoch implements eventlog.Log.

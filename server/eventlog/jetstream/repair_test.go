@@ -224,7 +224,7 @@ func TestDamageOfTheOnlyMessage(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
 	put(t, l, "general", "1", marker(1)+strings.Repeat("x", 200))
-	blocks := filepath.Join(dir, "jetstream", "$G", "streams", "ROOMS_*", "msgs", "1.blk")
+	blocks := filepath.Join(dir, "jetstream", "$G", "streams", "*ROOMS_*", "msgs", "1.blk")
 	l.Close()
 	paths, err := filepath.Glob(blocks)
 	if err != nil {

@@ -90,11 +90,12 @@ func (r roomReader) mayHaveRemoved(ctx context.Context, seq uint64) (bool, error
 	if err != nil || state.FirstSeq > 1 && state.FirstSeq-1 > seq {
 		return err == nil, err
 	}
-	if r.stream.opts.MaxRoomMessages == 0 {
+	least := r.stream.settings.Load().LeastRoomMessages // after state has read them
+	if least == 0 {
 		return false, nil
 	}
 	kept, err := r.kept(ctx)
-	return kept >= r.stream.opts.MaxRoomMessages, err
+	return kept >= least, err
 }
 
 // kept returns how many messages the room has, from the stream's leader.
@@ -114,7 +115,7 @@ func (r roomReader) after(ctx context.Context, seq uint64, limit, maxBytes int) 
 	if len(run.records) > 0 {
 		last = run.records[len(run.records)-1].Seq
 	}
-	if r.stream.opts.Replicas > 1 && !page.More { // the replica may lag behind the leader
+	if r.stream.settings.Load().Replicas > 1 && !page.More { // the replica may lag behind the leader
 		next, err := r.next(ctx, last)
 		if err == nil && next.Seq != 0 && len(page.Records) == 0 {
 			page.Records = append(page.Records, next)

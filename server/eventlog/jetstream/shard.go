@@ -1,10 +1,8 @@
 package jetstream
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -21,7 +19,6 @@ type shard struct {
 	opts     *Options // the log's
 	health   *health  // the log's
 	values   *values  // the bucket eventlog.Server: epochs and checkpoints
-	maxBytes int64    // bounds all messages together; 0 means no bound
 	epoch    atomic.Pointer[string]
 	stored   *checkpoint // the last one; owned by keepCheckpoint once the log is open
 	appender appender
@@ -33,36 +30,28 @@ type shard struct {
 	subs map[string]*subscription
 }
 
-// openShard creates or updates the shard's stream, and connects to it.
+// openShard opens the shard's stream, creating it if it is missing, and connects to it.
 func (l *Log) openShard(ctx context.Context, n, count int) error {
+	names := l.existing.names
 	s := &shard{
-		stream: &stream{number: n, name: fmt.Sprintf("ROOMS_%d", n), opts: &l.opts, conn: l.conn, reads: l.reads},
+		stream: &stream{number: n, name: names.stream(n), names: names, opts: &l.opts, conn: l.conn, reads: l.reads},
 		opts:   &l.opts, health: l.health, values: l.values[eventlog.Server],
-		maxBytes: l.opts.MaxBytes / int64(count),
-		subs:     map[string]*subscription{},
+		subs: map[string]*subscription{},
 	}
-	limit := func(v int64) int64 { return cmp.Or(v, -1) } // -1 means none
-	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:               s.stream.name,
-		Description:        "messages of the rooms of shard " + strconv.Itoa(n),
-		Subjects:           []string{fmt.Sprintf("room.%d.*", n)},
-		RePublish:          &jetstream.RePublish{Source: fmt.Sprintf("room.%d.*", n), Destination: fmt.Sprintf("feed.%d.{{wildcard(1)}}", n)},
-		Storage:            jetstream.FileStorage,
-		Replicas:           l.opts.Replicas,
-		AllowDirect:        true,
-		AllowAtomicPublish: !l.opts.shared() && l.opts.SyncAlways,
-		Duplicates:         eventlog.DedupeWindow,
-		MaxBytes:           limit(s.maxBytes),
-		MaxAge:             l.opts.MaxAge,
-		MaxMsgsPerSubject:  limit(l.opts.MaxRoomMessages),
-	})
+	config, err := l.openStream(ctx, n, count)
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", s.stream.name, err)
+		return err
 	}
+	s.stream.settings.Store(settingsOf(config))
 	err = s.openEpoch(ctx, l.damage[s.stream.name])
 	if err != nil {
 		return err
 	}
+	config, err = l.mark(ctx, config, s.marks(config, count))
+	if err != nil {
+		return err
+	}
+	l.compared = append(l.compared, part{shard: s, stream: s.stream, have: config, want: l.wantedStream(config, n, count)})
 	conn, err := l.connect(s.disconnected, s.follower.noteLoss)
 	if err != nil {
 		return err
@@ -77,6 +66,19 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	s.follower.open(conn)
 	l.shards = append(l.shards, s)
 	return nil
+}
+
+// openStream returns the configuration of the shard's stream, which it creates if it is
+// missing.
+func (l *Log) openStream(ctx context.Context, n, count int) (config jetstream.StreamConfig, err error) {
+	config, exists := l.existing.streams[l.existing.names.stream(n)]
+	if !exists {
+		config, err = l.createStream(ctx, l.newStream(n, count))
+		if err != nil {
+			return config, err
+		}
+	}
+	return l.checkUsable(ctx, config, l.wantedStream(config, n, count))
 }
 
 // disconnected fails the appends in flight: their replies are lost.

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -37,10 +37,13 @@ const (
 type stream struct {
 	number int // the shard's
 	name   string
+	names  names
 	opts   *Options      // the log's
 	conn   *nats.Conn    // the log's, for requests
 	reads  chan struct{} // the log's: a slot for each read in flight, which bounds memory
 	gaps   sync.Map      // gaps that have been logged, by the sequence that follows
+
+	settings atomic.Pointer[settings] // the stream's, when its state was last read
 }
 
 // subject is where the room's messages are stored. A valid name has no character with
@@ -50,24 +53,16 @@ func (s *stream) subject(room string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "room." + strconv.Itoa(s.number) + "." + room, nil
-}
-
-// feedSubject is where the stream republishes the room's messages.
-func (s *stream) feedSubject(room string) string {
-	return "feed." + strconv.Itoa(s.number) + "." + room
-}
-
-// signalSubject is where servers signal each other about the room.
-func (s *stream) signalSubject(room string) string {
-	return "signal." + strconv.Itoa(s.number) + "." + room
+	return s.names.room(s.number, room), nil
 }
 
 // streamState is what a stream holds.
 type streamState struct {
 	FirstSeq   uint64           `json:"first_seq"`
 	LastSeq    uint64           `json:"last_seq"`
+	Messages   uint64           `json:"messages"`
 	Bytes      uint64           `json:"bytes"`
+	FirstTime  time.Time        `json:"first_ts"`
 	NumDeleted int              `json:"num_deleted"`
 	Deleted    []uint64         `json:"deleted"`  // only with deleted_details
 	Subjects   map[string]int64 `json:"subjects"` // message counts; only with subjects_filter
@@ -76,8 +71,8 @@ type streamState struct {
 	} `json:"lost"`
 }
 
-// state returns the state of the stream from its leader. The library's own type
-// leaves out what the store knows to be lost.
+// state returns the state of the stream from its leader, and notes its settings. The
+// library's own type leaves out what the store knows to be lost.
 func (s *stream) state(ctx context.Context, options ...string) (streamState, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -90,8 +85,9 @@ func (s *stream) state(ctx context.Context, options ...string) (streamState, err
 		return streamState{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	var info struct {
-		Error *jetstream.APIError
-		State streamState
+		Error  *jetstream.APIError
+		State  streamState
+		Config streamConfig
 	}
 	err = json.Unmarshal(reply.Data, &info)
 	if err != nil {
@@ -100,6 +96,7 @@ func (s *stream) state(ctx context.Context, options ...string) (streamState, err
 	if info.Error != nil {
 		return streamState{}, fmt.Errorf("%w: %w", ErrUnavailable, info.Error)
 	}
+	s.observe(info.Config.settings())
 	return info.State, nil
 }
 
@@ -119,7 +116,7 @@ func (s *stream) newest(ctx context.Context, seq uint64) ([]eventlog.Record, uin
 	if err != nil || last <= seq {
 		return nil, seq, err
 	}
-	all := fmt.Sprintf("room.%d.*", s.number)
+	all := s.names.room(s.number, "*")
 	r, err := s.getMany(ctx, directGet{Seq: seq + 1, LastOf: []string{all}})
 	switch {
 	case errors.Is(err, errTooMany):
@@ -128,7 +125,7 @@ func (s *stream) newest(ctx context.Context, seq uint64) ([]eventlog.Record, uin
 		}
 		r, err = s.getMany(ctx, directGet{Seq: seq + 1, NextFor: all, Batch: window})
 		r.upTo = last
-	case r.upTo == 0 && s.opts.Replicas == 1: // nothing: retention has removed it
+	case r.upTo == 0 && s.settings.Load().Replicas == 1: // nothing: retention has removed it
 		r.upTo = last
 	}
 	return recordsOf(r.entries), max(seq, r.upTo), err
@@ -149,7 +146,7 @@ func (s *stream) heads(ctx context.Context, rooms []string, seq, last uint64) (h
 	}
 	r, err := s.getMany(ctx, get)
 	// A response without entries does not say how far the replica has got.
-	isCurrent = err == nil && (r.upTo >= last || s.opts.Replicas == 1)
+	isCurrent = err == nil && (r.upTo >= last || s.settings.Load().Replicas == 1)
 	return recordsOf(r.entries), isCurrent, err
 }
 

@@ -63,12 +63,12 @@ func (l *Log) Subscribe(ctx context.Context, room string, to eventlog.Subscriber
 // start adds the room to the shard's feed and calls Start with its head.
 func (s *subscription) start(ctx context.Context) (err error) {
 	conn := s.shard.follower.conn
-	s.feed, err = conn.ChanSubscribe(s.shard.stream.feedSubject(s.room.name), s.shard.follower.feed)
+	s.feed, err = conn.ChanSubscribe(s.shard.stream.names.feed(s.shard.stream.number, s.room.name), s.shard.follower.feed)
 	if err != nil {
 		return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room.name, err)
 	}
 	if s.shard.opts.shared() {
-		s.signals, err = conn.ChanSubscribe(s.shard.stream.signalSubject(s.room.name), s.shard.follower.signals)
+		s.signals, err = conn.ChanSubscribe(s.shard.stream.names.signal(s.shard.stream.number, s.room.name), s.shard.follower.signals)
 		if err != nil {
 			return fmt.Errorf("%w: following %s: %w", ErrUnavailable, s.room.name, err)
 		}
@@ -203,7 +203,8 @@ func (l *Log) Signal(room string, data []byte) error {
 	if !l.Shared() {
 		return nil
 	}
-	err := l.conn.Publish(l.shardOf(room).stream.signalSubject(room), data)
+	to := l.shardOf(room).stream
+	err := l.conn.Publish(to.names.signal(to.number, room), data)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -17,32 +18,35 @@ import (
 // longer than any session is valid.
 const userTTL = 420 * 24 * time.Hour
 
-// buckets are the key-value stores. MaxBytes bounds all values of one together.
+// buckets are the key-value stores. MaxBytes bounds all values of one together. Their
+// names in the store are those of existing.buckets.
 var buckets = []jetstream.KeyValueConfig{
 	{Bucket: string(eventlog.Server), Description: "epochs and keys", MaxBytes: 16 << 20},
 	{Bucket: string(eventlog.Users), Description: "names and read marks", MaxBytes: 512 << 20, TTL: userTTL},
 	{Bucket: string(eventlog.Rooms), Description: "topics", MaxBytes: 256 << 20},
 }
 
+func bucketOf(c jetstream.KeyValueConfig) eventlog.Bucket { return eventlog.Bucket(c.Bucket) }
+
 // values implements eventlog.Values on one bucket.
 type values struct {
-	log *Log
-	kv  jetstream.KeyValue
+	log      *Log
+	kv       jetstream.KeyValue
+	replicas int // when the log was opened
 }
 
 // Values implements eventlog.Log.
 func (l *Log) Values(b eventlog.Bucket) eventlog.Values { return l.values[b] }
 
-// openValues creates or updates the key-value stores.
+// openValues opens the key-value stores, creating what is missing.
 func (l *Log) openValues(ctx context.Context) error {
 	l.values = map[eventlog.Bucket]*values{}
-	for _, config := range buckets {
-		config.Replicas = l.opts.Replicas
-		kv, err := l.js.CreateOrUpdateKeyValue(ctx, config)
+	for _, b := range buckets {
+		v, err := l.openBucket(ctx, b)
 		if err != nil {
-			return fmt.Errorf("the key-value store %s: %w", config.Bucket, err)
+			return fmt.Errorf("the key-value store %s: %w", b.Bucket, err)
 		}
-		l.values[eventlog.Bucket(config.Bucket)] = &values{log: l, kv: kv}
+		l.values[bucketOf(b)] = v
 	}
 	return nil
 }
@@ -222,7 +226,7 @@ func (v *values) getOrCreate(ctx context.Context, key string, create func() []by
 // have it yet, so a value that is not found is read again, for a second.
 func (v *values) getStored(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
 	tries := 1
-	if v.log.opts.Replicas > 1 {
+	if v.replicas > 1 {
 		tries = 20
 	}
 	for {
@@ -237,4 +241,47 @@ func (v *values) getStored(ctx context.Context, key string) (jetstream.KeyValueE
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// openBucket opens a key-value store, creating it if it is missing.
+func (l *Log) openBucket(ctx context.Context, b jetstream.KeyValueConfig) (*values, error) {
+	b.Bucket = l.existing.buckets[bucketOf(b)]
+	config, exists := l.existing.streams[bucketStream(b.Bucket)]
+	if !exists {
+		b.Replicas = l.newReplicas()
+		b.Metadata = map[string]string{markKey: l.prefix()}
+		kv, err := l.js.CreateKeyValue(ctx, b)
+		if err == nil {
+			return &values{log: l, kv: kv, replicas: b.Replicas}, nil
+		}
+		if !errors.Is(err, jetstream.ErrBucketExists) {
+			return nil, err
+		}
+		created, lookErr := l.look(ctx, bucketStream(b.Bucket)) // by another server, meanwhile
+		if lookErr != nil || created == nil {
+			return nil, cmp.Or(lookErr, err)
+		}
+		config = *created
+		err = l.checkMark(config)
+		if err != nil {
+			return nil, err
+		}
+	}
+	config, err := l.mark(ctx, config, nil)
+	if err != nil {
+		return nil, err
+	}
+	kv, err := l.js.KeyValue(ctx, b.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	l.compared = append(l.compared, part{stream: l.readerOf(config), have: config, want: l.wantedBucket(config, b)})
+	return &values{log: l, kv: kv, replicas: config.Replicas}, nil
+}
+
+// readerOf returns a reader of the stream that is a bucket.
+func (l *Log) readerOf(c jetstream.StreamConfig) *stream {
+	s := &stream{name: c.Name, opts: &l.opts, conn: l.conn, reads: l.reads}
+	s.settings.Store(settingsOf(c))
+	return s
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -93,7 +94,10 @@ func Repair(dir string, log *slog.Logger) (map[string][]Span, error) {
 	case len(foreign) > 0:
 		log.Error("unknown store format: these streams are neither checked nor repaired; delete the copies when you do not need them any more", "streams", foreign, "copies", r.copies)
 	}
-	for _, stream := range []string{"KV_server", "KV_users"} {
+	for _, stream := range slices.Sorted(maps.Keys(lost)) {
+		if !strings.HasPrefix(stream, "KV_") {
+			continue
+		}
 		for _, gone := range lost[stream] {
 			log.Error("the store lost values", "stream", stream, "lost", gone.String())
 		}
