@@ -27,7 +27,7 @@ const apiTimeout = 20 * time.Second
 // api is the HTTP API for the operator's backends. Requests carry a token of
 // --api-tokens as "Authorization: Bearer …". Errors are problem details (RFC 9457).
 //
-//	POST   /api/rooms/{room}/messages   {message, from?}; Idempotency-Key: the message's id
+//	POST   /api/rooms/{room}/messages   {message, from?}; with an Idempotency-Key it is stored once
 //	GET    /api/rooms/{room}/messages   ?before= or ?after= a sequence, &limit=
 //	GET    /api/rooms                   ?filter=
 //	GET    /api/rooms/{room}/presence
@@ -147,12 +147,15 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 	if draft.From == "" {
 		draft.From = who.name
 	}
-	id := r.Header.Get("Idempotency-Key")
+	id, err := messageID(r.Header)
+	if err != nil {
+		return 0, nil, err
+	}
 	if id == "" {
 		id = rand.Text()
 	}
 	from, err := auth.CleanName(draft.From)
-	if err := errors.Join(err, shared.SendMessagePayload{Message: draft.Message}.Validate(), shared.ValidateID(id)); err != nil {
+	if err := errors.Join(err, shared.SendMessagePayload{Message: draft.Message}.Validate()); err != nil {
 		return 0, nil, err
 	}
 	stored, fresh, err := a.manager.Post(r.Context(), shared.Message{

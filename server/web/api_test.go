@@ -196,7 +196,7 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 		"no text":                {allToken, "POST", messages, `{}`, nil, 400, shared.CodeBadMessage},
 		"long text":              {allToken, "POST", messages, `{"message":"` + strings.Repeat("x", shared.MaxMessageLength+1) + `"}`, nil, 400, shared.CodeBadMessage},
 		"a name that lies":       {allToken, "POST", messages, `{"message":"x","from":"a\u202eb"}`, nil, 400, shared.CodeBadName},
-		"a key that is none":     {allToken, "POST", messages, `{"message":"x"}`, []string{"Idempotency-Key", "a b"}, 400, shared.CodeBadID},
+		"a key that is none":     {allToken, "POST", messages, `{"message":"x"}`, []string{"Idempotency-Key", "ключ"}, 400, shared.CodeBadID},
 		"a large body":           {allToken, "POST", messages, `{"message":"` + strings.Repeat("x", maxBody) + `"}`, nil, 413, shared.CodeBadPayload},
 		"a place that is none":   {allToken, "GET", messages + "?before=-1", "", nil, 400, shared.CodeBadPayload},
 		"two places":             {allToken, "GET", messages + "?before=1&after=1", "", nil, 400, shared.CodeBadPayload},

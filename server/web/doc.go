@@ -1,8 +1,9 @@
 // Package web serves HTTP: the page and its assets, the WebSocket endpoint, the HTTP
 // API for backends, and health checks.
 //
-//	web.go     Handler: the routes, security headers, guest sessions
-//	api.go     the HTTP API
-//	tokens.go  the API's tokens and scopes
-//	proxy.go   requests through trusted proxies
+//	web.go          Handler: the routes, security headers, guest sessions
+//	api.go          the HTTP API
+//	idempotency.go  the Idempotency-Key of a request
+//	tokens.go       the API's tokens and scopes
+//	proxy.go        requests through trusted proxies
 package web
