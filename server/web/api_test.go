@@ -33,8 +33,13 @@ const (
 // serveAPI runs the routes on a real manager and a log in memory.
 func serveAPI(t *testing.T) *httptest.Server {
 	t.Helper()
+	return serveLog(t, memlog.Open(memlog.Options{}))
+}
+
+// serveLog is serveAPI on another log, which it closes.
+func serveLog(t *testing.T, log eventlog.Store) *httptest.Server {
+	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	log := memlog.Open(memlog.Options{})
 	t.Cleanup(log.Close)
 	keys, _ := auth.Keys(nil).Rotate(time.Now())
 	authenticator := auth.Authenticator{
@@ -201,6 +206,8 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 		"a place that is none":   {allToken, "GET", messages + "?before=-1", "", nil, 400, shared.CodeBadPayload},
 		"two places":             {allToken, "GET", messages + "?before=1&after=1", "", nil, 400, shared.CodeBadPayload},
 		"three places":           {allToken, "GET", messages + "?before=x&after=x&limit=x", "", nil, 400, shared.CodeBadPayload},
+		"a cursor that is none":  {allToken, "GET", messages + "?cursor=e30", "", nil, 400, shared.CodeBadPayload},
+		"a cursor and a place":   {allToken, "GET", messages + "?cursor=e30&after=0", "", nil, 400, shared.CodeBadPayload},
 		"no limit":               {allToken, "GET", messages + "?limit=0", "", nil, 400, shared.CodeBadPayload},
 		"a large page":           {allToken, "GET", messages + "?limit=1000000", "", nil, 400, shared.CodeBadPayload},
 		"a page of another site": {allToken, "POST", messages, `{"message":"x"}`, []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 403, shared.CodeForbidden},
@@ -218,7 +225,7 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 // Of several parameters that are wrong the first one is named, always the same.
 func TestTheFirstWrongParameterIsNamed(t *testing.T) {
 	for range 20 {
-		_, err := pageOf(url.Values{"before": {"x"}, "after": {"x"}, "limit": {"x"}})
+		_, err := messagesQuery("x", url.Values{"before": {"x"}, "after": {"x"}, "limit": {"x"}})
 		if err == nil || !strings.Contains(err.Error(), "before must be a sequence number") {
 			t.Fatalf("got %v, want an error that names before", err)
 		}
