@@ -6,7 +6,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"websockets/server/eventlog/memlog"
+	"websockets/server/servertest"
 	"websockets/shared"
 )
 
@@ -73,6 +76,27 @@ func TestMessageIDOfAKey(t *testing.T) {
 	_, err := messageID(http.Header{"Idempotency-Key": {"a", "b"}})
 	if err == nil || !strings.Contains(err.Error(), "one Idempotency-Key") {
 		t.Errorf("two keys: got %v, want an error", err)
+	}
+}
+
+// A request is known for a day, over HTTP.
+func TestTheSameKeyADayLater(t *testing.T) {
+	clock := &servertest.Clock{}
+	server := serveLog(t, memlog.Open(memlog.Options{Now: clock.Now}))
+	var seqs []any
+	for _, test := range []struct {
+		later  time.Duration
+		status int
+	}{{0, http.StatusCreated}, {24*time.Hour - time.Minute, http.StatusOK}, {24*time.Hour + time.Minute, http.StatusCreated}} {
+		clock.Set(test.later)
+		status, got := call(t, server, allToken, "POST", "/api/rooms/orders/messages", `{"message":"paid"}`, "Idempotency-Key", "order:7")
+		if status != test.status {
+			t.Errorf("after %v: got %d %v, want %d", test.later, status, got, test.status)
+		}
+		seqs = append(seqs, got["seq"])
+	}
+	if seqs[1] != seqs[0] || seqs[2] == seqs[0] {
+		t.Errorf("sequences: got %v, want the first one twice, then another", seqs)
 	}
 }
 

@@ -26,6 +26,7 @@ type shard struct {
 	stored   *checkpoint // the last one; owned by keepCheckpoint once the log is open
 	appender appender
 	follower follower
+	keys     *recentKeys
 
 	reconciled atomic.Int64 // when the last successful reconciliation began, in Unix nanoseconds
 
@@ -40,7 +41,9 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 		opts:   &l.opts, health: l.health, values: l.values[eventlog.Server],
 		maxBytes: l.opts.MaxBytes / int64(count),
 		subs:     map[string]*subscription{},
+		keys:     newRecentKeys(l.opts.KeyBytes/int64(count), l.ctx.Done()),
 	}
+	s.appender.keys = s.keys
 	limit := func(v int64) int64 { return cmp.Or(v, -1) } // -1 means none
 	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:               s.stream.name,
@@ -51,7 +54,7 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 		Replicas:           l.opts.Replicas,
 		AllowDirect:        true,
 		AllowAtomicPublish: !l.opts.shared() && l.opts.SyncAlways,
-		Duplicates:         eventlog.DedupeWindow,
+		Duplicates:         l.opts.duplicates,
 		MaxBytes:           limit(s.maxBytes),
 		MaxAge:             l.opts.MaxAge,
 		MaxMsgsPerSubject:  limit(l.opts.MaxRoomMessages),
