@@ -82,6 +82,10 @@ func TestTableForgets(t *testing.T) {
 			t.Errorf("Find(%d): got %d, want %d", seq+1, got, want)
 		}
 	}
+	table.Add(12, "12") // 11 has no key; 7 was in its place
+	if got := table.Find("7"); got != nil {
+		t.Errorf("Find of the key that a gap displaced: got %d, want none", got)
+	}
 	table.Add(9, "other")
 	if got := table.Find("9"); got != nil {
 		t.Errorf("Find of the overwritten key: got %d, want none", got)

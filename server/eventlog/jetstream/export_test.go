@@ -24,12 +24,6 @@ func (l *Log) AddKey(room string, seq uint64, key string) { l.shardOf(room).keys
 // AwaitKeys waits until a room's table of keys is filled.
 func (l *Log) AwaitKeys(room string) { <-l.shardOf(room).keys.loaded }
 
-// KnowsKey reports whether a room's table has a key.
-func (l *Log) KnowsKey(room, key string) bool {
-	seqs, _ := l.shardOf(room).keys.find(key)
-	return seqs != nil
-}
-
 // Shard returns which shard a room is in.
 func (l *Log) Shard(room string) int { return l.shardOf(room).stream.number }
 

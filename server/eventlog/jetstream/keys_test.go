@@ -53,13 +53,21 @@ func TestKeysAreKnownAfterARestart(t *testing.T) {
 	}
 }
 
-// A key that one server has stored is known on the other, for a day.
+// A key that one server has stored is known on the others, for a day.
 func TestKeysAreKnownOnAllServers(t *testing.T) {
 	t.Parallel()
-	nats := servertest.StartNATS(t, 1)
+	for name, nodes := range map[string]int{"one NATS server": 1, "a cluster": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keysKnownOnAllServers(t, servertest.StartNATS(t, nodes))
+		})
+	}
+}
+
+func keysKnownOnAllServers(t *testing.T, nats *servertest.NATS) {
 	clock := &servertest.Clock{}
 	server := func() *jetstream.Log {
-		opts := jetstream.Options{Servers: nats.URL(), MaxBytes: 1 << 28, Logger: slog.New(slog.DiscardHandler)}
+		opts := jetstream.Options{Servers: nats.URL(), Replicas: len(nats.Nodes), MaxBytes: 1 << 28, Logger: slog.New(slog.DiscardHandler)}
 		jetstream.WithShards(2)(&opts)
 		jetstream.WithKeys(forgetsAfter, clock.Now)(&opts)
 		l, err := jetstream.Open(t.Context(), opts)
@@ -69,9 +77,10 @@ func TestKeysAreKnownOnAllServers(t *testing.T) {
 		t.Cleanup(l.Close)
 		return l
 	}
+	const records = 50
 	servers := []*jetstream.Log{server(), server()}
 	first := map[int]uint64{}
-	for i := range 200 {
+	for i := range records {
 		first[i] = put(t, servers[i%2], "x", fmt.Sprint(i), "first").Seq
 		if again := put(t, servers[(i+1)%2], "x", fmt.Sprint(i), "again"); !again.Duplicate || again.Seq != first[i] {
 			t.Errorf("append %d at once to the other server: got %+v, want a duplicate of %d", i, again, first[i])
@@ -82,7 +91,7 @@ func TestKeysAreKnownOnAllServers(t *testing.T) {
 	awaitForgotten(t, servers[1], "x", "last")
 	clock.Set(eventlog.DedupeWindow - time.Minute)
 	servers = append(servers, server()) // one that comes later
-	for i := range 200 {
+	for i := range records {
 		for n, l := range servers {
 			if again := put(t, l, "x", fmt.Sprint(i), "again"); !again.Duplicate || again.Seq != first[i] {
 				t.Errorf("append %d to server %d: got %+v, want a duplicate of %d", i, n, again, first[i])
