@@ -35,6 +35,7 @@ func TestKeysAreKnownAfterARestart(t *testing.T) {
 			})
 			l.Close()
 			l = open(t, dir, jetstream.WithKeys(forgetsAfter, clock.Now), with)
+			l.AwaitKeys("room-0") // by a clock that is right
 			clock.Set(eventlog.DedupeWindow + time.Minute)
 			awaitForgotten(t, l, "room-0", "0")
 			awaitForgotten(t, l, "room-2", "2499")

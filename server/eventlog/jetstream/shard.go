@@ -18,10 +18,11 @@ import (
 // and for the feed.
 type shard struct {
 	stream   *stream
-	opts     *Options // the log's
-	health   *health  // the log's
-	values   *values  // the bucket eventlog.Server: epochs and checkpoints
-	maxBytes int64    // bounds all messages together; 0 means no bound
+	js       jetstream.JetStream // the log's
+	opts     *Options            // the log's
+	health   *health             // the log's
+	values   *values             // the bucket eventlog.Server: epochs and checkpoints
+	maxBytes int64               // bounds all messages together; 0 means no bound
 	epoch    atomic.Pointer[string]
 	stored   *checkpoint // the last one; owned by keepCheckpoint once the log is open
 	appender appender
@@ -38,6 +39,7 @@ type shard struct {
 func (l *Log) openShard(ctx context.Context, n, count int) error {
 	s := &shard{
 		stream: &stream{number: n, name: fmt.Sprintf("ROOMS_%d", n), opts: &l.opts, conn: l.conn, reads: l.reads},
+		js:     l.js,
 		opts:   &l.opts, health: l.health, values: l.values[eventlog.Server],
 		maxBytes: l.opts.MaxBytes / int64(count),
 		subs:     map[string]*subscription{},
