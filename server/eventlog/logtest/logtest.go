@@ -176,6 +176,16 @@ func awaitForgotten(t *testing.T, l eventlog.Log, room, key string) {
 	servertest.Eventually(t, "the log to forget "+key, func() bool { return !put(t, l, room, key, "again").Duplicate })
 }
 
+// onlyTableRemembers appends two records to a room, and waits until the log recognizes
+// what was appended to the room before by nothing but its table.
+func onlyTableRemembers(t *testing.T, l eventlog.Log, clock *servertest.Clock, room string) {
+	t.Helper()
+	put(t, l, room, "probe", "probe")
+	clock.Set(eventlog.DedupeWindow + time.Minute)
+	awaitForgotten(t, l, room, "probe")
+	clock.Set(0)
+}
+
 func keyRememberedForADay(t *testing.T, open Open) {
 	clock := &servertest.Clock{}
 	l := opened(t, open, Options{Now: clock.Now})
@@ -185,9 +195,7 @@ func keyRememberedForADay(t *testing.T, open Open) {
 	}
 	const within, beyond = eventlog.DedupeWindow - time.Minute, eventlog.DedupeWindow + time.Minute
 	first := put(t, l, "x", "key", "one")
-	put(t, l, "x", "other", "two")
-	clock.Set(beyond)
-	awaitForgotten(t, l, "x", "other") // so nothing else remembers key either
+	onlyTableRemembers(t, l, clock, "x")
 	clock.Set(within)
 	if again := put(t, l, "x", "key", "again"); !again.Duplicate || again.Seq != first.Seq {
 		t.Errorf("receipt after %v: got %+v, want a duplicate of %d", within, again, first.Seq)
@@ -204,31 +212,32 @@ func keyRememberedForADay(t *testing.T, open Open) {
 
 // With less memory than keys, the log remembers as many of the newest as it says.
 func newestKeysRemembered(t *testing.T, open Open) {
-	l := opened(t, open, Options{KeyBytes: 4 << 10})
+	clock := &servertest.Clock{}
+	l := opened(t, open, Options{KeyBytes: 4 << 10, Now: clock.Now})
 	_, records := l.Dedupe()
 	if records < 10 || records > 4<<10/8 {
 		t.Fatalf("records whose keys fit: got %d, want some for 4 KB", records)
 	}
-	room := func(i int64) string { return fmt.Sprint("room-", i%5) }
 	key := func(i int64) string { return fmt.Sprint("key-", i) }
 	seqs := map[int64]uint64{}
 	for i := range 5 * records {
-		seqs[i] = put(t, l, room(i), key(i), "first").Seq
+		seqs[i] = put(t, l, "x", key(i), "first").Seq
 	}
-	awaitForgotten(t, l, room(0), key(0)) // which is the newest now
-	for i := 4*records + 1; i < 5*records; i++ {
-		if again := put(t, l, room(i), key(i), "again"); !again.Duplicate || again.Seq != seqs[i] {
+	onlyTableRemembers(t, l, clock, "x") // which takes two records
+	for i := 4*records + 2; i < 5*records; i++ {
+		if again := put(t, l, "x", key(i), "again"); !again.Duplicate || again.Seq != seqs[i] {
 			t.Errorf("append %d of %d again: got %+v, want a duplicate of %d", i, 5*records, again, seqs[i])
 		}
 	}
-	if again := put(t, l, room(1), key(1), "again"); again.Duplicate {
+	if again := put(t, l, "x", key(1), "again"); again.Duplicate {
 		t.Errorf("append 1 of %d again: got %+v, want it stored, the memory is for %d", 5*records, again, records)
 	}
 }
 
 // A record that is gone cannot be compared, so its key means nothing.
 func keyForgottenWithRecord(t *testing.T, open Open) {
-	l := opened(t, open, Options{MaxRoomMessages: 3})
+	clock := &servertest.Clock{}
+	l := opened(t, open, Options{MaxRoomMessages: 3, Now: clock.Now})
 	_, records := l.Dedupe()
 	if records != 3 {
 		t.Errorf("records whose keys are remembered: got %d, want 3", records)
@@ -237,11 +246,9 @@ func keyForgottenWithRecord(t *testing.T, open Open) {
 	for i := range 5 {
 		seqs[i] = put(t, l, "x", fmt.Sprint(i), "first").Seq
 	}
-	awaitForgotten(t, l, "x", "0") // now the room has 3, 4 and 0
-	for i := 3; i < 5; i++ {
-		if again := put(t, l, "x", fmt.Sprint(i), "again"); !again.Duplicate || again.Seq != seqs[i] {
-			t.Errorf("append %d again: got %+v, want a duplicate of %d", i, again, seqs[i])
-		}
+	onlyTableRemembers(t, l, clock, "x") // of three records, two are its own now
+	if again := put(t, l, "x", "4", "again"); !again.Duplicate || again.Seq != seqs[4] {
+		t.Errorf("append of what is left: got %+v, want a duplicate of %d", again, seqs[4])
 	}
 	if again := put(t, l, "x", "1", "again"); again.Duplicate {
 		t.Errorf("append of what is gone: got %+v, want it stored", again)
