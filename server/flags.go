@@ -92,9 +92,9 @@ func (s *serveCommand) check() error {
 		return errors.New("--data none stores nothing: it cannot be used with --nats, --fsync, --new-epoch or --apply-settings")
 	case s.NATS == "" && s.Replicas != 1:
 		return errors.New("--replicas requires --nats")
-	case s.MaxAge != 0 && s.MaxAge < eventlog.DedupeWindow:
-		return fmt.Errorf("--max-age=%v is too short, the minimum is %v: duplicates are detected for that long",
-			s.MaxAge, eventlog.DedupeWindow)
+	case s.MaxAge != 0 && s.MaxAge < eventlog.MinMaxAge:
+		return fmt.Errorf("--max-age=%v is too short, the minimum is %v: duplicates must be detected for that long",
+			s.MaxAge, eventlog.MinMaxAge)
 	}
 	return s.natsFlags.check()
 }

@@ -209,6 +209,16 @@ type WelcomePayload struct {
 	// Volatile is true if the server keeps messages in memory only. They are lost when
 	// it stops.
 	Volatile bool `json:"volatile,omitempty"`
+	// Dedupe says for how long the server recognizes a message that is sent again.
+	Dedupe Dedupe `json:"dedupe,omitzero"`
+}
+
+// Dedupe is how long the id of a stored message is known: until the message is Seconds
+// old, until Messages more have been stored, or until it is removed from the log,
+// whichever comes first.
+type Dedupe struct {
+	Seconds  float64 `json:"seconds"`
+	Messages int64   `json:"messages"`
 }
 
 // Limits are the limits that the server enforces.

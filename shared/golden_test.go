@@ -99,6 +99,7 @@ func goldens() []golden {
 
 		means(Welcome, "", "", WelcomePayload{User: "u7", Name: "guest 7", Limits: limits, Heartbeat: 25, Version: "v1.2.3"}),
 		means(Welcome, "session", "", WelcomePayload{User: "u7", Name: "Zoë", Named: true, Limits: limits, Heartbeat: 25.5, Version: "v1.2.3", Session: "u7.c2ln"}),
+		means(Welcome, "dedupe", "", WelcomePayload{User: "u7", Name: "guest 7", Limits: limits, Heartbeat: 25, Version: "v1.2.3", Dedupe: Dedupe{Seconds: 86400, Messages: 1 << 20}}),
 		means(RoomJoined, "", "", RoomJoinedPayload{Room: "lobby", Cursor: start, State: StateNew, Count: 1, Members: []Member{zoe}}),
 		means(RoomJoined, "current", "c1", RoomJoinedPayload{Room: "lobby", Cursor: cursor, State: StateCurrent, Count: 2, Members: []Member{zoe, ann}}),
 		means(RoomJoined, "recovered", "c1", RoomJoinedPayload{Room: "lobby", Cursor: cursor, State: StateRecovered, Count: 1, Members: []Member{zoe}}),

@@ -30,7 +30,7 @@
 //	broadcast.go    events that the log does not keep, on every server
 //	throttle.go     rate limits: waiting and refusing
 //	ticks.go        what is done once a second: pings, deadlines, presence
-//	backend.go      what the HTTP API calls
+//	backend.go      what the HTTP API calls; backendhistory.go: its pages of messages
 //	trimmer.go      memory that is returned to the operating system
 //
 // Lock order: the log's own, then Manager.mu, then room.mu, then those of package

@@ -17,27 +17,40 @@ func (m *Manager) loadHistory(ctx context.Context, r request, p shared.LoadHisto
 	if here == nil {
 		return notMember(p.Room)
 	}
-	page, err := m.History(ctx, here.room.name, p)
+	read, err := m.readHistory(ctx, here.room.name, historyQuery{seq: max(p.Before, p.After), forward: p.After != 0, limit: p.Limit})
 	if err != nil {
 		return r.unavailable(err)
 	}
-	r.answer(shared.History.Frame(r.id, page))
+	r.answer(shared.History.Frame(r.id, read.page))
 	return nil
 }
 
-// History returns the page of a room's history that load_history asks for. The payload's
-// room is ignored. Errors wrap eventlog.ErrUnavailable.
-func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistoryPayload) (page shared.HistoryPayload, err error) {
-	limit := p.Limit
-	if limit == 0 {
-		limit = shared.JoinBacklog
+// historyQuery says which page of history is wanted.
+type historyQuery struct {
+	seq     uint64 // where the page begins or ends; not part of it. Backward, 0 means the end
+	forward bool   // the messages beyond seq, else those before it
+	limit   int    // 0 means shared.JoinBacklog
+}
+
+// historyRead is a page of history, and the part of the log that it was taken from.
+type historyRead struct {
+	page        shared.HistoryPayload
+	first, last eventlog.Record   // their Seq is 0 if there are none
+	gone        *shared.Truncated // the first range that is missing, or may be
+}
+
+// readHistory reads a page of a room's history. Errors wrap eventlog.ErrUnavailable.
+func (m *Manager) readHistory(ctx context.Context, room string, q historyQuery) (read historyRead, err error) {
+	if q.limit == 0 {
+		q.limit = shared.JoinBacklog
 	}
-	page.Room, page.Messages = room, []shared.Message{}
+	read.page.Room, read.page.Messages = room, []shared.Message{}
 	for {
-		found, err := m.readPage(ctx, room, p, limit)
+		found, err := m.readRecords(ctx, room, q)
 		if err != nil {
-			return page, err
+			return read, err
 		}
+		read.add(found, q)
 		for _, record := range found.Records {
 			if !timeline.IsMessage(record.Body) {
 				continue
@@ -47,26 +60,47 @@ func (m *Manager) History(ctx context.Context, room string, p shared.LoadHistory
 				m.logger.Error("a record of the log is not a message", "room", room, "seq", record.Seq, "err", err)
 				continue
 			}
-			page.Messages = append(page.Messages, message)
+			read.page.Messages = append(read.page.Messages, message)
 		}
-		page.More = found.More
 		n := len(found.Records)
-		if len(page.Messages) > 0 || !page.More || n == 0 {
-			return page, nil
+		if len(read.page.Messages) > 0 || !read.page.More || n == 0 {
+			return read, nil
 		}
 		// All records are other events, and a page without messages would mean the end of
 		// history. Read on.
-		if p.After != 0 {
-			p.After = found.Records[n-1].Seq
+		if q.forward {
+			q.seq = found.Records[n-1].Seq
 		} else {
-			p.Before = found.Records[0].Seq
+			q.seq = found.Records[0].Seq
 		}
 	}
 }
 
-func (m *Manager) readPage(ctx context.Context, room string, p shared.LoadHistoryPayload, limit int) (eventlog.Page, error) {
-	if p.After != 0 {
-		return m.log.After(ctx, room, p.After, limit, historyBytes)
+func (m *Manager) readRecords(ctx context.Context, room string, q historyQuery) (eventlog.Page, error) {
+	if q.forward {
+		return m.log.After(ctx, room, q.seq, q.limit, historyBytes)
 	}
-	return m.log.Before(ctx, room, p.Before, limit, historyBytes)
+	return m.log.Before(ctx, room, q.seq, q.limit, historyBytes)
+}
+
+// add notes what was found in the log.
+func (read *historyRead) add(found eventlog.Page, q historyQuery) {
+	read.page.More = found.More
+	n := len(found.Records)
+	if n > 0 && (read.first.Seq == 0 || !q.forward) {
+		read.first = found.Records[0]
+	}
+	if n > 0 && (read.last.Seq == 0 || q.forward) {
+		read.last = found.Records[n-1]
+	}
+	if !found.Gone || read.gone != nil {
+		return
+	}
+	read.gone = &shared.Truncated{}
+	if q.forward {
+		read.gone.After = q.seq
+	}
+	if n > 0 {
+		read.gone.First = found.Records[0].Seq
+	}
 }

@@ -57,6 +57,49 @@ func TestServerSetsUserSequenceAndTime(t *testing.T) {
 	})
 }
 
+// The same message is the same one for as long as welcome says, over WebSocket.
+func TestMessageIsKnownForADay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clock := &servertest.Clock{}
+		s := serveInBubble(t, func(with *setup) { with.log.Now = clock.Now })
+		c := s.join("x")
+		window := time.Duration(c.Welcome.Dedupe.Seconds) * time.Second
+		if window != 24*time.Hour || c.Welcome.Dedupe.Messages < 1<<20 {
+			t.Errorf("welcome's dedupe: got %+v, want a day and a million messages", c.Welcome.Dedupe)
+		}
+		say := func(text string) {
+			write(c, shared.SendMessage.Frame("the-id", shared.SendMessagePayload{Room: "x", Message: text}))
+		}
+		say("once")
+		first := servertest.TakeAnswer(c, shared.Ack, "the-id")
+		clock.Set(window)
+		say("once")
+		if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again != first {
+			t.Errorf("ack after %v: got %+v, want %+v", window, again, first)
+		}
+		say("something else")
+		c.TakeRefusal("the-id", shared.CodeIDReused)
+		clock.Set(window + time.Second)
+		say("once")
+		if again := servertest.TakeAnswer(c, shared.Ack, "the-id"); again.Seq <= first.Seq {
+			t.Errorf("ack after more than %v: got %+v, want another message than %d", window, again, first.Seq)
+		}
+	})
+}
+
+// Retention that is shorter than a day shortens it.
+func TestRetentionShortensDedupe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, func(with *setup) { with.log.MaxAge, with.log.MaxRoomMessages = time.Hour, 500 })
+		want := shared.Dedupe{Seconds: 3600, Messages: 500}
+		if got := s.join("x").Welcome.Dedupe; got != want {
+			t.Errorf("welcome's dedupe: got %+v, want %+v", got, want)
+		}
+	})
+}
+
 func TestMessageIsStoredOncePerID(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

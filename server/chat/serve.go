@@ -73,6 +73,7 @@ func (m *Manager) newClient(h *handshake) *Client {
 
 // sendWelcome tells the client who it is.
 func (c *Client) sendWelcome(h *handshake) {
+	window, records := c.manager.log.Dedupe()
 	if h.ack != nil {
 		c.send(h.ack)
 	}
@@ -83,6 +84,7 @@ func (c *Client) sendWelcome(h *handshake) {
 			Rooms: maxRooms, InFlight: delivery.Window,
 		},
 		Heartbeat: delivery.PingAfter.Seconds(), Version: c.manager.config.Version, Volatile: c.manager.config.Volatile, Session: h.session.Token,
+		Dedupe: shared.Dedupe{Seconds: window.Seconds(), Messages: records},
 	}))
 }
 

@@ -39,7 +39,7 @@ func TestStartBeforeNATS(t *testing.T) {
 	nats.Nodes[2].Start()
 	nats.AwaitHealthy()
 
-	leader := nats.AwaitLeader("KV_server", nil)
+	leader := nats.AwaitLeader("KV_websockets_server", nil)
 	restart(leader.Kill)
 	server.AwaitListening()
 	chats(t, servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "x"}), "hello")

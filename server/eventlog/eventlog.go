@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// DedupeWindow is how long a log remembers the key of an append.
-const DedupeWindow = 2 * time.Minute
+const (
+	// DedupeWindow is how long a log remembers the key of an append at most.
+	DedupeWindow = 24 * time.Hour
+	// MinMaxAge is the shortest age after which a log may remove records.
+	MinMaxAge = 2 * time.Minute
+)
 
 // ErrUnavailable is wrapped by every error after which the same call may succeed
 // later: the log is busy, starting, stopping or cannot be reached.
@@ -81,8 +85,9 @@ type Mark []uint64
 // invalid name is refused with a *shared.Error bad_room.
 type Log interface {
 	// Append stores body as the room's next record and calls done once with the
-	// outcome: without an error when the record is durable. The same key again within
-	// DedupeWindow stores nothing; the caller includes the room in it.
+	// outcome: without an error when the record is durable. The same key again stores
+	// nothing while the log remembers it, see Dedupe; the caller includes the room in the
+	// key.
 	//
 	// Appends of one goroutine to one room are stored in the order of the calls.
 	// Append waits while too many are in flight. If Append returns an error, nothing
@@ -90,6 +95,11 @@ type Log interface {
 	// returns; it must not block or call the log. An error passed to done leaves open
 	// whether the record was stored: appending again with the same key finds out.
 	Append(ctx context.Context, room, key string, body []byte, done func(Receipt, error)) error
+
+	// Dedupe returns for how long the log remembers the key of a record, on every server
+	// and over a restart: until its age is window, until records more have been stored,
+	// or until the record is removed, whichever comes first.
+	Dedupe() (window time.Duration, records int64)
 
 	// Subscribe delivers the room's records to s from now on. It has called s.Start
 	// when it returns without an error. A room has at most one subscription at a time.

@@ -30,6 +30,7 @@
 // Running tests:
 //
 //	deadline.go      Patience, Eventually; Main and MainWithoutLeaks for TestMain
+//	clock.go         Clock: a clock that a test moves
 //	seeded.go        Seeded: randomness that can be repeated
 //	figure.go        Figure: a row of the table that ./build.sh perf prints
 //

@@ -69,6 +69,11 @@ func id(encoded []byte) string {
 	return string(text)
 }
 
+// CursorOf returns the cursor of a reader whose last record is r.
+func CursorOf(epoch string, r eventlog.Record) shared.Cursor {
+	return shared.Cursor{Epoch: epoch, Seq: r.Seq, ID: id(r.Body)}
+}
+
 // FrameSeq returns the sequence in a frame of a timeline.
 func FrameSeq(frame []byte) uint64 {
 	_, rest, _ := bytes.Cut(frame, seqStart)

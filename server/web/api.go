@@ -8,9 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"websockets/server/auth"
@@ -28,8 +26,8 @@ const apiTimeout = 20 * time.Second
 // api is the HTTP API for the operator's backends. Requests carry a token of
 // --api-tokens as "Authorization: Bearer …". Errors are problem details (RFC 9457).
 //
-//	POST   /api/rooms/{room}/messages   {message, from?}; Idempotency-Key: the message's id
-//	GET    /api/rooms/{room}/messages   ?before= or ?after= a sequence, &limit=
+//	POST   /api/rooms/{room}/messages   {message, from?}; with an Idempotency-Key it is stored once
+//	GET    /api/rooms/{room}/messages   ?cursor=, or ?before= or ?after= a sequence, &limit=
 //	GET    /api/rooms                   ?filter=
 //	GET    /api/rooms/{room}/presence
 //	DELETE /api/sessions/{user}         revokes the user's sessions
@@ -153,12 +151,15 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 	if draft.From == "" {
 		draft.From = who.name
 	}
-	id := r.Header.Get("Idempotency-Key")
+	id, err := messageID(r.Header)
+	if err != nil {
+		return 0, nil, err
+	}
 	if id == "" {
 		id = rand.Text()
 	}
 	from, err := auth.CleanName(draft.From)
-	if err := errors.Join(err, shared.SendMessagePayload{Message: draft.Message}.Validate(), shared.ValidateID(id)); err != nil {
+	if err := errors.Join(err, shared.SendMessagePayload{Message: draft.Message}.Validate()); err != nil {
 		return 0, nil, err
 	}
 	stored, fresh, err := a.manager.Post(r.Context(), shared.Message{
@@ -168,40 +169,6 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 		return http.StatusOK, stored, err
 	}
 	return http.StatusCreated, stored, nil
-}
-
-// messages returns a page of a room's history.
-func (a api) messages(r *http.Request, _ backend) (int, any, error) {
-	p, err := pageOf(r.URL.Query())
-	if err != nil {
-		return 0, nil, err
-	}
-	page, err := a.manager.History(r.Context(), r.PathValue("room"), p)
-	return http.StatusOK, page, err
-}
-
-// pageOf parses the query of a page of history.
-func pageOf(query url.Values) (p shared.LoadHistoryPayload, err error) {
-	for _, param := range []struct {
-		name string
-		to   *uint64
-	}{{"before", &p.Before}, {"after", &p.After}} {
-		text := query.Get(param.name)
-		if text == "" {
-			continue
-		}
-		*param.to, err = strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			return p, shared.Errorf(shared.CodeBadPayload, "%s must be a sequence number", param.name)
-		}
-	}
-	if text := query.Get("limit"); text != "" {
-		p.Limit, err = strconv.Atoi(text)
-		if err != nil || p.Limit < 1 {
-			return p, shared.Errorf(shared.CodeBadPayload, "limit must be a positive integer")
-		}
-	}
-	return p, p.Validate()
 }
 
 func (a api) rooms(r *http.Request, _ backend) (int, any, error) {

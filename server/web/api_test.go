@@ -33,7 +33,12 @@ const (
 // serveAPI runs the routes on a real manager and a log in memory.
 func serveAPI(t *testing.T, change ...func(*Options)) *httptest.Server {
 	t.Helper()
-	log := memlog.Open(memlog.Options{})
+	return serveLog(t, memlog.Open(memlog.Options{}), change...)
+}
+
+// serveLog is serveAPI on another log, which it closes.
+func serveLog(t *testing.T, log eventlog.Store, change ...func(*Options)) *httptest.Server {
+	t.Helper()
 	t.Cleanup(log.Close)
 	keys, _ := auth.Keys(nil).Rotate(time.Now())
 	options := Options{Authenticator: auth.Authenticator{Guests: auth.NewGuestSessions(keys)}, Ready: log.Ready, Logger: slog.New(slog.DiscardHandler)}
@@ -199,11 +204,13 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 		"no text":                {allToken, "POST", messages, `{}`, nil, 400, shared.CodeBadMessage},
 		"long text":              {allToken, "POST", messages, `{"message":"` + strings.Repeat("x", shared.MaxMessageLength+1) + `"}`, nil, 400, shared.CodeBadMessage},
 		"a name that lies":       {allToken, "POST", messages, `{"message":"x","from":"a\u202eb"}`, nil, 400, shared.CodeBadName},
-		"a key that is none":     {allToken, "POST", messages, `{"message":"x"}`, []string{"Idempotency-Key", "a b"}, 400, shared.CodeBadID},
+		"a key that is none":     {allToken, "POST", messages, `{"message":"x"}`, []string{"Idempotency-Key", "ключ"}, 400, shared.CodeBadID},
 		"a large body":           {allToken, "POST", messages, `{"message":"` + strings.Repeat("x", maxBody) + `"}`, nil, 413, shared.CodeBadPayload},
 		"a place that is none":   {allToken, "GET", messages + "?before=-1", "", nil, 400, shared.CodeBadPayload},
 		"two places":             {allToken, "GET", messages + "?before=1&after=1", "", nil, 400, shared.CodeBadPayload},
 		"three places":           {allToken, "GET", messages + "?before=x&after=x&limit=x", "", nil, 400, shared.CodeBadPayload},
+		"a cursor that is none":  {allToken, "GET", messages + "?cursor=e30", "", nil, 400, shared.CodeBadPayload},
+		"a cursor and a place":   {allToken, "GET", messages + "?cursor=e30&after=0", "", nil, 400, shared.CodeBadPayload},
 		"no limit":               {allToken, "GET", messages + "?limit=0", "", nil, 400, shared.CodeBadPayload},
 		"a large page":           {allToken, "GET", messages + "?limit=1000000", "", nil, 400, shared.CodeBadPayload},
 		"a page of another site": {allToken, "POST", messages, `{"message":"x"}`, []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 403, shared.CodeForbidden},
@@ -221,7 +228,7 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 // Of several parameters that are wrong the first one is named, always the same.
 func TestTheFirstWrongParameterIsNamed(t *testing.T) {
 	for range 20 {
-		_, err := pageOf(url.Values{"before": {"x"}, "after": {"x"}, "limit": {"x"}})
+		_, err := messagesQuery("x", url.Values{"before": {"x"}, "after": {"x"}, "limit": {"x"}})
 		if err == nil || !strings.Contains(err.Error(), "before must be a sequence number") {
 			t.Fatalf("got %v, want an error that names before", err)
 		}

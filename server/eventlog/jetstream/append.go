@@ -22,8 +22,8 @@ import (
 const (
 	// maxInFlight is how many may be in flight at once; one more waits.
 	maxInFlight = 4096
-	// slotTimeout is how long an append waits for a slot. It is far below DedupeWindow,
-	// so that a retry is still recognized as a duplicate.
+	// slotTimeout is how long an append waits for a slot. Like appendTimeout it is far
+	// below duplicateWindow, so that a retry is still recognized as a duplicate.
 	slotTimeout = 10 * time.Second
 	// appendTimeout is how long the store may take to reply. A message that it stores
 	// later counts as not acknowledged; a retry is told where it is.
@@ -45,7 +45,19 @@ func (l *Log) Append(ctx context.Context, room, key string, body []byte, done fu
 	if err != nil {
 		return err
 	}
-	return s.appender.append(ctx, s.subscriptionTo(room), message{subject: subject, key: key, body: body}, done)
+	sub := s.subscriptionTo(room)
+	receipt, isStored, err := s.findStored(ctx, key)
+	switch {
+	case err != nil:
+		return err
+	case isStored:
+		if sub != nil {
+			sub.noteStored(receipt.Seq)
+		}
+		done(receipt, nil)
+		return nil
+	}
+	return s.appender.append(ctx, sub, message{subject: subject, key: key, body: body}, done)
 }
 
 // appender publishes to one shard and matches the store's replies to the messages.
@@ -64,6 +76,8 @@ type appender struct {
 	batches    uint64     // published so far; guarded by publishing
 	publishing sync.Mutex // held while publishing, if batching; comes before mu
 
+	keys *recentKeys // the shard's
+
 	mu      sync.Mutex // guards what follows
 	queue   queue
 	number  uint64 // of the last append
@@ -74,6 +88,7 @@ type appender struct {
 // pendingAppend is an append in flight.
 type pendingAppend struct {
 	sub       *subscription // the room's, nil if it has none
+	key       string
 	done      func(Receipt, error)
 	since     time.Time
 	published bool // it counts in queue.published
@@ -98,7 +113,7 @@ func (a *appender) append(ctx context.Context, sub *subscription, m message, don
 	a.mu.Lock()
 	a.number++
 	m.number = a.number
-	a.pending[m.number] = pendingAppend{sub: sub, done: done, since: time.Now()}
+	a.pending[m.number] = pendingAppend{sub: sub, key: m.key, done: done, since: time.Now()}
 	a.mu.Unlock()
 	if a.batching {
 		a.enqueue(m)
@@ -203,6 +218,9 @@ func (a *appender) settle(number uint64, r Receipt, err error) {
 	p, open := a.take(number)
 	if !open {
 		return
+	}
+	if err == nil && !r.Duplicate {
+		a.keys.add(r.Seq, p.key)
 	}
 	if err == nil && p.sub != nil {
 		p.sub.noteStored(r.Seq)

@@ -227,7 +227,7 @@ func countOlder(ctx context.Context, p part) (uint64, error) {
 		return 0, err
 	}
 	from := time.Now().Add(-p.want.MaxAge)
-	kept, err := p.stream.getMany(ctx, directGet{StartTime: &from, NextFor: ">", Batch: 1})
+	kept, err := p.stream.getMany(ctx, directGet{Since: &from, NextFor: ">", Batch: 1})
 	if err != nil {
 		return 0, err
 	}

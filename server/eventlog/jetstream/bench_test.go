@@ -108,3 +108,18 @@ func BenchmarkAfter(b *testing.B) {
 		})
 	}
 }
+
+// What it costs to fill the table of keys when a log is opened, for each message.
+func BenchmarkReadKeys(b *testing.B) {
+	dir := b.TempDir()
+	l := open(b, dir)
+	left := 200_000
+	write(b, l, "room", 64, func() bool { left--; return left >= 0 })
+	l.Close()
+	for b.Loop() {
+		l = open(b, dir)
+		l.AwaitKeys("room")
+		l.Close()
+	}
+	b.ReportMetric(200_000*float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
+}

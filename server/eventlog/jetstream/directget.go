@@ -17,13 +17,14 @@ import (
 // directGet is a request of JetStream's direct get API. With Batch or LastOf the
 // response has any number of messages and an end marker.
 type directGet struct {
-	Seq       uint64     `json:"seq,omitempty"`
-	StartTime *time.Time `json:"start_time,omitempty"` // instead of Seq
-	LastFor   string     `json:"last_by_subj,omitempty"`
-	NextFor   string     `json:"next_by_subj,omitempty"`
-	LastOf    []string   `json:"multi_last,omitempty"`
-	Batch     int        `json:"batch,omitempty"`
-	MaxBytes  int        `json:"max_bytes,omitempty"`
+	Seq     uint64   `json:"seq,omitempty"`
+	LastFor string   `json:"last_by_subj,omitempty"`
+	NextFor string   `json:"next_by_subj,omitempty"`
+	LastOf  []string `json:"multi_last,omitempty"`
+	Batch   int      `json:"batch,omitempty"`
+	// Since is the earliest time of the message to begin with.
+	Since    *time.Time `json:"start_time,omitempty"`
+	MaxBytes int        `json:"max_bytes,omitempty"`
 }
 
 // response is the response to a directGet.
@@ -38,19 +39,25 @@ var errTooMany = errors.New("too many rooms for one request")
 
 // getOne returns one message; its Seq is 0 if there is none. With replicas it asks
 // the stream's leader: another replica may not have the message yet.
-func (s *stream) getOne(ctx context.Context, get directGet) (record eventlog.Record, err error) {
+func (s *stream) getOne(ctx context.Context, get directGet) (eventlog.Record, error) {
+	e, err := s.getEntry(ctx, get)
+	return e.Record, err
+}
+
+// getEntry is getOne, with what the store says about the record.
+func (s *stream) getEntry(ctx context.Context, get directGet) (e entry, err error) {
 	err = s.read(ctx, func(ctx context.Context) error {
 		if s.settings.Load().Replicas > 1 {
-			record, err = s.fetchFromLeader(ctx, get)
+			e, err = s.fetchFromLeader(ctx, get)
 			return err
 		}
 		r, err := s.fetch(ctx, get)
 		if len(r.entries) > 0 {
-			record = r.entries[0].Record
+			e = r.entries[0]
 		}
 		return err
 	})
-	return record, err
+	return e, err
 }
 
 // getMany returns the response of any replica. One that is incomplete is an error,
@@ -107,34 +114,47 @@ func (o *Options) retry(ctx context.Context, request func(context.Context) error
 
 // fetchFromLeader gets one message by the stream's own API, which only its leader
 // serves.
-func (s *stream) fetchFromLeader(ctx context.Context, get directGet) (eventlog.Record, error) {
+func (s *stream) fetchFromLeader(ctx context.Context, get directGet) (entry, error) {
 	request, err := json.Marshal(get)
 	if err != nil {
-		return eventlog.Record{}, err
+		return entry{}, err
 	}
 	reply, err := s.conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.name, request)
 	if err != nil {
-		return eventlog.Record{}, err
+		return entry{}, err
 	}
 	var got struct {
 		Error   *jetstream.APIError
 		Message struct {
 			Subject string
 			Seq     uint64
+			Hdrs    []byte
 			Data    []byte
+			Time    string
 		}
 	}
 	err = json.Unmarshal(reply.Data, &got)
+	m := got.Message
 	switch {
 	case err != nil:
-		return eventlog.Record{}, err
+		return entry{}, err
 	case got.Error == nil:
-		return eventlog.Record{Room: roomOf(got.Message.Subject), Seq: got.Message.Seq, Body: got.Message.Data}, nil
+		record := eventlog.Record{Room: roomOf(m.Subject), Seq: m.Seq, Body: m.Data}
+		return entry{Record: record, key: keyOf(m.Hdrs), stored: m.Time}, nil
 	case got.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return eventlog.Record{}, nil
+		return entry{}, nil
 	default:
-		return eventlog.Record{}, got.Error
+		return entry{}, got.Error
 	}
+}
+
+// keyOf returns the key in a message's encoded headers, empty if it has none.
+func keyOf(headers []byte) string {
+	decoded, err := nats.DecodeHeadersMsg(headers)
+	if err != nil {
+		return ""
+	}
+	return decoded.Get(jetstream.MsgIDHeader)
 }
 
 // fetch gets messages by the direct get API, which every replica serves.
@@ -193,5 +213,8 @@ func parseStored(m *nats.Msg) (entry, error) {
 	}
 	pending, _ := strconv.Atoi(m.Header.Get("Nats-Num-Pending")) // only with Batch
 	record := eventlog.Record{Room: roomOf(m.Header.Get(jetstream.SubjectHeader)), Seq: seq, Body: m.Data}
-	return entry{Record: record, pending: pending}, nil
+	return entry{
+		Record: record, pending: pending,
+		key: m.Header.Get(jetstream.MsgIDHeader), stored: m.Header.Get(jetstream.TimeStampHeaer),
+	}, nil
 }

@@ -21,6 +21,7 @@
 //	shard.go       shard: a stream, its rooms' subscriptions, its connection
 //	append.go      appender: publishing, and matching replies to messages
 //	batch.go       queue: many messages as one atomic batch, with one fsync
+//	keys.go        recentKeys: which appends are stored already
 //	follow.go      follower: the feed; shard.follow delivers it
 //	subscribe.go   subscription: order, holes, signals between servers
 //	reconcile.go   finding what the feed has lost
@@ -41,16 +42,16 @@
 //
 // # Goroutines
 //
-// Each shard has one that follows the feed, one that reconciles, one that stores
-// checkpoints and one that fails appends without a reply; on external servers another
+// Each shard has one that follows the feed, one that reconciles, one that reads keys, one
+// that stores checkpoints and one that fails appends without a reply; on external servers another
 // one delivers signals. The log has one that watches epochs, one for each Watch of a
 // value, and one that watches the embedded store. All end with Close. Replies to appends
 // are handled on a goroutine of the NATS client.
 //
 // # Locks
 //
-// From outside to inside: appender.publishing, then appender.mu; shard.mu, then
-// subscription.mu, which is held while the subscriber is called. An append's done is
+// From outside to inside: appender.publishing, then appender.mu; recentKeys.mu is not
+// nested with others; shard.mu, then subscription.mu, which is held while the subscriber is called. An append's done is
 // called without appender.mu. Nothing waits for NATS with a lock held, except publishing
 // with appender.publishing.
 package jetstream

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"websockets/server/eventlog"
 )
@@ -11,6 +12,18 @@ import (
 
 // WithShards sets how many shards a new store gets.
 func WithShards(n int) func(*Options) { return func(o *Options) { o.shards = n } }
+
+// WithKeys sets for how long JetStream itself remembers keys, and the clock by which the
+// table of keys forgets them.
+func WithKeys(duplicates time.Duration, now func() time.Time) func(*Options) {
+	return func(o *Options) { o.duplicates, o.now = duplicates, now }
+}
+
+// AddKey adds a key to a room's table as if it had the hash of the record at seq.
+func (l *Log) AddKey(room string, seq uint64, key string) { l.shardOf(room).keys.add(seq, key) }
+
+// AwaitKeys waits until a room's table of keys is filled.
+func (l *Log) AwaitKeys(room string) { <-l.shardOf(room).keys.loaded }
 
 // Shard returns which shard a room is in.
 func (l *Log) Shard(room string) int { return l.shardOf(room).stream.number }

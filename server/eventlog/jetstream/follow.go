@@ -57,6 +57,8 @@ type entry struct {
 	eventlog.Record
 	prev    uint64 // the room's sequence before it, 0 if there was none; in the feed only
 	pending int    // how many of the room's records follow; with directGet.Batch only
+	key     string // what it was appended with; not in the feed
+	stored  string // when the store has taken it, RFC 3339; not in the feed
 }
 
 // follow delivers the feed's records until ctx ends.

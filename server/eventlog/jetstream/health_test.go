@@ -80,7 +80,7 @@ func TestAStoreThatLosesItsFiles(t *testing.T) {
 			dir := t.TempDir()
 			l := open(t, dir, smallBlocks(1), func(o *jetstream.Options) { o.SyncAlways = syncAlways })
 			put(t, l, "x", "first", "first")
-			blocks := filepath.Join(dir, "jetstream", "$G", "streams", "ROOMS_0", "msgs")
+			blocks := filepath.Join(dir, "jetstream", "$G", "streams", "websockets_ROOMS_0", "msgs")
 			err := os.Rename(blocks, blocks+"-away")
 			if err != nil {
 				t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"websockets/server/eventlog"
+	"websockets/server/eventlog/dedupe"
 	"websockets/server/eventlog/jetstream/filestore"
 )
 
@@ -64,13 +65,19 @@ type Options struct {
 	// Prefix begins all names and subjects of the store. Stores with different prefixes
 	// have nothing in common. Empty means DefaultPrefix; see CheckPrefix.
 	Prefix string
+	// KeyBytes is about the memory for the keys of the newest records; 0 means
+	// dedupe.DefaultBytes.
+	KeyBytes int64
 	// NewEpoch gives the log a new epoch, so that clients start over. It is for a store
 	// that was restored from a backup, which may lack messages that clients have seen.
 	NewEpoch bool
 	// Logger receives the store's warnings and errors; it must not be nil.
 	Logger *slog.Logger
 
-	shards int // of a new store; 0 means newShards. Only tests set it.
+	// Only tests set these.
+	shards     int              // of a new store; 0 means newShards
+	duplicates time.Duration    // 0 means duplicateWindow
+	now        func() time.Time // nil means time.Now
 }
 
 // shared reports whether other servers may use the same log.
@@ -114,6 +121,11 @@ var _ eventlog.Store = (*Log)(nil)
 // external servers may only not be ready yet.
 func Open(ctx context.Context, opts Options) (*Log, error) {
 	opts.Replicas = max(1, opts.Replicas)
+	opts.KeyBytes = cmp.Or(opts.KeyBytes, dedupe.DefaultBytes)
+	opts.duplicates = cmp.Or(opts.duplicates, duplicateWindow)
+	if opts.now == nil {
+		opts.now = time.Now
+	}
 	l := &Log{
 		opts: opts, reads: make(chan struct{}, maxReads),
 		health: newHealth(), failed: make(chan error, 1),
@@ -246,6 +258,7 @@ func (l *Log) startShards() error {
 		return err
 	}
 	for _, s := range l.shards {
+		l.wg.Go(func() { s.followKeys(l.ctx) })
 		l.wg.Go(func() { s.keepCheckpoint(l.ctx) })
 		l.wg.Go(func() { s.follow(l.ctx) })
 		l.wg.Go(func() { s.reconcileLoop(l.ctx) })
@@ -297,6 +310,21 @@ func (l *Log) Replicas() int {
 
 // Epoch implements eventlog.Log.
 func (l *Log) Epoch(room string) string { return *l.shardOf(room).epoch.Load() }
+
+// Dedupe implements eventlog.Log. Each shard remembers the keys of as many records.
+func (l *Log) Dedupe() (window time.Duration, records int64) {
+	window, records = eventlog.DedupeWindow, int64(dedupe.Capacity(l.opts.KeyBytes/int64(len(l.shards))))
+	for _, s := range l.shards {
+		settings := s.stream.settings.Load()
+		if settings.MaxAge > 0 {
+			window = min(window, settings.MaxAge)
+		}
+		if settings.MaxRoomMessages > 0 {
+			records = min(records, settings.MaxRoomMessages)
+		}
+	}
+	return window, records
+}
 
 // Head implements eventlog.Log.
 func (l *Log) Head(ctx context.Context, room string) (eventlog.Record, error) {

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"websockets/server/eventlog"
 )
 
 // Options say how a new store is made. One that exists keeps its settings, whatever the
@@ -142,7 +140,7 @@ func (l *Log) wantedStream(c jetstream.StreamConfig, shard, count int) jetstream
 	c.MaxMsgsPerSubject = limit(l.opts.MaxRoomMessages)
 	c.Discard = jetstream.DiscardOld
 	c.Storage = jetstream.FileStorage
-	c.Duplicates = eventlog.DedupeWindow
+	c.Duplicates = l.opts.duplicates
 	c.Metadata = maps.Clone(c.Metadata)
 	if c.Metadata == nil {
 		c.Metadata = map[string]string{}

@@ -16,13 +16,15 @@ import (
 // and for the feed.
 type shard struct {
 	stream   *stream
-	opts     *Options // the log's
-	health   *health  // the log's
-	values   *values  // the bucket eventlog.Server: epochs and checkpoints
+	js       jetstream.JetStream // the log's
+	opts     *Options            // the log's
+	health   *health             // the log's
+	values   *values             // the bucket eventlog.Server: epochs and checkpoints
 	epoch    atomic.Pointer[string]
 	stored   *checkpoint // the last one; owned by keepCheckpoint once the log is open
 	appender appender
 	follower follower
+	keys     *recentKeys
 
 	reconciled atomic.Int64 // when the last successful reconciliation began, in Unix nanoseconds
 
@@ -35,9 +37,11 @@ func (l *Log) openShard(ctx context.Context, n, count int) error {
 	names := l.existing.names
 	s := &shard{
 		stream: &stream{number: n, name: names.stream(n), names: names, opts: &l.opts, conn: l.conn, reads: l.reads},
-		opts:   &l.opts, health: l.health, values: l.values[eventlog.Server],
+		js:     l.js, opts: &l.opts, health: l.health, values: l.values[eventlog.Server],
 		subs: map[string]*subscription{},
+		keys: newRecentKeys(l.opts.KeyBytes/int64(count), l.ctx.Done()),
 	}
+	s.appender.keys = s.keys
 	config, err := l.openStream(ctx, n, count)
 	if err != nil {
 		return err

@@ -21,6 +21,8 @@ import (
 // Options are what a test wants of the log that it opens.
 type Options struct {
 	MaxRoomMessages int64
+	KeyBytes        int64            // 0 means the log's default
+	Now             func() time.Time // nil means time.Now
 }
 
 // Open opens an empty log, which the test closes.
@@ -35,6 +37,9 @@ func Run(t *testing.T, open Open) {
 	}{
 		{"ReadsKeepOrderOfAppends", readInOrder},
 		{"KeyIsStoredOnce", keyStoredOnce},
+		{"KeyIsRememberedForADay", keyRememberedForADay},
+		{"NewestKeysAreRemembered", newestKeysRemembered},
+		{"KeyIsForgottenWithItsRecord", keyForgottenWithRecord},
 		{"AppendsOfOneGoroutineKeepOrder", appendsKeepOrder},
 		{"ReadsAgreeWithAModel", readsAgreeWithModel},
 		{"ReadsBeyondTheEnd", readsBeyondTheEnd},
@@ -162,6 +167,91 @@ func keyStoredOnce(t *testing.T, open Open) {
 	}
 	if got := bodies(readAll(t, l, "x", 10)); !slices.Equal(got, []string{"one", "two"}) {
 		t.Errorf("records: got %q, want one, two", got)
+	}
+}
+
+// awaitForgotten appends a record again until it is stored again.
+func awaitForgotten(t *testing.T, l eventlog.Log, room, key string) {
+	t.Helper()
+	servertest.Eventually(t, "the log to forget "+key, func() bool { return !put(t, l, room, key, "again").Duplicate })
+}
+
+// onlyTableRemembers appends two records to a room, and waits until the log recognizes
+// what was appended to the room before by nothing but its table.
+func onlyTableRemembers(t *testing.T, l eventlog.Log, clock *servertest.Clock, room string) {
+	t.Helper()
+	put(t, l, room, "probe", "probe")
+	clock.Set(eventlog.DedupeWindow + time.Minute)
+	awaitForgotten(t, l, room, "probe")
+	clock.Set(0)
+}
+
+func keyRememberedForADay(t *testing.T, open Open) {
+	clock := &servertest.Clock{}
+	l := opened(t, open, Options{Now: clock.Now})
+	window, _ := l.Dedupe()
+	if window != eventlog.DedupeWindow {
+		t.Errorf("window: got %v, want %v", window, eventlog.DedupeWindow)
+	}
+	const within, beyond = eventlog.DedupeWindow - time.Minute, eventlog.DedupeWindow + time.Minute
+	first := put(t, l, "x", "key", "one")
+	onlyTableRemembers(t, l, clock, "x")
+	clock.Set(within)
+	if again := put(t, l, "x", "key", "again"); !again.Duplicate || again.Seq != first.Seq {
+		t.Errorf("receipt after %v: got %+v, want a duplicate of %d", within, again, first.Seq)
+	}
+	clock.Set(beyond)
+	if again := put(t, l, "x", "key", "again"); again.Duplicate || again.Seq <= first.Seq {
+		t.Errorf("receipt after %v: got %+v, want a new place", beyond, again)
+	}
+	clock.Set(0)
+	if again := put(t, l, "x", "key", "again"); !again.Duplicate || again.Seq <= first.Seq {
+		t.Errorf("receipt after it was stored twice: got %+v, want a duplicate of the newer one", again)
+	}
+}
+
+// With less memory than keys, the log remembers as many of the newest as it says.
+func newestKeysRemembered(t *testing.T, open Open) {
+	clock := &servertest.Clock{}
+	l := opened(t, open, Options{KeyBytes: 4 << 10, Now: clock.Now})
+	_, records := l.Dedupe()
+	if records < 10 || records > 4<<10/8 {
+		t.Fatalf("records whose keys fit: got %d, want some for 4 KB", records)
+	}
+	key := func(i int64) string { return fmt.Sprint("key-", i) }
+	seqs := map[int64]uint64{}
+	for i := range 5 * records {
+		seqs[i] = put(t, l, "x", key(i), "first").Seq
+	}
+	onlyTableRemembers(t, l, clock, "x") // which takes two records
+	for i := 4*records + 2; i < 5*records; i++ {
+		if again := put(t, l, "x", key(i), "again"); !again.Duplicate || again.Seq != seqs[i] {
+			t.Errorf("append %d of %d again: got %+v, want a duplicate of %d", i, 5*records, again, seqs[i])
+		}
+	}
+	if again := put(t, l, "x", key(1), "again"); again.Duplicate {
+		t.Errorf("append 1 of %d again: got %+v, want it stored, the memory is for %d", 5*records, again, records)
+	}
+}
+
+// A record that is gone cannot be compared, so its key means nothing.
+func keyForgottenWithRecord(t *testing.T, open Open) {
+	clock := &servertest.Clock{}
+	l := opened(t, open, Options{MaxRoomMessages: 3, Now: clock.Now})
+	_, records := l.Dedupe()
+	if records != 3 {
+		t.Errorf("records whose keys are remembered: got %d, want 3", records)
+	}
+	seqs := map[int]uint64{}
+	for i := range 5 {
+		seqs[i] = put(t, l, "x", fmt.Sprint(i), "first").Seq
+	}
+	onlyTableRemembers(t, l, clock, "x") // of three records, two are its own now
+	if again := put(t, l, "x", "4", "again"); !again.Duplicate || again.Seq != seqs[4] {
+		t.Errorf("append of what is left: got %+v, want a duplicate of %d", again, seqs[4])
+	}
+	if again := put(t, l, "x", "1", "again"); again.Duplicate {
+		t.Errorf("append of what is gone: got %+v, want it stored", again)
 	}
 }
 

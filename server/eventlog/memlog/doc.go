@@ -16,8 +16,8 @@
 //
 // Records take at most Options.MaxBytes, 256 MB by default; the oldest of all rooms are
 // removed first. MaxAge and MaxRoomMessages remove records earlier. Each key-value store
-// may take another quarter of MaxBytes, after which it refuses to grow. Keys of appends
-// are remembered for eventlog.DedupeWindow, but no more than maxKeys of them.
+// may take another quarter of MaxBytes, after which it refuses to grow. The keys
+// of the newest records take Options.KeyBytes more, see package dedupe.
 //
 // # Locks
 //

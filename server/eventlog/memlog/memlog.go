@@ -1,6 +1,7 @@
 package memlog
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -9,20 +10,16 @@ import (
 	"time"
 
 	"websockets/server/eventlog"
+	"websockets/server/eventlog/dedupe"
 	"websockets/shared"
 )
 
 // DefaultMaxBytes is the default of Options.MaxBytes.
 const DefaultMaxBytes = 256 << 20
 
-const (
-	// recordOverhead is roughly the memory that a record takes in addition to its body:
-	// its struct, its entry in Log.order, and its key.
-	recordOverhead = 200
-	// maxKeys limits the keys that are remembered. With more than 4,000 appends a second,
-	// they are forgotten before eventlog.DedupeWindow is over.
-	maxKeys = 500_000
-)
+// recordOverhead is roughly the memory that a record takes in addition to its body: its
+// struct, its entry in Log.order, and its key.
+const recordOverhead = 200
 
 // Options configures a log.
 type Options struct {
@@ -32,6 +29,11 @@ type Options struct {
 	// MaxAge and MaxRoomMessages limit what a room keeps; 0 means no limit.
 	MaxAge          time.Duration
 	MaxRoomMessages int64
+	// KeyBytes is about the memory for the keys of the newest records; 0 means
+	// dedupe.DefaultBytes.
+	KeyBytes int64
+	// Now is the clock of retention and of remembered keys; nil means time.Now.
+	Now func() time.Time
 }
 
 // Log is an eventlog.Store in memory. All rooms share one sequence.
@@ -47,8 +49,7 @@ type Log struct {
 	bytes   int64
 	order   []entry // every record, oldest first, and some that are gone
 	live    int     // records that are not gone
-	keys    map[string]uint64
-	keyAges []keyAge // oldest first
+	keys    *dedupe.Table
 	closed  bool
 }
 
@@ -63,6 +64,7 @@ type room struct {
 
 type record struct {
 	eventlog.Record
+	key    string
 	stored time.Time
 }
 
@@ -74,21 +76,20 @@ type entry struct {
 	seq  uint64
 }
 
-type keyAge struct {
-	key    string
-	stored time.Time
-}
-
 // Open returns an empty log.
 func Open(opts Options) *Log {
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = DefaultMaxBytes
 	}
+	opts.KeyBytes = cmp.Or(opts.KeyBytes, dedupe.DefaultBytes)
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	l := &Log{
 		opts:  opts,
 		epoch: rand.Text(),
 		rooms: map[string]*room{},
-		keys:  map[string]uint64{},
+		keys:  dedupe.New(opts.KeyBytes),
 	}
 	l.values = map[eventlog.Bucket]*values{}
 	for _, b := range []eventlog.Bucket{eventlog.Server, eventlog.Users, eventlog.Rooms} {
@@ -114,7 +115,7 @@ func (l *Log) lock(ctx context.Context, room string) error {
 		l.mu.Unlock()
 		return errClosed
 	}
-	l.expire(time.Now())
+	l.expire(l.opts.Now())
 	return nil
 }
 
@@ -124,7 +125,8 @@ func (l *Log) Append(ctx context.Context, name, key string, body []byte, done fu
 	if err != nil {
 		return err
 	}
-	seq, known := l.keys[key]
+	now := l.opts.Now()
+	seq, known := l.find(name, key, now)
 	if known {
 		l.mu.Unlock()
 		done(eventlog.Receipt{Seq: seq, Duplicate: true}, nil)
@@ -132,15 +134,27 @@ func (l *Log) Append(ctx context.Context, name, key string, body []byte, done fu
 	}
 	l.seq++
 	seq = l.seq
-	l.store(record{eventlog.Record{Room: name, Seq: seq, Body: body}, time.Now()}, key)
+	l.store(record{eventlog.Record{Room: name, Seq: seq, Body: body}, key, now})
 	l.mu.Unlock()
 	done(eventlog.Receipt{Seq: seq}, nil)
 	return nil
 }
 
+// find returns where the room has a record with this key that is not older than
+// eventlog.DedupeWindow. l.mu is held.
+func (l *Log) find(name, key string, now time.Time) (seq uint64, ok bool) {
+	for _, seq := range l.keys.Find(key) {
+		at, _ := l.beyond(name, seq-1)
+		if len(at) > 0 && at[0].Seq == seq && at[0].key == key && now.Sub(at[0].stored) <= eventlog.DedupeWindow {
+			return seq, true
+		}
+	}
+	return 0, false
+}
+
 // store adds a record, delivers it, and removes old records if the limits require it.
 // l.mu is held.
-func (l *Log) store(added record, key string) {
+func (l *Log) store(added record) {
 	r := l.rooms[added.Room]
 	if r == nil {
 		r = &room{expired: l.expired}
@@ -150,8 +164,7 @@ func (l *Log) store(added record, key string) {
 	l.order = append(l.order, entry{added.Room, added.Seq})
 	l.live++
 	l.bytes += added.size()
-	l.keys[key] = added.Seq
-	l.keyAges = append(l.keyAges, keyAge{key, added.stored})
+	l.keys.Add(added.Seq, added.key)
 	if r.sub != nil {
 		r.sub.to.Append(added.Record)
 		r.sub.to.Flush()
@@ -164,14 +177,8 @@ func (l *Log) store(added record, key string) {
 	}
 }
 
-// expire removes records and keys that are too old. l.mu is held.
+// expire removes records that are too old. l.mu is held.
 func (l *Log) expire(now time.Time) {
-	n := 0
-	for n < len(l.keyAges) && (len(l.keyAges)-n > maxKeys || now.Sub(l.keyAges[n].stored) > eventlog.DedupeWindow) {
-		delete(l.keys, l.keyAges[n].key)
-		n++
-	}
-	l.keyAges = l.keyAges[n:]
 	for l.opts.MaxAge > 0 && l.live > 0 {
 		oldest := l.oldest()
 		if now.Sub(oldest.stored) <= l.opts.MaxAge {
@@ -245,6 +252,18 @@ func (l *Log) beyond(name string, seq uint64) (records []record, expired uint64)
 	}
 	i := sort.Search(len(r.records), func(i int) bool { return r.records[i].Seq > seq })
 	return r.records[i:], r.expired
+}
+
+// Dedupe implements eventlog.Log.
+func (l *Log) Dedupe() (window time.Duration, records int64) {
+	window, records = eventlog.DedupeWindow, int64(dedupe.Capacity(l.opts.KeyBytes))
+	if l.opts.MaxAge > 0 {
+		window = min(window, l.opts.MaxAge)
+	}
+	if l.opts.MaxRoomMessages > 0 {
+		records = min(records, l.opts.MaxRoomMessages)
+	}
+	return window, records
 }
 
 // After implements eventlog.Log.

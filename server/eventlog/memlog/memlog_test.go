@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { os.Exit(servertest.MainWithoutLeaks(m)) }
 func TestContract(t *testing.T) {
 	t.Parallel()
 	logtest.Run(t, func(_ testing.TB, o logtest.Options) eventlog.Store {
-		return memlog.Open(memlog.Options{MaxRoomMessages: o.MaxRoomMessages})
+		return memlog.Open(memlog.Options{MaxRoomMessages: o.MaxRoomMessages, KeyBytes: o.KeyBytes, Now: o.Now})
 	})
 }
 
@@ -72,6 +72,18 @@ func TestRecordsExpire(t *testing.T) {
 			t.Errorf("After: got %+v, %v, want the new record and Gone", page, err)
 		}
 	})
+}
+
+// Two keys with the same hash are two records.
+func TestCollisionIsStored(t *testing.T) {
+	l := memlog.Open(memlog.Options{})
+	put(t, l, "x", "one", []byte("one"))
+	l.AddKey(1, "two")
+	put(t, l, "x", "two", []byte("two"))
+	n, err := l.Count(t.Context(), "x", 0)
+	if n != 2 || err != nil {
+		t.Errorf("records: got %d, %v, want 2", n, err)
+	}
 }
 
 func TestKeysExpire(t *testing.T) {
