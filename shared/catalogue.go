@@ -9,40 +9,41 @@ import (
 // payload here. Give the payload a Validate method if its values can be invalid.
 // Register a handler with On on the receiving side: Check reports a missing one.
 
-// Events to the server. The comment names the answer.
+// Events to the server, each with the event that answers it. An event that carries an
+// id gets exactly one answer with that id: this one, or error.
 var (
-	ChangeRoom   = define[JoinPayload](ToServer, "change_room")         // room_joined; leaves the current room
-	JoinRoom     = define[JoinPayload](ToServer, "join_room")           // room_joined; becomes current only if there is no current room
-	LeaveRoom    = define[LeavePayload](ToServer, "leave_room")         // left
-	SendMessage  = define[SendMessagePayload](ToServer, "send_message") // ack
-	LoadHistory  = define[LoadHistoryPayload](ToServer, "load_history") // history
-	ListRooms    = define[ListRoomsPayload](ToServer, "list_rooms")     // rooms
-	SetName      = define[SetNamePayload](ToServer, "set_name")         // ack
-	SetTopic     = define[SetTopicPayload](ToServer, "set_topic")       // ack
-	StartTyping  = define[RoomPayload](ToServer, "typing")              // none
-	MarkRead     = define[MarkReadPayload](ToServer, "mark_read")       // ack
-	Ping         = define[Empty](ToServer, "ping")                      // pong
-	Authenticate = define[TokenPayload](ToServer, "authenticate")       // ack
-	RefreshToken = define[TokenPayload](ToServer, "refresh_token")      // ack
+	ChangeRoom   = request[JoinPayload]("change_room", "room_joined") // leaves the current room
+	JoinRoom     = request[JoinPayload]("join_room", "room_joined")   // becomes current only if there is no current room
+	LeaveRoom    = request[LeavePayload]("leave_room", "left")
+	SendMessage  = request[SendMessagePayload]("send_message", "ack")
+	LoadHistory  = request[LoadHistoryPayload]("load_history", "history")
+	ListRooms    = request[ListRoomsPayload]("list_rooms", "rooms")
+	SetName      = request[SetNamePayload]("set_name", "ack")
+	SetTopic     = request[SetTopicPayload]("set_topic", "ack")
+	StartTyping  = request[RoomPayload]("typing", "ack")
+	MarkRead     = request[MarkReadPayload]("mark_read", "ack")
+	Ping         = request[Empty]("ping", "pong")
+	Authenticate = request[TokenPayload]("authenticate", "ack")
+	RefreshToken = request[TokenPayload]("refresh_token", "ack")
 )
 
 // Events to the client.
 var (
-	Welcome      = define[WelcomePayload](ToClient, "welcome")
-	RoomJoined   = define[RoomJoinedPayload](ToClient, "room_joined")
-	Synced       = define[SyncedPayload](ToClient, "synced")
-	History      = define[HistoryPayload](ToClient, "history")
+	Welcome      = define[WelcomePayload]("welcome")
+	RoomJoined   = define[RoomJoinedPayload]("room_joined")
+	Synced       = define[SyncedPayload]("synced")
+	History      = define[HistoryPayload]("history")
 	NewMessage   = defineDurable[Message]("new_message")
 	TopicChanged = defineDurable[TopicPayload]("topic_changed")
-	Presence     = define[PresencePayload](ToClient, "presence")
-	Typing       = define[TypingPayload](ToClient, "typing")
-	Read         = define[MarkReadPayload](ToClient, "read")
-	Left         = define[LeavePayload](ToClient, "left")
-	Rooms        = define[RoomsPayload](ToClient, "rooms")
-	Ack          = define[AckPayload](ToClient, "ack")
-	Pong         = define[Empty](ToClient, "pong")
-	Failed       = define[Error](ToClient, "error")
-	Closing      = define[ClosingPayload](ToClient, "closing")
+	Presence     = define[PresencePayload]("presence")
+	Typing       = define[TypingPayload]("typing")
+	Read         = define[MarkReadPayload]("read")
+	Left         = define[LeavePayload]("left")
+	Rooms        = define[RoomsPayload]("rooms")
+	Ack          = define[AckPayload]("ack")
+	Pong         = define[Empty]("pong")
+	Failed       = define[Error]("error")
+	Closing      = define[ClosingPayload]("closing")
 )
 
 // Empty is the payload of an event that carries no data.
@@ -300,22 +301,31 @@ type ClosingPayload struct {
 type Spec struct {
 	Name      string
 	Direction Direction
+	// Answer names the event that answers an event to the server.
+	Answer string
 	// Durable events are stored in their room's log.
 	Durable bool
 }
 
 var catalogue []Spec
 
-func define[T any](direction Direction, name string) Type[T] {
-	catalogue = append(catalogue, Spec{Name: name, Direction: direction})
-	return Type[T]{name: name, direction: direction}
+// request defines an event to the server, and the event to the client that answers it.
+func request[T any](name, answer string) Type[T] {
+	catalogue = append(catalogue, Spec{Name: name, Direction: ToServer, Answer: answer})
+	return Type[T]{name: name, direction: ToServer}
+}
+
+// define defines an event to the client. It may be sent unasked, or as an answer.
+func define[T any](name string) Type[T] {
+	catalogue = append(catalogue, Spec{Name: name, Direction: ToClient})
+	return Type[T]{name: name, direction: ToClient}
 }
 
 // defineDurable defines an event to clients that is stored in its room's log. The
 // payload must begin with the fields seq and id. The server sets seq when it sends
 // the event.
 func defineDurable[T any](name string) Type[T] {
-	t := define[T](ToClient, name)
+	t := define[T](name)
 	catalogue[len(catalogue)-1].Durable = true
 	return t
 }

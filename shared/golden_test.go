@@ -211,7 +211,7 @@ func TestCatalogueNames(t *testing.T) {
 			t.Errorf("direction of %s: got %q, want one of the two", spec.Name, spec.Direction)
 		}
 	}
-	if ChangeRoom.Name() != "change_room" || !seen[Spec{Name: "change_room", Direction: ToServer}] {
+	if ChangeRoom.Name() != "change_room" || !seen[Spec{Name: "change_room", Direction: ToServer, Answer: "room_joined"}] {
 		t.Error("change_room: want it in the catalogue under its name")
 	}
 	for _, spec := range Catalogue() {

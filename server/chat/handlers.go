@@ -92,7 +92,7 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 }
 
 // typingInterval is the shortest time between two typing events of a client in a room.
-// Others are dropped.
+// Others are acked, but the room is not told.
 const typingInterval = 2 * time.Second
 
 // typing tells the room that the user is writing.
@@ -102,12 +102,12 @@ func (m *Manager) typing(_ context.Context, r request, p shared.RoomPayload) err
 		return notMember(p.Room)
 	}
 	now := time.Now()
-	if now.Sub(here.lastTyping) < typingInterval {
-		return nil
+	if now.Sub(here.lastTyping) >= typingInterval {
+		here.lastTyping = now
+		who := shared.TypingPayload{Room: here.room.name, User: r.user, Name: r.displayName()}
+		here.room.broadcast(shared.Typing.Frame("", who), r.Client)
 	}
-	here.lastTyping = now
-	who := shared.TypingPayload{Room: here.room.name, User: r.user, Name: r.displayName()}
-	here.room.broadcast(shared.Typing.Frame("", who), r.Client)
+	r.done()
 	return nil
 }
 
