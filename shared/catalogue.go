@@ -154,14 +154,24 @@ type HistoryPayload struct {
 	More     bool      `json:"more"`
 }
 
-// ListRoomsPayload requests the rooms whose names contain Filter.
+// ListRoomsPayload requests a page of the rooms that the user may read, by recent
+// activity.
 type ListRoomsPayload struct {
+	// Filter is a text that the names of the rooms contain. Empty means all rooms.
 	Filter string `json:"filter,omitempty"`
+	// Page is Next of the page before, with the same Filter. Empty means the first page.
+	Page string `json:"page,omitempty"`
+	// Limit is how many rooms to list at most, 0 for MaxListedRooms.
+	Limit int `json:"limit,omitempty"`
 }
 
-// RoomsPayload lists rooms by recent activity, at most MaxListedRooms.
+// RoomsPayload is a page of the list of rooms, the most recently active first. A client
+// that reads all pages gets every room. The last pages repeat those that became active
+// meanwhile, so a room may come twice.
 type RoomsPayload struct {
 	Rooms []RoomSummary `json:"rooms"`
+	// Next requests the next page, empty if there is none. It means nothing to a client.
+	Next string `json:"next,omitempty"`
 }
 
 // RoomSummary is a room in a list.

@@ -48,10 +48,10 @@ func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 	return handlers
 }
 
-// listRooms answers with the recently active rooms that the session may read.
+// listRooms answers with a page of the rooms that the session may read.
 func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPayload) error {
 	session := r.session.Load()
-	rooms, err := m.recentRooms.List(ctx, func(room string) bool {
+	rooms, err := m.recentRooms.List(ctx, p, func(room string) bool {
 		return strings.Contains(room, p.Filter) && session.May(auth.Read, room)
 	})
 	if err != nil {
@@ -61,11 +61,11 @@ func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPa
 	if err != nil {
 		return r.unavailable(err)
 	}
-	err = m.recentRooms.CountUnread(ctx, rooms, marks)
+	err = m.recentRooms.CountUnread(ctx, rooms.Rooms, marks)
 	if err != nil {
 		return r.unavailable(err)
 	}
-	r.answer(shared.Rooms.Frame(r.id, shared.RoomsPayload{Rooms: rooms}))
+	r.answer(shared.Rooms.Frame(r.id, rooms))
 	return nil
 }
 

@@ -29,7 +29,7 @@ const apiTimeout = 20 * time.Second
 //
 //	POST   /api/rooms/{room}/messages   {message, from?}; Idempotency-Key: the message's id
 //	GET    /api/rooms/{room}/messages   ?before= or ?after= a sequence, &limit=
-//	GET    /api/rooms                   ?filter=
+//	GET    /api/rooms                   ?filter=, &limit=, &page= next of the page before
 //	GET    /api/rooms/{room}/presence
 //	DELETE /api/sessions/{user}         revokes the user's sessions
 type api struct {
@@ -189,13 +189,24 @@ func pageOf(query url.Values) (p shared.LoadHistoryPayload, err error) {
 			return p, shared.Errorf(shared.CodeBadPayload, "%s must be a sequence number", param.name)
 		}
 	}
-	if text := query.Get("limit"); text != "" {
-		p.Limit, err = strconv.Atoi(text)
-		if err != nil || p.Limit < 1 {
-			return p, shared.Errorf(shared.CodeBadPayload, "limit must be a positive integer")
-		}
+	p.Limit, err = limitOf(query)
+	if err != nil {
+		return p, err
 	}
 	return p, p.Validate()
+}
+
+// limitOf parses the limit of a page, 0 if the query has none.
+func limitOf(query url.Values) (limit int, err error) {
+	text := query.Get("limit")
+	if text == "" {
+		return 0, nil
+	}
+	limit, err = strconv.Atoi(text)
+	if err != nil || limit < 1 {
+		return 0, shared.Errorf(shared.CodeBadPayload, "limit must be a positive integer")
+	}
+	return limit, nil
 }
 
 func (a api) rooms(r *http.Request, _ backend) (int, any, error) {
@@ -203,16 +214,25 @@ func (a api) rooms(r *http.Request, _ backend) (int, any, error) {
 		Name         string    `json:"name"`
 		LastActivity time.Time `json:"last_activity"`
 	}
-	p := shared.ListRoomsPayload{Filter: r.URL.Query().Get("filter")}
-	if err := p.Validate(); err != nil {
+	query := r.URL.Query()
+	limit, err := limitOf(query)
+	if err != nil {
 		return 0, nil, err
 	}
-	list, err := a.manager.Rooms(r.Context(), p.Filter)
-	rooms := make([]room, len(list))
-	for i, one := range list {
+	p := shared.ListRoomsPayload{Filter: query.Get("filter"), Page: query.Get("page"), Limit: limit}
+	err = p.Validate()
+	if err != nil {
+		return 0, nil, err
+	}
+	list, err := a.manager.Rooms(r.Context(), p)
+	rooms := make([]room, len(list.Rooms))
+	for i, one := range list.Rooms {
 		rooms[i] = room{one.Name, one.LastActivity}
 	}
-	return http.StatusOK, map[string]any{"rooms": rooms}, err
+	return http.StatusOK, struct {
+		Rooms []room `json:"rooms"`
+		Next  string `json:"next,omitempty"`
+	}{rooms, list.Next}, err
 }
 
 func (a api) presence(r *http.Request, _ backend) (int, any, error) {

@@ -36,7 +36,7 @@ type shard struct {
 // openShard creates or updates the shard's stream, and connects to it.
 func (l *Log) openShard(ctx context.Context, n, count int) error {
 	s := &shard{
-		stream: &stream{number: n, name: fmt.Sprintf("ROOMS_%d", n), opts: &l.opts, conn: l.conn, reads: l.reads},
+		stream: &stream{number: n, name: fmt.Sprintf("ROOMS_%d", n), opts: &l.opts, conn: l.conn, js: l.js, reads: l.reads},
 		opts:   &l.opts, health: l.health, values: l.values[eventlog.Server],
 		maxBytes: l.opts.MaxBytes / int64(count),
 		subs:     map[string]*subscription{},

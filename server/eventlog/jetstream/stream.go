@@ -3,7 +3,6 @@ package jetstream
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,7 +24,8 @@ const (
 	// attemptTimeout is how long a request may take before it is sent again: a leader
 	// that was elected meanwhile never received it.
 	attemptTimeout = 2 * time.Second
-	// maxHeads is how many rooms stream.heads takes.
+	// maxHeads is how many rooms stream.heads takes. JetStream responds with about twice
+	// as many.
 	maxHeads = 500
 )
 
@@ -35,8 +35,9 @@ const (
 type stream struct {
 	number int // the shard's
 	name   string
-	opts   *Options      // the log's
-	conn   *nats.Conn    // the log's, for requests
+	opts   *Options   // the log's
+	conn   *nats.Conn // the log's, for requests
+	js     jetstream.JetStream
 	reads  chan struct{} // the log's: a slot for each read in flight, which bounds memory
 	gaps   sync.Map      // gaps that have been logged, by the sequence that follows
 }
@@ -64,6 +65,7 @@ func (s *stream) signalSubject(room string) string {
 // streamState is what a stream holds.
 type streamState struct {
 	FirstSeq   uint64           `json:"first_seq"`
+	Rooms      int              `json:"num_subjects"`
 	LastSeq    uint64           `json:"last_seq"`
 	Bytes      uint64           `json:"bytes"`
 	NumDeleted int              `json:"num_deleted"`
@@ -105,31 +107,6 @@ func (s *stream) state(ctx context.Context, options ...string) (streamState, err
 func (s *stream) lastSeq(ctx context.Context) (uint64, error) {
 	state, err := s.state(ctx)
 	return state.LastSeq, err
-}
-
-// newest returns the newest record of each room that was appended to beyond seq,
-// oldest first, and up to which sequence it has looked. If there are more rooms than
-// JetStream responds to at once, about a thousand, it returns only the rooms of the
-// last few hundred records.
-func (s *stream) newest(ctx context.Context, seq uint64) ([]eventlog.Record, uint64, error) {
-	const window = 500
-	last, err := s.lastSeq(ctx)
-	if err != nil || last <= seq {
-		return nil, seq, err
-	}
-	all := fmt.Sprintf("room.%d.*", s.number)
-	r, err := s.getMany(ctx, directGet{Seq: seq + 1, LastOf: []string{all}})
-	switch {
-	case errors.Is(err, errTooMany):
-		if last > window {
-			seq = max(seq, last-window)
-		}
-		r, err = s.getMany(ctx, directGet{Seq: seq + 1, NextFor: all, Batch: window})
-		r.upTo = last
-	case r.upTo == 0 && s.opts.Replicas == 1: // nothing: retention has removed it
-		r.upTo = last
-	}
-	return recordsOf(r.entries), max(seq, r.upTo), err
 }
 
 // heads returns the newest records of those rooms that were appended to beyond seq;
