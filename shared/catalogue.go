@@ -90,7 +90,7 @@ type Empty struct{}
 
 // Cursor is a position in a room's log. The client has seen everything up to Seq.
 type Cursor struct {
-	// Epoch identifies the log that Seq belongs to. A log that lost records or was
+	// Epoch is the name of the log that Seq belongs to. A log that lost records or was
 	// restored from a backup gets a new epoch.
 	Epoch string `json:"epoch"`
 	// Seq is the sequence of the last message seen, 0 before the first. Sequences
@@ -235,7 +235,8 @@ type ListRoomsPayload struct {
 type RoomsPayload struct {
 	// Rooms are the rooms, the most recently active first.
 	Rooms []RoomSummary `json:"rooms"`
-	// Next requests the next page, empty if there is none. It means nothing to a client.
+	// Next is the page that follows, to be sent as page. Empty means that there is none. Its
+	// text means nothing to a client.
 	Next string `json:"next,omitempty"`
 }
 
@@ -245,7 +246,7 @@ type RoomSummary struct {
 	Name string `json:"name"`
 	// LastActivity is when the last message was sent.
 	LastActivity time.Time `json:"last_activity"`
-	// Unread counts the messages after the user's read mark. MaxUnread+1 means that or
+	// Unread is how many messages follow the user's read mark. MaxUnread+1 means that or
 	// more. It is 0 if the user has never read the room.
 	Unread int `json:"unread"`
 }
@@ -269,7 +270,7 @@ type MarkReadPayload struct {
 
 // TokenPayload carries a JSON Web Token of the operator's identity provider.
 type TokenPayload struct {
-	// Token is a JSON Web Token of the operator's identity provider.
+	// Token is a JWT of the operator's identity provider.
 	Token string `json:"token"`
 }
 
@@ -310,7 +311,7 @@ const (
 	StateNew       = "new"       // joined without a cursor
 	StateCurrent   = "current"   // nothing was missed
 	StateRecovered = "recovered" // everything missed follows
-	StateTruncated = "truncated" // a range has expired or may have: see Truncated
+	StateTruncated = "truncated" // a range has expired or may have: truncated names it
 	StateReset     = "reset"     // the cursor belongs to another log: start over
 )
 

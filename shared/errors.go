@@ -29,7 +29,7 @@ const (
 // Error is the payload of an error event, and a Go error. Its Message is shown to
 // people, so it must contain nothing that they may not know.
 type Error struct {
-	// Code is one of the codes of this file.
+	// Code is one of the error codes.
 	Code string `json:"code"`
 	// Message is a sentence for people.
 	Message string `json:"message"`
