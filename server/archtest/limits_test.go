@@ -71,5 +71,5 @@ var internal = []string{
 	"delivery.flushTimeout", "delivery.offerBytes", "delivery.Tick", "delivery.StallTimeout", "delivery.maxCoalesceBuffer",
 	"delivery.readBytes", "delivery.maxReadBytes", "delivery.totalReadBudget", "delivery.batchBytes", "delivery.batchBytesSecure",
 	"userdata.flushInterval", "userdata.maxPendingUsers", "userdata.refreshInterval", "userdata.refreshTimeout", "userdata.patience",
-	"userdata.keepInterval", "userdata.keepShare", "web.minToken",
+	"userdata.keepInterval", "userdata.keepShare", "userdata.countsAtOnce", "web.minToken",
 }
