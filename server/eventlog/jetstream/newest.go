@@ -12,9 +12,6 @@ import (
 )
 
 const (
-	// scanRecords is how many records newest reads one after the other. With more, it is
-	// cheaper to read the newest one of every room.
-	scanRecords = 5000
 	// scanBatch and scanBytes are about how much of that one request reads.
 	scanBatch = 1000
 	scanBytes = 1 << 20
@@ -38,9 +35,10 @@ func (s *stream) newest(ctx context.Context, state streamState, seq uint64, foun
 			return reached, err
 		}
 	}
-	if state.LastSeq-max(seq, state.FirstSeq) <= scanRecords {
+	if state.LastSeq-max(seq, state.FirstSeq) <= uint64(state.Rooms) {
 		return s.scan(ctx, state.LastSeq, seq, found)
 	}
+	// There are more records to read than rooms.
 	return s.newestOfAll(ctx, state.LastSeq, seq, found)
 }
 
