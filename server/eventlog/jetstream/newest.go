@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// scanBatch and scanBytes are about how much of that one request reads.
-	scanBatch = 1000
+	// scanBatch and scanBytes are about how much one request reads. A batch and its end
+	// marker must fit into the queue of a read, or the NATS client drops a part: see connect.
+	scanBatch = maxHeads
 	scanBytes = 1 << 20
 	// consumerIdle is when the server removes a consumer that its client has left.
 	consumerIdle = time.Minute
