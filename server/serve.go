@@ -110,6 +110,7 @@ func (s *serveCommand) open(ctx context.Context, assets *static.Assets, logger *
 	if err != nil {
 		return nil, err
 	}
+	c.manager.LoadRooms(ctx)
 	c.http = &http.Server{
 		Handler: web.Handler(web.Options{
 			Assets: assets, Manager: c.manager, Authenticator: c.authenticator, Backends: backends, Trusted: trusted, Ready: c.log.Ready,

@@ -7,7 +7,7 @@ const (
 	CloseGoingAway       = 1001 // the page or the server is going away
 	CloseUnsupportedData = 1003 // binary frame: this protocol is text only
 	CloseInvalidText     = 1007 // text frame with invalid UTF-8
-	ClosePolicy          = 1008 // rate limit ignored, or too many errors
+	ClosePolicy          = 1008 // rate limit ignored, too many pings, or a frame that did not arrive in time
 	CloseTooBig          = 1009 // frame larger than the limit in welcome
 	CloseRestart         = 1012 // the server is restarting: reconnect shortly
 	CloseTryLater        = 1013 // the server is full or its log is unavailable

@@ -16,5 +16,6 @@
 //	strict.go     what is refused as malformed JSON
 //	keys.go       exact matching of keys
 //	id.go         random ids for events
+//	PROTOCOL.md   the reference for clients, in large parts made from these files
 //	plain.go      fast encoding and decoding of messages and acks
 package shared

@@ -29,7 +29,9 @@ const (
 // Error is the payload of an error event, and a Go error. Its Message is shown to
 // people, so it must contain nothing that they may not know.
 type Error struct {
-	Code    string `json:"code"`
+	// Code is one of the error codes.
+	Code string `json:"code"`
+	// Message is a sentence for people.
 	Message string `json:"message"`
 	// RetryAfter is the time in seconds after which the same event may succeed, 0 if
 	// it will not.

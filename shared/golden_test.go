@@ -86,6 +86,7 @@ func goldens() []golden {
 		means(LoadHistory, "after", "h3", LoadHistoryPayload{Room: "lobby", After: 7, Limit: 1}),
 		means(ListRooms, "", "r1", ListRoomsPayload{}),
 		means(ListRooms, "filter", "r2", ListRoomsPayload{Filter: "go"}),
+		means(ListRooms, "page", "r3", ListRoomsPayload{Filter: "go", Page: "eyJuIjoiZ28ifQ", Limit: 50}),
 		means(SetName, "", "n1", SetNamePayload{Name: "Zoë 🦊"}),
 		means(SetTopic, "", "t1", SetTopicPayload{Room: "lobby", Topic: "Release on Friday 🎉"}),
 		means(SetTopic, "none", "t2", SetTopicPayload{}),
@@ -121,6 +122,7 @@ func goldens() []golden {
 			{Name: "go-team_2", LastActivity: time.Date(2025, 12, 31, 23, 59, 59, 999e6, time.UTC)},
 		}}),
 		means(Rooms, "none", "r1", RoomsPayload{Rooms: []RoomSummary{}}),
+		means(Rooms, "next", "r3", RoomsPayload{Rooms: []RoomSummary{{Name: "go-team_2", LastActivity: noon}}, Next: "eyJuIjoiZ28ifQ"}),
 		means(Ack, "", "n1", AckPayload{}),
 		means(Ack, "message", "m41", AckPayload{Room: "lobby", Seq: 41, Sent: noon}),
 		means(Pong, "", "p1", Empty{}),
@@ -212,7 +214,7 @@ func TestCatalogueNames(t *testing.T) {
 			t.Errorf("direction of %s: got %q, want one of the two", spec.Name, spec.Direction)
 		}
 	}
-	if ChangeRoom.Name() != "change_room" || !seen[Spec{Name: "change_room", Direction: ToServer}] {
+	if ChangeRoom.Name() != "change_room" || !seen[Spec{Name: "change_room", Direction: ToServer, Answer: "room_joined"}] {
 		t.Error("change_room: want it in the catalogue under its name")
 	}
 	for _, spec := range Catalogue() {

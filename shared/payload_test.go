@@ -69,7 +69,7 @@ func TestWrongFieldIsNamed(t *testing.T) {
 		"leave_room":    {"name": {`{"name":7}`}},
 		"send_message":  {"message": {`{"message":7}`, `{"message":["hi"]}`, `{"message":{"text":"hi"}}`}, "room": {`{"message":"hi","room":1}`}},
 		"load_history":  {"room": {`{"room":1}`}, "before": {`{"before":"1"}`, `{"before":-1}`}, "after": {`{"after":{"seq":1}}`}, "limit": {`{"limit":"1"}`, `{"limit":0.5}`, `{"limit":1e99}`}},
-		"list_rooms":    {"filter": {`{"filter":1}`}},
+		"list_rooms":    {"filter": {`{"filter":1}`}, "page": {`{"page":1}`}, "limit": {`{"limit":"1"}`}},
 		"set_name":      {"name": {`{"name":1}`}},
 		"set_topic":     {"topic": {`{"topic":1}`}, "room": {`{"room":1}`}},
 		"typing":        {"room": {`{"room":1}`}},

@@ -17,7 +17,8 @@ const (
 	MaxIDLength      = 64       // bytes of an event id
 	MaxTokenLength   = 8 << 10  // bytes of a token
 	MaxHistory       = 200      // messages in a page of history
-	MaxListedRooms   = 200      // rooms in a list of rooms
+	MaxListedRooms   = 200      // rooms in a page of the list of rooms
+	MaxPageLength    = 256      // bytes of the name of such a page
 	MaxListedMembers = 100      // members in room_joined
 	MaxUnread        = 99       // highest exact unread count; one more means "more"
 	JoinBacklog      = 50       // messages sent when joining without a cursor
@@ -143,10 +144,13 @@ func (p LoadHistoryPayload) Validate() error {
 }
 
 func (p ListRoomsPayload) Validate() error {
-	if p.Filter == "" {
-		return nil
+	switch {
+	case p.Limit < 0 || p.Limit > MaxListedRooms:
+		return Errorf(CodeBadPayload, "limit must be 1 to %d", MaxListedRooms)
+	case len(p.Page) > MaxPageLength:
+		return Errorf(CodeBadPayload, "no such page: send next as received in rooms")
 	}
-	return ValidateRoom(p.Filter)
+	return validateOptionalRoom(p.Filter)
 }
 
 func (p SetNamePayload) Validate() error { return ValidateName(p.Name) }

@@ -35,18 +35,22 @@ type roomList struct {
 	nothing   js.Value // shown if there are no rows
 	emptyText *label
 	results   *label // result of the filter, for screen readers
+	more      js.Value
 
 	view  client.View // the last one drawn
 	shown view.Rooms
 
-	typed    string               // the filter
-	found    []shared.RoomSummary // the server's result for foundFor
-	foundFor string
-	asking   bool // a search is in progress
-	entering bool // Enter was pressed and waits for the search
+	typed     string               // the filter
+	found     []shared.RoomSummary // the server's result for foundFor
+	foundFor  string
+	foundNext string // the next page of the result, empty if there is none
+	asking    bool   // a search is in progress
+	entering  bool   // Enter was pressed and waits for the search
 
 	listed  bool // the list was requested on this connection
 	listing bool // a request is in progress
+
+	extending bool // a further page is requested
 }
 
 // roomLink holds the labels of a room's row, and what they show.
@@ -71,6 +75,7 @@ func newRoomList(l *loop, c *client.Client, d *drafts, goTo func(room string)) *
 		nothing:   byID("go-nothing"),
 		emptyText: newLabel(byID("go-none")),
 		results:   newLabel(byID("go-results")),
+		more:      byID("more-rooms"),
 	}
 	r.listen()
 	r.loadPeriodically()
@@ -99,6 +104,14 @@ func (r *roomList) listen() {
 	for _, button := range []js.Value{r.clear, find(r.nothing, "button")} {
 		listen(button, "click", func(js.Value) { r.loop.post(r.resetFilter) })
 	}
+	listen(r.more, "click", func(js.Value) { r.loop.post(r.loadMore) })
+	listen(r.list.parent, "scroll", func(js.Value) {
+		r.loop.post(func() {
+			if r.nearEnd() {
+				r.loadMore()
+			}
+		})
+	})
 	listen(byID("back"), "click", func(js.Value) { r.loop.post(func() { showPane("rooms") }) })
 }
 
@@ -143,6 +156,10 @@ func (r *roomList) drawRows() {
 	}
 	r.emptyText.set(r.shown.EmptyText)
 	setHidden(r.nothing, r.shown.EmptyText == "")
+	if !r.hasMore() && document.Get("activeElement").Equal(r.more) {
+		r.focusRow(len(r.list.order) - 1) // a hidden button loses the focus
+	}
+	setHidden(r.more, !r.hasMore())
 	setHidden(r.clear, r.typed == "" && r.input.Get("value").String() == "")
 	if r.typed == "" || r.foundFor == r.typed || v.State != client.Online { // otherwise the result of the search may change it
 		r.results.set(r.shown.StatusText)
@@ -191,6 +208,44 @@ func (r *roomList) load() {
 	})
 }
 
+// hasMore reports whether the server has more rooms than are listed.
+func (r *roomList) hasMore() bool {
+	if r.typed == "" {
+		return r.view.MoreRooms
+	}
+	return r.foundFor == r.typed && r.foundNext != ""
+}
+
+// nearEnd reports whether the list is scrolled almost to its end.
+func (r *roomList) nearEnd() bool {
+	list := r.list.parent
+	below := list.Get("scrollHeight").Float() - list.Get("scrollTop").Float() - list.Get("clientHeight").Float()
+	return below < list.Get("clientHeight").Float()
+}
+
+// loadMore loads the next page of the list, or of the result of the filter.
+func (r *roomList) loadMore() {
+	if r.extending || r.view.State != client.Online || !r.hasMore() {
+		return
+	}
+	r.extending = true
+	typed, page := r.typed, r.foundNext
+	var answer shared.RoomsPayload
+	r.loop.call(answerTimeout, func(ctx context.Context) (err error) {
+		if typed == "" {
+			return r.client.MoreRooms(ctx)
+		}
+		answer, err = r.client.ListRoomsPage(ctx, typed, page)
+		return err
+	}, func(err error) { // on an error, the user can try again
+		r.extending = false
+		if err == nil && typed != "" && r.foundFor == typed && r.foundNext == page {
+			r.found, r.foundNext = append(r.found, answer.Rooms...), answer.Next
+		}
+		r.loop.redraw()
+	})
+}
+
 func (r *roomList) loadPeriodically() {
 	r.loop.after(listInterval, func() {
 		if !document.Get("hidden").Bool() {
@@ -223,7 +278,7 @@ func (r *roomList) filter() {
 // clearFilter shows all rooms again.
 func (r *roomList) clearFilter() {
 	r.input.Set("value", "")
-	r.typed, r.entering, r.found, r.foundFor = "", false, nil, ""
+	r.typed, r.entering, r.found, r.foundFor, r.foundNext = "", false, nil, "", ""
 	r.loop.redraw()
 }
 
@@ -245,9 +300,9 @@ func (r *roomList) search() {
 		return
 	}
 	r.asking = true
-	var found []shared.RoomSummary
+	var found shared.RoomsPayload
 	r.loop.call(searchTimeout, func(ctx context.Context) (err error) {
-		found, err = r.client.ListRooms(ctx, typed)
+		found, err = r.client.ListRoomsPage(ctx, typed, "")
 		return err
 	}, func(err error) {
 		r.asking = false
@@ -256,7 +311,7 @@ func (r *roomList) search() {
 			return
 		}
 		if err == nil {
-			r.found, r.foundFor = found, typed
+			r.found, r.foundFor, r.foundNext = found.Rooms, typed, found.Next
 		}
 		r.loop.redraw()
 		r.goToFirst()
@@ -296,7 +351,15 @@ func (r *roomList) moveRow(by int) {
 	case at < 0:
 		r.input.Call("focus")
 	case at < len(list.order):
-		list.items[list.order[at]].data.link.Call("focus")
+		r.focusRow(at)
+	default:
+		r.loadMore()
+	}
+}
+
+func (r *roomList) focusRow(i int) {
+	if 0 <= i && i < len(r.list.order) {
+		r.list.items[r.list.order[i]].data.link.Call("focus")
 	}
 }
 

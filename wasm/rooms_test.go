@@ -3,10 +3,14 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"websockets/server/servertest"
+	"websockets/shared"
 )
 
 // awaitRooms waits until the column of rooms shows these, as a screen reader says
@@ -121,4 +125,50 @@ func TestUnreadOnTwoDevices(t *testing.T) {
 	ann.wantMessages("Ann in the den", []string{"one", "two", "three"})
 	ann.calm()
 	second.calm()
+}
+
+// TestAllRoomsAreReached: with more rooms than a page of the list, the rest is loaded by
+// scrolling, by a button, and by the keys; the filter finds every room at once.
+func TestAllRoomsAreReached(t *testing.T) {
+	t.Parallel()
+	const rooms = 500
+	server := startServer(t)
+	bob := servertest.Dial(t, server.WS(), servertest.DialOptions{})
+	for i := range rooms {
+		_, err := servertest.Ask(bob, shared.ChangeRoom, shared.JoinPayload{Name: fmt.Sprintf("room-%03d", i)}, shared.RoomJoined)
+		if err == nil {
+			_, err = servertest.Ask(bob, shared.SendMessage, shared.SendMessagePayload{Message: "hi"}, shared.Ack)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	listed := func(n int) string { return fmt.Sprintf(`document.querySelectorAll("#room-list li").length === %d`, n) }
+	ann := openAs(t, "Ann", server.URL())
+	ann.await("the first page, and the current room", listed(201))
+	ann.await("a button for more", `visible("more-rooms")`)
+	ann.axe("rooms-more")
+
+	ann.do("scrolling", `byId("room-list").scrollTop = byId("room-list").scrollHeight`)
+	ann.await("the second page, by scrolling", listed(401))
+	ann.await("the focus on the button", `focusOn("more-rooms")`)
+	ann.keys("the button", kb.Enter)
+	ann.await("all rooms, and no more", listed(501)+` && !visible("more-rooms")`)
+	ann.await("the focus in the list", `document.activeElement.matches("#room-list a")`)
+
+	ann.put("go-room", "room-007", "")
+	ann.awaitRooms("an old room by the filter", "room-007")
+	ann.click("go-clear")
+	ann.put("go-room", "room", "")
+	ann.await("those of a filter, and the row that creates", listed(501))
+	ann.calm()
+
+	eve := openAs(t, "Eve", server.URL())
+	eve.await("the first page", listed(201))
+	eve.put("go-room", "room-007", "")
+	eve.awaitRooms("a room that is not listed yet", "room-007")
+	eve.click("go-clear")
+	eve.put("go-room", "oom-0", "")
+	eve.await("a page of a filter, and the row that creates", listed(101))
+	eve.calm()
 }

@@ -42,10 +42,10 @@ func (m *Manager) Post(ctx context.Context, message shared.Message) (stored shar
 	return first, false, err
 }
 
-// Rooms lists the rooms whose names contain filter, the most recently active first.
-// Errors wrap eventlog.ErrUnavailable.
-func (m *Manager) Rooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
-	return m.recentRooms.List(ctx, func(name string) bool { return strings.Contains(name, filter) })
+// Rooms returns the page of the list of rooms that list_rooms asks for, of all rooms.
+// Unread is not set. The error is a *shared.Error, or wraps eventlog.ErrUnavailable.
+func (m *Manager) Rooms(ctx context.Context, p shared.ListRoomsPayload) (shared.RoomsPayload, error) {
+	return m.recentRooms.List(ctx, p, func(name string) bool { return strings.Contains(name, p.Filter) })
 }
 
 // Presence returns how many users are in a room, on all servers, and at most

@@ -48,10 +48,10 @@ func (m *Manager) setupEventHandlers() *shared.Registry[request] {
 	return handlers
 }
 
-// listRooms answers with the recently active rooms that the session may read.
+// listRooms answers with a page of the rooms that the session may read.
 func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPayload) error {
 	session := r.session.Load()
-	rooms, err := m.recentRooms.List(ctx, func(room string) bool {
+	rooms, err := m.recentRooms.List(ctx, p, func(room string) bool {
 		return strings.Contains(room, p.Filter) && session.May(auth.Read, room)
 	})
 	if err != nil {
@@ -61,11 +61,11 @@ func (m *Manager) listRooms(ctx context.Context, r request, p shared.ListRoomsPa
 	if err != nil {
 		return r.unavailable(err)
 	}
-	err = m.recentRooms.CountUnread(ctx, rooms, marks)
+	err = m.recentRooms.CountUnread(ctx, rooms.Rooms, marks)
 	if err != nil {
 		return r.unavailable(err)
 	}
-	r.answer(shared.Rooms.Frame(r.id, shared.RoomsPayload{Rooms: rooms}))
+	r.answer(shared.Rooms.Frame(r.id, rooms))
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (m *Manager) setName(ctx context.Context, r request, p shared.SetNamePayloa
 }
 
 // typingInterval is the shortest time between two typing events of a client in a room.
-// Others are dropped.
+// Others are acked, but the room is not told.
 const typingInterval = 2 * time.Second
 
 // typing tells the room that the user is writing.
@@ -102,12 +102,12 @@ func (m *Manager) typing(_ context.Context, r request, p shared.RoomPayload) err
 		return notMember(p.Room)
 	}
 	now := time.Now()
-	if now.Sub(here.lastTyping) < typingInterval {
-		return nil
+	if now.Sub(here.lastTyping) >= typingInterval {
+		here.lastTyping = now
+		who := shared.TypingPayload{Room: here.room.name, User: r.user, Name: r.displayName()}
+		here.room.broadcast(shared.Typing.Frame("", who), r.Client)
 	}
-	here.lastTyping = now
-	who := shared.TypingPayload{Room: here.room.name, User: r.user, Name: r.displayName()}
-	here.room.broadcast(shared.Typing.Frame("", who), r.Client)
+	r.done()
 	return nil
 }
 

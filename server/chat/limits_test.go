@@ -70,6 +70,44 @@ func TestConnectionsBeingOpenedCount(t *testing.T) {
 	}
 }
 
+// What PROTOCOL.md says of many events at once: 30 are handled at once, 20 wait, 84 are
+// refused, and the next ends the connection.
+func TestManyEventsAtOnce(t *testing.T) {
+	t.Parallel()
+	for sent, stays := range map[int]bool{100: true, 134: true, 135: false} {
+		t.Run(fmt.Sprint(sent), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := serveInBubble(t, func(with *setup) { with.config.Rate = 10 })
+				c := s.join("x")
+				time.Sleep(10 * time.Second) // at rest
+				go func() {
+					for i := range sent {
+						_ = c.Write(shared.SendMessage.Frame(fmt.Sprint("m", i), shared.SendMessagePayload{Message: "hi"}))
+					}
+				}()
+				if !stays {
+					c.AwaitClose(shared.ClosePolicy)
+					return
+				}
+				refused := 0
+				for i := range sent {
+					id := fmt.Sprint("m", i)
+					answer := c.Take("the answer to "+id, func(e shared.Event) bool { return e.ID == id })
+					if answer.Type == shared.Failed.Name() {
+						refused++
+					}
+				}
+				if want := sent - 50; refused != want {
+					t.Errorf("refused: got %d, want %d", refused, want)
+				}
+				time.Sleep(quota.RefusalPeriod)
+				c.Barrier()
+			})
+		})
+	}
+}
+
 // A user may have quota.MaxUserConns, on all devices together.
 func TestConnectionsPerUserAreLimited(t *testing.T) {
 	t.Parallel()

@@ -113,7 +113,22 @@ func NewManager(log eventlog.Log, authenticator auth.Authenticator, config Confi
 	m.rooms = &openRooms{ctx: m.ctx, log: log, topics: m.topics, pool: m.pool, byName: map[string]*room{}}
 	m.wg.Go(m.tickLoop)
 	m.wg.Go(func() { m.readMarks.Run(m.ctx) })
+	m.wg.Go(func() { m.recentRooms.Run(m.ctx) })
 	return m, nil
+}
+
+// loadRoomsWait is how long LoadRooms waits.
+const loadRoomsWait = 10 * time.Second
+
+// LoadRooms reads from the log which rooms there are, so that the first user does not wait
+// for that. If it takes longer than 10 s, it goes on in the background.
+func (m *Manager) LoadRooms(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, loadRoomsWait)
+	defer cancel()
+	err := m.recentRooms.Load(ctx)
+	if err != nil {
+		m.logger.Debug("the rooms are not listed yet", "err", err)
+	}
 }
 
 // eachOtherClient calls f for the user's other connections.

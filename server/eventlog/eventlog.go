@@ -122,10 +122,15 @@ type Log interface {
 	// Count returns how many records the room has beyond seq.
 	Count(ctx context.Context, room string, seq uint64) (int, error)
 
-	// RecentRooms returns the newest record of each room that was appended to since
-	// the mark, and the mark to use next. A log that has very many rooms returns only
-	// the most recent.
-	RecentRooms(ctx context.Context, since Mark) ([]Record, Mark, error)
+	// RecentRooms calls found with the newest record of every room that was appended to
+	// since the mark, and returns the mark to use next. A room may come several times,
+	// its newest record last; the calls do not overlap. The whole call may take longer than 10 s, each step of it
+	// may not. After an error found may have been called with some of the rooms.
+	RecentRooms(ctx context.Context, since Mark, found func(Record)) (Mark, error)
+
+	// Expired reports whether retention has removed a room whose newest record is at
+	// seq. It knows what RecentRooms knew when it returned the mark, and does not block.
+	Expired(at Mark, room string, seq uint64) bool
 
 	// Epoch names the life of the log in which the room's sequences count: a cursor
 	// of another epoch means nothing. It changes when records that were acknowledged

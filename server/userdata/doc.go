@@ -4,7 +4,8 @@
 //
 //	names.go        Names: display names that users chose
 //	readmarks.go    ReadMarks: how far each user has read; written every few seconds
-//	recentrooms.go  RecentRooms: rooms by last activity, and their unread counts
+//	recentrooms.go  RecentRooms: all rooms by last activity, and their unread counts
+//	roompage.go     roomPage: reading the list in pages while rooms move in it
 //
 // It knows no connections. Values are in the bucket eventlog.Users, where version 0.1.0
 // stored them under the same keys.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"websockets/server/eventlog"
+	"websockets/server/eventlog/memlog"
 	"websockets/server/topics"
 	"websockets/shared"
 )
@@ -23,16 +24,16 @@ type countingLog struct {
 	blocked   chan struct{} // if not nil, refreshes wait until it is closed
 }
 
-func (l *countingLog) RecentRooms(ctx context.Context, since eventlog.Mark) ([]eventlog.Record, eventlog.Mark, error) {
+func (l *countingLog) RecentRooms(ctx context.Context, since eventlog.Mark, found func(eventlog.Record)) (eventlog.Mark, error) {
 	l.refreshes++
 	if l.blocked != nil {
 		select {
 		case <-l.blocked:
 		case <-ctx.Done():
-			return nil, nil, fmt.Errorf("%w: %w", eventlog.ErrUnavailable, ctx.Err())
+			return since, fmt.Errorf("%w: %w", eventlog.ErrUnavailable, ctx.Err())
 		}
 	}
-	return l.Log.RecentRooms(ctx, since)
+	return l.Log.RecentRooms(ctx, since, found)
 }
 
 // store appends an event to a room and returns its sequence.
@@ -67,17 +68,23 @@ func namesOf(rooms []shared.RoomSummary) (list []string) {
 
 func anyRoom(string) bool { return true }
 
+// firstRooms returns the first page of rooms that match.
+func firstRooms(t *testing.T, rooms *RecentRooms, matches func(room string) bool) []shared.RoomSummary {
+	t.Helper()
+	listed, err := rooms.List(t.Context(), shared.ListRoomsPayload{}, matches)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listed.Rooms
+}
+
 func TestRoomsAreListedByActivity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &countingLog{Log: openLog(t)}
 		rooms := NewRecentRooms(t.Context(), log, topics.New(log))
 		list := func(matches func(string) bool) []shared.RoomSummary {
 			t.Helper()
-			listed, err := rooms.List(t.Context(), matches)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return listed
+			return firstRooms(t, rooms, matches)
 		}
 		now := time.Now()
 		for i, room := range []string{"garden-1", "garden-2", "house", "garden-1"} {
@@ -119,15 +126,15 @@ func TestARefreshIsShared(t *testing.T) {
 		answers := make(chan error, 3)
 		for range 3 {
 			go func() {
-				listed, err := rooms.List(t.Context(), anyRoom)
-				if err == nil && len(listed) != 1 {
+				listed, err := rooms.List(t.Context(), shared.ListRoomsPayload{}, anyRoom)
+				if err == nil && len(listed.Rooms) != 1 {
 					err = fmt.Errorf("got %v, want x", listed)
 				}
 				answers <- err
 			}()
 		}
 		began := time.Now()
-		_, err := rooms.List(hurried, anyRoom)
+		_, err := rooms.List(hurried, shared.ListRoomsPayload{}, anyRoom)
 		if !errors.Is(err, eventlog.ErrUnavailable) || time.Since(began) != time.Second {
 			t.Errorf("List with a timeout of 1 s: got %v after %v, want ErrUnavailable after 1s", err, time.Since(began))
 		}
@@ -143,51 +150,42 @@ func TestARefreshIsShared(t *testing.T) {
 	})
 }
 
-// TestARefreshIsBounded: by refreshTimeout, and by the end of the server. The next call
-// tries again.
-func TestARefreshIsBounded(t *testing.T) {
+// TestAWaitForARefreshIsBounded: by refreshTimeout, and by the end of the server. The next
+// call waits for the same refresh.
+func TestAWaitForARefreshIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &countingLog{Log: openLog(t), blocked: make(chan struct{})}
 		serverCtx, stop := context.WithCancel(t.Context())
 		rooms := NewRecentRooms(serverCtx, log, topics.New(log))
 		began := time.Now()
-		_, err := rooms.List(t.Context(), anyRoom)
+		_, err := rooms.List(t.Context(), shared.ListRoomsPayload{}, anyRoom)
 		if !errors.Is(err, eventlog.ErrUnavailable) || time.Since(began) != refreshTimeout {
 			t.Errorf("List: got %v after %v, want ErrUnavailable after %v", err, time.Since(began), refreshTimeout)
 		}
 		began = time.Now()
 		time.AfterFunc(time.Second, stop)
-		_, err = rooms.List(t.Context(), anyRoom)
+		_, err = rooms.List(t.Context(), shared.ListRoomsPayload{}, anyRoom)
 		if !errors.Is(err, eventlog.ErrUnavailable) || time.Since(began) != time.Second {
 			t.Errorf("List when the server stops: got %v after %v, want ErrUnavailable after 1s", err, time.Since(began))
 		}
 	})
 }
 
-// TestRecentRoomsAreBounded: beyond maxRecentRooms the least recent go, and a list has
-// at most shared.MaxListedRooms.
-func TestRecentRoomsAreBounded(t *testing.T) {
+// TestExpiredRoomsAreForgotten: a room that retention has removed is not listed.
+func TestExpiredRoomsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := openLog(t)
+		log := memlog.Open(memlog.Options{MaxAge: time.Hour})
+		t.Cleanup(log.Close)
 		rooms := NewRecentRooms(t.Context(), log, topics.New(log))
-		now := time.Now()
-		name := func(i int) string { return fmt.Sprintf("room-%05d", i) }
-		for i := range maxRecentRooms {
-			say(t, log, name(i), now.Add(time.Duration(i)*time.Second))
+		say(t, log, "old", time.Now())
+		time.Sleep(40 * time.Minute)
+		say(t, log, "kept", time.Now())
+		if got, want := namesOf(firstRooms(t, rooms, anyRoom)), []string{"kept", "old"}; !slices.Equal(got, want) {
+			t.Errorf("listed: got %q, want %q", got, want)
 		}
-		listed, err := rooms.List(t.Context(), anyRoom)
-		if err != nil || len(listed) != shared.MaxListedRooms || len(rooms.lastActive) != maxRecentRooms {
-			t.Errorf("got %d rooms listed, %d remembered, %v, want %d and %d", len(listed), len(rooms.lastActive), err, shared.MaxListedRooms, maxRecentRooms)
-		}
-		say(t, log, name(maxRecentRooms), now.Add(maxRecentRooms*time.Second))
-		time.Sleep(refreshInterval)
-		listed, err = rooms.List(t.Context(), anyRoom)
-		if err != nil || len(rooms.lastActive) != maxRecentRooms*3/4 || listed[0].Name != name(maxRecentRooms) {
-			t.Errorf("one more: got %d remembered, %v, want %d", len(rooms.lastActive), err, maxRecentRooms*3/4)
-		}
-		least := name(maxRecentRooms + 1 - maxRecentRooms*3/4)
-		if _, kept := rooms.lastActive[least]; !kept {
-			t.Errorf("%s: got it forgotten, want it remembered", least)
+		time.Sleep(40 * time.Minute)
+		if got, want := namesOf(firstRooms(t, rooms, anyRoom)), []string{"kept"}; !slices.Equal(got, want) {
+			t.Errorf("listed when old has expired: got %q, want %q", got, want)
 		}
 	})
 }

@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"websockets/server/auth"
@@ -28,7 +30,7 @@ const apiTimeout = 20 * time.Second
 //
 //	POST   /api/rooms/{room}/messages   {message, from?}; with an Idempotency-Key it is stored once
 //	GET    /api/rooms/{room}/messages   ?cursor=, or ?before= or ?after= a sequence, &limit=
-//	GET    /api/rooms                   ?filter=
+//	GET    /api/rooms                   ?filter=, &limit=, &page= next of the page before
 //	GET    /api/rooms/{room}/presence
 //	DELETE /api/sessions/{user}         revokes the user's sessions
 type api struct {
@@ -171,21 +173,43 @@ func (a api) post(r *http.Request, who backend) (int, any, error) {
 	return http.StatusCreated, stored, nil
 }
 
+// limitOf parses the limit of a page, 0 if the query has none.
+func limitOf(query url.Values) (limit int, err error) {
+	text := query.Get("limit")
+	if text == "" {
+		return 0, nil
+	}
+	limit, err = strconv.Atoi(text)
+	if err != nil || limit < 1 {
+		return 0, shared.Errorf(shared.CodeBadPayload, "limit must be a positive integer")
+	}
+	return limit, nil
+}
+
 func (a api) rooms(r *http.Request, _ backend) (int, any, error) {
 	type room struct {
 		Name         string    `json:"name"`
 		LastActivity time.Time `json:"last_activity"`
 	}
-	p := shared.ListRoomsPayload{Filter: r.URL.Query().Get("filter")}
-	if err := p.Validate(); err != nil {
+	query := r.URL.Query()
+	limit, err := limitOf(query)
+	if err != nil {
 		return 0, nil, err
 	}
-	list, err := a.manager.Rooms(r.Context(), p.Filter)
-	rooms := make([]room, len(list))
-	for i, one := range list {
+	p := shared.ListRoomsPayload{Filter: query.Get("filter"), Page: query.Get("page"), Limit: limit}
+	err = p.Validate()
+	if err != nil {
+		return 0, nil, err
+	}
+	list, err := a.manager.Rooms(r.Context(), p)
+	rooms := make([]room, len(list.Rooms))
+	for i, one := range list.Rooms {
 		rooms[i] = room{one.Name, one.LastActivity}
 	}
-	return http.StatusOK, map[string]any{"rooms": rooms}, err
+	return http.StatusOK, struct {
+		Rooms []room `json:"rooms"`
+		Next  string `json:"next,omitempty"`
+	}{rooms, list.Next}, err
 }
 
 func (a api) presence(r *http.Request, _ backend) (int, any, error) {

@@ -158,6 +158,29 @@ func TestABackendWritesAndReads(t *testing.T) {
 
 // TestABackendSeesMembersAndRevokesSessions: members get what a backend writes, and
 // a member whose session is revoked cannot come back with it.
+// TestRoomsAreListedInPages: next of a page leads to the next one; a list that fits has
+// none.
+func TestRoomsAreListedInPages(t *testing.T) {
+	server := serveAPI(t)
+	for _, room := range []string{"a", "b", "c"} {
+		call(t, server, allToken, "POST", "/api/rooms/"+room+"/messages", `{"message":"hi"}`)
+	}
+	_, all := call(t, server, readToken, "GET", "/api/rooms", "")
+	if n := len(all["rooms"].([]any)); n != 3 || all["next"] != nil {
+		t.Errorf("all rooms: got %d and next %v, want 3 and none", n, all["next"])
+	}
+	_, first := call(t, server, readToken, "GET", "/api/rooms?limit=2", "")
+	next, _ := first["next"].(string)
+	_, second := call(t, server, readToken, "GET", "/api/rooms?limit=2&page="+next, "")
+	if n, more := len(first["rooms"].([]any)), len(second["rooms"].([]any)); n != 2 || more != 1 || next == "" || second["next"] != nil {
+		t.Errorf("pages of 2: got %d rooms, then %d, and next %q, then %v, want 2, 1, and one next", n, more, next, second["next"])
+	}
+	status, _ := call(t, server, readToken, "GET", "/api/rooms?page=nowhere", "")
+	if status != 400 {
+		t.Errorf("an unknown page: got status %d, want 400", status)
+	}
+}
+
 func TestABackendSeesMembersAndRevokesSessions(t *testing.T) {
 	server := serveAPI(t)
 	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/ws"

@@ -57,11 +57,9 @@ func messagesQuery(room string, query url.Values) (q chat.MessagesQuery, err err
 			return q, shared.Errorf(shared.CodeBadPayload, "%s must be a sequence number", param.name)
 		}
 	}
-	if text := query.Get("limit"); text != "" {
-		p.Limit, err = strconv.Atoi(text)
-		if err != nil || p.Limit < 1 {
-			return q, shared.Errorf(shared.CodeBadPayload, "limit must be a positive integer")
-		}
+	p.Limit, err = limitOf(query)
+	if err != nil {
+		return q, err
 	}
 	err = p.Validate()
 	if err != nil {

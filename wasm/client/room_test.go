@@ -331,6 +331,91 @@ func TestListCountsUnreadOfNewRoom(t *testing.T) {
 	})
 }
 
+// The View has the first page, and each page that MoreRooms loads. Reloading the first
+// page keeps the others, unless the user has read a room on another device.
+func TestMoreRoomsExtendsTheList(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+		rooms := func(names ...string) (list []shared.RoomSummary) {
+			for _, name := range names {
+				list = append(list, shared.RoomSummary{Name: name, LastActivity: noon})
+			}
+			return list
+		}
+		request := func(ask func() error, page string, answer shared.RoomsPayload) {
+			t.Helper()
+			done := make(chan error)
+			go func() { done <- ask() }()
+			id, asked := expect(p, shared.ListRooms)
+			if asked != (shared.ListRoomsPayload{Page: page}) {
+				t.Errorf("asked for %+v, want page %q", asked, page)
+			}
+			reply(p, shared.Rooms, id, answer)
+			check(t, <-done)
+		}
+		first := func() error {
+			_, err := h.ListRooms(context.Background(), "")
+			return err
+		}
+		more := func() error { return h.MoreRooms(context.Background()) }
+		shows := func(hasMore bool, want ...string) {
+			t.Helper()
+			var got []string
+			v := h.View()
+			for _, e := range v.Rooms {
+				got = append(got, e.Name)
+			}
+			if !slices.Equal(got, want) || v.MoreRooms != hasMore {
+				t.Errorf("rooms: got %q, more: %v, want %q, %v", got, v.MoreRooms, want, hasMore)
+			}
+		}
+		check(t, more()) // there is no list yet
+		request(first, "", shared.RoomsPayload{Rooms: rooms("a", "b", "general"), Next: "2"})
+		shows(true, "a", "b", "general")
+		request(more, "2", shared.RoomsPayload{Rooms: rooms("c", "b"), Next: "3"})
+		shows(true, "a", "b", "c", "general")
+		request(first, "", shared.RoomsPayload{Rooms: rooms("new", "a", "general"), Next: "2"})
+		shows(true, "a", "b", "c", "general", "new")
+		request(more, "3", shared.RoomsPayload{Rooms: rooms("d")})
+		shows(false, "a", "b", "c", "d", "general", "new")
+		check(t, more())
+		reply(p, shared.Read, "", shared.MarkReadPayload{Room: "c", Seq: 1})
+		synctest.Wait()
+		request(first, "", shared.RoomsPayload{Rooms: rooms("a", "new", "general"), Next: "2"})
+		shows(true, "a", "general", "new")
+	})
+}
+
+// The unread count of a room that the first page does not have is asked for by its name.
+func TestUnreadOfRoomBeyondTheFirstPage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t)
+		p := h.connect()
+		for seq := range uint64(3) {
+			p.message("general", seq+1, "you", fmt.Sprint("m", seq+1))
+		}
+		done := make(chan error)
+		go func() {
+			_, err := h.ListRooms(context.Background(), "")
+			done <- err
+		}()
+		id, _ := expect(p, shared.ListRooms)
+		reply(p, shared.Rooms, id, shared.RoomsPayload{Rooms: []shared.RoomSummary{{Name: "busy"}}, Next: "2"})
+		id, asked := expect(p, shared.ListRooms)
+		if asked != (shared.ListRoomsPayload{Filter: "general"}) {
+			t.Errorf("asked for %+v, want the filter general", asked)
+		}
+		reply(p, shared.Rooms, id, shared.RoomsPayload{Rooms: []shared.RoomSummary{{Name: "general-2"}, {Name: "general", Unread: 7}}})
+		check(t, <-done)
+		v := h.View()
+		if i := slices.IndexFunc(v.Rooms, func(e RoomEntry) bool { return e.Name == "general" }); i < 0 || !v.Room.ReadKnown {
+			t.Errorf("general: got %+v, read known: %v, want it listed and known", v.Rooms, v.Room.ReadKnown)
+		}
+	})
+}
+
 func TestListCountsUndecidedMessages(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t)

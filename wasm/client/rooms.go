@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"websockets/shared"
+	"websockets/wasm/client/roomsync"
 )
 
 // ChangeRoom makes name the current room: it leaves the one that was and joins
@@ -72,19 +73,72 @@ func (c *Client) MarkRead(name string, seq uint64) {
 // ListRooms waits for the list of rooms whose name contains filter. Without a
 // filter, View.Rooms has it too, and it tells how far rooms were read that had been
 // joined before. Errors are those of Call.
+//
+// It is the first page of the list. MoreRooms adds the next one to the View, and
+// ListRoomsPage returns those of a filter.
 func (c *Client) ListRooms(ctx context.Context, filter string) ([]shared.RoomSummary, error) {
 	c.mu.Lock()
 	estimated := c.rooms.Estimated()
 	c.mu.Unlock()
-	answer, err := Call(ctx, c, shared.ListRooms, shared.ListRoomsPayload{Filter: filter}, shared.Rooms)
+	answer, err := c.ListRoomsPage(ctx, filter, "")
 	if err != nil || filter != "" {
 		return answer.Rooms, err
 	}
+	err = c.completePage(ctx, &answer, estimated)
+	if err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rooms.SetList(answer.Rooms, estimated)
+	c.rooms.SetList(answer, estimated)
 	c.callbacks.notifyChange()
 	return slices.Clone(answer.Rooms), nil
+}
+
+// completePage adds the rooms whose unread counts we need to a first page without them.
+func (c *Client) completePage(ctx context.Context, first *shared.RoomsPayload, needed []*roomsync.Room) error {
+	for _, r := range needed {
+		named := func(s shared.RoomSummary) bool { return s.Name == r.Name() }
+		if first.Next == "" || slices.ContainsFunc(first.Rooms, named) {
+			continue
+		}
+		found, err := c.ListRoomsPage(ctx, r.Name(), "")
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(found.Rooms, named)
+		if i >= 0 {
+			first.Rooms = append(first.Rooms, found.Rooms[i])
+		}
+	}
+	return nil
+}
+
+// ListRoomsPage waits for a page of the list of rooms whose name contains filter: the
+// first one if page is empty, else the one that Next of another page names. It does not
+// change the View. Errors are those of Call.
+func (c *Client) ListRoomsPage(ctx context.Context, filter, page string) (shared.RoomsPayload, error) {
+	return Call(ctx, c, shared.ListRooms, shared.ListRoomsPayload{Filter: filter, Page: page}, shared.Rooms)
+}
+
+// MoreRooms waits for the next page of the list of rooms and adds it to the View. It does
+// nothing if View.MoreRooms is false. Errors are those of Call.
+func (c *Client) MoreRooms(ctx context.Context) error {
+	c.mu.Lock()
+	page := c.rooms.NextPage()
+	c.mu.Unlock()
+	if page == "" {
+		return nil
+	}
+	answer, err := c.ListRoomsPage(ctx, "", page)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rooms.ExtendList(page, answer)
+	c.callbacks.notifyChange()
+	return nil
 }
 
 // LoadOlder waits for a page of messages before the first one that the room's view

@@ -43,6 +43,9 @@ type View struct {
 	// Rooms are the rooms that we are in, those of the last ListRooms, and those with
 	// messages for the user to decide about, by recent activity.
 	Rooms []RoomEntry
+	// MoreRooms says that the server has rooms that are not among Rooms: see the method
+	// of this name.
+	MoreRooms bool
 	// RoomsStale says that the user has read one of Rooms on another device since
 	// ListRooms, which would tell what is unread now.
 	RoomsStale bool
@@ -103,7 +106,8 @@ func (c *Client) View() View {
 		State: status.State, Retry: status.Retry, Reason: status.Reason, Refusal: status.Refusal, Code: status.Code, Since: status.Since,
 		Me: c.me, Version: c.version, Limits: c.limits,
 		Current: c.rooms.Current(), Rooms: c.rooms.Entries(), RoomsStale: c.rooms.ListStale(),
-		Queued: c.outbox.Queued(), PausedUntil: c.outbox.PausedUntil(), LastError: c.lastError,
+		MoreRooms: c.rooms.NextPage() != "",
+		Queued:    c.outbox.Queued(), PausedUntil: c.outbox.PausedUntil(), LastError: c.lastError,
 	}
 	v.Room, _ = c.rooms.View(v.Current)
 	return v

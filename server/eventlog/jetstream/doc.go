@@ -29,6 +29,7 @@
 //	epoch.go       comparing the stream with its checkpoint when the log is opened; epochs
 //
 //	stream.go      stream: reads of one stream; its state, the heads of many rooms
+//	newest.go      the newest record of every room, however many there are
 //	directget.go   its requests: JetStream's direct get API
 //	room.go        roomReader: reads of one room; after, locate, count
 //	before.go      before: the stream is indexed by sequence, not by room

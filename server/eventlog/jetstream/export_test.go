@@ -50,6 +50,12 @@ func LoseFeed(sub eventlog.Subscription) error {
 }
 
 // Newest returns the newest records of a shard's rooms; see newest.
-func (l *Log) Newest(ctx context.Context, shard int, seq uint64) ([]eventlog.Record, uint64, error) {
-	return l.shards[shard].stream.newest(ctx, seq)
+func (l *Log) Newest(ctx context.Context, shard int, seq uint64) (records []eventlog.Record, reached uint64, err error) {
+	s := l.shards[shard].stream
+	state, err := s.state(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	reached, err = s.newest(ctx, state, seq, func(r eventlog.Record) { records = append(records, r) })
+	return records, reached, err
 }

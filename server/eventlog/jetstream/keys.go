@@ -191,7 +191,7 @@ func (s *shard) followKeys(ctx context.Context) {
 func (s *shard) readKeys(ctx context.Context) error {
 	began := time.Now().Round(0) // a monotonic clock stands still while the machine sleeps
 	complete := s.keys.completeTo()
-	last, err := s.stream.getEntry(ctx, directGet{LastFor: s.stream.names.room(s.stream.number, "*")})
+	last, err := s.stream.getEntry(ctx, directGet{LastFor: s.stream.allRooms()})
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func (s *shard) beforeRecent(ctx context.Context, last entry) (uint64, error) {
 // or where the replica that serves them ends, or where it has failed. They come without
 // bodies, which takes half of the time of readKeysBeyond.
 func (s *shard) readManyKeys(ctx context.Context, seq, last uint64) (reached uint64) {
-	consumer, err := s.js.OrderedConsumer(ctx, s.stream.name, jetstream.OrderedConsumerConfig{
+	consumer, err := s.stream.js.OrderedConsumer(ctx, s.stream.name, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: seq + 1, HeadersOnly: true,
 	})
 	if err != nil {
@@ -286,7 +286,7 @@ func (s *shard) readKeysBeyond(ctx context.Context, seq, last uint64) (reached u
 	case s.stream.settings.Load().Replicas == 1:
 		return last, nil
 	}
-	next, err := s.stream.getEntry(ctx, directGet{Seq: seq + 1, NextFor: s.stream.names.room(s.stream.number, "*")})
+	next, err := s.stream.getEntry(ctx, directGet{Seq: seq + 1, NextFor: s.stream.allRooms()})
 	if err != nil || next.Seq == 0 {
 		return last, err
 	}

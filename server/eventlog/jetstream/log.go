@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"websockets/server/eventlog"
 	"websockets/server/eventlog/dedupe"
@@ -371,19 +372,39 @@ func (l *Log) Count(ctx context.Context, room string, seq uint64) (int, error) {
 	return r.count(ctx, seq)
 }
 
-// RecentRooms implements eventlog.Log. A mark is a sequence for each shard.
-func (l *Log) RecentRooms(ctx context.Context, since eventlog.Mark) (recent []eventlog.Record, now eventlog.Mark, err error) {
-	now = make(eventlog.Mark, len(l.shards))
-	copy(now, since)
+// RecentRooms implements eventlog.Log. A mark has two sequences for each shard: up to
+// where it was read, and where it began.
+func (l *Log) RecentRooms(ctx context.Context, since eventlog.Mark, found func(eventlog.Record)) (eventlog.Mark, error) {
+	mark := make(eventlog.Mark, 2*len(l.shards))
+	copy(mark, since)
+	var one sync.Mutex // calls found for one record at a time
+	shards, ctx := errgroup.WithContext(ctx)
 	for i, s := range l.shards {
-		newest, reached, err := s.stream.newest(ctx, now[i])
-		if err != nil {
-			return nil, since, err
-		}
-		recent = append(recent, newest...)
-		now[i] = reached
+		shards.Go(func() error {
+			state, err := s.stream.state(ctx)
+			if err != nil {
+				return err
+			}
+			mark[2*i], err = s.stream.newest(ctx, state, mark[2*i], func(r eventlog.Record) {
+				one.Lock()
+				defer one.Unlock()
+				found(r)
+			})
+			mark[2*i+1] = state.FirstSeq
+			return err
+		})
 	}
-	return recent, now, nil
+	err := shards.Wait()
+	if err != nil {
+		return since, err
+	}
+	return mark, nil
+}
+
+// Expired implements eventlog.Log.
+func (l *Log) Expired(at eventlog.Mark, room string, seq uint64) bool {
+	first := 2*l.shardOf(room).stream.number + 1
+	return first < len(at) && seq < at[first]
 }
 
 // shardOf returns the room's shard. The hash is the store's format: rooms must stay in

@@ -16,10 +16,9 @@ import (
 // and for the feed.
 type shard struct {
 	stream   *stream
-	js       jetstream.JetStream // the log's
-	opts     *Options            // the log's
-	health   *health             // the log's
-	values   *values             // the bucket eventlog.Server: epochs and checkpoints
+	opts     *Options // the log's
+	health   *health  // the log's
+	values   *values  // the bucket eventlog.Server: epochs and checkpoints
 	epoch    atomic.Pointer[string]
 	stored   *checkpoint // the last one; owned by keepCheckpoint once the log is open
 	appender appender
@@ -36,8 +35,8 @@ type shard struct {
 func (l *Log) openShard(ctx context.Context, n, count int) error {
 	names := l.existing.names
 	s := &shard{
-		stream: &stream{number: n, name: names.stream(n), names: names, opts: &l.opts, conn: l.conn, reads: l.reads},
-		js:     l.js, opts: &l.opts, health: l.health, values: l.values[eventlog.Server],
+		stream: &stream{number: n, name: names.stream(n), names: names, opts: &l.opts, conn: l.conn, js: l.js, reads: l.reads},
+		opts:   &l.opts, health: l.health, values: l.values[eventlog.Server],
 		subs: map[string]*subscription{},
 		keys: newRecentKeys(l.opts.KeyBytes/int64(count), l.ctx.Done()),
 	}

@@ -3,7 +3,6 @@ package jetstream
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -27,7 +26,8 @@ const (
 	attemptTimeout = 2 * time.Second
 	// attemptPause is the time before a request is sent again that nobody could answer.
 	attemptPause = 200 * time.Millisecond
-	// maxHeads is how many rooms stream.heads takes.
+	// maxHeads is how many rooms stream.heads takes. JetStream responds with about twice
+	// as many.
 	maxHeads = 500
 )
 
@@ -38,8 +38,9 @@ type stream struct {
 	number int // the shard's
 	name   string
 	names  names
-	opts   *Options      // the log's
-	conn   *nats.Conn    // the log's, for requests
+	opts   *Options   // the log's
+	conn   *nats.Conn // the log's, for requests
+	js     jetstream.JetStream
 	reads  chan struct{} // the log's: a slot for each read in flight, which bounds memory
 	gaps   sync.Map      // gaps that have been logged, by the sequence that follows
 
@@ -59,6 +60,7 @@ func (s *stream) subject(room string) (string, error) {
 // streamState is what a stream holds.
 type streamState struct {
 	FirstSeq   uint64           `json:"first_seq"`
+	Rooms      int              `json:"num_subjects"`
 	LastSeq    uint64           `json:"last_seq"`
 	Messages   uint64           `json:"messages"`
 	Bytes      uint64           `json:"bytes"`
@@ -104,31 +106,6 @@ func (s *stream) state(ctx context.Context, options ...string) (streamState, err
 func (s *stream) lastSeq(ctx context.Context) (uint64, error) {
 	state, err := s.state(ctx)
 	return state.LastSeq, err
-}
-
-// newest returns the newest record of each room that was appended to beyond seq,
-// oldest first, and up to which sequence it has looked. If there are more rooms than
-// JetStream responds to at once, about a thousand, it returns only the rooms of the
-// last few hundred records.
-func (s *stream) newest(ctx context.Context, seq uint64) ([]eventlog.Record, uint64, error) {
-	const window = 500
-	last, err := s.lastSeq(ctx)
-	if err != nil || last <= seq {
-		return nil, seq, err
-	}
-	all := s.names.room(s.number, "*")
-	r, err := s.getMany(ctx, directGet{Seq: seq + 1, LastOf: []string{all}})
-	switch {
-	case errors.Is(err, errTooMany):
-		if last > window {
-			seq = max(seq, last-window)
-		}
-		r, err = s.getMany(ctx, directGet{Seq: seq + 1, NextFor: all, Batch: window})
-		r.upTo = last
-	case r.upTo == 0 && s.settings.Load().Replicas == 1: // nothing: retention has removed it
-		r.upTo = last
-	}
-	return recordsOf(r.entries), max(seq, r.upTo), err
 }
 
 // heads returns the newest records of those rooms that were appended to beyond seq;

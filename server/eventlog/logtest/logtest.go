@@ -51,6 +51,8 @@ func Run(t *testing.T, open Open) {
 		{"NothingIsDeliveredAfterClose", nothingAfterClose},
 		{"SubscriptionIsTrusted", subscriptionIsTrusted},
 		{"RecentRoomsSinceAMark", recentRooms},
+		{"RecentRoomsAreAllRooms", manyRooms},
+		{"ExpiredRooms", expiredRooms},
 		{"ConcurrentUpdatesAgreeOnFirstValue", firstValueWins},
 		{"NoUpdateIsLost", noUpdateIsLost},
 		{"OwnerIsAnyString", anyOwner},
@@ -680,15 +682,16 @@ func recentRooms(t *testing.T, open Open) {
 	l := opened(t, open, Options{})
 	rooms := func(since eventlog.Mark) (names []string, mark eventlog.Mark) {
 		t.Helper()
-		records, mark, err := l.RecentRooms(t.Context(), since)
+		newest := map[string]string{}
+		mark, err := l.RecentRooms(t.Context(), since, func(r eventlog.Record) { newest[r.Room] = string(r.Body) })
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range records {
-			names = append(names, r.Room+" "+string(r.Body))
+		for room, body := range newest {
+			names = append(names, room+" "+body)
 		}
 		slices.Sort(names)
-		return slices.Compact(names), mark
+		return names, mark
 	}
 	_, start := rooms(nil)
 	put(t, l, "a", "a1", "old")
@@ -706,6 +709,77 @@ func recentRooms(t *testing.T, open Open) {
 	names, _ = rooms(mark)
 	if want := []string{"c late"}; !slices.Equal(names, want) {
 		t.Errorf("RecentRooms since then: got %q, want %q", names, want)
+	}
+}
+
+// However many rooms there are, and however much was appended since the mark.
+func manyRooms(t *testing.T, open Open) {
+	l := opened(t, open, Options{})
+	const rooms = 2500
+	name := func(i int) string { return fmt.Sprintf("room-%04d", i) }
+	fill := func(rooms, first, records int) {
+		t.Helper()
+		settled := make(chan error, records)
+		for i := range records {
+			body := fmt.Append(nil, first+i)
+			err := l.Append(t.Context(), name((first+i)%rooms), fmt.Sprint("key-", first+i), body, func(_ eventlog.Receipt, err error) { settled <- err })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range records {
+			if err := <-settled; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	since := func(mark eventlog.Mark) (map[string]string, eventlog.Mark) {
+		t.Helper()
+		newest := map[string]string{}
+		mark, err := l.RecentRooms(t.Context(), mark, func(r eventlog.Record) { newest[r.Room] = string(r.Body) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newest, mark
+	}
+	check := func(what string, newest map[string]string, count int) {
+		t.Helper()
+		if len(newest) != count {
+			t.Errorf("%s: got %d rooms, want %d", what, len(newest), count)
+		}
+	}
+	fill(rooms, 0, rooms)
+	newest, mark := since(nil)
+	check("a record in each", newest, rooms)
+	fill(rooms, rooms, 10)
+	newest, mark = since(mark)
+	check("ten more", newest, 10)
+	fill(rooms, 2*rooms, 3*rooms) // more than is read one by one
+	newest, mark = since(mark)
+	check("three more in each", newest, rooms)
+	for i := range rooms {
+		if got, want := newest[name(i)], fmt.Sprint(4*rooms+i); got != want {
+			t.Fatalf("%s: got the record %s, want %s", name(i), got, want)
+		}
+	}
+	newest, _ = since(mark)
+	check("no more", newest, 0)
+}
+
+func expiredRooms(t *testing.T, open Open) {
+	l := opened(t, open, Options{MaxRoomMessages: 2})
+	old := put(t, l, "a", "a1", "old")
+	put(t, l, "a", "a2", "new")
+	newest := put(t, l, "a", "a3", "newest")
+	mark, err := l.RecentRooms(t.Context(), nil, func(eventlog.Record) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !l.Expired(mark, "a", old.Seq) {
+		t.Error("a room whose newest record is gone: got it kept, want it expired")
+	}
+	if l.Expired(mark, "a", newest.Seq) {
+		t.Error("a room that has records: got it expired, want it kept")
 	}
 }
 
@@ -837,7 +911,7 @@ func unavailableAfterClose(t *testing.T, open Open) {
 			t.Errorf("%s: got %v, want ErrUnavailable", call, err)
 		}
 	}
-	_, _, err = l.RecentRooms(ctx, nil)
+	_, err = l.RecentRooms(ctx, nil, func(eventlog.Record) {})
 	if !errors.Is(err, eventlog.ErrUnavailable) {
 		t.Errorf("RecentRooms: got %v, want ErrUnavailable", err)
 	}

@@ -370,26 +370,45 @@ func (l *Log) Count(ctx context.Context, name string, seq uint64) (int, error) {
 	return len(found), nil
 }
 
-// RecentRooms implements eventlog.Log.
-func (l *Log) RecentRooms(ctx context.Context, since eventlog.Mark) ([]eventlog.Record, eventlog.Mark, error) {
-	err := l.lock(ctx, shared.DefaultRoom)
-	if err != nil {
-		return nil, since, err
-	}
-	defer l.mu.Unlock()
+// RecentRooms implements eventlog.Log. A mark has two sequences: of the newest record and
+// of the oldest.
+func (l *Log) RecentRooms(ctx context.Context, since eventlog.Mark, found func(eventlog.Record)) (eventlog.Mark, error) {
 	seen := uint64(0)
-	if len(since) == 1 {
+	if len(since) == 2 {
 		seen = since[0]
 	}
-	var recent []eventlog.Record
+	heads, mark, err := l.headsAfter(ctx, seen)
+	if err != nil {
+		return since, err
+	}
+	for _, head := range heads {
+		found(head)
+	}
+	return mark, nil
+}
+
+func (l *Log) headsAfter(ctx context.Context, seq uint64) (heads []eventlog.Record, mark eventlog.Mark, err error) {
+	err = l.lock(ctx, shared.DefaultRoom)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.mu.Unlock()
 	for name := range l.rooms {
 		head := l.head(name)
-		if head.Seq > seen {
-			recent = append(recent, head)
+		if head.Seq > seq {
+			heads = append(heads, head)
 		}
 	}
-	sort.Slice(recent, func(i, j int) bool { return recent[i].Seq < recent[j].Seq })
-	return recent, eventlog.Mark{l.seq}, nil
+	first := l.seq + 1
+	if l.live > 0 {
+		first = l.oldest().Seq
+	}
+	return heads, eventlog.Mark{l.seq, first}, nil
+}
+
+// Expired implements eventlog.Log.
+func (l *Log) Expired(at eventlog.Mark, _ string, seq uint64) bool {
+	return len(at) == 2 && seq < at[1]
 }
 
 // Epoch implements eventlog.Log. A log in memory keeps its epoch for life.

@@ -63,10 +63,12 @@ func (rm *readMark) setUnread(n int, tail []shared.Message, end uint64, me strin
 	rm.seq, rm.reportedSeq = seq, seq
 }
 
-// roomList is the last list of rooms that the server sent.
+// roomList is the list of rooms as the server sent it.
 type roomList struct {
-	rooms []shared.RoomSummary
-	stale bool // the user has read one of them on another device since
+	rooms    []shared.RoomSummary
+	next     string // the page that follows, empty if there is none
+	extended bool   // rooms has more than the first page
+	stale    bool   // the user has read one of them on another device since
 }
 
 // unread returns the room's unread count, 0 if it is not in the list.
@@ -136,10 +138,41 @@ func (rs *Rooms) Estimated() (rooms []*Room) {
 	return rooms
 }
 
-// SetList handles a list of rooms. estimated is what Estimated returned before it
-// was requested.
-func (rs *Rooms) SetList(rooms []shared.RoomSummary, estimated []*Room) {
-	rs.list = roomList{rooms: rooms}
+// NextPage returns the page of the list of rooms that follows, empty if there is none.
+func (rs *Rooms) NextPage() string { return rs.list.next }
+
+// ExtendList adds a page to the list of rooms, if the list still ends before it.
+func (rs *Rooms) ExtendList(page string, answer shared.RoomsPayload) {
+	if rs.list.next != page {
+		return
+	}
+	rs.list.next, rs.list.extended = answer.Next, true
+	rs.addListed(answer.Rooms)
+}
+
+// addListed adds the rooms that the list does not have.
+func (rs *Rooms) addListed(rooms []shared.RoomSummary) {
+	have := make(map[string]bool, len(rs.list.rooms))
+	for _, s := range rs.list.rooms {
+		have[s.Name] = true
+	}
+	for _, s := range rooms {
+		if !have[s.Name] {
+			rs.list.rooms = append(rs.list.rooms, s)
+		}
+	}
+}
+
+// SetList handles the first page of the list of rooms. Further pages that were loaded stay,
+// unless one of their rooms was read on another device. estimated is what Estimated
+// returned before the page was requested.
+func (rs *Rooms) SetList(first shared.RoomsPayload, estimated []*Room) {
+	old := rs.list
+	rs.list = roomList{rooms: first.Rooms, next: first.Next}
+	if old.extended && !old.stale {
+		rs.list.next, rs.list.extended = old.next, true
+		rs.addListed(old.rooms)
+	}
 	for _, r := range estimated {
 		if !r.mark.estimated || r.timeline.cursor == nil {
 			continue // the user has read meanwhile
