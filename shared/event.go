@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 )
 
 // Event is one text frame on the wire: {"type":"…","payload":{…},"id":"…"}.
@@ -47,9 +48,15 @@ func (t Type[T]) Name() string { return t.name }
 // It panics if T cannot be encoded as JSON. That depends on the catalogue alone,
 // never on data from the network, and a test encodes every type.
 func (t Type[T]) Frame(id string, payload T) []byte {
-	if plain, ok := any(payload).(interface{ appendJSON([]byte) []byte }); ok {
+	return encodeFrame(t.name, id, payload)
+}
+
+// encodeFrame and decodePayload are apart from the generic methods so that the page does
+// not have their code once for each event type.
+func encodeFrame(name, id string, payload any) []byte {
+	if plain, ok := payload.(interface{ appendJSON([]byte) []byte }); ok {
 		frame := make([]byte, 0, 256)
-		frame = append(append(append(frame, `{"type":"`...), t.name...), `","payload":`...)
+		frame = append(append(append(frame, `{"type":"`...), name...), `","payload":`...)
 		frame = plain.appendJSON(frame)
 		if id != "" {
 			frame = appendString(append(frame, `,"id":`...), id)
@@ -58,9 +65,9 @@ func (t Type[T]) Frame(id string, payload T) []byte {
 	}
 	return encode(struct {
 		Type    string `json:"type"`
-		Payload T      `json:"payload"`
+		Payload any    `json:"payload"`
 		ID      string `json:"id,omitempty"`
-	}{t.name, payload, id})
+	}{name, payload, id})
 }
 
 // Decode decodes and validates the event's payload. The error is an *Error. Its
@@ -68,23 +75,29 @@ func (t Type[T]) Frame(id string, payload T) []byte {
 // payload's Validate.
 func (t Type[T]) Decode(e Event) (T, error) {
 	var payload T
+	err := decodePayload(t.name, e, &payload)
+	return payload, err
+}
+
+// decodePayload decodes the payload of an event into what payload points to.
+func decodePayload(name string, e Event, payload any) error {
 	if len(e.Payload) > 0 && e.Payload[0] != '{' {
-		return payload, Errorf(CodeBadPayload, "the payload of %s must be an object", t.name)
+		return Errorf(CodeBadPayload, "the payload of %s must be an object", name)
 	}
-	if plain, ok := any(&payload).(interface{ setPlain(key, value []byte) bool }); !ok || !plainFields(e.Payload, plain.setPlain) {
-		payload = *new(T)
+	plain, ok := payload.(interface{ setPlain(key, value []byte) bool })
+	if !ok || !plainFields(e.Payload, plain.setPlain) {
+		reflect.ValueOf(payload).Elem().SetZero() // setPlain may have set some fields
 		if len(e.Payload) > 0 {
-			if err := unmarshal(e.Payload, &payload, e.plainKeys); err != nil {
-				return payload, badPayload(t.name, err)
+			err := unmarshal(e.Payload, payload, e.plainKeys)
+			if err != nil {
+				return badPayload(name, err)
 			}
 		}
 	}
-	if v, ok := any(payload).(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
-			return payload, err
-		}
+	if v, ok := payload.(interface{ Validate() error }); ok {
+		return v.Validate()
 	}
-	return payload, nil
+	return nil
 }
 
 func badPayload(eventType string, err error) error {

@@ -28,12 +28,7 @@ func NewRegistry[P any](receives Direction) *Registry[P] {
 // does not compile. Check reports an event type of the wrong direction, and one with
 // two handlers.
 func On[P, T any](r *Registry[P], t Type[T], handle func(ctx context.Context, peer P, payload T) error) {
-	switch {
-	case t.direction != r.receives:
-		r.mistakes = append(r.mistakes, fmt.Errorf("%s is sent %s: this side never receives it", t.name, t.direction))
-		return
-	case r.routes[t.name] != nil:
-		r.mistakes = append(r.mistakes, fmt.Errorf("%s has two handlers", t.name))
+	if !r.accepts(t.name, t.direction) {
 		return
 	}
 	r.routes[t.name] = func(ctx context.Context, peer P, e Event) error {
@@ -43,6 +38,20 @@ func On[P, T any](r *Registry[P], t Type[T], handle func(ctx context.Context, pe
 		}
 		return handle(ctx, peer, payload)
 	}
+}
+
+// accepts reports whether an event type can get a handler here. If not, it notes the
+// mistake.
+func (r *Registry[P]) accepts(name string, d Direction) bool {
+	switch {
+	case d != r.receives:
+		r.mistakes = append(r.mistakes, fmt.Errorf("%s is sent %s: this side never receives it", name, d))
+		return false
+	case r.routes[name] != nil:
+		r.mistakes = append(r.mistakes, fmt.Errorf("%s has two handlers", name))
+		return false
+	}
+	return true
 }
 
 // Check returns an error that names every event type without a handler on this side
