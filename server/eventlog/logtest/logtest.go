@@ -561,9 +561,13 @@ func subscriberGetsAll(t *testing.T, open Open) {
 	acked := map[uint64]string{}
 	newest := uint64(0)
 	var writing, settled sync.WaitGroup
+	subscribed := make(chan struct{})
 	for w := range writers {
 		writing.Go(func() {
 			for i := range each {
+				if i == each/2 {
+					<-subscribed
+				}
 				body := fmt.Sprintf("%d %d", w, i)
 				settled.Add(1)
 				err := l.Append(t.Context(), "x", body, []byte(body), func(r eventlog.Receipt, err error) {
@@ -585,6 +589,7 @@ func subscriberGetsAll(t *testing.T, open Open) {
 	}
 	s := &recorder{}
 	sub, err := l.Subscribe(t.Context(), "x", s) // while they write
+	close(subscribed)
 	if err != nil {
 		t.Fatal(err)
 	}
