@@ -246,15 +246,16 @@ run_tests() {
 	try "staticcheck and gotestsum" tools
 	build
 	lint
+	# Three packages at a time, because some wait for timers and disks.
 	if have gcc; then # the race detector needs cgo
-		CGO_ENABLED=1 go_test unit -race -count=1 -timeout=10m -shuffle=on "${unit_packages[@]}"
+		CGO_ENABLED=1 go_test unit -race -count=1 -timeout=10m -shuffle=on -p=3 "${unit_packages[@]}"
 	else
 		not_run "the race detector: gcc is not installed"
 		go_test unit -count=1 -timeout=10m -shuffle=on "${unit_packages[@]}"
 	fi
-	# The two packages run side by side: one waits most of the time, the other runs
-	# Chromium.
-	format=testname go_test processes -count=1 -timeout=25m -parallel=3 "${process_packages[@]}"
+	# The two packages run side by side, four tests of each at a time: those of one wait
+	# most of the time, those of the other run Chromium.
+	format=testname go_test processes -count=1 -timeout=25m -parallel=4 "${process_packages[@]}"
 	if have node; then
 		# A Go program in Node.js fails to start if its arguments and environment exceed
 		# about 12 kB, so the environment is reduced to PATH.
