@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// lockFile locks a file until it is closed or the process ends.
+// lockFile locks a file until unlockFile or the end of the process.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -19,4 +19,12 @@ func lockFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// unlockFile unlocks and closes a file. Closing alone would leave it locked for as long as
+// a process that is just being started has the same file open, which is until it runs its
+// program.
+func unlockFile(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	_ = f.Close()
 }

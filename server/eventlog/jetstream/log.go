@@ -295,7 +295,7 @@ func (l *Log) Close() {
 		l.server.WaitForShutdown()
 	}
 	if l.lock != nil {
-		l.lock.Close()
+		unlockFile(l.lock)
 	}
 }
 
