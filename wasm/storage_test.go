@@ -187,7 +187,7 @@ func TestBackWithoutNetwork(t *testing.T) {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
 			server := startServer(t)
-			ann := newTab(t)
+			ann := newTabIn(t, wholeChromium(t), chromedp.WithNewBrowserContext()) // the shell has no cache of pages
 			ann.open(strings.Replace(server.URL(), "127.0.0.1", host, 1) + "r/den")
 			ann.name("Ann")
 			ann.say("hello")

@@ -91,7 +91,7 @@ func TestRulesFindViolations(t *testing.T) {
 		"wasm/dial_js.go: a js.Func is never collected unless it is released: call Release, or add the comment \"as long as the page\"",
 		"wasm/page.go: syscall/js may be imported in files named _js.go only",
 		"wasm/page.go: package main is for code that uses the DOM: name the file _js.go, or move it to wasm/view, wasm/storage or wasm/client",
-		"wasm/view/dial.go: nhooyr.io/websocket may be imported in wasm/client/conn/websocket.go only",
+		"wasm/view/dial.go: nhooyr.io/websocket may be imported in wasm/client/conn/websocket*.go only",
 	}
 	if got := violations(t, root); !slices.Equal(got, want) {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -110,7 +110,7 @@ var importRules = []struct {
 	{"github.com/synadia-io", regexp.MustCompile(`^server/eventlog/jetstream/`), "server/eventlog/jetstream only"},
 	{"github.com/gorilla/websocket", regexp.MustCompile(`^server/|_test\.go$`), "server only"},
 	// So that one file changes when it is replaced by its successor.
-	{"nhooyr.io/websocket", regexp.MustCompile(`^wasm/client/conn/websocket\.go$`), "wasm/client/conn/websocket.go only"},
+	{"nhooyr.io/websocket", regexp.MustCompile(`^wasm/client/conn/websocket(_js|_native)?\.go$`), "wasm/client/conn/websocket*.go only"},
 	// So that all other code also runs natively, where it is easier to test.
 	{"syscall/js", regexp.MustCompile(`_js(_test)?\.go$`), "files named _js.go only"},
 }

@@ -81,11 +81,12 @@ func TestManyEventsAtOnce(t *testing.T) {
 				s := serveInBubble(t, func(with *setup) { with.config.Rate = 10 })
 				c := s.join("x")
 				time.Sleep(10 * time.Second) // at rest
-				go func() {
+				var sending sync.WaitGroup
+				sending.Go(func() {
 					for i := range sent {
 						_ = c.Write(shared.SendMessage.Frame(fmt.Sprint("m", i), shared.SendMessagePayload{Message: "hi"}))
 					}
-				}()
+				})
 				if !stays {
 					c.AwaitClose(shared.ClosePolicy)
 					return
@@ -101,6 +102,7 @@ func TestManyEventsAtOnce(t *testing.T) {
 				if want := sent - 50; refused != want {
 					t.Errorf("refused: got %d, want %d", refused, want)
 				}
+				sending.Wait()
 				time.Sleep(quota.RefusalPeriod)
 				c.Barrier()
 			})

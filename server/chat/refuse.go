@@ -126,13 +126,13 @@ func requireUpgrade(w http.ResponseWriter, r *http.Request) {
 // answerOriginQuery answers a page that could not open a WebSocket, see
 // shared.OriginQuery.
 func (a *acceptor) answerOriginQuery(w http.ResponseWriter, r *http.Request) {
-	requireUpgrade(w, r)
+	w.Header().Set("Sec-WebSocket-Version", shared.HandshakeVersion)
 	w.Header().Set("Cache-Control", "no-store")
 	if !a.allows(r.URL.Query().Get(shared.OriginQuery), r) {
 		http.Error(w, "pages of this origin may not connect", http.StatusForbidden)
 		return
 	}
-	http.Error(w, "pages of this origin may connect", http.StatusUpgradeRequired)
+	w.WriteHeader(http.StatusNoContent) // a browser would show 426 as an error in its console
 }
 
 // userDataUnavailable logs that a connection was refused because its user could not be

@@ -2,7 +2,7 @@ package conn
 
 //lint:file-ignore SA1019 nhooyr.io/websocket is deprecated in favour of its
 // successor github.com/coder/websocket, which has the same API. This project was
-// asked to use it, and imports it in this file only.
+// asked to use it, and imports it in this package only.
 
 import (
 	"context"
@@ -31,9 +31,9 @@ type webSocket struct{ conn *websocket.Conn }
 func DialWebSocket(ctx context.Context, url, session string) (Conn, error) {
 	options := newDialOptions(session)
 	return openWithin(ctx, func(ctx context.Context) (Conn, error) {
-		conn, response, err := websocket.Dial(ctx, url, &options)
+		conn, err := dial(ctx, url, &options)
 		if err != nil {
-			return nil, dialError(response, err)
+			return nil, err
 		}
 		conn.SetReadLimit(maxFrame)
 		return &webSocket{conn}, nil

@@ -1,12 +1,15 @@
 package conn
 
+//lint:file-ignore SA1019 see websocket.go
+
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
 	"syscall/js"
+
+	"nhooyr.io/websocket"
 
 	"websockets/shared"
 )
@@ -15,9 +18,11 @@ import (
 // accept headers.
 func newDialOptions(string) dialOptions { return dialOptions{} }
 
-// dialError returns err: a browser has no answer to show. The response must not become an
-// interface value, or the linker would keep all methods of net/http.
-func dialError(_ *http.Response, err error) error { return err }
+// dial opens a WebSocket. A browser has no answer to show if that fails.
+func dial(ctx context.Context, url string, options *dialOptions) (*websocket.Conn, error) {
+	conn, _, err := websocket.Dial(ctx, url, options)
+	return conn, err
+}
 
 // openWithin calls open and stops waiting for it when ctx ends first. A browser's
 // socket cannot be aborted while it connects, at least not with the close codes
@@ -58,12 +63,12 @@ func explain(ctx context.Context, address string, err error) error {
 	origin := location.Get("origin").String()
 	address, _, _ = strings.Cut(address, "?")
 	address = "http" + strings.TrimPrefix(address, "ws") + "?" + shared.OriginQuery + "=" + url.QueryEscape(origin)
-	const forbidden, upgradeRequired = 403, 426
+	const forbidden, noContent = 403, 204
 	status, ours := ask(ctx, address)
 	switch {
 	case ours && status == forbidden:
 		return &RefusedError{"the server does not accept pages from " + origin + ", its operator can allow it"}
-	case ours && status == upgradeRequired:
+	case ours && status == noContent:
 		return &RefusedError{"the server answers, but a proxy or firewall on the way does not let WebSockets through"}
 	}
 	return err

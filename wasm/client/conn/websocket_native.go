@@ -2,11 +2,15 @@
 
 package conn
 
+//lint:file-ignore SA1019 see websocket.go
+
 import (
 	"context"
 	"io"
 	"net/http"
 	"strings"
+
+	"nhooyr.io/websocket"
 )
 
 // newDialOptions presents the session in a header: there are no cookies here.
@@ -18,18 +22,19 @@ func newDialOptions(session string) dialOptions {
 	return options
 }
 
-// dialError returns the error of an attempt to connect: a *RefusedError with the text of
-// the server's answer, if there was one.
-func dialError(response *http.Response, err error) error {
-	if response == nil || response.Body == nil {
-		return err
+// dial opens a WebSocket. The error is a *RefusedError with the text of the server's
+// answer, if there was one.
+func dial(ctx context.Context, url string, options *dialOptions) (*websocket.Conn, error) {
+	conn, response, err := websocket.Dial(ctx, url, options)
+	if err == nil || response == nil || response.Body == nil {
+		return conn, err
 	}
 	reason := response.Status
 	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") {
 		text, _ := io.ReadAll(response.Body) // the library keeps a kilobyte
 		reason += ": " + strings.TrimSpace(string(text))
 	}
-	return &RefusedError{reason}
+	return nil, &RefusedError{reason}
 }
 
 // openWithin calls open, which ends with ctx.
@@ -37,7 +42,7 @@ func openWithin(ctx context.Context, open func(context.Context) (Conn, error)) (
 	return open(ctx)
 }
 
-// explain returns err: here dialError has the server's answer.
+// explain returns err: here dial has the server's answer.
 func explain(_ context.Context, _ string, err error) error { return err }
 
 // hiddenClose is needed in browsers only: here Read's error has the close frame.
