@@ -89,7 +89,7 @@ func TestComposer(t *testing.T) {
 	ann.do("a finger", `window.matchMedia = query => ({matches: query.includes("coarse")})`)
 	ann.keys("two lines", "one"+kb.Enter+"two")
 	ann.awaitComposer("two lines", "one\ntwo")
-	ann.expected("net::ERR_CONNECTION_REFUSED") // attempts while the server was away
+	ann.serverWasAway()
 	ann.calm()
 }
 

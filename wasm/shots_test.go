@@ -160,8 +160,7 @@ func TestErrorStates(t *testing.T) {
 	ann.say("Shall I wait for the others?")
 	ann.await("the banner", `visible("banner")`)
 	ann.pictures("reconnecting")
-	ann.expected("WebSocket connection to")
-	ann.expected("Failed to load resource") // asking why
+	ann.serverWasAway()
 	ann.calm()
 }
 

@@ -56,7 +56,7 @@ func TestFullStorageIsRead(t *testing.T) {
 	again.awaitConnected()
 	again.awaitMessages("before", "written offline", "a draft", "in memory only")
 	again.await("nothing to lose", `!asksToStay()`)
-	again.expected("WebSocket connection to")
+	again.serverWasAway()
 	again.expected("404") // of /healthz, the icon
 	again.calm()
 }
@@ -107,7 +107,7 @@ func TestNoStorage(t *testing.T) {
 			gate.open()
 			ann.awaitConnected()
 			ann.awaitMessages("sent", "in memory only")
-			ann.expected("WebSocket connection to")
+			ann.serverWasAway()
 			ann.calm()
 		})
 	}
@@ -173,7 +173,7 @@ func TestBackForwardCache(t *testing.T) {
 			two.awaitConnected()
 			two.awaitMessages("before leaving", "after a return", "after another return")
 			two.awaitOutbox(0)
-			two.expected("WebSocket connection to")
+			two.serverWasAway()
 			two.calm()
 		})
 	}

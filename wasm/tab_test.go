@@ -338,6 +338,13 @@ func (b *tab) expected(part string) {
 	b.troubles = slices.DeleteFunc(b.troubles, func(trouble string) bool { return strings.Contains(trouble, part) })
 }
 
+// serverWasAway forgets what a browser logs while it cannot reach the server: attempts to
+// connect, and questions why they fail.
+func (b *tab) serverWasAway() {
+	b.expected("WebSocket connection to")
+	b.expected("Failed to load resource: net::ERR_")
+}
+
 // calm fails the test if the page has thrown or logged an error.
 func (b *tab) calm() {
 	b.t.Helper()
