@@ -2,7 +2,6 @@ package jetstream_test
 
 import (
 	"testing"
-	"time"
 
 	"websockets/server/eventlog"
 	"websockets/server/eventlog/jetstream"
@@ -12,8 +11,11 @@ import (
 func TestContract(t *testing.T) {
 	t.Parallel()
 	logtest.Run(t, func(t testing.TB, o logtest.Options) eventlog.Store {
-		l, err := tryOpen(t, t.TempDir(), jetstream.WithShards(2), jetstream.WithKeys(4*time.Second, o.Now), func(opts *jetstream.Options) {
+		l, err := tryOpen(t, t.TempDir(), jetstream.WithShards(2), func(opts *jetstream.Options) {
 			opts.MaxRoomMessages, opts.KeyBytes = o.MaxRoomMessages, o.KeyBytes
+			if o.Now != nil { // a test of what the table of keys remembers
+				jetstream.WithKeys(forgetsAfter, o.Now)(opts)
+			}
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -28,6 +28,9 @@ import (
 const (
 	// duplicateWindow is how long JetStream remembers a key.
 	duplicateWindow = 2 * time.Minute
+	// maxKeysLag is how far the table may lag behind the stream. The rest of JetStream's
+	// window is for the time that an append takes to get there.
+	maxKeysLag = duplicateWindow / 2
 	// keysPerRead is how many messages are read at once. The NATS client drops messages
 	// of a response that exceeds its queue.
 	keysPerRead = 2*maxHeads - 1
@@ -39,10 +42,6 @@ const (
 
 // keysInterval is how often the table is completed.
 func (o *Options) keysInterval() time.Duration { return o.duplicates / 60 }
-
-// maxKeysLag is how far the table may lag behind the stream. The rest of JetStream's
-// window is for the time that an append takes to get there.
-func (o *Options) maxKeysLag() time.Duration { return o.duplicates / 2 }
 
 // recentKeys is the table of a shard's newest keys. Its methods may be called from any
 // goroutine, and do not block.
@@ -138,7 +137,7 @@ func (s *shard) findStored(ctx context.Context, key string) (receipt Receipt, is
 		}
 	}
 	lag := time.Now().Round(0).Sub(checked)
-	if lag < 0 || lag > s.opts.maxKeysLag() {
+	if lag < 0 || lag > maxKeysLag {
 		return receipt, false, fmt.Errorf("%w: the stream was not compared with the keys for %v", ErrUnavailable, lag)
 	}
 	return receipt, false, nil

@@ -12,7 +12,7 @@ import (
 )
 
 // forgetsAfter is for how long JetStream itself remembers keys in these tests. The table
-// may lag by half of that, so it is enough for a busy machine.
+// may not lag by more than that, so it has to be enough for a busy machine.
 const forgetsAfter = 4 * time.Second
 
 // awaitForgotten appends a record again until it is stored again.

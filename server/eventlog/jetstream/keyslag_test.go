@@ -12,15 +12,14 @@ import (
 // tell whether an append is stored already: it is refused.
 func TestLaggingKeysRefuseAppends(t *testing.T) {
 	t.Parallel()
-	opts := &Options{duplicates: duplicateWindow, now: time.Now}
-	s := &shard{opts: opts, keys: newRecentKeys(1<<20, nil)}
+	s := &shard{opts: &Options{now: time.Now}, keys: newRecentKeys(1<<20, nil)}
 	for _, test := range []struct {
 		checked time.Time
 		refused bool
 	}{
 		{time.Now(), false},
-		{time.Now().Add(-opts.maxKeysLag() + 10*time.Second), false},
-		{time.Now().Add(-opts.maxKeysLag() - time.Second), true},
+		{time.Now().Add(-maxKeysLag + 10*time.Second), false},
+		{time.Now().Add(-maxKeysLag - time.Second), true},
 		{time.Now().Add(time.Hour), true}, // the machine's clock went back
 	} {
 		s.keys.setComplete(0, test.checked.Round(0))
@@ -30,7 +29,7 @@ func TestLaggingKeysRefuseAppends(t *testing.T) {
 		}
 	}
 	// An append that was accepted gets to the stream before JetStream forgets.
-	if spent := opts.maxKeysLag() + slotTimeout + appendTimeout; spent >= duplicateWindow {
+	if spent := maxKeysLag + slotTimeout + appendTimeout; spent >= duplicateWindow {
 		t.Errorf("an append's longest way: got %v, want less than %v", spent, duplicateWindow)
 	}
 	if duplicateWindow > eventlog.MinMaxAge {
