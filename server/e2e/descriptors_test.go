@@ -99,9 +99,12 @@ func TestStoreThatCannotOpenFiles(t *testing.T) {
 			server := servertest.Start(t, flags...)
 			writer := servertest.Dial(t, server.WS(), servertest.DialOptions{Room: "x"})
 			servertest.Await(writer, shared.Synced)
+			// Over one connection of its own: the server accepts no other.
+			client := &http.Client{Transport: &http.Transport{}, Timeout: servertest.Patience}
+			defer client.CloseIdleConnections()
 			ready := func() (status int, body string) {
 				t.Helper()
-				response, err := http.DefaultClient.Get(server.URL() + "readyz") // over one connection
+				response, err := client.Get(server.URL() + "readyz")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -112,7 +115,6 @@ func TestStoreThatCannotOpenFiles(t *testing.T) {
 				}
 				return response.StatusCode, string(text)
 			}
-			defer http.DefaultClient.CloseIdleConnections()
 			if status, body := ready(); status != http.StatusOK {
 				t.Errorf("readyz before: got %d %q, want %d", status, body, http.StatusOK)
 			}
