@@ -244,7 +244,25 @@ run_tests() {
 	fi
 
 	try "staticcheck and gotestsum" tools
-	build
+	# Compressing the page takes half a minute of one processor. Tests that need neither
+	# the page nor the server run beside it.
+	echo "....  compiling the page and the server, beside the next tests"
+	build >.test/build 2>&1 &
+	local building=$!
+	# Each takes about 5 s. The limit is a number of inputs, not a time: if the time runs
+	# out while a worker is busy, go test fails with "context deadline exceeded".
+	go_test fuzzing -count=1 -timeout=5m -run='^$' -fuzz='^FuzzEvent$' -fuzztime=50000x ./shared
+	go_test fuzzing-tokens -count=1 -timeout=5m -run='^$' -fuzz='^FuzzVerify$' -fuzztime=50000x ./server/auth
+	if have node; then
+		# A Go program in Node.js fails to start if its arguments and environment exceed
+		# about 12 kB, so the environment is reduced to PATH.
+		js go_test js -count=1 -timeout=10m -shuffle=on \
+			-exec="env -i \"PATH=$PATH\" \"$(go env GOROOT)/lib/wasm/go_js_wasm_exec\"" "${js_packages[@]}"
+	else
+		not_run "tests under GOOS=js: node is not installed"
+	fi
+	step "the rest of compiling" wait "$building" || { cat .test/build && exit 1; }
+	tail -n 2 .test/build
 	lint
 	# Three packages at a time, because some wait for timers and disks.
 	if have gcc; then # the race detector needs cgo
@@ -256,18 +274,6 @@ run_tests() {
 	# The two packages run side by side, four tests of each at a time: those of one wait
 	# most of the time, those of the other run Chromium.
 	format=testname go_test processes -count=1 -timeout=25m -parallel=4 "${process_packages[@]}"
-	if have node; then
-		# A Go program in Node.js fails to start if its arguments and environment exceed
-		# about 12 kB, so the environment is reduced to PATH.
-		js go_test js -count=1 -timeout=10m -shuffle=on \
-			-exec="env -i \"PATH=$PATH\" \"$(go env GOROOT)/lib/wasm/go_js_wasm_exec\"" "${js_packages[@]}"
-	else
-		not_run "tests under GOOS=js: node is not installed"
-	fi
-	# Each takes about 5 s. The limit is a number of inputs, not a time: if the time runs
-	# out while a worker is busy, go test fails with "context deadline exceeded".
-	go_test fuzzing -count=1 -timeout=5m -run='^$' -fuzz='^FuzzEvent$' -fuzztime=50000x ./shared
-	go_test fuzzing-tokens -count=1 -timeout=5m -run='^$' -fuzz='^FuzzVerify$' -fuzztime=50000x ./server/auth
 	echo "      the slowest tests:"
 	cat .test/*.json | .test/bin/gotestsum tool slowest --num 10 | sed 's/^/      /'
 }
