@@ -101,7 +101,6 @@ func (t *Timeline) entries(v client.View, names Names, clock Clock, from, to int
 		}
 	}
 	add := func(e Entry) {
-		t.fold(&e)
 		e.Follows = last.Kind == Message && last.User == e.User && last.From == e.From &&
 			max(e.Sent-last.Sent, last.Sent-e.Sent) < groupWithin.Milliseconds()
 		list = append(list, e)
